@@ -1,0 +1,1 @@
+"""What knows numbers: classification, attributes, tags, affinities, sessions. No clock, no Kafka."""

@@ -1,0 +1,1 @@
+"""How the shipped artifacts are made. Serving never imports this room."""

@@ -1,0 +1,35 @@
+"""The errors of shelfstream, named for what the runtime does about them.
+
+ShelfstreamError
+├── InvalidEvent   dead-letter: this record can never be processed
+├── RetryLater     back off and do it again: the world was not ready
+└── StopWorker     stop and say why: the configuration or the artifacts are wrong
+"""
+
+
+class ShelfstreamError(Exception):
+    """The root of all errors that shelfstream raises on purpose."""
+
+
+class InvalidEvent(ShelfstreamError):
+    """A record that can never be processed, however often it is tried.
+
+    Args:
+        reason: a stable slug for machines, such as `malformed-json` or `unknown-version`.
+        detail: a sentence for people: what is wrong, where, and what to do.
+        field: the JSON path of the offending field, where there is one.
+    """
+
+    def __init__(self, reason: str, detail: str, field: str | None = None) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.field = field
+
+
+class RetryLater(ShelfstreamError):
+    """Something outside was not ready; the same work may succeed later."""
+
+
+class StopWorker(ShelfstreamError):
+    """The worker must not run like this; the message says what to change."""

@@ -1,0 +1,1 @@
+"""What knows topics, offsets and waiting: lanes, transactions, agents, tables and the command line."""

@@ -1,0 +1,32 @@
+"""The command line: one command a module, imported only when called, so that `--help` is quick."""
+
+from importlib import import_module
+from typing import cast
+
+import click
+
+COMMANDS: dict[str, str] = {
+    "worker": "streams.worker:worker",
+}
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a command's module when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name all commands, in the order of the table above."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command `cmd_name`; None if there is no such command."""
+        target = COMMANDS.get(cmd_name)
+        if target is None:
+            return None
+        module, attribute = target.split(":")
+        return cast(click.Command, getattr(import_module(module), attribute))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="shelfstream")
+def main() -> None:
+    """Turn listings into categories, tags and attributes, and behaviour into affinities, exactly once."""
