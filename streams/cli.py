@@ -7,6 +7,7 @@ import click
 
 COMMANDS: dict[str, str] = {
     "worker": "streams.worker:worker",
+    "settings": "streams.settings_command:settings",
 }
 
 

@@ -276,7 +276,7 @@ def docker_answers() -> bool:
 def jars() -> Path:
     """The folder with the broker's jars; the first call of all processes copies them with Maven."""
     JARS.parent.mkdir(parents=True, exist_ok=True)
-    with JARS.with_suffix(".lock").open("w") as lock:
+    with JARS.with_name(f"{JARS.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not JARS.exists():
             fresh = Path(tempfile.mkdtemp(prefix="kafka-", dir=JARS.parent))
