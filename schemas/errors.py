@@ -14,10 +14,14 @@ class ShelfstreamError(Exception):
 class InvalidEvent(ShelfstreamError):
     """A record that can never be processed, however often it is tried.
 
+    The codec's reasons: `empty-value`, `null-value`, `malformed-json`, `too-deep`, `unknown-version`,
+    `invalid-field`, `invalid-time`, `missing-shopper`, `missing-category`, `key-mismatch`, `invalid-key`.
+
     Args:
         reason: a stable slug for machines, such as `malformed-json` or `unknown-version`.
-        detail: a sentence for people: what is wrong, where, and what to do.
-        field: the JSON path of the offending field, where there is one.
+        detail: a sentence for people: what is wrong, where, and what to do. It never quotes the record's
+            own text, which may be personal data; the dead letter keeps the record itself.
+        field: the JSON path of the offending field, such as `$.price.amount`, where there is one.
     """
 
     def __init__(self, reason: str, detail: str, field: str | None = None) -> None:
@@ -25,6 +29,10 @@ class InvalidEvent(ShelfstreamError):
         self.reason = reason
         self.detail = detail
         self.field = field
+
+    def __reduce__(self) -> tuple[type["InvalidEvent"], tuple[str, str, str | None]]:
+        # Exception's own way would call us with the one joined message: a process pool could not return it.
+        return type(self), (self.reason, self.detail, self.field)
 
 
 class RetryLater(ShelfstreamError):

@@ -1,0 +1,75 @@
+"""Keys and partitions: which bytes a record is keyed by, and where Kafka's default partitioner puts them.
+
+The murmur2 here is the one of Kafka's Java client, bit for bit, so that a producer in any language and we
+agree on a key's partition (librdkafka: `partitioner=murmur2_random`).
+"""
+
+from functools import lru_cache
+from struct import Struct
+
+from schemas.events import UserBehavior
+
+_MASK = 0xFFFFFFFF
+_SEED = 0x9747B28C
+_M = 0x5BD1E995
+# 32,768 keys of some 30 bytes are about 6 MB: hot products and shoppers come again and again.
+_REMEMBERED = 1 << 15
+_WORDS = tuple(Struct(f"<{count}I").unpack_from for count in range(65))
+
+
+def product_key(product_id: str) -> bytes:
+    """The key of everything about a product: its id in UTF-8."""
+    return product_id.encode()
+
+
+def shopper_id(event: UserBehavior) -> str:
+    """Whose behaviour it is: `user_id`, or `session_id` for a guest. Empty if the event has neither."""
+    return event.user_id or event.session_id or ""
+
+
+def user_key(event: UserBehavior) -> bytes:
+    """The key of a shopper's behaviour: `user_id`, or `session_id` for a guest, in UTF-8."""
+    return shopper_id(event).encode()
+
+
+def murmur2(data: bytes) -> int:
+    """Hash `data` with 32-bit MurmurHash2, Kafka's seed.
+
+    Source: A. Appleby, MurmurHash2; seed and byte order as in Kafka's Java client.
+
+    Args:
+        data: any bytes.
+
+    Returns:
+        The hash as an unsigned integer in [0, 2**32).
+    """
+    length = len(data)
+    words = length >> 2
+    unpacked = _WORDS[words](data) if words <= 64 else Struct(f"<{words}I").unpack_from(data)
+    h = _SEED ^ length
+    for k in unpacked:
+        k = k * _M & _MASK
+        h = (h * _M & _MASK) ^ ((k ^ k >> 24) * _M & _MASK)
+    if length & 3:
+        h = (h ^ int.from_bytes(data[words << 2 :], "little")) * _M & _MASK
+    h = (h ^ h >> 13) * _M & _MASK
+    return h ^ h >> 15
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def partition_for(key: bytes, partitions: int) -> int:
+    """The partition that Kafka's default partitioner gives `key` in a topic of `partitions` partitions.
+
+    Args:
+        key: the record's key.
+        partitions: how many partitions the topic has, at least 1.
+
+    Returns:
+        A partition in [0, partitions).
+
+    Raises:
+        ValueError: `partitions` is below 1.
+    """
+    if partitions < 1:
+        raise ValueError(f"a topic has at least 1 partition, not {partitions}")
+    return (murmur2(key) & 0x7FFFFFFF) % partitions
