@@ -8,6 +8,7 @@ import click
 COMMANDS: dict[str, str] = {
     "worker": "streams.worker:worker",
     "settings": "streams.settings_command:settings",
+    "topics": "streams.topics_command:topics",
 }
 
 

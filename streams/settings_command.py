@@ -3,9 +3,8 @@
 import json
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from streams.listing import listing, show
 from streams.options import with_loaded
 from streams.settings import NAMES, Settings, documentation, shown, variable
 from streams.settings_sources import Loaded
@@ -26,10 +25,10 @@ def settings(loaded: Loaded, as_json: bool, markdown: bool) -> None:
         }
         click.echo(json.dumps(values, indent=2))
         return
-    table = Table("setting", "value", "from", "meaning", box=None, header_style="bold")
+    table = listing("setting", "value", "from", "meaning")
     for name in NAMES:
         table.add_row(name, shown(loaded.settings, name), loaded.sources[name], documentation(name))
-    Console().print(table)
+    show(table)
 
 
 def manual() -> str:

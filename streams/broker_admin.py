@@ -1,0 +1,126 @@
+"""What an administrator asks of a broker: which topics there are, to create them, to configure them."""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from schemas.errors import RetryLater, ShelfstreamError, StopWorker
+from streams.clients import confluent_options
+from streams.settings import Settings
+from streams.topics import ActualTopic, TopicSpec, describe_differences, desired, diff, diff_partitions
+
+TIMEOUT_S = 15.0
+
+
+class BrokerAdmin:
+    """A broker's administration, blocking. All methods raise as `translated_kafka_error` says."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client = AdminClient(confluent_options(settings))
+
+    def topics(self) -> dict[str, int]:
+        """The number of partitions of every topic of the broker."""
+        try:
+            listed = self._client.list_topics(timeout=TIMEOUT_S).topics
+        except KafkaException as error:
+            raise translated_kafka_error(error, self._settings) from error
+        return {name: len(topic.partitions) for name, topic in listed.items() if topic.error is None}
+
+    def describe(self, names: Iterable[str], with_config: bool = True) -> dict[str, ActualTopic]:
+        """Those of the topics `names` that are there. Without `with_config` their configuration is empty."""
+        there = self.topics()
+        names = [name for name in names if name in there]
+        configs: Mapping[str, Mapping[str, str]] = self._configs(names) if with_config and names else {}
+        return {name: ActualTopic(name, there[name], configs.get(name, {})) for name in names}
+
+    def create(self, specs: Iterable[TopicSpec]) -> None:
+        """Create the topics; one that another process creates at the same time is left as that made it."""
+        copies = self._settings.replication_factor
+        new = [NewTopic(spec.name, spec.partitions, copies, config=spec.config) for spec in specs]
+        if not new:
+            return
+        for future in self._client.create_topics(new, operation_timeout=TIMEOUT_S).values():
+            self._result(future, ignoring=KafkaError.TOPIC_ALREADY_EXISTS)
+
+    def configure(self, topic: str, config: Mapping[str, str]) -> None:
+        """Set configuration entries of a topic; the others stay."""
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+            for name, value in config.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+        for future in self._client.incremental_alter_configs([resource]).values():
+            self._result(future)
+
+    def _configs(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        described = self._client.describe_configs(resources, request_timeout=TIMEOUT_S)
+        return {
+            resource.name: {entry.name: str(entry.value) for entry in self._result(future).values()}
+            for resource, future in described.items()
+        }
+
+    def _result(self, future: "Future[Any]", ignoring: int | None = None) -> Any:
+        try:
+            return future.result(TIMEOUT_S + 5)
+        except TimeoutError:
+            raise RetryLater(f"Kafka at {self._settings.bootstrap_servers} did not answer in time") from None
+        except KafkaException as error:
+            if error.args[0].code() == ignoring:
+                return None
+            raise translated_kafka_error(error, self._settings) from error
+
+
+_TRANSIENT = {
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT,
+    KafkaError._RESOLVE,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.NOT_CONTROLLER,
+    KafkaError.LEADER_NOT_AVAILABLE,
+}
+
+
+def translated_kafka_error(error: KafkaException, settings: Settings) -> ShelfstreamError:
+    """What the runtime does about an error of the administration.
+
+    Returns:
+        RetryLater: the broker is away or not ready.
+        StopWorker: it refuses: wrong credentials, no permission, an impossible request.
+    """
+    reason = error.args[0]
+    if reason.code() in _TRANSIENT:
+        return RetryLater(
+            f"Kafka at {settings.bootstrap_servers} does not answer ({reason.str()}): is it running, "
+            "and is SHELFSTREAM_BOOTSTRAP_SERVERS right?"
+        )
+    return StopWorker(f"Kafka at {settings.bootstrap_servers} refuses: {reason.str()} ({reason.name()})")
+
+
+def verify_topics(settings: Settings) -> None:
+    """Make sure that a worker may start on the broker's topics; blocking.
+
+    On an embedded broker, whose topics appear at first use, only the number of partitions is compared.
+
+    Raises:
+        StopWorker: topics don't fit; the message names each with what to do.
+        RetryLater: the broker is away.
+    """
+    wanted = desired(settings)
+    actual = BrokerAdmin(settings).describe((spec.name for spec in wanted), with_config=not settings.embedded)
+    differences = diff_partitions(wanted, actual) if settings.embedded else diff(wanted, actual)
+    refused = [each for each in differences if each.refused]
+    if refused:
+        raise StopWorker(f"The topics don't fit:\n{describe_differences(refused)}")

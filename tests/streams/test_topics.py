@@ -1,0 +1,138 @@
+"""The table of topics, its comparison with a broker, and the command that applies it."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from schemas.errors import RetryLater, StopWorker
+from schemas.events import EVENTS
+from streams.broker_admin import BrokerAdmin, verify_topics
+from streams.embedded import EMBEDDED_PARTITIONS, EmbeddedBroker
+from streams.settings import Settings
+from streams.topics import ActualTopic, Cleanup, TopicSpec, desired, diff
+from streams.topics_command import topics
+from tests.support.kafka import Kafka
+
+SPECS = desired(Settings())
+BY_NAME = {spec.name: spec for spec in SPECS}
+
+
+def as_wanted(spec: TopicSpec) -> ActualTopic:
+    return ActualTopic(spec.name, spec.partitions, spec.config | {"segment.ms": "604800000"})
+
+
+def test_every_event_of_the_contract_has_a_public_topic() -> None:
+    assert {event.topic for event in EVENTS} <= {spec.name for spec in SPECS if not spec.internal}
+
+
+def test_all_topics_are_co_partitioned_and_named_once() -> None:
+    specs = desired(Settings(partitions=7))
+    assert {spec.partitions for spec in specs} == {7}
+    assert len({spec.name for spec in specs}) == len(specs)
+
+
+def test_two_deployments_share_no_changelog() -> None:
+    ours, theirs = ({s.name for s in desired(Settings(app_id=app)) if "changelog" in s.name} for app in "ab")
+    assert len(ours) == 2
+    assert ours.isdisjoint(theirs)
+
+
+def test_a_dead_letter_may_be_larger_than_any_input() -> None:
+    inputs = [BY_NAME[name] for name in ("product-created", "user-behavior", "category-feedback")]
+    assert BY_NAME["dead-letter"].max_message_bytes > 2 * max(spec.max_message_bytes for spec in inputs)
+
+
+def test_what_a_consumer_may_read_again_from_the_start_is_compacted() -> None:
+    compacted = {spec.name for spec in SPECS if spec.cleanup is Cleanup.COMPACT and not spec.internal}
+    assert compacted == {"product-enriched", "affinity-updated", "shopper-updated"}
+
+
+def test_a_broker_that_is_as_wanted_has_no_differences() -> None:
+    assert diff(SPECS, {spec.name: as_wanted(spec) for spec in SPECS}) == []
+
+
+def test_an_empty_broker_misses_each_topic_once_in_the_tables_order() -> None:
+    assert [each.topic for each in diff(SPECS, {})] == [spec.name for spec in SPECS]
+
+
+@given(st.sampled_from(SPECS), st.integers(1, 100))
+def test_another_number_of_partitions_is_refused_with_both_numbers(spec: TopicSpec, partitions: int) -> None:
+    found = diff([spec], {spec.name: as_wanted(spec)._replace(partitions=partitions)})
+    if partitions == spec.partitions:
+        assert found == []
+    else:
+        assert [(each.kind, each.have, each.refused) for each in found] == [
+            ("partitions", str(partitions), True)
+        ]
+        assert f"SHELFSTREAM_PARTITIONS={partitions}" in found[0].remedy
+
+
+@given(st.sampled_from(SPECS), st.data())
+def test_exactly_the_entries_that_were_changed_are_told(spec: TopicSpec, data: st.DataObject) -> None:
+    """The oracle knows which entries it spoiled; a larger message limit does no harm."""
+    spoiled = data.draw(st.sets(st.sampled_from(sorted(spec.config))))
+    config = {name: "1" if name in spoiled else value for name, value in spec.config.items()}
+    found = diff([spec], {spec.name: ActualTopic(spec.name, spec.partitions, config)})
+    assert {each.kind for each in found} == spoiled
+    assert {each.kind for each in found if not each.refused} == spoiled & {"retention.ms"}
+    larger = spec.config | {"max.message.bytes": str(spec.max_message_bytes + 1)}
+    assert diff([spec], {spec.name: ActualTopic(spec.name, spec.partitions, larger)}) == []
+
+
+def test_workers_start_on_an_embedded_broker_whose_topics_do_not_exist_yet(embedded: EmbeddedBroker) -> None:
+    verify_topics(
+        Settings(bootstrap_servers=embedded.bootstrap, embedded=True, partitions=EMBEDDED_PARTITIONS)
+    )
+
+
+def test_a_broker_that_is_away_is_a_reason_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.broker_admin.TIMEOUT_S", 0.3)
+    with pytest.raises(RetryLater, match=r"127\.0\.0\.1:1 does not answer"):
+        verify_topics(Settings(bootstrap_servers="127.0.0.1:1"))
+
+
+def _command(kafka: Kafka, app: str, *arguments: str) -> Result:
+    environ = {"SHELFSTREAM_APP_ID": app, "SHELFSTREAM_BOOTSTRAP_SERVERS": kafka.bootstrap}
+    return CliRunner(env=environ).invoke(topics, arguments)
+
+
+@pytest.mark.kafka
+def test_create_makes_what_check_and_workers_want(kafka: Kafka, unique: Callable[[str], str]) -> None:
+    """Topics of this app alone are its changelogs; the others may be there already."""
+    app = unique("app")
+    settings = Settings(app_id=app, bootstrap_servers=kafka.bootstrap)
+    before = _command(kafka, app, "check")
+    assert before.exit_code == 1
+    assert f"{app}-shoppers-changelog" in before.stdout
+    with pytest.raises(StopWorker, match="shelfstream topics create"):
+        verify_topics(settings)
+    assert f"{app}-shoppers-changelog would be created" in _command(kafka, app, "create", "--dry-run").stdout
+    assert f"{app}-shoppers-changelog was created with 4 partitions" in _command(kafka, app, "create").stdout
+    after = _command(kafka, app, "check")
+    assert (after.exit_code, after.stdout) == (0, "All topics fit.\n")
+    verify_topics(settings)
+
+
+@pytest.mark.kafka
+def test_fix_sets_what_differs_and_partitions_never_fit_by_themselves(
+    kafka: Kafka, unique: Callable[[str], str]
+) -> None:
+    app = unique("app")
+    settings = Settings(app_id=app, bootstrap_servers=kafka.bootstrap)
+    _command(kafka, app, "create")
+    changelog = f"{app}-affinities-changelog"
+    BrokerAdmin(settings).configure(changelog, {"cleanup.policy": "delete"})
+    told = json.loads(_command(kafka, app, "check", "--json").stdout)
+    assert [(each["topic"], each["kind"], each["have"]) for each in told] == [
+        (changelog, "cleanup.policy", "delete")
+    ]
+    fixed = _command(kafka, app, "create", "--fix")
+    assert f"{changelog}: cleanup.policy was set from delete to compact" in fixed.stdout
+    assert _command(kafka, app, "check").exit_code == 0
+    with pytest.raises(StopWorker, match="SHELFSTREAM_PARTITIONS=4"):
+        verify_topics(replace(settings, partitions=5))
