@@ -1,0 +1,289 @@
+"""Sessions of one shopper as a pure state machine: events in, a new row and co-behaviour pairs out.
+
+What belongs together: products viewed or clicked in one session are `viewed` together, products put into
+the cart or made favourites are `carted` together, and products purchased are `bought` together. A return
+pairs with nothing. In a session each relation holds a set of products: a product that enters it meets every
+earlier one once, at the later of both entry times, so duplicates change nothing and the order of arrival
+neither. A product that turns out to have entered earlier moves its meetings, too.
+
+Which session an event belongs to:
+- with a `session_id`, the one of that id, of this shopper (another shopper's equal id is another session);
+  it takes late events for as long as it is remembered, whatever the gap;
+- without one, the latest unnamed session that the event is at most the gap away from, before or after; else
+  the event opens a new one. Two such sessions never merge, even if a late event lies between them.
+
+A shopper's row remembers a bounded number of sessions; opening one more forgets the one whose last event is
+the oldest. Events are told apart by their `event_id`, of which the row remembers a bounded number of
+hashes: a duplicate within that window changes nothing at all.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+import msgspec
+
+from models.behavior_parameters import BehaviorParameters
+from models.deltas import DeltaBuilder
+from models.event_time import instant, seconds
+from models.next_behavior import ACTIONS, LEAVE, START, Transitions
+from models.preference import Tastes, remember
+from schemas.errors import StopWorker
+from schemas.events import Action, Relation, Session, UserBehavior
+
+ROW_VERSION = 1
+
+RELATION_OF: dict[Action, Relation] = {
+    Action.VIEW: Relation.VIEWED,
+    Action.CLICK: Relation.VIEWED,
+    Action.CART: Relation.CARTED,
+    Action.FAVOURITE: Relation.CARTED,
+    Action.PURCHASE: Relation.BOUGHT,
+}
+
+_HASH = 8
+
+
+class OpenSession(msgspec.Struct, array_like=True):
+    """A remembered session.
+
+    Attributes:
+        session_id: the shop's, or one made of the first event's time.
+        named: whether the shop gave the id.
+        started_at: time of the earliest event, in seconds.
+        last_at: time of the latest event, in seconds.
+        events: distinct events.
+        previous: code of the action before the last that arrived, or START.
+        last: code of the last action that arrived.
+        left: whether the shopper was counted as having left after `last`.
+        entered: for each relation, the products in it by their entry time in seconds, in order of arrival.
+    """
+
+    session_id: str
+    named: bool
+    started_at: float
+    last_at: float
+    events: int = 0
+    previous: int = START
+    last: int = START
+    left: bool = False
+    entered: dict[str, dict[str, float]] = {}
+
+    def products(self) -> int:
+        """How many distinct products it holds, in any relation."""
+        return len(set().union(*self.entered.values()))
+
+    def size(self) -> int:
+        """How many entries it remembers."""
+        return sum(map(len, self.entered.values()))
+
+
+class _RowState(msgspec.Struct, array_like=True):
+    seen: bytes = b""
+    sessions: list[OpenSession] = []
+    transitions: Transitions = {}
+    tastes: Tastes = {}
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_RowState)
+
+
+class ShopperRow:
+    """What is remembered of one shopper. `apply` never changes a row, it makes a new one."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: _RowState | None = None) -> None:
+        self._state = state if state is not None else _RowState()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "ShopperRow":
+        """Read a row.
+
+        Raises:
+            StopWorker: the row is of another version, or damaged.
+        """
+        if data[:1] != bytes((ROW_VERSION,)):
+            raise StopWorker(
+                f"a shopper's row begins with {data[:1]!r}, but this program reads version {ROW_VERSION}: "
+                "run the program that wrote it, or rebuild the state from user-behavior"
+            )
+        try:
+            return cls(_decoder.decode(memoryview(data)[1:]))
+        except msgspec.MsgspecError as error:
+            raise StopWorker(f"a shopper's row is damaged, rebuild the state: {error}") from error
+
+    def to_bytes(self) -> bytes:
+        """The row as a version byte and MessagePack."""
+        return bytes((ROW_VERSION,)) + _encoder.encode(self._state)
+
+    @property
+    def sessions(self) -> list[OpenSession]:
+        """The remembered sessions, in order of opening. Not to be changed."""
+        return self._state.sessions
+
+    @property
+    def transitions(self) -> Transitions:
+        """How often each action followed which. Not to be changed."""
+        return self._state.transitions
+
+    @property
+    def tastes(self) -> Tastes:
+        """The products that the shopper's taste derives from. Not to be changed."""
+        return self._state.tastes
+
+    def current(self) -> OpenSession | None:
+        """The session with the latest event, of several the one opened last; None before the first."""
+        return max(reversed(self.sessions), key=lambda session: session.last_at, default=None)
+
+    def session(self) -> Session | None:
+        """The current session as it is published."""
+        current = self.current()
+        if current is None:
+            return None
+        return Session(
+            session_id=current.session_id,
+            started_at=instant(current.started_at),
+            last_at=instant(current.last_at),
+            events=current.events,
+            products=current.products(),
+        )
+
+
+def apply(
+    row: ShopperRow,
+    events: Iterable[UserBehavior],
+    pairs: DeltaBuilder,
+    parameters: BehaviorParameters,
+) -> ShopperRow:
+    """Apply events of one shopper, in order of arrival.
+
+    Args:
+        row: the shopper's row, left as it is.
+        events: events that share the shopper's key.
+        pairs: receives the co-behaviour of the events.
+        parameters: gap and bounds.
+
+    Returns:
+        The new row.
+    """
+    state = _decoder.decode(_encoder.encode(row._state))
+    for event in events:
+        if not _duplicate(state, event, parameters):
+            _apply_one(state, event, pairs, parameters)
+    return ShopperRow(state)
+
+
+def _duplicate(state: _RowState, event: UserBehavior, parameters: BehaviorParameters) -> bool:
+    """Whether the event was seen; if not, it is from now on."""
+    if event.event_id is None:
+        return False
+    mark = blake2b(event.event_id.encode(), digest_size=_HASH).digest()
+    place = state.seen.find(mark)
+    while place % _HASH and place > 0:
+        place = state.seen.find(mark, place + 1)
+    if place >= 0:
+        return True
+    state.seen = (state.seen + mark)[-_HASH * int(parameters.seen_events) :]
+    return False
+
+
+def _apply_one(
+    state: _RowState, event: UserBehavior, pairs: DeltaBuilder, parameters: BehaviorParameters
+) -> None:
+    time = seconds(event.occurred_at)
+    session = _find(state, event.session_id, time, parameters.session_gap_s)
+    if session is None:
+        session = _open(state, event.session_id, time, parameters)
+    session.started_at = min(session.started_at, time)
+    session.last_at = max(session.last_at, time)
+    session.events += 1
+    _step(state, session, event.action)
+    remember(state.tastes, event.product_id, event.action, time, parameters)
+    relation = RELATION_OF.get(event.action)
+    if relation is not None:
+        _enter(session, relation, event.product_id, time, pairs, parameters.session_products)
+    _forget_old_sessions(state, session, parameters)
+
+
+def _find(state: _RowState, session_id: str | None, time: float, gap: float) -> OpenSession | None:
+    if session_id is not None:
+        for session in state.sessions:
+            if session.named and session.session_id == session_id:
+                return session
+        return None
+    near = (
+        session
+        for session in state.sessions
+        if not session.named and session.started_at - gap <= time <= session.last_at + gap
+    )
+    return max(near, key=lambda session: session.last_at, default=None)
+
+
+def _open(
+    state: _RowState, session_id: str | None, time: float, parameters: BehaviorParameters
+) -> OpenSession:
+    """Open a session; the shopper has then left the one before."""
+    before = max(state.sessions, key=lambda session: session.last_at, default=None)
+    if before is not None and not before.left and before.last_at <= time:
+        _count(state, before.last, LEAVE, 1)
+        before.left = True
+    name = session_id if session_id is not None else f"{instant(time):%Y-%m-%dT%H:%M:%S.%fZ}"
+    session = OpenSession(name, session_id is not None, time, time)
+    state.sessions.append(session)
+    return session
+
+
+def _forget_old_sessions(state: _RowState, active: OpenSession, parameters: BehaviorParameters) -> None:
+    remembered = sum(session.size() for session in state.sessions)
+    while len(state.sessions) > 1 and (
+        len(state.sessions) > parameters.open_sessions or remembered > 2 * parameters.session_products
+    ):
+        oldest = min(
+            (session for session in state.sessions if session is not active),
+            key=lambda session: session.last_at,
+        )
+        state.sessions.remove(oldest)
+        remembered -= oldest.size()
+
+
+def _step(state: _RowState, session: OpenSession, action: Action) -> None:
+    code = ACTIONS.index(action)
+    if session.left:
+        _count(state, session.last, LEAVE, -1)
+        session.left = False
+    if session.last != START:
+        _count(state, session.last, code, 1)
+    session.previous, session.last = session.last, code
+
+
+def _count(state: _RowState, context: int, outcome: int, times: int) -> None:
+    following = state.transitions.setdefault(context, [0] * (LEAVE + 1))
+    following[outcome] = max(0, following[outcome] + times)
+
+
+def _enter(
+    session: OpenSession, relation: Relation, product: str, time: float, pairs: DeltaBuilder, bound: int
+) -> None:
+    entered = session.entered.setdefault(relation.value, {})
+    before = entered.get(product)
+    if before is None:
+        if entered:
+            pairs.pair(product, list(entered), [max(time, other) for other in entered.values()], relation)
+        entered[product] = time
+        if len(entered) > bound:
+            del entered[next(iter(entered))]
+    elif time < before:
+        entered[product] = time
+        _move(product, entered, before, pairs, relation)
+
+
+def _move(
+    product: str, entered: dict[str, float], before: float, pairs: DeltaBuilder, relation: Relation
+) -> None:
+    """Move the meetings of a product that entered earlier than at `before`, which was thought so far."""
+    now = entered[product]
+    moved = {name: time for name, time in entered.items() if time < before and name != product}
+    if moved:
+        pairs.pair(product, list(moved), [max(now, time) for time in moved.values()], relation, 1.0, 0)
+        pairs.pair(product, list(moved), [before] * len(moved), relation, -1.0, 0)
