@@ -1,4 +1,4 @@
-"""Bytes to events and back: every value that comes in is checked here, once; every error is an `InvalidEvent`.
+"""Bytes to events and back. Every value that comes in is checked here, once; every error is an InvalidEvent.
 
 Decoders are built once for each type. What passes is cheap (about 1 µs for a behaviour event of 300 bytes);
 what fails is looked at again by `schemas.diagnosis`, which may take its time. The rules beyond the types are
@@ -140,7 +140,9 @@ def decode_user_behavior(
     if event.occurred_at.tzinfo is not UTC:
         set_utc(event, "occurred_at")
     occurred_at = event.occurred_at
-    if occurred_at < EARLIEST or (received_at is not None and occurred_at - LATEST_AHEAD > received_at):
+    if occurred_at < EARLIEST or (
+        received_at is not None and occurred_at > received_at and occurred_at - LATEST_AHEAD > received_at
+    ):
         raise implausible_time(occurred_at, received_at)
     if event.price is not None:
         check_price(event, event.price)

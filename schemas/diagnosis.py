@@ -12,6 +12,7 @@ from schemas.events import Event
 _PATH = re.compile(r" - at `(?P<path>\$[^`]*)`$")
 _MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]*)`")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]")
+_QUOTED = 300
 _ADVICE = "correct the producer (schemas/json/{topic}.json says what is allowed), then redrive this record"
 
 
@@ -118,7 +119,8 @@ def _field_error(event: type[Event], document: Any, error: msgspec.ValidationErr
     message = str(error)
     found = _PATH.search(message)
     path = found["path"] if found else "$"
-    what = message[: found.start()] if found else message
+    # msgspec quotes an unknown enum value, however long it is.
+    what = (message[: found.start()] if found else message)[:_QUOTED]
     missing = _MISSING.match(what)
     if missing:
         path = f"{path}.{missing['name']}"

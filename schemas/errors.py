@@ -19,8 +19,8 @@ class InvalidEvent(ShelfstreamError):
 
     Args:
         reason: a stable slug for machines, such as `malformed-json` or `unknown-version`.
-        detail: a sentence for people: what is wrong, where, and what to do. It never quotes the record's
-            own text, which may be personal data; the dead letter keeps the record itself.
+        detail: a sentence for people: what is wrong, where, and what to do. It quotes no more of the
+            record than an unknown enum value: text may be personal, and the dead letter keeps it anyway.
         field: the JSON path of the offending field, such as `$.price.amount`, where there is one.
     """
 
