@@ -1,0 +1,222 @@
+"""The composition root of the lanes: settings and processors in, a Faust application out."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import faust
+import structlog
+from yarl import URL
+
+from streams.backoff import TokenBucket
+from streams.burial import Burial
+from streams.clients import aiokafka_options
+from streams.lane import Lane
+from streams.lane_parts import LaneLimits, LaneParts, Observer
+from streams.lanes import Lanes
+from streams.ledger import KafkaLedger
+from streams.records import Partition, Processor
+from streams.restoration import Progress, open_reader, restore
+from streams.settings import Settings
+from streams.stores import MemoryStore, RocksStore, Store
+from streams.tables import Table, Tables, TableSpec
+from streams.transport import Delivery, LaneConsumer, LaneTopic
+from streams.versions import check_versions
+
+log = structlog.get_logger()
+
+TablesOf = Mapping[str, Sequence[TableSpec[Any]]]
+
+
+class LaneApp(faust.App):
+    """A Faust application whose agents move whole partition batches through lanes."""
+
+    lanes: Lanes
+    kafka_client: dict[str, Any]
+
+    async def on_stop(self) -> None:
+        """Let the lanes finish or undo their work before the consumer leaves the group."""
+        await self.lanes.close()
+        await super().on_stop()
+
+
+class KafkaInputs:
+    """The reading side of the lanes: Faust's consumer thread."""
+
+    def __init__(self, app: LaneApp) -> None:
+        self._app = app
+
+    @property
+    def _consumer(self) -> LaneConsumer:
+        return cast(LaneConsumer, self._app.consumer)
+
+    async def committed(self, at: Partition) -> int:
+        """The group's committed offset of `at`, or its first offset."""
+        return await self._consumer.thread.committed(at)
+
+    async def seek(self, offsets: Mapping[Partition, int]) -> None:
+        """Deliver from these offsets on."""
+        await self._consumer.thread.seek_all(offsets)
+
+
+class LaneFactory:
+    """Builds lanes; everything that all lanes of a worker share is here.
+
+    Args:
+        app: the application they belong to.
+        settings: the validated settings.
+        tables: what each agent keeps, by the agent's name.
+        state_dir: the worker's own folder for stores on disk.
+        observer: hears what the lanes do.
+    """
+
+    def __init__(
+        self, app: LaneApp, settings: Settings, tables: TablesOf, state_dir: Path, observer: Observer
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._tables = tables
+        self._state_dir = state_dir
+        self._observer = observer
+        self._inputs = KafkaInputs(app)
+        self._burial = Burial(settings.app_id, settings.partitions)
+        self.dead_letters = TokenBucket(
+            settings.dead_letter_burst, settings.dead_letter_rate_per_s, time.monotonic()
+        )
+
+    def __call__(self, processor: Processor, partition: int) -> Lane:
+        """The lane of an agent for a partition, not yet started."""
+        settings = self._settings
+        limits = LaneLimits(
+            batch_records=settings.batch_max_records,
+            batch_bytes=settings.batch_max_bytes,
+            backoff_min_s=settings.retry_backoff_min_s,
+            backoff_max_s=settings.retry_backoff_max_s,
+            fenced_patience_s=2 * settings.session_timeout_s,
+            linger_s=settings.batch_linger_ms / 1000,
+        )
+        parts = LaneParts(
+            ledger=self._ledger(f"{settings.app_id}-{processor.name}-{partition}"),
+            open_tables=lambda: self._open_tables(processor.name, partition),
+            inputs=self._inputs,
+            restore=self._restore,
+            bury=self._burial,
+            admit=self._admit,
+            changed=self._app.lanes.changed,
+            stop=self._stop,
+            observer=self._observer,
+            limits=limits,
+        )
+        return Lane(processor, partition, parts)
+
+    def _ledger(self, transactional_id: str) -> KafkaLedger:
+        settings = self._settings
+        return KafkaLedger(
+            transactional_id,
+            settings.app_id,
+            timeout_s=settings.transaction_timeout_s,
+            transaction_timeout_s=settings.transaction_timeout_s,
+            compression=None if settings.compression == "none" else settings.compression,
+            client=aiokafka_options(settings),
+        )
+
+    def _open_tables(self, agent: str, partition: int) -> Tables:
+        tables = [Table(spec, self._store(spec.name, partition)) for spec in self._tables.get(agent, ())]
+        return Tables(tables, partition)
+
+    def _store(self, table: str, partition: int) -> Store:
+        if self._settings.state_store == "memory":
+            return MemoryStore()
+        return RocksStore(self._state_dir / self._settings.app_id / f"{table}-{partition}")
+
+    async def _restore(self, tables: Tables, progress: Progress) -> None:
+        if not list(tables):
+            return
+        async with open_reader(aiokafka_options(self._settings)) as reader:
+            await restore(tables, reader, progress)
+
+    async def _admit(self, count: int) -> None:
+        if count == 0:
+            return
+        wait_s = self.dead_letters.spend(count, time.monotonic())
+        if wait_s > 0:
+            log.error(
+                "dead letters come faster than allowed: is this the right topic, and does its producer keep"
+                " to the contract? slowing down",
+                count=count,
+                wait_s=round(wait_s, 1),
+            )
+            await self._app.sleep(wait_s)
+
+    def _stop(self, error: BaseException) -> None:
+        log.error("a lane cannot go on; the worker stops", error=str(error))
+        self._app.loop.create_task(self._app.crash(error))
+
+
+def build_app(
+    settings: Settings,
+    processors: Sequence[Processor],
+    tables: TablesOf,
+    *,
+    state_dir: Path,
+    observer: Observer,
+    on_ready: Callable[[LaneApp], None] | None = None,
+) -> LaneApp:
+    """Wire a Faust application that runs `processors` over lanes.
+
+    Args:
+        settings: the validated settings.
+        processors: the agents.
+        tables: what each agent keeps, by the agent's name.
+        state_dir: the worker's own folder.
+        observer: hears what the lanes do.
+        on_ready: called with the application before it starts, to add services to it.
+
+    Raises:
+        StopWorker: Faust or aiokafka is not of a tested version.
+    """
+    check_versions()
+    app = LaneApp(
+        settings.app_id,
+        broker=[URL(f"lane://{address.strip()}") for address in settings.bootstrap_servers.split(",")],
+        Topic=LaneTopic,
+        datadir=str(state_dir),
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.heartbeat_interval_s,
+        broker_rebalance_timeout=settings.rebalance_timeout_s,
+        broker_request_timeout=max(40.0, settings.session_timeout_s + 5.0),
+        consumer_max_fetch_size=min(settings.batch_max_bytes, 2 * 1024 * 1024),
+        stream_wait_empty=False,
+        table_standby_replicas=0,
+    )
+    app.kafka_client = aiokafka_options(settings)
+    app.kafka_client.pop("client_id")
+    factory = LaneFactory(app, settings, tables, state_dir, observer)
+    app.lanes = Lanes(
+        processors,
+        factory,
+        revoke_budget_s=settings.revoke_budget_s,
+        in_flight_bytes=settings.in_flight_max_bytes,
+    )
+    for processor in processors:
+        _add_agent(app, processor)
+    if on_ready is not None:
+        on_ready(app)
+    return app
+
+
+def _add_agent(app: LaneApp, processor: Processor) -> None:
+    """A Faust agent that hands each partition batch to its lane."""
+
+    async def agent(stream: Any) -> None:
+        async for event in stream.events():
+            delivery: Delivery = event.value
+            tp = event.message.tp
+            app.lanes.deliver(Partition(tp.topic, tp.partition), delivery)
+
+    # The lanes commit; Faust must not.
+    app.agent(app.topic(*processor.topics, acks=False), name=processor.name)(agent)

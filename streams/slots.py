@@ -1,0 +1,49 @@
+"""Which folder of local state a worker uses: the first that no other worker on this machine holds."""
+
+import fcntl
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from schemas.errors import StopWorker
+
+_MOST_WORKERS = 256
+
+
+class Slot:
+    """A locked folder below `root`, the same again after a restart, so that its state is found again.
+
+    The lock is the kernel's and ends with the process, however it ends.
+
+    Raises:
+        StopWorker: no folder can be made or all are taken.
+    """
+
+    def __init__(self, root: Path) -> None:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StopWorker(
+                f"cannot make the data folder {root}: {error}; set SHELFSTREAM_DATA_DIR"
+            ) from error
+        for number in range(_MOST_WORKERS):
+            lock = (root / f"worker-{number}.lock").open("a")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.close()
+                continue
+            self._lock = lock
+            self.number = number
+            self.path = root / f"worker-{number}"
+            self.path.mkdir(exist_ok=True)
+            return
+        raise StopWorker(f"{_MOST_WORKERS} workers already use the data folder {root}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.close()

@@ -1,0 +1,173 @@
+"""Where a table's rows lie on this worker: in memory or in RocksDB, with a checkpoint beside them.
+
+A store is a cache of its changelog. Rows and checkpoint change in one atomic write, so a worker killed at any
+moment resumes reading the changelog exactly where its rows end.
+"""
+
+import shutil
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from rocksdict import Options, Rdict, WriteBatch
+
+# Rows live under "r" + key; the checkpoint under a key that no row can have.
+_ROW = b"r"
+_CHECKPOINT = b"c"
+
+
+class Checkpoint(tuple[int, int]):
+    """How far the rows reflect the changelog: the next offset to read, and when (ms) that was written."""
+
+    __slots__ = ()
+
+    @property
+    def offset(self) -> int:
+        """The next changelog offset to read."""
+        return self[0]
+
+    @property
+    def written_at(self) -> int:
+        """Milliseconds since the epoch."""
+        return self[1]
+
+
+class Store(Protocol):
+    """Rows of bytes by key. A contract suite runs over each implementation."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row of `key`, or None."""
+        ...
+
+    def apply(self, changes: Mapping[bytes, bytes | None], checkpoint: Checkpoint) -> None:
+        """Write all changes (None deletes) and the checkpoint atomically."""
+        ...
+
+    def checkpoint(self) -> Checkpoint | None:
+        """How far the rows reach, or None if the store is new."""
+        ...
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All rows in the order of their keys."""
+        ...
+
+    def wipe(self) -> None:
+        """Forget everything, the checkpoint included."""
+        ...
+
+    def close(self) -> None:
+        """Release files and locks."""
+        ...
+
+
+class MemoryStore:
+    """A store that lasts as long as the process; every start restores from the changelog."""
+
+    def __init__(self) -> None:
+        self._rows: dict[bytes, bytes] = {}
+        self._checkpoint: Checkpoint | None = None
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row of `key`, or None."""
+        return self._rows.get(key)
+
+    def apply(self, changes: Mapping[bytes, bytes | None], checkpoint: Checkpoint) -> None:
+        """Write all changes and the checkpoint."""
+        for key, value in changes.items():
+            if value is None:
+                self._rows.pop(key, None)
+            else:
+                self._rows[key] = value
+        self._checkpoint = checkpoint
+
+    def checkpoint(self) -> Checkpoint | None:
+        """How far the rows reach."""
+        return self._checkpoint
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All rows in the order of their keys."""
+        yield from sorted(self._rows.items())
+
+    def wipe(self) -> None:
+        """Forget everything."""
+        self._rows.clear()
+        self._checkpoint = None
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class RocksStore:
+    """A store on disk that survives restarts.
+
+    A directory that RocksDB cannot open is wiped: its rows are only a cache of the changelog.
+
+    Args:
+        path: the directory, owned by this store alone.
+
+    Raises:
+        OSError: the directory is in use, or can be neither opened nor made anew (disk full, no permission).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = self._open()
+        except Exception as broken:
+            # A locked directory is somebody's who is alive; anything else that cannot be opened is only
+            # a damaged cache.
+            if "lock" in str(broken).lower():
+                raise OSError(f"RocksDB at {path} is in use by another process: {broken}") from broken
+            shutil.rmtree(path, ignore_errors=True)
+            try:
+                self._db = self._open()
+            except Exception as error:
+                raise OSError(f"no RocksDB at {path}: {error}") from error
+
+    def _open(self) -> Rdict:
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        # Lanes are many and small: 64 of them must not take RocksDB's default of 64 MiB each.
+        options.set_write_buffer_size(8 * 1024 * 1024)
+        options.set_max_write_buffer_number(2)
+        options.set_keep_log_file_num(2)
+        options.set_max_open_files(64)
+        return Rdict(str(self._path), options)
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row of `key`, or None."""
+        row: bytes | None = self._db.get(_ROW + key)
+        return row
+
+    def apply(self, changes: Mapping[bytes, bytes | None], checkpoint: Checkpoint) -> None:
+        """Write all changes and the checkpoint in one write batch."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in changes.items():
+            if value is None:
+                batch.delete(_ROW + key)
+            else:
+                batch.put(_ROW + key, value)
+        batch.put(_CHECKPOINT, struct.pack(">qq", *checkpoint))
+        self._db.write(batch)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """How far the rows reach."""
+        packed = self._db.get(_CHECKPOINT)
+        return None if packed is None else Checkpoint(struct.unpack(">qq", packed))
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All rows in the order of their keys."""
+        for key, value in self._db.items(from_key=_ROW):
+            yield key[len(_ROW) :], value
+
+    def wipe(self) -> None:
+        """Remove the directory and begin an empty one."""
+        self._db.close()
+        shutil.rmtree(self._path, ignore_errors=True)
+        self._db = self._open()
+
+    def close(self) -> None:
+        """Flush and release the directory's lock."""
+        self._db.close()

@@ -1,0 +1,185 @@
+"""The Faust transport of the lanes: what one fetch brought for one partition is one Faust event.
+
+Faust keeps the agents, the group membership, assignment and rebalancing. Its per-message way (a task, a queue
+put and an ack for each record) and its commits are not used: the lanes' transactions commit the offsets.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol, cast
+
+import aiokafka
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.structs import TopicPartition
+from faust import Topic
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from streams.records import Partition, Record
+
+
+class Delivery(NamedTuple):
+    """The value of a lane's Faust event: records of one partition, and its lane's epoch at the fetch."""
+
+    records: list[Record]
+    epoch: int
+
+
+class LaneGroup(Protocol):
+    """The lanes as the transport sees them."""
+
+    def wanting(self, active: Iterable[Partition]) -> dict[Partition, int]:
+        """Those of the active partitions whose lanes take more records, with the lanes' epochs."""
+        ...
+
+    async def appetite(self, timeout_s: float) -> None:
+        """Wait until some lane may take more, or the timeout has passed."""
+        ...
+
+    async def revoke(self) -> None:
+        """The group takes all partitions back (eager rebalancing)."""
+        ...
+
+    async def assign(self, partitions: Iterable[Partition], generation: int) -> None:
+        """The group gave us exactly these partitions in this generation."""
+        ...
+
+
+class LaneTopic(Topic):
+    """A topic whose events carry deliveries: there is nothing to decode, agents decode from bytes."""
+
+    def _compile_decode(self) -> None:
+        # Topic would compile a decoder over the method below.
+        return
+
+    async def decode(self, message: Any, *, propagate: bool = False) -> Any:
+        """Wrap the delivery in an event."""
+        return self._create_event(None, message.value, headers=None, message=message)
+
+
+class LaneConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, reading committed records, with partition n of every topic in one worker."""
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        conf = self.app.conf
+        return aiokafka.AIOKafkaConsumer(
+            **self.app.kafka_client,
+            client_id=conf.broker_client_id,
+            group_id=conf.id,
+            # Range puts partition n of all topics of equal size on one member, as lanes with several inputs
+            # and shared state need it.
+            partition_assignment_strategy=[RangePartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
+            fetch_max_wait_ms=100,
+            max_poll_interval_ms=int((conf.broker_max_poll_interval or 300) * 1000),
+            session_timeout_ms=int(conf.broker_session_timeout * 1000),
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+        )
+
+    async def committed(self, at: Partition) -> int:
+        """The group's committed offset, or the first offset of the partition where there is none."""
+        return cast(int, await self.call_thread(self._committed, TopicPartition(*at)))
+
+    async def _committed(self, partition: TopicPartition) -> int:
+        consumer = self._ensure_consumer()
+        offset = await consumer.committed(partition)
+        if offset is None:
+            first = await consumer.beginning_offsets([partition])
+            return cast(int, first[partition])
+        return cast(int, offset)
+
+    async def seek_all(self, offsets: Mapping[Partition, int]) -> None:
+        """Deliver from these offsets on."""
+        await self.call_thread(self._seek_all, offsets)
+
+    async def _seek_all(self, offsets: Mapping[Partition, int]) -> None:
+        consumer = self._ensure_consumer()
+        for at, offset in offsets.items():
+            consumer.seek(TopicPartition(*at), offset)
+
+    def end_offset(self, at: Partition) -> int | None:
+        """The last stable offset as of the latest fetch, None before the first."""
+        return cast("int | None", self._ensure_consumer().last_stable_offset(TopicPartition(*at)))
+
+
+class LaneConsumer(driver.Consumer):
+    """Faust's consumer, delivering whole partition batches to the lanes that want them."""
+
+    _thread: LaneConsumerThread
+
+    def _new_consumer_thread(self) -> LaneConsumerThread:
+        return LaneConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def thread(self) -> LaneConsumerThread:
+        """The thread that talks to the group and fetches."""
+        return self._thread
+
+    @property
+    def lanes(self) -> LaneGroup:
+        """The application's lanes."""
+        return cast(LaneGroup, self.app.lanes)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let the lanes finish or undo their work before the group may give it to others."""
+        await self.lanes.revoke()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Open the lanes in the background: a long restoration never holds up a rebalance."""
+        await super().on_partitions_assigned(assigned, generation_id)
+        await self.lanes.assign({Partition(tp.topic, tp.partition) for tp in assigned}, generation_id)
+
+    async def perform_seek(self) -> None:
+        """Nothing: each lane seeks for itself, after it has fenced its older owner."""
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        while not (self.should_stop or fetcher.should_stop):
+            try:
+                await self._drain_once()
+            except self.consumer_stopped_errors:
+                return
+            except asyncio.CancelledError:
+                if self.app.should_stop:
+                    return
+                raise
+
+    async def _drain_once(self) -> None:
+        wanting = self.lanes.wanting(Partition(*tp) for tp in self._get_active_partitions())
+        if not self.flow_active or not wanting:
+            await self.lanes.appetite(0.1)
+            return
+        batches = await self._getmany({TopicPartition(*at) for at in wanting}, timeout=0.1)
+        for tp, records in batches.items():
+            if records:
+                at = Partition(tp.topic, tp.partition)
+                await self.callback(self._message_of(tp, records, wanting[at]))
+        if not batches:
+            await asyncio.sleep(0)
+
+    def _message_of(self, tp: TP, records: list[Any], epoch: int) -> ConsumerMessage:
+        last = records[-1]
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            None,
+            None,
+            Delivery(records, epoch),
+            None,
+            tp=TP(tp.topic, tp.partition),
+            generation_id=self.app.consumer_generation_id,
+        )
+
+
+class LaneTransport(driver.Transport):
+    """Registered as `lane://`; the address is that of the Kafka cluster."""
+
+    Consumer: ClassVar[type] = LaneConsumer
