@@ -1,0 +1,328 @@
+"""Every record has one defined end: an event, or an InvalidEvent that says what, where and what to do."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.codec import (
+    DECODERS,
+    decode_affinity_updated,
+    decode_category_feedback,
+    decode_product_created,
+    decode_product_enriched,
+    decode_shopper_updated,
+    decode_user_behavior,
+    encode,
+)
+from schemas.errors import InvalidEvent
+from schemas.events import Action, Change, Event
+from schemas.examples import EXAMPLES
+
+NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
+BEHAVIOR: dict[str, Any] = {
+    "occurred_at": "2024-05-01T12:00:00Z",
+    "product_id": "p",
+    "action": "view",
+    "user_id": "u",
+}
+LISTING: dict[str, Any] = {"product_id": "p", "title": "Teapot"}
+
+
+def _bytes(fields: dict[str, Any], **changes: Any) -> bytes:
+    return json.dumps({**fields, **changes}).encode()
+
+
+def _refusal(topic: str, value: bytes | None, key: bytes | None = None) -> InvalidEvent:
+    with pytest.raises(InvalidEvent) as raised:
+        DECODERS[topic](value, key)
+    return raised.value
+
+
+def test_a_listing_of_an_id_and_a_title_is_enough() -> None:
+    event = decode_product_created(b'{"product_id": "p", "title": "Teapot"}', b"p")
+    assert (event.product_id, event.title, event.change) == ("p", "Teapot", Change.CREATED)
+
+
+@pytest.mark.parametrize("title", ["", "x" * 900_000, "a\x00b", "茶壶 🍵"])
+def test_empty_huge_and_odd_titles_are_the_models_business(title: str) -> None:
+    assert decode_product_created(_bytes(LISTING, title=title)).title == title
+
+
+def test_only_a_withdrawal_may_leave_out_the_title() -> None:
+    assert decode_product_created(b'{"product_id": "p", "change": "withdrawn"}').change is Change.WITHDRAWN
+    refusal = _refusal("product-created", b'{"product_id": "p"}')
+    assert (refusal.reason, refusal.field) == ("invalid-field", "$.title")
+
+
+def test_a_tombstone_withdraws_the_product_that_its_key_names() -> None:
+    event = decode_product_created(None, "茶".encode())
+    assert (event.product_id, event.change) == ("茶", Change.WITHDRAWN)
+
+
+@pytest.mark.parametrize("key", [None, b"", b"\xff", b"a\x00", b"x" * 257])
+def test_a_tombstone_that_names_no_product_is_refused(key: bytes | None) -> None:
+    assert _refusal("product-created", None, key).reason == "invalid-key"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-05-01T12:00:00Z",
+        "2024-05-01 12:00:00",
+        "2024-05-01T12:00:00",
+        "2024-05-01T20:00:00+08:00",
+        "2024-05-01 20:00:00+0800",
+        "2024-05-01T12:00:00.000000+00:00",
+        "2024-05-01T12:00",
+        "20240501T120000Z",
+        "2024-W18-3T12:00:00Z",
+        "2024-05-01T20+08",
+    ],
+)
+def test_times_in_any_iso_8601_form_are_one_instant_in_utc(text: str) -> None:
+    event = decode_user_behavior(_bytes(BEHAVIOR, occurred_at=text))
+    assert event.occurred_at == NOW
+    assert event.occurred_at.tzinfo is UTC
+    assert decode_product_created(_bytes(LISTING, occurred_at=text)).occurred_at == NOW
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "1999-12-31T23:59:59Z",
+        "0001-01-01T00:00:00+23:00",
+        "9999-12-31T23:59:59-23:00",
+        "2024-05-02T12:00:00.000001Z",
+    ],
+)
+def test_implausible_behaviour_times_are_refused(time: str) -> None:
+    with pytest.raises(InvalidEvent) as raised:
+        decode_user_behavior(_bytes(BEHAVIOR, occurred_at=time), received_at=NOW)
+    assert raised.value.reason == "invalid-time"
+    assert raised.value.field == "$.occurred_at"
+
+
+def test_a_day_ahead_of_the_broker_is_allowed_and_unknown_arrival_leaves_the_future_open() -> None:
+    tomorrow = (NOW + timedelta(days=1)).isoformat()
+    assert decode_user_behavior(_bytes(BEHAVIOR, occurred_at=tomorrow), received_at=NOW)
+    assert decode_user_behavior(_bytes(BEHAVIOR, occurred_at="2999-01-01T00:00:00Z"))
+    assert decode_user_behavior(_bytes(BEHAVIOR, occurred_at="2000-01-01T00:00:00Z"))
+
+
+@pytest.mark.parametrize(
+    "time", [1714564800, "yesterday", "2024-05-01", "", None, "2024-05-01T25:00:00Z", {}]
+)
+def test_what_is_no_time_is_an_invalid_field(time: Any) -> None:
+    refusal = _refusal("user-behavior", _bytes(BEHAVIOR, occurred_at=time))
+    assert (refusal.reason, refusal.field) == ("invalid-field", "$.occurred_at")
+
+
+def test_a_second_look_at_the_time_still_checks_the_other_fields() -> None:
+    refusal = _refusal("user-behavior", _bytes(BEHAVIOR, occurred_at="20240501T120000Z", quantity=0))
+    assert (refusal.reason, refusal.field) == ("invalid-field", "$.quantity")
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "said"),
+    [
+        ({"quantity": 0}, "$.quantity", "it is 0"),
+        ({"quantity": -3}, "$.quantity", "it is -3"),
+        ({"quantity": "2"}, "$.quantity", "a string of 1 characters"),
+        ({"quantity": 1.5}, "$.quantity", "it is 1.5"),
+        ({"quantity": True}, "$.quantity", "it is true"),
+        ({"quantity": 10**400}, "$.quantity", "an integer of 1329 bits"),
+        ({"action": "sniff"}, "$.action", "Invalid enum value 'sniff'"),
+        ({"action": "x" * 100_000}, "$.action", "Invalid enum value"),
+        ({"product_id": 7}, "$.product_id", "it is 7"),
+        ({"product_id": ""}, "$.product_id", "a string of 0 characters"),
+        ({"product_id": "x" * 257}, "$.product_id", "a string of 257 characters"),
+        ({"product_id": "a\x00"}, "$.product_id", "control character"),
+        ({"session_id": "a\n"}, "$.session_id", "control character"),
+        ({"price": {"amount": -1}}, "$.price.amount", "it is -1"),
+        ({"price": {}}, "$.price.amount", "missing required field"),
+        ({"price": {"amount": 1, "currency": "gbp"}}, "$.price.currency", "capital letters"),
+        ({"price": [1]}, "$.price", "an array of 1"),
+    ],
+)
+def test_a_wrong_field_is_named_with_what_is_there(change: dict[str, Any], field: str, said: str) -> None:
+    refusal = _refusal("user-behavior", _bytes(BEHAVIOR, **change))
+    assert (refusal.reason, refusal.field) == ("invalid-field", field)
+    assert said in refusal.detail
+    assert "schemas/json/user-behavior.json" in refusal.detail
+    assert len(refusal.detail) < 600
+
+
+@pytest.mark.parametrize("name", ["occurred_at", "product_id", "action"])
+def test_a_missing_field_is_named(name: str) -> None:
+    refusal = _refusal("user-behavior", json.dumps({k: v for k, v in BEHAVIOR.items() if k != name}).encode())
+    assert (refusal.reason, refusal.field) == ("invalid-field", f"$.{name}")
+
+
+def test_behaviour_of_nobody_is_refused() -> None:
+    assert _refusal("user-behavior", _bytes(BEHAVIOR, user_id=None)).reason == "missing-shopper"
+
+
+def test_a_correction_says_to_what() -> None:
+    feedback = {"product_id": "p", "verdict": "correct"}
+    assert _refusal("category-feedback", _bytes(feedback)).reason == "missing-category"
+    assert decode_category_feedback(_bytes(feedback, category_id=166)).category_id == 166
+    assert decode_category_feedback(_bytes(feedback, verdict="accept")).category_id is None
+
+
+@pytest.mark.parametrize("topic", DECODERS)
+@pytest.mark.parametrize("version", [0, 2, 10**30, "1", 1.0, None, True])
+def test_another_version_is_told_before_its_other_fields(topic: str, version: Any) -> None:
+    refusal = _refusal(topic, json.dumps({"all": "new", "product_id": 5, "schema_version": version}).encode())
+    assert (refusal.reason, refusal.field) == ("unknown-version", "$.schema_version")
+
+
+@pytest.mark.parametrize("topic", DECODERS)
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", "empty-value"),
+        (b"{", "malformed-json"),
+        (b"not json", "malformed-json"),
+        (b'{"product_id": NaN}', "malformed-json"),
+        (b'{"x": Infinity}', "malformed-json"),
+        (b'\xef\xbb\xbf{"product_id": "p"}', "malformed-json"),
+        (b'{"product_id": "\xff", "user_id": "\xff"}', "malformed-json"),
+        (rb'{"product_id": "\ud800", "user_id": "\ud800"}', "malformed-json"),
+        (b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too-deep"),
+        (b'{"x": ' + b'{"x":' * 100_000, "too-deep"),
+        (b"[]", "invalid-field"),
+        (b"null", "invalid-field"),
+        (b'"text"', "invalid-field"),
+    ],
+)
+def test_what_is_no_json_object_is_refused_with_the_reason(topic: str, value: bytes, reason: str) -> None:
+    assert _refusal(topic, value).reason == reason
+
+
+@pytest.mark.parametrize("topic", [topic for topic in DECODERS if topic != "product-created"])
+def test_a_null_value_means_nothing_where_no_tombstone_is_defined(topic: str) -> None:
+    assert _refusal(topic, None, b"p").reason == "null-value"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.topic)
+def test_a_key_must_be_the_subject_and_may_be_absent(example: Event) -> None:
+    decode, value = DECODERS[example.topic], encode(example)
+    key = json.loads(value).get("user_id") or json.loads(value)["product_id"]
+    assert decode(value, key.encode()) == decode(value, None) == example
+    assert _refusal(example.topic, value, b"other").reason == "key-mismatch"
+
+
+def test_a_guests_key_is_the_session() -> None:
+    value = _bytes(BEHAVIOR, user_id=None, session_id="s")
+    assert decode_user_behavior(value, b"s").session_id == "s"
+    assert _refusal("user-behavior", value, b"u").field == "$.session_id"
+    assert _refusal("user-behavior", _bytes(BEHAVIOR, session_id="s"), b"s").field == "$.user_id"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.topic)
+def test_unknown_fields_are_tolerated_at_the_root(example: Event) -> None:
+    fields = {"new": {"deep": [1, None]}, **json.loads(encode(example)), "newer": "x"}
+    assert DECODERS[example.topic](json.dumps(fields).encode(), None) == example
+
+
+def test_unknown_fields_are_tolerated_inside() -> None:
+    fields = json.loads(next(encode(example) for example in EXAMPLES if example.topic == "product-enriched"))
+    fields["category"]["new"] = fields["decision"]["new"] = fields["tags"][0]["new"] = [1]
+    assert decode_product_enriched(json.dumps(fields).encode())
+
+
+def test_outputs_read_back_have_utc_times() -> None:
+    affinity = {"product_id": "p", "related": [], "as_of": "2024-05-01T20:00:00+08:00", "half_life_days": 60}
+    assert decode_affinity_updated(_bytes(affinity)).as_of.tzinfo is UTC
+    naive = "2024-05-01T12:00:00"
+    session = {"session_id": "s", "started_at": naive, "last_at": naive, "events": 1, "products": 1}
+    shopper = {"user_id": "u", "as_of": naive, "session": session, "next_behavior": {"leave": 1.0}}
+    event = decode_shopper_updated(_bytes(shopper))
+    assert event.as_of == event.session.started_at == event.session.last_at == NOW
+    assert event.session.last_at.tzinfo is UTC
+
+
+def test_every_field_is_written_and_times_end_in_z() -> None:
+    written = json.loads(encode(decode_user_behavior(_bytes(BEHAVIOR))))
+    assert written["occurred_at"] == "2024-05-01T12:00:00Z"
+    assert written["session_id"] is None
+    assert written["action"] == Action.VIEW
+
+
+def test_an_error_survives_a_process_boundary() -> None:
+    import pickle
+
+    error = pickle.loads(pickle.dumps(InvalidEvent("invalid-field", "said", "$.x")))
+    assert (error.reason, error.detail, error.field) == ("invalid-field", "said", "$.x")
+
+
+def _ends(topic: str, value: bytes, key: bytes | None) -> None:
+    """Decode, and let anything but an event or an InvalidEvent fail the test."""
+    try:
+        event = DECODERS[topic](value, key)
+    except InvalidEvent as refusal:
+        assert refusal.reason
+        assert refusal.detail
+    else:
+        # What was taken can be written and taken again, unchanged.
+        assert DECODERS[topic](encode(event), None) == event
+
+
+@given(st.sampled_from(list(DECODERS)), st.binary(max_size=200), st.none() | st.binary(max_size=8))
+def test_arbitrary_bytes_have_a_defined_end(topic: str, value: bytes, key: bytes | None) -> None:
+    _ends(topic, value, key)
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(min_value=2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(alphabet=st.characters(), max_size=8)
+    | st.sampled_from(
+        ["", "\x00", "\ud800", "view", "correct", "withdrawn", "GBP", "0001-01-01T00:00:00+23:00"]
+    )
+    | st.datetimes().map(datetime.isoformat),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data(), st.sampled_from(EXAMPLES))
+def test_mutated_events_have_a_defined_end(data: st.DataObject, example: Event) -> None:
+    """Real events with fields replaced, removed and added, at the root and one level in."""
+    fields: dict[str, Any] = json.loads(encode(example))
+    for _ in range(data.draw(st.integers(1, 3))):
+        inner = [value for value in fields.values() if isinstance(value, dict)]
+        place = data.draw(st.sampled_from([fields, *inner]))
+        name = data.draw(st.sampled_from(sorted(place) or ["x"]) | st.text(max_size=3))
+        if data.draw(st.booleans()):
+            place[name] = data.draw(json_values)
+        else:
+            place.pop(name, None)
+    _ends(example.topic, json.dumps(fields).encode(), None)
+
+
+@given(st.data(), st.sampled_from(EXAMPLES))
+def test_damaged_bytes_of_events_have_a_defined_end(data: st.DataObject, example: Event) -> None:
+    value = bytearray(encode(example))
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(value)))
+        end = min(len(value), start + data.draw(st.integers(0, 3)))
+        value[start:end] = data.draw(
+            st.binary(max_size=3) | st.sampled_from([b"\\ud800", b"1e999", b"-0", b"\x00"])
+        )
+    _ends(example.topic, bytes(value), None)
+
+
+def test_decoders_name_every_event_topic() -> None:
+    from schemas.events import EVENTS
+
+    assert set(DECODERS) == {event.topic for event in EVENTS}
+    assert msgspec.structs.fields(EVENTS[0])
