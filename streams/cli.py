@@ -9,6 +9,7 @@ COMMANDS: dict[str, str] = {
     "worker": "streams.worker:worker",
     "settings": "streams.settings_command:settings",
     "topics": "streams.topics_command:topics",
+    "metrics": "streams.metrics_command:metrics",
 }
 
 

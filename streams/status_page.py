@@ -1,0 +1,99 @@
+"""The status page: what a worker does, at a glance, as one HTML page without scripts or other files."""
+
+from html import escape
+from string import Template
+from typing import Any
+
+REFRESH_S = 2
+
+_PAGE = Template(
+    """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="$refresh">
+<meta name="viewport" content="width=device-width"><title>$title</title><style>
+:root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
+body { margin: 1.5rem auto; max-width: 75rem; padding: 0 1rem; }
+h1 { font-size: 1.3rem; } h2 { font-size: 1rem; margin-top: 1.6rem; }
+.ready, .running { color: #18794e; } .unready, .fenced, .backoff, .error { color: #cd2b31; }
+.opening, .restoring, .paused { color: #ad5700; } .closed { opacity: .6; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0;
+  border-bottom: 1px solid #8884; }
+td.number, th.number { text-align: right; }
+dl { display: grid; grid-template-columns: max-content 1fr;
+  gap: .1rem 1rem; } dt { opacity: .7; } dd { margin: 0; }
+</style></head><body>
+<h1>shelfstream <span class="$class">$word</span></h1>
+$reasons
+<dl>$facts</dl>
+<h2>Lanes</h2>$lanes
+<h2>Dead letters of this worker</h2>$dead_letters
+<p><a href="/metrics">metrics</a> · <a href="/ready">readiness</a> · <a href="/status.json">as JSON</a></p>
+</body></html>
+"""
+)
+
+_FACTS = ("worker_id", "version", "agents", "model_version", "taxonomy_version", "started_at")
+
+
+def render(status: dict[str, Any]) -> str:
+    """The page of `status`, which is what `WorkerStatus.as_json` returns."""
+    ready = status["ready"]
+    reasons = "".join(f"<li>{_text(reason)}</li>" for reason in status["reasons"])
+    facts = "".join(f"<dt>{name.replace('_', ' ')}</dt><dd>{_text(status[name])}</dd>" for name in _FACTS)
+    return _PAGE.substitute(
+        refresh=REFRESH_S,
+        title="shelfstream: " + ("ready" if ready else "not ready"),
+        word="ready" if ready else "not ready",
+        **{"class": "ready" if ready else "unready"},
+        reasons=f'<ul class="error">{reasons}</ul>' if reasons else "",
+        facts=facts,
+        lanes=_lanes(status["lanes"]),
+        dead_letters=_dead_letters(status["dead_letters"]),
+    )
+
+
+def _lanes(lanes: list[dict[str, Any]]) -> str:
+    if not lanes:
+        return "<p>None: the other workers have all partitions, or the group is still forming.</p>"
+    numbers = ("lag", "rate", "records")
+    rows = "".join(
+        f"<tr><td>{_text(lane['agent'])}</td><td>{_text(lane['topic'])}-{lane['partition']}</td>"
+        f'<td class="{_text(lane["state"])}">{_text(lane["state"])}{_restoring(lane)}</td>'
+        + "".join(f'<td class="number">{_number(lane[name])}</td>' for name in numbers)
+        + f"<td>{_offsets(lane['next_offsets'])}</td>"
+        + f'<td class="error">{_text(lane["last_error"] or "")}</td></tr>'
+        for lane in sorted(lanes, key=lambda lane: (lane["agent"], lane["topic"], lane["partition"]))
+    )
+    return (
+        "<table><tr><th>agent</th><th>partition</th><th>state</th>"
+        '<th class="number">lag</th><th class="number">records/s</th><th class="number">records</th>'
+        f"<th>next offsets</th><th>last error</th></tr>{rows}</table>"
+    )
+
+
+def _restoring(lane: dict[str, Any]) -> str:
+    if lane["state"] != "restoring" or lane["restore_remaining"] is None:
+        return ""
+    return f", {_number(lane['restore_remaining'])} records left"
+
+
+def _offsets(offsets: dict[str, int]) -> str:
+    return "<br>".join(f"{_text(topic)}: {_number(offset)}" for topic, offset in sorted(offsets.items()))
+
+
+def _dead_letters(counts: dict[str, int]) -> str:
+    if not counts:
+        return "<p>None since it started.</p>"
+    rows = "".join(
+        f'<tr><td>{_text(reason)}</td><td class="number">{_number(count)}</td></tr>'
+        for reason, count in sorted(counts.items(), key=lambda item: -item[1])
+    )
+    return f'<table><tr><th>reason</th><th class="number">records</th></tr>{rows}</table>'
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:,}"
+
+
+def _text(value: Any) -> str:
+    return escape(", ".join(value) if isinstance(value, (tuple, list)) else str(value))
