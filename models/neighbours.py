@@ -81,11 +81,10 @@ class NeighbourTable:
         if index is None:
             index = self._index = {name: place for place, name in enumerate(self.ids)}
         ids, old = self.ids, len(self.ids)
-        if not all(map(index.__contains__, neighbours)):
-            index = index.copy()
-            for name in neighbours:
-                index.setdefault(name, len(index))
-            ids = list(index)
+        new = [name for name in dict.fromkeys(neighbours) if name not in index]
+        if new:
+            ids = ids + new
+            index = {**index, **dict(zip(new, range(old, len(ids)), strict=True))}
         place = np.fromiter(map(index.__getitem__, neighbours), np.intp, len(neighbours))
         latest = _grown(self.time, len(ids), -np.inf)
         np.maximum.at(latest, place, time)

@@ -89,12 +89,13 @@ _decoder = msgspec.msgpack.Decoder(_RowState)
 
 
 class ShopperRow:
-    """What is remembered of one shopper. `apply` never changes a row, it makes a new one."""
+    """What is remembered of one shopper: immutable bytes, read when asked; `apply` makes a new row."""
 
-    __slots__ = ("_state",)
+    __slots__ = ("_data", "_view")
 
-    def __init__(self, state: _RowState | None = None) -> None:
-        self._state = state if state is not None else _RowState()
+    def __init__(self) -> None:
+        self._data = bytes((ROW_VERSION,)) + _encoder.encode(_RowState())
+        self._view: _RowState | None = None
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "ShopperRow":
@@ -108,14 +109,38 @@ class ShopperRow:
                 f"a shopper's row begins with {data[:1]!r}, but this program reads version {ROW_VERSION}: "
                 "run the program that wrote it, or rebuild the state from user-behavior"
             )
-        try:
-            return cls(_decoder.decode(memoryview(data)[1:]))
-        except msgspec.MsgspecError as error:
-            raise StopWorker(f"a shopper's row is damaged, rebuild the state: {error}") from error
+        row = cls()
+        row._data = data
+        row._view = row._decoded()
+        return row
 
     def to_bytes(self) -> bytes:
         """The row as a version byte and MessagePack."""
-        return bytes((ROW_VERSION,)) + _encoder.encode(self._state)
+        return self._data
+
+    def _decoded(self) -> _RowState:
+        try:
+            return _decoder.decode(memoryview(self._data)[1:])
+        except msgspec.MsgspecError as error:
+            raise StopWorker(f"a shopper's row is damaged, rebuild the state: {error}") from error
+
+    @property
+    def _state(self) -> _RowState:
+        if self._view is None:
+            self._view = self._decoded()
+        return self._view
+
+    def _evolved(self) -> tuple["ShopperRow", _RowState]:
+        """A new row and its state, free to change until `_sealed`; this row hands over or copies its own."""
+        row = ShopperRow()
+        state, self._view = self._view or self._decoded(), None
+        row._view = state
+        return row, state
+
+    def _sealed(self) -> "ShopperRow":
+        """Write the changed state into the row's bytes."""
+        self._data = bytes((ROW_VERSION,)) + _encoder.encode(self._view)
+        return self
 
     @property
     def sessions(self) -> list[OpenSession]:
@@ -167,11 +192,11 @@ def apply(
     Returns:
         The new row.
     """
-    state = _decoder.decode(_encoder.encode(row._state))
+    changed, state = row._evolved()
     for event in events:
         if not _duplicate(state, event, parameters):
             _apply_one(state, event, pairs, parameters)
-    return ShopperRow(state)
+    return changed._sealed()
 
 
 def _duplicate(state: _RowState, event: UserBehavior, parameters: BehaviorParameters) -> bool:
@@ -269,7 +294,10 @@ def _enter(
     before = entered.get(product)
     if before is None:
         if entered:
-            pairs.pair(product, list(entered), [max(time, other) for other in entered.values()], relation)
+            # In order of time, which is usual, nothing in the session is later than this event.
+            in_order = time == session.last_at
+            times = [time] * len(entered) if in_order else [max(time, at) for at in entered.values()]
+            pairs.pair(product, list(entered), times, relation)
         entered[product] = time
         if len(entered) > bound:
             del entered[next(iter(entered))]

@@ -10,6 +10,7 @@ COMMANDS: dict[str, str] = {
     "settings": "streams.settings_command:settings",
     "topics": "streams.topics_command:topics",
     "metrics": "streams.metrics_command:metrics",
+    "affinity": "streams.offline_affinity:affinity",
 }
 
 
