@@ -7,7 +7,7 @@ is refused by the codec. Only additions with defaults are backward compatible; a
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
@@ -329,10 +329,3 @@ EVENTS: tuple[type[Event], ...] = (
     AffinityUpdated,
     ShopperUpdated,
 )
-
-
-def json_schemas() -> dict[str, dict[str, Any]]:
-    """The JSON Schema of each event, by topic."""
-    from msgspec.json import schema
-
-    return {event.topic: schema(event) for event in EVENTS}

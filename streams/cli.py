@@ -10,7 +10,9 @@ COMMANDS: dict[str, str] = {
     "settings": "streams.settings_command:settings",
     "topics": "streams.topics_command:topics",
     "metrics": "streams.metrics_command:metrics",
+    "replay": "streams.replay_command:replay",
     "affinity": "streams.offline_affinity:affinity",
+    "contracts": "streams.contracts_command:contracts",
 }
 
 

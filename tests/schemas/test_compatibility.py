@@ -1,0 +1,168 @@
+"""The checker lets additions pass and stops what breaks a producer, a stored record or a reader."""
+
+from copy import deepcopy
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.compatibility import narrowings, problems
+from schemas.contracts import json_schema
+from schemas.events import EVENTS, Event
+
+Schema = dict[str, Any]
+
+OLD: Schema = {
+    "type": "object",
+    "required": ["id"],
+    "properties": {
+        "id": {"type": "string", "maxLength": 8},
+        "count": {"type": "integer", "minimum": 1},
+        "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "kind": {"$ref": "#/$defs/Kind"},
+        "parts": {"type": "array", "items": {"$ref": "#/$defs/Part"}},
+        "more": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+    "$defs": {
+        "Kind": {"enum": ["a", "b"]},
+        "Part": {"type": "object", "properties": {"x": {"type": "number"}}},
+    },
+}
+
+
+def _changed(path: str, value: Any) -> Schema:
+    """OLD with the value at a slash-separated path replaced, or removed if it is None."""
+    schema = deepcopy(OLD)
+    *way, last = path.split("/")
+    place = schema
+    for step in way:
+        place = place[step]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return schema
+
+
+BREAKING = {
+    "field removed": ("properties/count", None, "$.count"),
+    "inner field removed": ("$defs/Part/properties/x", None, "$.parts[].x"),
+    "field made required": ("required", ["id", "count"], "$.count"),
+    "type changed": ("properties/count", {"type": "string"}, "$.count"),
+    "number narrowed to integer": ("$defs/Part/properties/x", {"type": "integer"}, "$.parts[].x"),
+    "null no longer taken": ("properties/note", {"type": "string"}, "$.note"),
+    "enum narrowed": ("$defs/Kind", {"enum": ["a"]}, "$.kind"),
+    "enum introduced": ("properties/id", {"type": "string", "enum": ["a"], "maxLength": 8}, "$.id"),
+    "longer no longer taken": ("properties/id/maxLength", 4, "$.id"),
+    "minimum raised": ("properties/count/minimum", 2, "$.count"),
+    "bound introduced": ("properties/count/maximum", 99, "$.count"),
+    "pattern introduced": ("properties/id/pattern", "^x", "$.id"),
+    "values of a map narrowed": ("properties/more/additionalProperties", {"type": "null"}, "$.more[]"),
+    "unknown fields refused": ("additionalProperties", False, "$"),
+    "rule introduced": ("allOf", [{"required": ["note"]}], "$"),
+}
+
+
+@pytest.mark.parametrize(("path", "value", "where"), BREAKING.values(), ids=list(BREAKING))
+@pytest.mark.parametrize("written", [True, False])
+def test_what_breaks_is_found_and_located(path: str, value: Any, where: str, written: bool) -> None:
+    found = problems(OLD, _changed(path, value), written=written)
+    assert any(each.startswith(f"{where}:") for each in found), found
+
+
+ADDITIONS = {
+    "optional field added": ("properties/new", {"type": "string"}),
+    "inner optional field added": ("$defs/Part/properties/y", {"type": "string"}),
+    "name added to an enum": ("$defs/Kind", {"enum": ["a", "b", "c"]}),
+    "description added": ("properties/id/description", "said"),
+}
+
+
+@pytest.mark.parametrize(("path", "value"), ADDITIONS.values(), ids=list(ADDITIONS))
+@pytest.mark.parametrize("written", [True, False])
+def test_additions_pass(path: str, value: Any, written: bool) -> None:
+    assert problems(OLD, _changed(path, value), written=written) == []
+
+
+WIDENINGS: dict[str, tuple[str, Any]] = {
+    "no longer required": ("required", []),
+    "bound dropped": ("properties/id/maxLength", None),
+    "type widened": ("properties/count", {"type": ["integer", "null"], "minimum": 1}),
+    "any text instead of names": ("$defs/Kind", {"type": "string"}),
+}
+
+
+@pytest.mark.parametrize(("path", "value"), WIDENINGS.values(), ids=list(WIDENINGS))
+def test_widening_is_fine_for_what_we_read_and_breaks_readers_of_what_we_write(path: str, value: Any) -> None:
+    assert problems(OLD, _changed(path, value), written=False) == []
+    assert problems(OLD, _changed(path, value), written=True)
+
+
+def test_a_type_that_holds_itself_is_compared_once() -> None:
+    kids = {"type": "array", "items": {"$ref": "#/$defs/Tree"}}
+    tree: Schema = {
+        "$ref": "#/$defs/Tree",
+        "$defs": {"Tree": {"type": "object", "properties": {"kids": kids}}},
+    }
+    assert problems(tree, deepcopy(tree), written=True) == []
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.topic)
+def test_every_real_schema_is_compatible_with_itself(event: type[Event]) -> None:
+    assert problems(json_schema(event), json_schema(event), written=True) == []
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.topic)
+def test_in_every_real_schema_each_removed_field_is_found(event: type[Event]) -> None:
+    for name in json_schema(event)["properties"]:
+        smaller = json_schema(event)
+        del smaller["properties"][name]
+        assert f"$.{name}: was removed" in problems(json_schema(event), smaller, written=True)
+
+
+leaves = st.sampled_from(
+    [
+        {"type": "string"},
+        {"type": "integer"},
+        {"type": "number"},
+        {"type": "integer", "minimum": 2},
+        {"type": "null"},
+        {"type": "string", "maxLength": 1},
+        {"enum": ["a"]},
+        {"enum": ["a", "bb"]},
+        {"const": 1},
+        {},
+        {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        {"anyOf": [{"type": "integer"}, {"enum": ["a"]}]},
+    ]
+)
+schemas = st.builds(
+    lambda properties, required: {
+        "type": "object",
+        "properties": properties,
+        "required": sorted(required & properties.keys()),
+    },
+    st.dictionaries(st.sampled_from("pq"), leaves),
+    st.sets(st.sampled_from("pq")),
+)
+VALUES: list[Any] = [None, 1, 2, 7, 1.5, "", "a", "bb"]
+INSTANCES: list[Any] = [{"p": p, "q": q} for p in VALUES for q in VALUES] + [
+    {},
+    *({name: value} for name in "pq" for value in VALUES),
+]
+
+
+@given(schemas, schemas)
+def test_what_passes_takes_every_instance_that_was_taken(old: Schema, new: Schema) -> None:
+    """Against brute force: no instance may fit the old schema and not the new one, if no narrowing was found.
+
+    A field that is only in the new schema is left out: what producers sent under its name was unknown to us.
+    """
+    if narrowings(old, new):
+        return
+    for instance in INSTANCES:
+        known = {name: value for name, value in instance.items() if name in old["properties"]}
+        if jsonschema.Draft202012Validator(old).is_valid(known):
+            assert jsonschema.Draft202012Validator(new).is_valid(known), known

@@ -1,0 +1,207 @@
+"""The committed contract is what the code says, keeps its promises, and describes what the codec does."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import contracts
+from schemas.codec import DECODERS, encode
+from schemas.dead_letter import DESCRIPTIONS
+from schemas.errors import InvalidEvent
+from schemas.events import EVENTS, Event
+from schemas.examples import EXAMPLES
+from streams.cli import main
+from streams.contracts_command import public_topics
+
+# What the codec checks and a schema cannot: plausible times, and forms of them beyond RFC 3339.
+TIMES = ("occurred_at", "as_of", "session")
+
+
+def _document() -> Any:
+    return yaml.safe_load((contracts.FOLDER / "asyncapi.yaml").read_text(encoding="utf-8"))
+
+
+def _validator(event: type[Event]) -> Any:
+    return jsonschema.Draft202012Validator(contracts.json_schema(event))
+
+
+def test_the_committed_files_are_what_the_code_says() -> None:
+    assert contracts.drift(contracts.generated(public_topics())) == [], "run `shelfstream contracts write`"
+
+
+def test_there_are_no_files_that_the_code_does_not_say() -> None:
+    names = {path.name for path in (contracts.FOLDER / "json").glob("*.json")}
+    assert names == {f"{event.topic}.json" for event in EVENTS}
+
+
+def test_nothing_published_breaks() -> None:
+    assert contracts.incompatibilities() == []
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.topic)
+def test_every_event_has_a_published_promise(event: type[Event]) -> None:
+    assert (contracts.FOLDER / "json" / "published" / f"{event.topic}.json").is_file()
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.topic)
+def test_every_schema_is_valid_and_complete_in_itself(event: type[Event]) -> None:
+    schema = contracts.json_schema(event)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    references = set(_references(schema))
+    assert references == {f"#/$defs/{name}" for name in schema.get("$defs", {})}
+
+
+def test_there_is_an_example_of_each_event() -> None:
+    assert tuple(type(example) for example in EXAMPLES) == EVENTS
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.topic)
+def test_what_is_encoded_fits_its_schema_and_comes_back(example: Event) -> None:
+    value = encode(example)
+    _validator(type(example)).validate(json.loads(value))
+    assert DECODERS[example.topic](value, None) == example
+
+
+@given(st.data(), st.sampled_from(EXAMPLES))
+def test_schema_and_codec_take_and_refuse_the_same_events(data: st.DataObject, example: Event) -> None:
+    """Times aside, a producer that validates against the schema is never surprised by the codec."""
+    fields: dict[str, Any] = json.loads(encode(example))
+    for _ in range(data.draw(st.integers(1, 3))):
+        inner = [value for name, value in fields.items() if isinstance(value, dict) and name not in TIMES]
+        place = data.draw(st.sampled_from([fields, *inner]))
+        name = data.draw(st.sampled_from(sorted(set(place) - set(TIMES)) or ["x"]))
+        value = data.draw(
+            st.none()
+            | st.integers(-2, 3)
+            | st.sampled_from(
+                ["", "x", "a\x00", "withdrawn", "correct", "accept", "GBP", "GB", 2**31, 2**80, 0.5, []]
+            )
+        )
+        if data.draw(st.booleans()):
+            place[name] = value
+        else:
+            place.pop(name, None)
+    if isinstance(fields.get("schema_version"), float):
+        fields.pop("schema_version")
+    valid = _validator(type(example)).is_valid(fields)
+    try:
+        DECODERS[example.topic](json.dumps(fields).encode(), None)
+    except InvalidEvent as refusal:
+        assert not valid, refusal
+    else:
+        assert valid, fields
+
+
+def _references(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+        return own + [each for value in node.values() for each in _references(value)]
+    if isinstance(node, list):
+        return [each for value in node for each in _references(value)]
+    return []
+
+
+def _follow(document: Any, reference: str) -> Any:
+    for step in reference.removeprefix("#/").split("/"):
+        document = document[step.replace("~1", "/").replace("~0", "~")]
+    return document
+
+
+def test_the_asyncapi_document_has_the_structure_that_asyncapi_3_requires() -> None:
+    document = _document()
+    assert document["asyncapi"] == "3.0.0"
+    assert {"title", "version"} <= document["info"].keys()
+    for server in document["servers"].values():
+        assert {"host", "protocol"} <= server.keys()
+    for name, channel in document["channels"].items():
+        assert channel["address"] == name
+        assert channel["messages"]
+        assert all(set(message) == {"$ref"} for message in channel["messages"].values())
+    for operation in document["operations"].values():
+        assert operation["action"] in ("send", "receive")
+        assert operation["channel"]["$ref"].startswith("#/channels/")
+        for message in operation["messages"]:
+            # AsyncAPI 3: an operation's messages must be those of its channel, by reference into it.
+            assert message["$ref"].startswith(operation["channel"]["$ref"] + "/messages/")
+
+
+def test_every_reference_of_the_document_leads_somewhere() -> None:
+    document = _document()
+    references = _references(document)
+    assert references
+    for reference in references:
+        assert _follow(document, reference)
+
+
+def test_the_document_tells_of_every_public_topic_with_one_operation_each() -> None:
+    document = _document()
+    expected = {event.topic for event in EVENTS} | {"dead-letter"}
+    assert set(document["channels"]) == expected
+    channels = [operation["channel"]["$ref"] for operation in document["operations"].values()]
+    assert sorted(channels) == sorted(f"#/channels/{topic}" for topic in expected)
+
+
+def test_a_message_says_its_key_headers_payload_and_shows_an_example() -> None:
+    for name, message in _document()["components"]["messages"].items():
+        assert {"name", "title", "summary", "headers", "payload", "bindings"} <= message.keys(), name
+        assert message["bindings"]["kafka"]["key"]["description"]
+        assert message.get("examples") or name == "DeadLetter" or name.endswith("Tombstone")
+
+
+def test_the_examples_of_the_document_fit_its_own_schemas() -> None:
+    document = _document()
+    for message in document["components"]["messages"].values():
+        for example in message.get("examples", []):
+            for part in ("headers", "payload"):
+                schema = {"$ref": message[part]["$ref"], "components": document["components"]}
+                jsonschema.Draft7Validator(schema).validate(example[part])
+
+
+def test_compacted_topics_explain_their_tombstones() -> None:
+    document = _document()
+    for topic in public_topics():
+        if topic.compacted:
+            messages = document["channels"][topic.name]["messages"]
+            assert any(name.endswith("Tombstone") for name in messages), topic.name
+
+
+def test_the_dead_letters_headers_are_all_described() -> None:
+    described = _document()["components"]["schemas"]["DeadLetterHeaders"]["properties"]
+    assert set(described) == set(DESCRIPTIONS)
+
+
+@pytest.mark.parametrize("word", ["read_committed", "ce_id", "murmur2_random", "tombstone", "RFC 3339"])
+def test_the_introduction_tells_what_a_consumer_or_producer_must_set(word: str) -> None:
+    assert word in _document()["info"]["description"]
+
+
+def test_abstained_is_explained_where_it_is_read() -> None:
+    assert "abstained" in _document()["channels"]["product-enriched"]["description"]
+
+
+def test_the_command_writes_checks_and_publishes(tmp_path: Path) -> None:
+    def run(command: str) -> tuple[int, str]:
+        result = CliRunner().invoke(main, ["contracts", command, "--folder", str(tmp_path)])
+        return result.exit_code, result.output
+
+    assert run("check")[0] == 1
+    assert "wrote asyncapi.yaml" in run("write")[1]
+    assert run("check")[0] == 0
+    assert "published json/published/user-behavior.json" in run("publish")[1]
+    promised = tmp_path / "json" / "published" / "user-behavior.json"
+    schema = json.loads(promised.read_text())
+    schema["properties"]["gone"] = {"type": "string"}
+    promised.write_text(json.dumps(schema))
+    code, said = run("check")
+    assert code == 1
+    assert "user-behavior $.gone: was removed" in said
+    code, said = run("publish")
+    assert code == 1
+    assert "not published" in said
