@@ -1,0 +1,67 @@
+"""Behaviour for tests: short ways to make it, strategies, and what affinity means, by brute force."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+
+from hypothesis import strategies as st
+
+from models.sessions import RELATION_OF
+from schemas.events import Action, Relation, UserBehavior
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+Affinities = dict[tuple[str, Relation, str], tuple[float, int]]
+"""Product, relation and neighbour to the decayed score and the support."""
+
+
+def behavior(
+    product_id: str,
+    action: Action = Action.PURCHASE,
+    *,
+    minute: float = 0.0,
+    user_id: str | None = "u",
+    session_id: str | None = "s",
+    event_id: str | None = None,
+) -> UserBehavior:
+    """One event, `minute` minutes after the start of 2026."""
+    return UserBehavior(
+        occurred_at=START + timedelta(minutes=minute),
+        product_id=product_id,
+        action=action,
+        user_id=user_id,
+        session_id=session_id,
+        event_id=event_id,
+    )
+
+
+named_events = st.builds(
+    behavior,
+    st.sampled_from("abcde"),
+    st.sampled_from(Action),
+    minute=st.integers(0, 300_000).map(float),
+    user_id=st.sampled_from(["u", "v"]),
+    session_id=st.sampled_from(["s", "t"]),
+    event_id=st.none() | st.integers(0, 30).map(str),
+)
+"""Events of named sessions; an event id may come again with another content, as from a broken producer."""
+
+
+def brute_force(events: Sequence[UserBehavior], half_life_days: float, as_of: datetime) -> Affinities:
+    """Affinities by their definition: in each session, pairs of products at the later first entry."""
+    entries: dict[tuple[str | None, str | None, Relation], dict[str, datetime]] = defaultdict(dict)
+    for event in events:
+        relation = RELATION_OF.get(event.action)
+        if relation is not None:
+            session = entries[event.user_id, event.session_id, relation]
+            known = session.get(event.product_id, event.occurred_at)
+            session[event.product_id] = min(known, event.occurred_at)
+    found: dict[tuple[str, Relation, str], tuple[float, int]] = defaultdict(lambda: (0.0, 0))
+    for (_, _, relation), products in entries.items():
+        for one, other in combinations(products, 2):
+            age = as_of - max(products[one], products[other])
+            weight = 2.0 ** (-age.total_seconds() / 86400 / half_life_days)
+            for key in ((one, relation, other), (other, relation, one)):
+                score, support = found[key]
+                found[key] = (score + weight, support + 1)
+    return dict(found)
