@@ -1,6 +1,10 @@
-"""Tables on standard output: as wide as a terminal is, and never cut when a program reads them."""
+"""Tables on standard output, as wide as a terminal and uncut for programs; progress on standard error."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 _UNCUT = 1000
@@ -18,3 +22,22 @@ def show(table: Table) -> None:
     """Print the table."""
     console = Console()
     (console if console.is_terminal else Console(width=_UNCUT)).print(table)
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error while the block runs; nothing where that is no terminal.
+
+    Yields:
+        What to call with the number of things done since the last call.
+    """
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.advance(task, done)

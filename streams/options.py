@@ -1,6 +1,7 @@
 """What the commands share: the options that choose settings, and errors that end as clear messages."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,10 +10,29 @@ import click
 from confluent_kafka import KafkaException
 
 from schemas.errors import ShelfstreamError, StopWorker
+from streams.positions import FORMS, Position, parse_position
 from streams.settings import Settings
 from streams.settings_sources import Loaded, load_settings
 
 R = TypeVar("R")
+
+
+class PositionType(click.ParamType):
+    """An option's value that is a position in a topic."""
+
+    name = "position"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Position:
+        """Read the position, or fail with the forms that it can have."""
+        if isinstance(value, Position):
+            return value
+        position = parse_position(str(value), datetime.now(UTC))
+        if position is None:
+            self.fail(f"{value!r} is none of: {FORMS}", param, ctx)
+        return position
+
+
+POSITION = PositionType()
 
 
 class Misconfigured(click.ClickException):

@@ -1,0 +1,54 @@
+"""Writing and reading whole topics, for tests that look at what is there."""
+
+from collections.abc import Iterable, Sequence
+
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from streams.copying import open_consumer, read_ranges
+from streams.positions import END, START
+from streams.ranges import resolve
+from streams.records import MemoryRecord, Output
+from streams.settings import Settings
+
+
+def create_topic(settings: Settings, *names: str, partitions: int = 4, **config: str) -> None:
+    """Create topics and wait until they are there. Configuration names have `_` for `.`."""
+    dotted = {name.replace("_", "."): value for name, value in config.items()}
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    new = [NewTopic(name, partitions, 1, config=dotted) for name in names]
+    for created in admin.create_topics(new, operation_timeout=15).values():
+        created.result(15)
+
+
+def write(settings: Settings, outputs: Iterable[Output], transaction: str | None = None) -> None:
+    """Write records as they are. `transaction` "abort" writes them in one that is aborted."""
+    options = {"bootstrap.servers": settings.bootstrap_servers, "message.max.bytes": 16 * 1024 * 1024}
+    if transaction:
+        options["transactional.id"] = "test-writer"
+    producer = Producer(options)
+    if transaction:
+        producer.init_transactions(15)
+        producer.begin_transaction()
+    for each in outputs:
+        stamp = {} if each.timestamp is None else {"timestamp": each.timestamp}
+        producer.produce(
+            each.topic, each.value, each.key, partition=each.partition, headers=list(each.headers), **stamp
+        )
+    assert producer.flush(15) == 0
+    if transaction == "abort":
+        producer.abort_transaction(15)
+
+
+def read_all(settings: Settings, topic: str) -> Sequence[MemoryRecord]:
+    """All committed records of a topic, by partition and offset."""
+    consumer = open_consumer(settings, "test-reader")
+    try:
+        ranges = resolve(consumer, settings, topic, START, END)
+        batches = read_ranges(consumer, settings, topic, ranges)
+        return sorted(
+            (record for batch in batches for record in batch),
+            key=lambda record: (record.partition, record.offset),
+        )
+    finally:
+        consumer.close()
