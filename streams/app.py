@@ -1,7 +1,7 @@
 """The composition root of the lanes: settings and processors in, a Faust application out."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +33,7 @@ class LaneApp(faust.App):
     """A Faust application whose agents move whole partition batches through lanes."""
 
     lanes: Lanes
+    factory: "LaneFactory"
     kafka_client: dict[str, Any]
 
     async def on_stop(self) -> None:
@@ -69,16 +70,24 @@ class LaneFactory:
         tables: what each agent keeps, by the agent's name.
         state_dir: the worker's own folder for stores on disk.
         observer: hears what the lanes do.
+        before_restore: awaited before a lane restores its state.
     """
 
     def __init__(
-        self, app: LaneApp, settings: Settings, tables: TablesOf, state_dir: Path, observer: Observer
+        self,
+        app: LaneApp,
+        settings: Settings,
+        tables: TablesOf,
+        state_dir: Path,
+        observer: Observer,
+        before_restore: Callable[[], Awaitable[None]] | None,
     ) -> None:
         self._app = app
         self._settings = settings
         self._tables = tables
         self._state_dir = state_dir
         self._observer = observer
+        self._before_restore = before_restore
         self._inputs = KafkaInputs(app)
         self._burial = Burial(settings.app_id, settings.partitions)
         self.dead_letters = TokenBucket(
@@ -131,6 +140,8 @@ class LaneFactory:
         return RocksStore(self._state_dir / self._settings.app_id / f"{table}-{partition}")
 
     async def _restore(self, tables: Tables, progress: Progress) -> None:
+        if self._before_restore is not None:
+            await self._before_restore()
         if not list(tables):
             return
         async with open_reader(aiokafka_options(self._settings)) as reader:
@@ -161,7 +172,7 @@ def build_app(
     *,
     state_dir: Path,
     observer: Observer,
-    on_ready: Callable[[LaneApp], None] | None = None,
+    before_restore: Callable[[], Awaitable[None]] | None = None,
 ) -> LaneApp:
     """Wire a Faust application that runs `processors` over lanes.
 
@@ -171,7 +182,7 @@ def build_app(
         tables: what each agent keeps, by the agent's name.
         state_dir: the worker's own folder.
         observer: hears what the lanes do.
-        on_ready: called with the application before it starts, to add services to it.
+        before_restore: awaited before a lane restores its state.
 
     Raises:
         StopWorker: Faust or aiokafka is not of a tested version.
@@ -195,7 +206,7 @@ def build_app(
     )
     app.kafka_client = aiokafka_options(settings)
     app.kafka_client.pop("client_id")
-    factory = LaneFactory(app, settings, tables, state_dir, observer)
+    factory = app.factory = LaneFactory(app, settings, tables, state_dir, observer, before_restore)
     app.lanes = Lanes(
         processors,
         factory,
@@ -204,8 +215,6 @@ def build_app(
     )
     for processor in processors:
         _add_agent(app, processor)
-    if on_ready is not None:
-        on_ready(app)
     return app
 
 

@@ -47,4 +47,4 @@ class Burial:
             original=original,
         )
         at = record.partition % self._partitions
-        return Output(DEAD_LETTER, at, record.key, record.value, headers, record.timestamp)
+        return Output(DEAD_LETTER, at, record.key, record.value, headers)

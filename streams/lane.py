@@ -114,6 +114,8 @@ class Lane:
                 await self._work()
             except asyncio.CancelledError:
                 self._clean = False
+                # A thread may still be at work on these tables: the next opening takes fresh ones.
+                self._close_tables()
                 raise
             except StopWorker:
                 self._clean = False

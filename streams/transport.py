@@ -102,9 +102,17 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         for at, offset in offsets.items():
             consumer.seek(TopicPartition(*at), offset)
 
-    def end_offset(self, at: Partition) -> int | None:
-        """The last stable offset as of the latest fetch, None before the first."""
-        return cast("int | None", self._ensure_consumer().last_stable_offset(TopicPartition(*at)))
+    def lag(self, at: Partition, next_offset: int) -> int | None:
+        """How many offsets lie between `next_offset` and the last stable offset; None before the first fetch.
+
+        What is left when everything was fetched are transaction markers, which are no records: 0.
+        """
+        state = self._ensure_consumer()._subscription.subscription.assignment.state_value(TopicPartition(*at))
+        if state is None or state.lso is None:
+            return None
+        if state.has_valid_position and state.position >= state.lso and next_offset >= state.position - 1:
+            return 0
+        return max(0, cast(int, state.lso) - next_offset)
 
 
 class LaneConsumer(driver.Consumer):

@@ -1,0 +1,108 @@
+"""The affinity agent: co-behaviour deltas and enriched products in, related products out."""
+
+import asyncio
+from collections.abc import Sequence
+
+from models.affinity import AffinityRow, affinity_updated, forget
+from models.behavior_parameters import BehaviorParameters
+from models.delta_codec import decode_deltas
+from models.deltas import DeltaBuilder
+from schemas.errors import InvalidEvent
+from streams.burial import Burial
+from streams.catalogue import Catalogue
+from streams.outputs import OutputMaker
+from streams.records import Output, Record
+from streams.sessions import co_behavior
+from streams.tables import Table, Tables, TableSpec
+from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, PRODUCT_ENRICHED
+
+
+def affinities_table(changelog: str) -> TableSpec[AffinityRow]:
+    """The table of products' rows, kept in the topic `changelog`."""
+    return TableSpec("affinities", changelog, AffinityRow.to_bytes, AffinityRow.from_bytes)
+
+
+class AffinityProcessor:
+    """Keeps a row per product and publishes its best neighbours when they changed enough to matter.
+
+    Args:
+        table: the products' table.
+        partitions: the number of partitions of every topic.
+        parameters: half-life, bounds and the publishing threshold.
+        catalogue: finds products with a similar text, for those without behaviour yet.
+        burial: makes dead letters.
+    """
+
+    name = "affinity"
+    topics = (PRODUCT_ENRICHED, CO_BEHAVIOR)
+
+    def __init__(
+        self,
+        table: TableSpec[AffinityRow],
+        partitions: int,
+        parameters: BehaviorParameters,
+        catalogue: Catalogue,
+        burial: Burial,
+    ) -> None:
+        self._table = table
+        self._partitions = partitions
+        self._parameters = parameters
+        self._catalogue = catalogue
+        self._bury = burial
+        self._make = OutputMaker(self.name, partitions)
+
+    async def process(self, records: Sequence[Record], tables: Tables) -> list[Output]:
+        """See `Processor.process`. Numbers are crunched off the event loop: it has other lanes to serve."""
+        work = self._products if records[0].topic == PRODUCT_ENRICHED else self._deltas
+        return await asyncio.to_thread(work, records, tables.of(self._table))
+
+    def _deltas(self, records: Sequence[Record], table: Table[AffinityRow]) -> list[Output]:
+        """Merge deltas into rows, then publish each touched product at most once."""
+        outputs: list[Output] = []
+        rows: dict[str, AffinityRow] = {}
+        causes: dict[str, Record] = {}
+        for record in records:
+            try:
+                deltas = decode_deltas(record.value or b"")
+            except InvalidEvent as error:
+                outputs.append(self._bury(record, error, "decode"))
+                continue
+            for product, of_product in deltas.by_product():
+                row = rows.get(product) or table.get(product.encode()) or AffinityRow.empty()
+                rows[product] = row.merged(of_product, self._parameters)
+                causes[product] = record
+        for product, row in rows.items():
+            outputs.extend(self._publish(product, row, table, causes[product]))
+        return outputs
+
+    def _products(self, records: Sequence[Record], table: Table[AffinityRow]) -> list[Output]:
+        """Withdraw products that are gone; give those without behaviour neighbours by their text."""
+        self._catalogue.learn(records)
+        outputs: list[Output] = []
+        forgotten = DeltaBuilder()
+        last = {record.key: record for record in records if record.key is not None}
+        for key, record in last.items():
+            row = table.get(key)
+            product = key.decode()
+            if record.value is None:
+                if row is not None:
+                    forget(product, row, forgotten)
+                table.put(key, None)
+                outputs.append(self._make.tombstone(AFFINITY_UPDATED, product, record))
+            elif row is None or not row.neighbours():
+                outputs.extend(self._publish(product, row or AffinityRow.empty(), table, record))
+        if len(forgotten):
+            outputs.extend(co_behavior(forgotten, self._partitions, records[-1], self.name))
+        return outputs
+
+    def _publish(
+        self, product: str, row: AffinityRow, table: Table[AffinityRow], cause: Record
+    ) -> list[Output]:
+        """Store the row; say something if there is something new to say."""
+        similar = [] if row.neighbours() else self._catalogue.similar(product, self._parameters.top_k)
+        update = affinity_updated(product, row, self._parameters, similar)
+        if not row.changed_enough(update, self._parameters):
+            table.put(product.encode(), row)
+            return []
+        table.put(product.encode(), row.published(update))
+        return [self._make.event(update, product, cause)]

@@ -1,0 +1,181 @@
+"""`shelfstream worker`: runs agents until it is told to stop."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import click
+import faust
+import msgspec
+import structlog
+import uvloop
+from mode import Service
+
+from schemas.errors import StopWorker
+from streams.agents import AGENTS, Agents, make_agents
+from streams.app import LaneApp, build_app
+from streams.broker_admin import verify_topics
+from streams.catalogue import CatalogueFollower
+from streams.clients import aiokafka_options
+from streams.health import HealthServer
+from streams.lane import Lane
+from streams.logs import configure_logs
+from streams.metrics import Metrics
+from streams.monitor import Monitor
+from streams.options import with_settings
+from streams.records import Partition
+from streams.settings import Settings
+from streams.slots import Slot
+from streams.status import WorkerStatus
+from streams.transport import LaneConsumer
+
+log = structlog.get_logger()
+
+
+class Surroundings(Service):
+    """What runs beside the lanes: the HTTP server, the catalogue view and the watch over lag and budget.
+
+    Args:
+        app: the application.
+        settings: the validated settings.
+        agents: the worker's agents.
+        follower: keeps the catalogue view up to date, where an agent reads it.
+        monitor: where observations go.
+    """
+
+    def __init__(
+        self,
+        app: LaneApp,
+        settings: Settings,
+        agents: Agents,
+        follower: CatalogueFollower | None,
+        monitor: Monitor,
+    ) -> None:
+        super().__init__()
+        self._app = app
+        self._settings = settings
+        self._agents = agents
+        self._follower = follower
+        self._monitor = monitor
+        self._health = HealthServer(monitor.status, monitor.metrics, self._watch)
+
+    async def on_start(self) -> None:
+        """Listen, and begin to follow the catalogue."""
+        settings = self._settings
+        port = await self._health.start(settings.http_host, settings.http_port)
+        if port is not None:
+            log.info("status page", url=f"http://{settings.http_host}:{port}/")
+        if self._follower is not None:
+            self.add_future(self._follower.run())
+        self.add_future(self._tick())
+
+    async def on_stop(self) -> None:
+        """Stop listening."""
+        self._monitor.status.stopping = True
+        await self._health.stop()
+        self._agents.close()
+
+    async def _tick(self) -> None:
+        while not self.should_stop:
+            await asyncio.sleep(1.0)
+            self._watch()
+
+    def _watch(self) -> None:
+        self._monitor.watch_dead_letters(self._app.factory.dead_letters)
+        consumer: LaneConsumer | None = self._app.consumer if self._app.started else None
+        if consumer is None:
+            return
+        for lane in self._app.lanes:
+            self._monitor.watch_lag(lane, {at: _lag(consumer, lane, at) for at in lane.inputs})
+
+
+def _lag(consumer: LaneConsumer, lane: Lane, at: Partition) -> int | None:
+    try:
+        return consumer.thread.lag(at, lane.next_offsets[at])
+    except Exception:
+        # Between two assignments neither the consumer nor the lane knows its offsets.
+        return None
+
+
+def run_worker(settings: Settings, announce: Callable[[str], Any] = lambda line: None) -> None:
+    """Run a worker until SIGTERM or SIGINT.
+
+    Args:
+        settings: the validated settings.
+        announce: told in one line what the worker is about to do.
+
+    Raises:
+        StopWorker: topics, model, versions or folders don't fit; the message says what to do.
+    """
+    verify_topics(settings)
+    agents = make_agents(settings)
+    with Slot(settings.data_dir) as slot:
+        worker_id = f"{socket.gethostname()}-{slot.number}"
+        configure_logs(settings.log_format, settings.log_level, worker_id=worker_id)
+        status = WorkerStatus(
+            worker_id=worker_id,
+            version=version("shelfstream"),
+            agents=settings.agents,
+            model_version=agents.model_version,
+            taxonomy_version=agents.taxonomy_version,
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        metrics = Metrics()
+        metrics.versions.labels(status.version, status.model_version, status.taxonomy_version).set(1)
+        announce(f"worker {worker_id} runs {', '.join(settings.agents)} on {settings.bootstrap_servers}")
+        _run(settings, agents, slot, Monitor(status, metrics))
+
+
+def _run(settings: Settings, agents: Agents, slot: Slot, monitor: Monitor) -> None:
+    """Wire the application and give it this thread until a signal or an error ends it."""
+    # Faust makes loops of its own, one for the consumer's thread: only the policy reaches them all.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    follower = None
+    if agents.catalogue is not None:
+        follower = CatalogueFollower(agents.catalogue, aiokafka_options(settings), settings.partitions)
+    app = build_app(
+        settings,
+        agents.processors,
+        agents.tables,
+        state_dir=slot.path,
+        observer=monitor,
+        before_restore=follower.ready if follower is not None else None,
+    )
+    surroundings = Surroundings(app, settings, agents, follower, monitor)
+    runner = faust.Worker(
+        app, surroundings, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
+    )
+    try:
+        runner.execute_from_commandline()
+    finally:
+        reason = app.crash_reason
+        if isinstance(reason, StopWorker):
+            raise reason
+
+
+def _with_agents(settings: Settings, names: str) -> Settings:
+    chosen = tuple(name.strip() for name in names.split(","))
+    unknown = [name for name in chosen if name not in AGENTS]
+    if unknown:
+        raise click.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(AGENTS)}")
+    return msgspec.structs.replace(settings, agents=tuple(name for name in AGENTS if name in chosen))
+
+
+@click.command("worker")
+@with_settings
+@click.option(
+    "--agents", "names", help="Comma-separated: enrich, sessions, affinity. The setting `agents` by default."
+)
+def worker(settings: Settings, names: str | None) -> None:
+    """Run agents until told to stop (SIGTERM or Ctrl-C)."""
+    if names is not None:
+        settings = _with_agents(settings, names)
+    configure_logs(settings.log_format, settings.log_level, worker_id=str(os.getpid()))
+    run_worker(settings, lambda line: click.echo(line, file=sys.stderr))
