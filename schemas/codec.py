@@ -40,6 +40,13 @@ from schemas.rules import (
 
 E = TypeVar("E", bound=Event)
 
+
+class _Titled(msgspec.Struct):
+    """Tells an empty title from none."""
+
+    title: str | msgspec.UnsetType = msgspec.UNSET
+
+
 # What msgspec raises on bytes that it cannot read: its own errors and UnicodeDecodeError are ValueErrors,
 # nesting beyond the interpreter's limit is a RecursionError, and None instead of bytes is a TypeError.
 _UNREADABLE = (ValueError, RecursionError, TypeError)
@@ -51,6 +58,7 @@ _ENRICHMENT_REVIEW = msgspec.json.Decoder(EnrichmentReview)
 _CATEGORY_FEEDBACK = msgspec.json.Decoder(CategoryFeedback)
 _AFFINITY_UPDATED = msgspec.json.Decoder(AffinityUpdated)
 _SHOPPER_UPDATED = msgspec.json.Decoder(ShopperUpdated)
+_TITLED = msgspec.json.Decoder(_Titled)
 _FIELDS = msgspec.json.Decoder(dict[str, Any])
 _ENCODER = msgspec.json.Encoder()
 
@@ -94,7 +102,11 @@ def decode_product_created(value: bytes | None, key: bytes | None = None) -> Pro
         set_utc(event, "occurred_at")
     if event.price is not None:
         check_price(event, event.price)
-    if not event.title and event.change is not Change.WITHDRAWN and "title" not in _FIELDS.decode(value):
+    if (
+        not event.title
+        and event.change is not Change.WITHDRAWN
+        and _TITLED.decode(value).title is msgspec.UNSET
+    ):
         raise InvalidEvent(
             "invalid-field",
             "$.title: Object missing required field `title`, which only a withdrawal may leave out; "
@@ -229,14 +241,19 @@ def _second_reading(event: type[E], value: bytes | None, error: Exception) -> E:
     refusal = diagnose(event, value, error)
     if value is None or refusal.field != "$.occurred_at":
         raise refusal from error
-    fields = _FIELDS.decode(value)
-    text = fields.get("occurred_at")
-    if not isinstance(text, str) or len(text) < len("20240501T12"):
+    try:
+        fields = _FIELDS.decode(value)
+        fields["occurred_at"] = _iso_8601(fields.get("occurred_at"))
+    except (ValueError, RecursionError):
         raise refusal from error
     try:
-        fields["occurred_at"] = datetime.fromisoformat(text)
         return msgspec.convert(fields, event)
     except msgspec.ValidationError as other:
         raise diagnose(event, value, other) from other
-    except ValueError:
-        raise refusal from error
+
+
+def _iso_8601(text: object) -> datetime:
+    """Read a time in any form of ISO 8601; raises ValueError for a day alone, which tells no time."""
+    if not isinstance(text, str) or len(text) < len("20240501T12"):
+        raise ValueError(text)
+    return datetime.fromisoformat(text)

@@ -85,18 +85,12 @@ def diagnose(event: type[Event], value: bytes | None, error: Exception) -> Inval
         return InvalidEvent("empty-value", f"a {event.topic} record has an empty value; {advice(event)}")
     try:
         version = _VERSIONED.decode(value).schema_version
-        document = _ANYTHING.decode(value)
     except msgspec.ValidationError as wrong:  # not an object
         return InvalidEvent(
-            "invalid-field", f"{wrong} at the root of the {event.topic} event; {advice(event)}", "$"
+            "invalid-field", f"$: {wrong} at the root of the {event.topic} event; {advice(event)}", "$"
         )
-    except RecursionError:
-        return InvalidEvent(
-            "too-deep",
-            f"the {event.topic} event nests too many arrays or objects to be read; {advice(event)}",
-        )
-    except ValueError as wrong:  # also UnicodeDecodeError
-        return InvalidEvent("malformed-json", f"{_json_fault(wrong)}; {advice(event)}")
+    except (ValueError, RecursionError) as wrong:
+        return _unreadable(event, wrong)
     if type(version) is not int or version != 1:
         return InvalidEvent(
             "unknown-version",
@@ -105,7 +99,16 @@ def diagnose(event: type[Event], value: bytes | None, error: Exception) -> Inval
             "$.schema_version",
         )
     if isinstance(error, msgspec.ValidationError):
-        return _field_error(event, document, error)
+        return _field_error(event, value, error)
+    return _unreadable(event, error)
+
+
+def _unreadable(event: type[Event], error: Exception) -> InvalidEvent:
+    if isinstance(error, RecursionError):
+        return InvalidEvent(
+            "too-deep",
+            f"the {event.topic} event nests too many arrays or objects to be read; {advice(event)}",
+        )
     return InvalidEvent("malformed-json", f"{_json_fault(error)}; {advice(event)}")
 
 
@@ -115,7 +118,7 @@ def _json_fault(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _field_error(event: type[Event], document: Any, error: msgspec.ValidationError) -> InvalidEvent:
+def _field_error(event: type[Event], value: bytes, error: msgspec.ValidationError) -> InvalidEvent:
     message = str(error)
     found = _PATH.search(message)
     path = found["path"] if found else "$"
@@ -125,7 +128,8 @@ def _field_error(event: type[Event], document: Any, error: msgspec.ValidationErr
     if missing:
         path = f"{path}.{missing['name']}"
     else:
-        # A path with `[...]` runs through an object's values and cannot be followed to the culprit.
-        with suppress(LookupError):
-            what = f"{what}, and it is {kind(value_at(document, path))}"
+        # A path with `[...]` runs through an object's values and cannot be followed to the culprit; and the
+        # rest of the value may hold what cannot be read as a whole.
+        with suppress(LookupError, ValueError, RecursionError):
+            what = f"{what}, and it is {kind(value_at(_ANYTHING.decode(value), path))}"
     return InvalidEvent("invalid-field", f"{path}: {what}; {advice(event)}", path)
