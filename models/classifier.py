@@ -1,0 +1,110 @@
+"""From cleaned texts to categories: features, backend, calibrated probabilities, and how deep to go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from models.artifact import Artifact
+from models.backend import Backend
+from models.batching import MicroBatcher
+from models.calibration import descend, probabilities, subtree_sums
+from models.features import Featurizer, pad
+from models.taxonomy import Taxonomy
+
+CANDIDATES = 5
+_BATCH_ROWS = 64
+_BATCH_TOKENS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """What a classifier makes of one text.
+
+    Attributes:
+        category: The index of the deepest category that is sure enough; the likeliest root where not `sure`;
+            -1 where the text says nothing at all.
+        confidence: The calibrated probability that the product is in `category` or below.
+        sure: Whether level 1 reached its threshold.
+        candidates: The likeliest categories at full depth with their probabilities, best first.
+        embedding: Shape [dimensions], int8: 127 times the unit vector; zero for a text that says nothing.
+    """
+
+    category: int
+    confidence: float
+    sure: bool
+    candidates: tuple[tuple[int, float], ...]
+    embedding: npt.NDArray[np.int8]
+
+
+class Classifier(Protocol):
+    """Classifies cleaned texts: the student alone, or a cascade over several models. Thread-safe."""
+
+    model_version: str
+    dimensions: int
+
+    def classify(self, texts: Sequence[str]) -> list[Classification]:
+        """Classify each text, in order; odd and empty texts included."""
+        ...
+
+
+class StudentClassifier:
+    """The student of the cascade.
+
+    Args:
+        artifact: The verified model folder.
+        backend: What runs its numbers.
+        taxonomy: The artifact's category tree.
+    """
+
+    def __init__(self, artifact: Artifact, backend: Backend, taxonomy: Taxonomy) -> None:
+        manifest = artifact.manifest
+        self.model_version = manifest.model_version
+        self.dimensions = next(t.shape[1] for t in manifest.tensors if t.name == "table")
+        self._backend, self._taxonomy = backend, taxonomy
+        self._temperature, self._thresholds = manifest.temperature, tuple(manifest.thresholds)
+        self._featurizer = Featurizer(artifact.tensor("hashes"))
+
+    def classify(self, texts: Sequence[str]) -> list[Classification]:
+        """As `Classifier.classify`."""
+        rows = [self._featurizer.rows(text) for text in texts]
+        results: list[Classification | None] = [None] * len(texts)
+        # Texts of like length together, so that little is padded.
+        batcher: MicroBatcher[int] = MicroBatcher(max_tokens=_BATCH_TOKENS, max_rows=_BATCH_ROWS, max_age=0.0)
+        batches = [
+            batch
+            for text in sorted(range(len(rows)), key=lambda text: len(rows[text]))
+            for batch in batcher.add(text, len(rows[text]) + 1, now=0.0)
+        ]
+        for batch in [*batches, *batcher.drain()]:
+            for text, result in zip(batch, self._run([rows[text] for text in batch]), strict=True):
+                results[text] = result
+        return [result for result in results if result is not None]
+
+    def _run(self, rows: list[list[int]]) -> list[Classification]:
+        output = self._backend.run(pad(rows))
+        share = probabilities(output.logits, self._temperature)
+        chosen, confidence, sure = descend(subtree_sums(share), self._taxonomy, self._thresholds)
+        top = np.argpartition(share, -CANDIDATES, axis=1)[:, -CANDIDATES:]
+        masses = np.take_along_axis(share, top, axis=1)
+        order = np.argsort(-masses, axis=1, kind="stable")
+        best = np.take_along_axis(top, order, axis=1).tolist()
+        masses_of = np.take_along_axis(masses, order, axis=1).tolist()
+        codes = np.rint(output.embedding * 127.0).astype(np.int8)
+        nothing = Classification(-1, 0.0, False, (), codes[0] * 0)
+        return [
+            Classification(
+                category,
+                certainty,
+                is_sure,
+                tuple(zip(best[text], masses_of[text], strict=True)),
+                codes[text],
+            )
+            if rows[text]
+            else nothing
+            for text, (category, certainty, is_sure) in enumerate(
+                zip(chosen.tolist(), confidence.tolist(), sure.tolist(), strict=True)
+            )
+        ]

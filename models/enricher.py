@@ -1,0 +1,207 @@
+"""Enrichment of products: category, tags, attributes and embedding from what a listing says."""
+
+from base64 import b64encode
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Literal
+
+from models.artifact import Artifact
+from models.attributes import AttributeExtractor, attributes_text
+from models.backend import Backend
+from models.brands import read_brands
+from models.classifier import Classification, Classifier, StudentClassifier
+from models.lexicon import shipped_lexicon
+from models.numpy_backend import NumpyBackend
+from models.onnx_backend import OnnxBackend
+from models.tags import Tagger
+from models.taxonomy import Taxonomy
+from models.text import clean, fold
+from schemas.events import (
+    Alternative,
+    Attribute,
+    Category,
+    Decision,
+    DecisionOutcome,
+    Embedding,
+    ProductCreated,
+    Tag,
+)
+
+CACHED_TEXTS = 50_000
+FOOD = "Food, Beverages & Tobacco"
+_NO_LOOKS = frozenset({FOOD, "Health & Beauty", "Business & Industrial", "Software", "Media"})
+
+
+@dataclass(frozen=True, slots=True)
+class Enrichment:
+    """What shelfstream makes of one product.
+
+    Attributes:
+        category: The deepest one that is sure enough; a guess where abstained; None where nothing is known.
+        tags: Best first.
+        attributes: With the evidence for each.
+        decision: Whether the model decided, and why.
+        embedding: The direction of the title's text; None where nothing is known.
+        review_why: Why a person should look; None where the model decided.
+    """
+
+    category: Category | None
+    tags: list[Tag]
+    attributes: list[Attribute]
+    decision: Decision
+    embedding: Embedding | None
+    review_why: str | None
+
+
+class Enricher:
+    """Enriches batches of products. Thread-safe, and the same for the same input.
+
+    Args:
+        classifier: Decides categories.
+        taxonomy: The classifier's category tree.
+        extractor: Finds attributes.
+        tagger: Assigns tags.
+
+    Attributes:
+        model_version: The classifier's.
+        taxonomy_version: The category tree's.
+        taxonomy: The category tree.
+        cache_hits: Texts whose classification was at hand.
+        cache_misses: Texts that were classified.
+    """
+
+    def __init__(
+        self, classifier: Classifier, taxonomy: Taxonomy, extractor: AttributeExtractor, tagger: Tagger
+    ) -> None:
+        self.model_version = classifier.model_version
+        self.taxonomy_version = taxonomy.version
+        self.taxonomy = taxonomy
+        self.cache_hits = 0
+        self.cache_misses = 0
+        self._classifier, self._extractor, self._tagger = classifier, extractor, tagger
+        self._cache: OrderedDict[str, _Decided] = OrderedDict()
+        self._lock = Lock()
+
+    @classmethod
+    def load(
+        cls, path: Path | None = None, backend: Literal["onnx", "numpy"] = "onnx", threads: int = 1
+    ) -> "Enricher":
+        """Load a trained model.
+
+        Args:
+            path: The model's folder; None is the one that comes with the project.
+            backend: `onnx` serves; `numpy` is the reference.
+            threads: For each batch, onnx only.
+
+        Raises:
+            StopWorker: The model is missing, damaged or does not fit; says why.
+        """
+        taxonomy = Taxonomy.google()
+        artifact = Artifact.load(path, taxonomy)
+        runner: Backend = OnnxBackend(artifact, threads) if backend == "onnx" else NumpyBackend.load(artifact)
+        classifier = StudentClassifier(artifact, runner, taxonomy)
+        brands = read_brands(artifact.path / "brands.tsv")
+        extractor = AttributeExtractor(shipped_lexicon(), brands, artifact.manifest.brand_precision)
+        return cls(classifier, taxonomy, extractor, Tagger.shipped(taxonomy))
+
+    def enrich(self, products: Sequence[ProductCreated]) -> list[Enrichment]:
+        """Enrich each product, in order; never raises for what a text says."""
+        texts = [classified_text(product) for product in products]
+        decided = self._decide(texts)
+        return [self._complete(product, decided[text]) for product, text in zip(products, texts, strict=True)]
+
+    def _decide(self, texts: Sequence[str]) -> dict[str, "_Decided"]:
+        known: dict[str, _Decided] = {}
+        with self._lock:
+            for text in dict.fromkeys(texts):
+                if (decided := self._cache.get(text)) is not None:
+                    self._cache.move_to_end(text)
+                    known[text] = decided
+            missing = [text for text in dict.fromkeys(texts) if text not in known]
+            self.cache_misses += len(missing)
+            self.cache_hits += len(texts) - len(missing)
+        fresh = {
+            text: self._judge(text, result)
+            for text, result in zip(missing, self._classifier.classify(missing), strict=True)
+        }
+        with self._lock:
+            self._cache.update(fresh)
+            while len(self._cache) > CACHED_TEXTS:
+                self._cache.popitem(last=False)
+        return known | fresh
+
+    def _judge(self, text: str, result: Classification) -> "_Decided":
+        if result.category < 0:
+            why = (
+                "The listing has no text to judge by."
+                if not text
+                else "Not one word of the listing is known."
+            )
+            return _Decided(None, Decision(outcome=DecisionOutcome.ABSTAINED, why=why), None, -1, "")
+        nodes = self.taxonomy.nodes
+        node = nodes[result.category]
+        category = Category(
+            id=node.id,
+            path=node.path,
+            confidence=result.confidence,
+            alternatives=[
+                Alternative(id=nodes[index].id, path=nodes[index].path, confidence=share)
+                for index, share in result.candidates
+            ],
+        )
+        decision = _decision(result, node.path, bool(node.children))
+        embedding = Embedding(
+            dimensions=self._classifier.dimensions,
+            int8=b64encode(result.embedding.tobytes()).decode("ascii"),
+            model_version=self.model_version,
+        )
+        return _Decided(category, decision, embedding, result.category if result.sure else -1, node.names[0])
+
+    def _complete(self, product: ProductCreated, decided: "_Decided") -> Enrichment:
+        attributes = self._extractor.extract(
+            product, looks=decided.root not in _NO_LOOKS, edible=decided.root == FOOD
+        )
+        confidence = decided.category.confidence if decided.category is not None else 0.0
+        return Enrichment(
+            category=decided.category,
+            tags=self._tagger.tags(decided.tagged, confidence, attributes, fold(product.title)),
+            attributes=attributes,
+            decision=decided.decision,
+            embedding=decided.embedding,
+            review_why=None if decided.decision.outcome is DecisionOutcome.MODEL else decided.decision.why,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What depends on the classified text alone, and so is cached."""
+
+    category: Category | None
+    decision: Decision
+    embedding: Embedding | None
+    tagged: int
+    root: str
+
+
+def classified_text(product: ProductCreated) -> str:
+    """The cleaned text that decides the category.
+
+    The title and the values of the shop's own attributes; the description only where there is no title, as
+    descriptions say much besides what the product is, and no training data has them.
+    """
+    text = clean(product.title)
+    if product.attributes:
+        text = f"{text} {clean(attributes_text(product.attributes))}".strip()
+    return text or clean(product.description)
+
+
+def _decision(result: Classification, path: str, has_children: bool) -> Decision:
+    if not result.sure:
+        why = f"Even the likeliest department, {path}, has a probability of only {result.confidence:.2f}."
+        return Decision(outcome=DecisionOutcome.ABSTAINED, why=why)
+    depth = "; no category below it is sure enough" if has_children else ""
+    why = f"The words of the listing point to {path} with a probability of {result.confidence:.2f}{depth}."
+    return Decision(outcome=DecisionOutcome.MODEL, why=why)

@@ -1,0 +1,97 @@
+"""Finding the words of a list in a text, the longest form first, with their places."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_SHIPPED = Path(__file__).parent / "pretrained" / "lexicons" / "words.tsv"
+_WORD = re.compile(r"[a-z0-9]+(?:['\u2019][a-z]+)?")
+_CJK = re.compile("[\u3400-\u9fff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a form says: `value` of `attribute`, empty if nothing; `looks` if only where looks matter."""
+
+    attribute: str
+    value: str
+    looks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A form found at characters [start, end) of the text."""
+
+    entry: Entry
+    start: int
+    end: int
+
+
+class Lexicon:
+    """Forms and their meanings; matches whole English words, and Chinese forms anywhere.
+
+    Args:
+        forms: Pairs of a lower-case form and what it says. Several entries may share a form.
+    """
+
+    def __init__(self, forms: Iterable[tuple[str, Entry]]) -> None:
+        self._phrases: dict[str, list[tuple[tuple[str, ...], Entry]]] = {}
+        chinese: dict[str, Entry] = {}
+        for form, entry in forms:
+            if _CJK.search(form):
+                chinese[form] = entry
+            elif words := tuple(_WORD.findall(form)):
+                self._phrases.setdefault(words[0], []).append((words, entry))
+        for phrases in self._phrases.values():
+            phrases.sort(key=lambda phrase: (-len(phrase[0]), phrase[1].attribute, phrase[1].value))
+        self._chinese = chinese
+        longest_first = sorted(chinese, key=lambda form: (-len(form), form))
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if chinese else None
+
+    def find(self, folded: str) -> list[Hit]:
+        """All forms in a text folded by `models.text.fold`, in order, none overlapping within one script."""
+        hits: list[Hit] = []
+        words = _WORD.findall(folded)
+        if not self._phrases.keys().isdisjoint(words):
+            self._find_words(folded, words, hits)
+        if self._pattern is not None and not folded.isascii():
+            matches = self._pattern.finditer(folded)
+            hits.extend(Hit(self._chinese[match.group()], *match.span()) for match in matches)
+            hits.sort(key=lambda hit: (hit.start, hit.end))
+        return hits
+
+    def exact(self, folded: str) -> Entry | None:
+        """What the whole text says, if it is one form."""
+        text = folded.strip()
+        if text in self._chinese:
+            return self._chinese[text]
+        words = tuple(_WORD.findall(text))
+        known = self._phrases.get(words[0], []) if words else []
+        return next((entry for phrase, entry in known if phrase == words), None)
+
+    def _find_words(self, folded: str, words: list[str], hits: list[Hit]) -> None:
+        spans = [match.span() for match in _WORD.finditer(folded)]
+        taken = 0
+        for place, word in enumerate(words):
+            if place < taken or word not in self._phrases:
+                continue
+            for phrase, entry in self._phrases[word]:
+                after = place + len(phrase)
+                if len(phrase) == 1 or tuple(words[place:after]) == phrase:
+                    hits.append(Hit(entry, spans[place][0], spans[after - 1][1]))
+                    taken = after
+                    break
+
+
+def shipped_lexicon() -> Lexicon:
+    """The word list that comes with the project."""
+    lines = _SHIPPED.read_text(encoding="utf-8").splitlines()[1:]
+    rows = (line.split("\t") for line in lines)
+    return Lexicon((form, Entry(name, value, where == "looks")) for name, value, form, where in rows)
+
+
+def load_phrases(path: Path) -> Lexicon:
+    """A list of `tag<TAB>form` lines, the first line being their names."""
+    rows = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:])
+    return Lexicon((form, Entry("tag", tag)) for tag, form in rows)

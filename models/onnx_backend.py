@@ -1,0 +1,36 @@
+"""The backend that serves: onnxruntime on the CPU."""
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from models.artifact import Artifact
+from models.backend import Output
+from schemas.errors import StopWorker
+
+
+class OnnxBackend:
+    """Runs a model's ONNX graph. onnxruntime releases the GIL while it computes.
+
+    Args:
+        artifact: The verified model folder.
+        threads: Threads within one batch; one a core is not needed, as partitions run side by side.
+    """
+
+    def __init__(self, artifact: Artifact, threads: int = 1) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # A spinning pool would take the core that the event loop needs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        path = artifact.path / "student.onnx"
+        try:
+            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise StopWorker(f"onnxruntime refuses {path}: {error}. Train the model again.") from error
+
+    def run(self, rows: npt.NDArray[np.int32]) -> Output:
+        """As `Backend.run`."""
+        logits, embedding = self._session.run(["logits", "embedding"], {"rows": rows})
+        return Output(logits, embedding)

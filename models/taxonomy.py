@@ -1,0 +1,197 @@
+"""The category tree: ids, paths, levels and subtrees, with names in other languages where there are any.
+
+Categories are also numbered by `index`, 0 to n - 1, in depth-first order, so that a category and all of its
+descendants are the contiguous indices `[index, ends[index])`. A probability per category thus sums over a
+subtree by one difference of a cumulative sum.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.errors import StopWorker
+
+SEPARATOR = " > "
+GOOGLE_VERSION = "google-2021-09-21"
+_SHIPPED = Path(__file__).parent / "pretrained" / "taxonomy"
+_GOOGLE_FILE = _SHIPPED / "google-product-taxonomy-2021-09-21.en-US.txt"
+_CHINESE_FILE = _SHIPPED / "zh_names.tsv"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One category.
+
+    Attributes:
+        id: The tree's own number, such as Google's.
+        names: The names from the root to this category.
+        index: The position in depth-first order.
+        parent: The parent's index; -1 at level 1.
+        children: The children's indices, ascending.
+        translations: The category's own name by language code.
+    """
+
+    id: int
+    names: tuple[str, ...]
+    index: int
+    parent: int
+    children: tuple[int, ...] = ()
+    translations: dict[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The category's own name."""
+        return self.names[-1]
+
+    @property
+    def path(self) -> str:
+        """The names from the root, joined by ` > `."""
+        return SEPARATOR.join(self.names)
+
+    @property
+    def level(self) -> int:
+        """The depth: 1 for a root category."""
+        return len(self.names)
+
+
+class Taxonomy:
+    """An immutable category tree.
+
+    Attributes:
+        version: Names the tree and its edition, for example `google-2021-09-21`.
+        nodes: All categories in depth-first order.
+    """
+
+    def __init__(self, version: str, paths: dict[int, tuple[str, ...]], chinese: dict[int, str]) -> None:
+        self.version = version
+        self.nodes = _build(paths, chinese)
+        self._index = {node.id: node.index for node in self.nodes}
+
+    @classmethod
+    def google(cls) -> "Taxonomy":
+        """The shipped Google Product Taxonomy of 2021-09-21, with Chinese names for some categories."""
+        chinese: dict[int, str] = {}
+        for line in _CHINESE_FILE.read_text(encoding="utf-8").splitlines()[1:]:
+            number, _, name = line.split("\t")
+            chinese[int(number)] = name
+        return cls.load(_GOOGLE_FILE, GOOGLE_VERSION, chinese)
+
+    @classmethod
+    def load(cls, path: Path, version: str, chinese: dict[int, str] | None = None) -> "Taxonomy":
+        """Read a tree from a file of `id - A > B > C` lines; `#` starts a comment.
+
+        Args:
+            path: The file, UTF-8.
+            version: What to call this edition of the tree in events.
+            chinese: Chinese names by id, where known.
+
+        Raises:
+            StopWorker: The file cannot be read, or is not such a tree; says the line.
+        """
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StopWorker(f"Cannot read the category tree {path}: {error}. Give a UTF-8 file.") from error
+        return cls(version, _parse(lines, path), chinese or {})
+
+    def __len__(self) -> int:
+        """The number of categories."""
+        return len(self.nodes)
+
+    def __contains__(self, category_id: object) -> bool:
+        """Whether there is a category with this id."""
+        return category_id in self._index
+
+    def node(self, category_id: int) -> Node:
+        """The category with this id; KeyError if there is none."""
+        return self.nodes[self._index[category_id]]
+
+    def ancestors(self, index: int) -> list[int]:
+        """The indices from the root category down to and including `index`."""
+        chain = [index]
+        while (parent := self.nodes[chain[-1]].parent) >= 0:
+            chain.append(parent)
+        return chain[::-1]
+
+    @cached_property
+    def ends(self) -> npt.NDArray[np.int64]:
+        """Shape [n]: one past the last index of each category's subtree."""
+        ends = np.arange(1, len(self) + 1)
+        for node in reversed(self.nodes):
+            if node.parent >= 0:
+                ends[node.parent] = max(ends[node.parent], ends[node.index])
+        return ends
+
+    @cached_property
+    def levels(self) -> npt.NDArray[np.int64]:
+        """Shape [n]: the level of each category, from 1."""
+        return np.array([node.level for node in self.nodes])
+
+    @cached_property
+    def roots(self) -> npt.NDArray[np.int64]:
+        """The indices of level 1, ascending."""
+        return np.flatnonzero(self.levels == 1)
+
+    @cached_property
+    def children_table(self) -> npt.NDArray[np.int64]:
+        """Shape [n, most children]: each category's children's indices, padded with -1."""
+        table = np.full((len(self), max(len(node.children) for node in self.nodes)), -1, dtype=np.int64)
+        for node in self.nodes:
+            table[node.index, : len(node.children)] = node.children
+        return table
+
+    @cached_property
+    def lineage(self) -> npt.NDArray[np.int64]:
+        """Shape [n, depth]: each category's ancestor index at level 1, 2, …; -1 below its own level."""
+        table = np.full((len(self), int(self.levels.max())), -1, dtype=np.int64)
+        for node in self.nodes:
+            if node.parent >= 0:
+                table[node.index] = table[node.parent]
+            table[node.index, node.level - 1] = node.index
+        return table
+
+
+def _parse(lines: Iterable[str], origin: Path) -> dict[int, tuple[str, ...]]:
+    paths: dict[int, tuple[str, ...]] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        identifier, dash, path = line.partition(" - ")
+        names = tuple(name.strip() for name in path.split(SEPARATOR.strip()))
+        if not dash or not identifier.strip().isdecimal() or not all(names):
+            raise StopWorker(f"{origin}, line {number}: not `id - A > B > C`: {line[:80]!r}.")
+        if int(identifier) in paths:
+            raise StopWorker(f"{origin}, line {number}: id {identifier.strip()} stands twice.")
+        paths[int(identifier)] = names
+    if not paths:
+        raise StopWorker(f"{origin} holds no category; give `id - A > B > C` lines.")
+    return paths
+
+
+def _build(paths: dict[int, tuple[str, ...]], chinese: dict[int, str]) -> tuple[Node, ...]:
+    ids = {names: identifier for identifier, names in paths.items()}
+    if len(ids) != len(paths):
+        raise StopWorker("The category tree names one path with two ids; make paths unique.")
+    # Tuples of names sort so that a parent stands right before its subtree: depth-first order.
+    ordered = sorted(ids)
+    position = {names: index for index, names in enumerate(ordered)}
+    children: dict[int, list[int]] = {}
+    for index, names in enumerate(ordered):
+        if len(names) > 1 and names[:-1] not in position:
+            raise StopWorker(f"The category tree lacks the parent of {SEPARATOR.join(names)!r}; add it.")
+        children.setdefault(position[names[:-1]] if len(names) > 1 else -1, []).append(index)
+    return tuple(
+        Node(
+            id=ids[names],
+            names=names,
+            index=index,
+            parent=position[names[:-1]] if len(names) > 1 else -1,
+            children=tuple(children.get(index, ())),
+            translations={"zh": chinese[ids[names]]} if ids[names] in chinese else {},
+        )
+        for index, names in enumerate(ordered)
+    )

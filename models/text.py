@@ -1,0 +1,43 @@
+"""Text as people type it, made calm: one cleaned form to classify, one same-length form to point into.
+
+Nothing here raises for any `str`: NUL bytes, lone surrogates, markup and endless titles included.
+"""
+
+import html
+import re
+import unicodedata
+
+MAX_CHARACTERS = 2000
+"""How much of a text is read; product titles are far shorter, and the rest rarely names the product."""
+
+_TAG = re.compile(r"<[/!]?[a-zA-Z][^<>]{0,500}>")
+# Controls, surrogates, zero-width and direction marks, private use, the replacement character.
+_NOISE = re.compile(
+    "[\x00-\x20\x7f-\xa0\ud800-\udfff\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ue000-\uf8ff\ufffd]+"
+)
+_FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", 0x2019: "'"}
+
+
+def clean(text: str) -> str:
+    """The form that is classified: no markup, NFKC, lower case, single spaces, at most `MAX_CHARACTERS`."""
+    text = text[: 2 * MAX_CHARACTERS]
+    if "&" in text:
+        text = html.unescape(text)
+    if "<" in text:
+        text = _TAG.sub(" ", text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", _NOISE.sub(" ", text))
+    return _NOISE.sub(" ", text.lower())[:MAX_CHARACTERS].strip()
+
+
+def fold(text: str) -> str:
+    """Lower case and half width with every character at its place: `len(fold(text)) == len(text)`.
+
+    Spans found in the result are spans of the original text.
+    """
+    folded = text.lower()
+    if folded.isascii() and len(folded) == len(text):
+        return folded
+    if len(folded) != len(text):
+        folded = "".join(low if len(low := character.lower()) == 1 else character for character in text)
+    return folded.translate(_FULL_WIDTH)

@@ -1,0 +1,130 @@
+"""The labelled texts that the student learns from, each with where it came from."""
+
+import csv
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO, cast
+from zlib import crc32
+
+from models.taxonomy import Taxonomy
+from models.text import clean
+from schemas.errors import StopWorker
+
+SHOPS = ("flipkart", "fashion_styles", "instacart", "openbg")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled text.
+
+    Attributes:
+        text: The cleaned text.
+        category: The label's index in the taxonomy.
+        shop: The data set it is from.
+        split: `train`, `calibration` or `test`, by the title's hash; the same for all texts of one title.
+        language: `en` or `zh`.
+        kind: `title`, or `attributes` for a title followed by its attribute values.
+        weight: How much it counts in training.
+    """
+
+    text: str
+    category: int
+    shop: str
+    split: str
+    language: str = "en"
+    kind: str = "title"
+    weight: float = 1.0
+
+
+def read_shops(data: Path, taxonomy: Taxonomy, shops: Iterable[str] = SHOPS) -> list[Example]:
+    """All labelled titles of the shops, each normalized title of a shop once, with the labels mapped.
+
+    Args:
+        data: The folder with `products/` and `mappings/`.
+        taxonomy: The tree that the mappings point into.
+        shops: Names of data sets.
+
+    Raises:
+        StopWorker: A file is missing; says which.
+    """
+    return [example for shop in shops for example in _read_shop(data, shop, taxonomy)]
+
+
+def split_of(text: str) -> str:
+    """10% `test`, 10% `calibration`, the rest `train`, by the hash of a cleaned title."""
+    bucket = crc32(b"split-1 " + text.encode("utf-8", "replace")) % 10
+    return {0: "test", 1: "calibration"}.get(bucket, "train")
+
+
+def category_examples(taxonomy: Taxonomy, weight: float) -> list[Example]:
+    """Texts of the categories themselves, so that those without any product can be answered too."""
+    examples = []
+    for node in taxonomy.nodes:
+        parent = taxonomy.nodes[node.parent].name if node.parent >= 0 else ""
+        texts = {clean(node.name), clean(f"{parent} {node.name}"), clean(" ".join(node.names))}
+        examples += [
+            Example(text, node.index, "taxonomy", "train", "en", "name", weight) for text in sorted(texts)
+        ]
+        if chinese := node.translations.get("zh"):
+            examples.append(Example(clean(chinese), node.index, "taxonomy", "train", "zh", "name", weight))
+    return examples
+
+
+def _read_shop(data: Path, shop: str, taxonomy: Taxonomy) -> Iterator[Example]:
+    mapping = _mapping(data / "mappings" / f"{shop}.tsv", taxonomy)
+    seen: set[str] = set()
+    for title, label, attributes in _products(data, shop):
+        text = clean(title)
+        category = mapping.get(label)
+        if category is None or not text or text in seen:
+            continue
+        seen.add(text)
+        language = "zh" if shop == "openbg" else "en"
+        yield Example(text, category, shop, split_of(text), language)
+        if attributes:
+            longer = f"{text} {clean(attributes)}"
+            yield Example(longer, category, shop, split_of(text), language, "attributes")
+
+
+def _mapping(path: Path, taxonomy: Taxonomy) -> dict[str, int]:
+    with _open(path) as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return {row["label"]: taxonomy.node(int(row["google_id"])).index for row in rows if row["google_id"]}
+
+
+def read_rows(data: Path, source: str) -> Iterator[dict[str, Any]]:
+    """The rows of a file of `products/`: tab-separated with a header, or JSON lines.
+
+    Raises:
+        StopWorker: The file is missing; says which.
+    """
+    if source.startswith("openbg"):
+        with _open(data / "products" / f"{source}.jsonl.gz") as lines:
+            yield from map(json.loads, lines)
+    else:
+        with _open(data / "products" / f"{source}.tsv.gz") as lines:
+            yield from csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+
+
+def _products(data: Path, shop: str) -> Iterator[tuple[str, str, str]]:
+    """Title, label and attribute text of each product."""
+    for row in read_rows(data, shop):
+        if "attributes" in row:
+            values = " ".join(f"{name} {value}" for name, value in row["attributes"])
+            yield row["title"], f"{row['coarse']} > {row['fine']}", values
+        else:
+            yield row["title"], row["category_path"], ""
+
+
+def _open(path: Path) -> TextIO:
+    try:
+        if path.suffix == ".gz":
+            return cast(TextIO, gzip.open(path, "rt", encoding="utf-8", newline=""))
+        return path.open(encoding="utf-8", newline="")
+    except OSError as error:
+        raise StopWorker(
+            f"Training needs {path}: {error.strerror}. Give the data folder with --data."
+        ) from error

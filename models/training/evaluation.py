@@ -1,0 +1,101 @@
+"""Measuring a model on texts that it did not learn from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from models.artifact import Measurement
+from models.calibration import (
+    descend,
+    expected_calibration_error,
+    pick_threshold,
+    probabilities,
+    subtree_sums,
+)
+from models.features import text_features
+from models.taxonomy import Taxonomy
+from models.training.corpus import Example
+from models.training.student import Student, count_matrix
+
+LEVELS = 3
+_ROWS = 512
+
+
+class Judgement:
+    """A student's probabilities for labelled examples, as sums over subtrees.
+
+    Args:
+        student: Whose.
+        examples: On what.
+        taxonomy: The tree.
+        temperature: What logits are divided by.
+    """
+
+    def __init__(
+        self, student: Student, examples: Sequence[Example], taxonomy: Taxonomy, temperature: float
+    ) -> None:
+        self.examples, self.taxonomy = examples, taxonomy
+        self.labels = np.array([example.category for example in examples], dtype=np.int64)
+        counts = count_matrix([text_features(example.text) for example in examples], student.hashes)
+        shares = (
+            subtree_sums(probabilities(student.logits(counts[start : start + _ROWS]), temperature))
+            for start in range(0, len(examples), _ROWS)
+        )
+        self.sums = np.concatenate([share.astype(np.float32) for share in shares])
+
+    def at_level(self, level: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Confidence and rightness of the likeliest category of a level, where the label goes that deep."""
+        nodes = np.flatnonzero(self.taxonomy.levels == level)
+        mass = self.sums[:, self.taxonomy.ends[nodes]] - self.sums[:, nodes]
+        best = mass.argmax(axis=1)
+        labels = self.taxonomy.lineage[self.labels, level - 1]
+        deep = labels >= 0
+        confidence = mass[np.arange(len(best)), best].astype(np.float64)
+        return np.clip(confidence[deep], 0.0, 1.0), (nodes[best] == labels)[deep]
+
+    def decided(self, thresholds: Sequence[float]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Whether the model decides; whether its category is the label, above it or, if coarse, below it."""
+        chosen, _, sure = descend(self.sums.astype(np.float64), self.taxonomy, thresholds)
+        ends = self.taxonomy.ends
+        above = (chosen <= self.labels) & (self.labels < ends[chosen])
+        below = (self.labels <= chosen) & (chosen < ends[self.labels])
+        return sure, above | below
+
+    def measure(self, name: str, thresholds: Sequence[float]) -> Measurement:
+        """The accuracy per level, the calibration and the precision of what is published."""
+        levels = [self.at_level(level) for level in range(1, LEVELS + 1)]
+        sure, right = self.decided(thresholds)
+        return Measurement(
+            name=name,
+            texts=len(self.examples),
+            accuracy=[round(float(hits.mean()), 4) if len(hits) else 0.0 for _, hits in levels],
+            calibration_error=round(expected_calibration_error(*levels[0]), 4),
+            published=round(float(sure.mean()), 4),
+            precision=round(float(right[sure].mean()), 4) if sure.any() else 0.0,
+        )
+
+
+def choose_thresholds(judgement: Judgement, precision: float, least: Sequence[float]) -> list[float]:
+    """Per level the lowest threshold that keeps the precision on the examples, and at least `least`."""
+    return [
+        pick_threshold(*judgement.at_level(level), precision=precision, least=floor)
+        for level, floor in enumerate(least, 1)
+    ]
+
+
+def measure_groups(
+    student: Student,
+    examples: Sequence[Example],
+    taxonomy: Taxonomy,
+    temperature: float,
+    thresholds: Sequence[float],
+) -> list[Measurement]:
+    """One measurement per shop and kind of text."""
+    groups: dict[str, list[Example]] = {}
+    for example in examples:
+        groups.setdefault(f"{example.shop} {example.kind}", []).append(example)
+    return [
+        Judgement(student, group, taxonomy, temperature).measure(name, thresholds)
+        for name, group in groups.items()
+    ]

@@ -1,0 +1,141 @@
+"""The way from the data folder to a shipped model: read, train, calibrate, measure, export, describe."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.artifact import FORMAT, Manifest, Measurement, TrainingData, write_manifest
+from models.brands import write_brands
+from models.calibration import fit_temperature
+from models.features import text_features
+from models.taxonomy import Taxonomy
+from models.training.brand_names import learn_brands
+from models.training.corpus import SHOPS, Example, category_examples, read_shops
+from models.training.evaluation import Judgement, choose_thresholds, measure_groups
+from models.training.export import export
+from models.training.model_card import render_card
+from models.training.student import Recipe, Student, count_matrix, train
+
+Progress = Callable[[str, int, int], None]
+PUBLISHED_PRECISION = 0.98
+LEAST_CONFIDENCE = (0.7, 0.8, 0.9)
+"""Floors of the thresholds: calibration texts are of known shops, and unknown ones deserve more doubt."""
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A student with the temperature and thresholds that held-out titles of its shops gave it."""
+
+    student: Student
+    temperature: float
+    thresholds: list[float]
+
+
+def fit(
+    examples: Sequence[Example], taxonomy: Taxonomy, recipe: Recipe, progress: Progress, name: str
+) -> Calibrated:
+    """Train on the `train` split and the category names, calibrate on the `calibration` split."""
+    learning = [example for example in examples if example.split == "train"]
+    student = train(
+        learning + category_examples(taxonomy, recipe.name_weight),
+        taxonomy,
+        recipe,
+        lambda step, steps, loss: progress(f"{name}, loss {loss:.3f}", step, steps),
+    )
+    held_out = [example for example in examples if example.split == "calibration"]
+    counts = count_matrix([text_features(example.text) for example in held_out], student.hashes)
+    plain = Judgement(student, held_out, taxonomy, 1.0)
+    temperature = fit_temperature(student.logits(counts), plain.labels, taxonomy)
+    judgement = Judgement(student, held_out, taxonomy, temperature)
+    return Calibrated(
+        student, temperature, choose_thresholds(judgement, PUBLISHED_PRECISION, LEAST_CONFIDENCE)
+    )
+
+
+def leave_one_out(
+    examples: Sequence[Example], taxonomy: Taxonomy, recipe: Recipe, progress: Progress
+) -> list[Measurement]:
+    """For each shop, a model that never saw it, measured on all of it."""
+    measurements = []
+    for shop in dict.fromkeys(example.shop for example in examples):
+        others = [example for example in examples if example.shop != shop]
+        model = fit(others, taxonomy, recipe, progress, f"Without {shop}")
+        unseen = [example for example in examples if example.shop == shop]
+        found = measure_groups(model.student, unseen, taxonomy, model.temperature, model.thresholds)
+        measurements += [_renamed(measurement) for measurement in found]
+    return measurements
+
+
+def run(data: Path, folder: Path, recipe: Recipe, progress: Progress, *, unseen: bool) -> Manifest:
+    """Train, measure and write a model into `folder`.
+
+    Args:
+        data: The folder with `products/` and `mappings/`.
+        folder: Where the model goes; made if missing.
+        recipe: The settings of training.
+        progress: Called with what is being done, the step and the number of steps.
+        unseen: Whether to train once more per shop without it, to measure unseen shops.
+
+    Raises:
+        StopWorker: The data is not there; says which file.
+    """
+    taxonomy = Taxonomy.google()
+    examples = read_shops(data, taxonomy)
+    model = fit(examples, taxonomy, recipe, progress, "Training")
+    tested = [example for example in examples if example.split == "test"]
+    measurements = measure_groups(model.student, tested, taxonomy, model.temperature, model.thresholds)
+    if unseen:
+        measurements += leave_one_out(examples, taxonomy, recipe, progress)
+    brands, brand_precision = learn_brands(data)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = export(model.student, folder)
+    write_brands(folder / "brands.tsv", brands)
+    manifest = Manifest(
+        format=FORMAT,
+        model_version="",
+        taxonomy_version=taxonomy.version,
+        labels=[node.id for node in taxonomy.nodes],
+        inputs={"rows": "int32 [texts, longest]"},
+        outputs={
+            "logits": f"float32 [texts, {len(taxonomy)}]",
+            "embedding": f"float32 [texts, {recipe.dimensions}]",
+        },
+        shrinkage=recipe.shrinkage,
+        temperature=model.temperature,
+        thresholds=model.thresholds,
+        brand_precision=round(brand_precision, 4),
+        files={},
+        tensors=tensors,
+        training_data=_counts(examples),
+        measurements=measurements,
+        command=f"shelfstream train --data DATA -o {folder.name} --seed {recipe.seed}",
+    )
+    manifest = write_manifest(folder, manifest, ["student.bin", "student.onnx", "brands.tsv"])
+    (folder / "MODEL_CARD.md").write_text(render_card(manifest, recipe), encoding="utf-8")
+    return manifest
+
+
+def _counts(examples: Sequence[Example]) -> list[TrainingData]:
+    def count(shop: str, split: str) -> int:
+        return sum(example.shop == shop and example.split == split for example in examples)
+
+    return [
+        TrainingData(
+            name=shop,
+            train=count(shop, "train"),
+            calibration=count(shop, "calibration"),
+            test=count(shop, "test"),
+        )
+        for shop in SHOPS
+    ]
+
+
+def _renamed(measurement: Measurement) -> Measurement:
+    return Measurement(
+        name=f"unseen {measurement.name}",
+        texts=measurement.texts,
+        accuracy=measurement.accuracy,
+        calibration_error=measurement.calibration_error,
+        published=measurement.published,
+        precision=measurement.precision,
+    )

@@ -1,0 +1,227 @@
+"""Training of the student: an embedding of features, averaged, and one matrix to a logit per category.
+
+The model is fastText's (Joulin et al., 2016) with three changes: an exact softmax, a vocabulary without
+collisions, and coarse labels. A label that is an inner category says only that the product is somewhere below
+it, so its likelihood is the sum of the probabilities of its subtree. Everything is numpy and scipy.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+from models.features import feature_hash, text_features
+from models.taxonomy import Taxonomy
+from models.training.corpus import Example
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of one training run.
+
+    Attributes:
+        dimensions: The width of the embedding.
+        epochs: Passes over the examples.
+        batch: Examples per step.
+        rate: Adagrad's learning rate at the start; it falls linearly to a tenth.
+        dropout: The share of features hidden at each step, so that no shop's habit is relied upon alone.
+        shrinkage: Added to the number of features that the sum is divided by: few features, little certainty.
+        decay: Weight decay of the output matrix, per step, relative to the rate.
+        name_weight: How much an example made of a category's own name counts.
+        rows: The most rows of the table, the empty row included.
+        seed: Of every random choice.
+    """
+
+    dimensions: int = 64
+    epochs: int = 12
+    batch: int = 512
+    rate: float = 0.25
+    dropout: float = 0.4
+    shrinkage: float = 8.0
+    decay: float = 0.0
+    name_weight: float = 0.3
+    rows: int = 100_000
+    seed: int = 20261122
+
+
+@dataclass
+class Student:
+    """The trained numbers.
+
+    Attributes:
+        hashes: Shape [rows - 1], uint32: the feature of row 1, 2, ….
+        table: Shape [rows, dimensions]; row 0 is zero.
+        weights: Shape [dimensions, categories].
+        bias: Shape [categories].
+        shrinkage: As in the recipe.
+    """
+
+    hashes: npt.NDArray[np.uint32]
+    table: Floats
+    weights: Floats
+    bias: Floats
+    shrinkage: float
+
+    def hidden(self, counts: csr_matrix) -> Floats:
+        """Shape [texts, dimensions]: the shrunk mean of each text's rows, `counts` being [texts, rows]."""
+        sums = np.asarray(counts @ self.table, dtype=np.float32)
+        totals = np.asarray(counts.sum(axis=1), dtype=np.float32)
+        return np.asarray(sums / (totals + self.shrinkage), dtype=np.float32)
+
+    def logits(self, counts: csr_matrix) -> Floats:
+        """Shape [texts, categories]."""
+        return np.asarray(self.hidden(counts) @ self.weights + self.bias, dtype=np.float32)
+
+
+def build_vocabulary(features: Sequence[Sequence[str]], rows: int) -> npt.NDArray[np.uint32]:
+    """The hashes of the features worth a row: seen in enough texts, the most frequent first.
+
+    Words and Chinese pieces need two texts, pairs three, pieces of words five, as these are many and vague.
+    """
+    seen = Counter(feature for text in features for feature in set(text))
+    wanted = [feature for feature, count in seen.items() if count >= _texts_needed(feature)]
+    wanted.sort(key=lambda feature: (-seen[feature], feature))
+    hashes = dict.fromkeys(feature_hash(feature) for feature in wanted)
+    return np.array(list(hashes)[: rows - 1], dtype=np.uint32)
+
+
+def _texts_needed(feature: str) -> int:
+    if " " in feature or feature.endswith("$"):
+        return 3
+    return 2 if feature[0] in "=~" or feature[0] >= "\u3040" else 5
+
+
+def count_matrix(features: Sequence[Sequence[str]], hashes: npt.NDArray[np.uint32]) -> csr_matrix:
+    """Shape [texts, rows]: how often each row's feature occurs in each text."""
+    row_of = {int(value): row for row, value in enumerate(hashes, 1)}
+    indices: list[int] = []
+    starts = [0]
+    for text in features:
+        indices.extend(row for feature in text if (row := row_of.get(feature_hash(feature))) is not None)
+        starts.append(len(indices))
+    ones = np.ones(len(indices), dtype=np.float32)
+    return csr_matrix((ones, np.array(indices), np.array(starts)), shape=(len(features), len(hashes) + 1))
+
+
+def train(
+    examples: Sequence[Example],
+    taxonomy: Taxonomy,
+    recipe: Recipe,
+    progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+) -> Student:
+    """Learn from the examples, whatever their split.
+
+    Args:
+        examples: What to learn.
+        taxonomy: The label space.
+        recipe: The settings.
+        progress: Called after each step with its number, the number of steps, and the mean loss of late.
+    """
+    features = [text_features(example.text) for example in examples]
+    hashes = build_vocabulary(features, recipe.rows)
+    counts = count_matrix(features, hashes)
+    run = _Run(counts, examples, taxonomy, recipe, hashes)
+    steps = recipe.epochs * -(-len(examples) // recipe.batch)
+    recent = 0.0
+    for step, chosen in enumerate(run.batches(), 1):
+        loss = run.step(chosen, recipe.rate * (1.0 - 0.9 * step / steps))
+        recent = loss if step == 1 else 0.98 * recent + 0.02 * loss
+        progress(step, steps, recent)
+    return run.student
+
+
+class _Run:
+    """One training run: the student so far and Adagrad's sums of squares."""
+
+    def __init__(
+        self,
+        counts: csr_matrix,
+        examples: Sequence[Example],
+        taxonomy: Taxonomy,
+        recipe: Recipe,
+        hashes: npt.NDArray[np.uint32],
+    ) -> None:
+        self.recipe, self.counts = recipe, counts
+        self.random = np.random.default_rng(recipe.seed)
+        self.first = np.array([example.category for example in examples])
+        self.last = taxonomy.ends[self.first]
+        self.importance = np.array([example.weight for example in examples], dtype=np.float32)
+        shape = (recipe.dimensions, len(taxonomy))
+        self.student = Student(
+            hashes=hashes,
+            # Zero, so that a feature that was never learnt says nothing.
+            table=np.zeros((counts.shape[1], recipe.dimensions), dtype=np.float32),
+            weights=self.random.normal(0.0, 1.0, shape).astype(np.float32),
+            bias=np.zeros(len(taxonomy), dtype=np.float32),
+            shrinkage=recipe.shrinkage,
+        )
+        self.table_squares = np.full(counts.shape[1], 1e-6, dtype=np.float32)
+        self.weight_squares = np.full(shape, 1e-2, dtype=np.float32)
+        self.bias_squares = np.full(len(taxonomy), 1e-2, dtype=np.float32)
+
+    def batches(self) -> Iterator[npt.NDArray[np.int64]]:
+        """The examples' numbers, shuffled anew each epoch."""
+        for _ in range(self.recipe.epochs):
+            order = self.random.permutation(len(self.first))
+            for start in range(0, len(order), self.recipe.batch):
+                yield order[start : start + self.recipe.batch]
+
+    def step(self, chosen: npt.NDArray[np.int64], rate: float) -> float:
+        """One step of Adagrad on the chosen examples; returns their weighted mean loss."""
+        counts = self.counts[chosen]
+        counts.data = (self.random.random(len(counts.data)) >= self.recipe.dropout).astype(np.float32)
+        used, columns = np.unique(counts.indices, return_inverse=True)
+        counts = csr_matrix((counts.data, columns, counts.indptr), shape=(len(chosen), len(used)))
+        scale = 1.0 / (np.asarray(counts.sum(axis=1), dtype=np.float32) + self.student.shrinkage)
+        hidden = np.asarray(counts @ self.student.table[used], dtype=np.float32) * scale
+        logits = hidden @ self.student.weights + self.student.bias
+        loss, slope = subtree_loss(logits, self.first[chosen], self.last[chosen])
+        importance = self.importance[chosen][:, None]
+        slope *= importance
+        hidden_slope = (slope @ self.student.weights.T) * scale
+        gradient = hidden.T @ slope / np.float32(len(chosen))
+        self._move_output(gradient, slope.mean(axis=0, dtype=np.float32), rate)
+        self._move_table(used, np.asarray(counts.T @ hidden_slope, dtype=np.float32), rate)
+        return float((loss * importance[:, 0]).sum() / importance.sum())
+
+    def _move_output(self, weights: Floats, bias: Floats, rate: float) -> None:
+        self.weight_squares += weights**2
+        self.student.weights -= 0.1 * rate * weights / np.sqrt(self.weight_squares)
+        self.student.weights *= 1.0 - rate * self.recipe.decay
+        self.bias_squares += bias**2
+        self.student.bias -= 0.1 * rate * bias / np.sqrt(self.bias_squares)
+
+    def _move_table(self, used: npt.NDArray[np.int32], slope: Floats, rate: float) -> None:
+        self.table_squares[used] += (slope**2).mean(axis=1)
+        self.student.table[used] -= rate * slope / np.sqrt(self.table_squares[used])[:, None]
+        self.student.table[0] = 0.0
+
+
+def subtree_loss(
+    logits: Floats, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """The negative log of the probability of each text's label subtree `[first, last)`, and its gradient.
+
+    Args:
+        logits: Shape [texts, categories].
+        first: Shape [texts]: the label's index.
+        last: Shape [texts]: one past the last index of the label's subtree.
+
+    Returns:
+        The losses, shape [texts], and their slopes with respect to the logits, shape [texts, categories]:
+        the softmax less the softmax restricted to the subtree.
+    """
+    slope = np.exp(logits - logits.max(axis=1, keepdims=True))
+    slope /= slope.sum(axis=1, keepdims=True)
+    losses = np.empty(len(logits), dtype=np.float32)
+    for text, (start, end) in enumerate(zip(first, last, strict=True)):
+        inside = slope[text, start:end]
+        mass = max(float(inside.sum()), 1e-12)
+        losses[text] = -np.log(mass)
+        inside *= 1.0 - 1.0 / mass
+    return losses, slope

@@ -1,0 +1,61 @@
+"""`shelfstream train`: make the model anew from the data folder."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from schemas.errors import StopWorker
+
+
+@click.command("train")
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder with products/ and mappings/.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the model goes, such as models/pretrained/student.",
+)
+@click.option("--epochs", default=None, type=click.IntRange(min=1), help="Passes over the data.")
+@click.option("--seed", default=None, type=int, help="Of every random choice.")
+@click.option(
+    "--unseen/--no-unseen", default=True, help="Also train without each shop, to measure unseen shops."
+)
+def train(data: Path, output: Path, epochs: int | None, seed: int | None, unseen: bool) -> None:
+    """Train the student on labelled titles, measure it, and write it with manifest and model card.
+
+    Needs the extra `train`: pip install 'shelfstream[train]'.
+    """
+    try:
+        from models.training.pipeline import run
+        from models.training.student import Recipe
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"Training needs {error.name}: pip install 'shelfstream[train]', then again."
+        ) from error
+    given = {"epochs": epochs, "seed": seed}
+    recipe = Recipe(**{name: value for name, value in given.items() if value is not None})
+    with Progress(console=Console(stderr=True)) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(name: str, step: int, steps: int) -> None:
+            key = name.partition(",")[0]
+            if key not in tasks:
+                tasks[key] = bars.add_task(name, total=steps)
+            bars.update(tasks[key], description=name, completed=step)
+
+        try:
+            manifest = run(data, output, recipe, progress, unseen=unseen)
+        except StopWorker as error:
+            raise click.ClickException(str(error)) from error
+    for item in manifest.measurements:
+        accuracy = " ".join(f"{value:6.1%}" for value in item.accuracy)
+        click.echo(f"{item.name:34} {accuracy}  published {item.published:6.1%}, right {item.precision:6.1%}")
+    click.echo(f"{manifest.model_version} is in {output}.")
