@@ -53,12 +53,14 @@ class EventLines(Generic[E]):
         self._rejects_path = rejects
         self._label = label
         self._stack = ExitStack()
-        self._rejects: Any = None
+        self._rejects: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
+        if self._rejects_path is not None and self._path != "-" and _same(self._path, self._rejects_path):
+            raise click.UsageError(f"--rejects would overwrite the input {self._path}; name another file")
         self._input: IO[bytes] = self._stack.enter_context(click.open_file(self._path, "rb"))
         if self._rejects_path is not None:
-            self._rejects = self._stack.enter_context(click.open_file(self._rejects_path, "wb"))
+            self._rejects = self._stack.enter_context(Path(self._rejects_path).open("wb"))
         size = Path(self._path).stat().st_size if self._path != "-" and Path(self._path).is_file() else None
         console = Console(stderr=True)
         self._progress = self._stack.enter_context(
@@ -128,6 +130,10 @@ class EventLines(Generic[E]):
         """How many lines became events, and where the others are."""
         kept = f", kept in {self._rejects_path}" if self.rejected and self._rejects_path else ""
         return f"{self.events:,} events from {self.lines:,} lines, {self.rejected:,} rejected{kept}"
+
+
+def _same(one: str, other: str) -> bool:
+    return Path(one).resolve() == Path(other).resolve()
 
 
 def say(message: str) -> None:
