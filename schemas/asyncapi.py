@@ -65,8 +65,8 @@ def asyncapi(topics: Sequence[TopicFacts], schemas: dict[str, dict[str, Any]]) -
             "example": {
                 "host": "localhost:9092",
                 "protocol": "kafka",
-                "description": "Replace it by your cluster's bootstrap server. Partitions and retention below are the "
-                "defaults: ask the broker for those of your deployment.",
+                "description": "Replace it by your cluster's bootstrap server. Partitions and retention "
+                "below are the defaults: ask the broker for those of your deployment.",
             }
         },
         "channels": {topic.name: _channel(topic) for topic in topics},

@@ -96,7 +96,8 @@ def decode_product_created(value: bytes | None, key: bytes | None = None) -> Pro
         event = _PRODUCT_CREATED.decode(value)
     except _UNREADABLE as error:
         event = _second_reading(ProductCreated, value, error)
-    if not event.product_id.isprintable() or event.event_id is not None:
+    # One string is one check; which of them it was matters only when it fails.
+    if not f"{event.product_id}{event.event_id}".isprintable():
         check_identifiers(event, "product_id", "event_id")
     if event.occurred_at is not None and event.occurred_at.tzinfo is not UTC:
         set_utc(event, "occurred_at")
@@ -146,7 +147,6 @@ def decode_user_behavior(
             f"neither user_id nor session_id says whose behaviour this is; {advice(UserBehavior)}",
             "$.user_id",
         )
-    # One string is one check; which of them it was matters only when it fails.
     if not f"{event.product_id}{user}{session}{event.event_id}".isprintable():
         check_identifiers(event, "product_id", "user_id", "session_id", "event_id")
     if event.occurred_at.tzinfo is not UTC:

@@ -16,7 +16,8 @@ from msgspec.structs import force_setattr
 
 from schemas.diagnosis import advice
 from schemas.errors import InvalidEvent
-from schemas.events import CURRENCY_PATTERN, Event, Price
+from schemas.events import Event, Price
+from schemas.fields import CURRENCY_PATTERN
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """No web shop's log is older; earlier times are zeros, wrong units or wrong clocks."""
