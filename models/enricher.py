@@ -26,7 +26,10 @@ from schemas.events import (
     Decision,
     DecisionOutcome,
     Embedding,
+    EnrichmentReview,
     ProductCreated,
+    ProductEnriched,
+    Source,
     Tag,
 )
 
@@ -113,6 +116,45 @@ class Enricher:
         decided = self._decide(texts)
         return [self._complete(product, decided[text]) for product, text in zip(products, texts, strict=True)]
 
+    def event(
+        self, product: ProductCreated, enrichment: Enrichment, source: Source | None = None
+    ) -> ProductEnriched:
+        """The product-enriched event of an enrichment.
+
+        Args:
+            product: The listing.
+            enrichment: What `enrich` made of it.
+            source: The record that the listing came in; None where it was no Kafka record.
+        """
+        return ProductEnriched(
+            product_id=product.product_id,
+            title=product.title,
+            decision=enrichment.decision,
+            category=enrichment.category,
+            tags=enrichment.tags,
+            attributes=enrichment.attributes,
+            embedding=enrichment.embedding,
+            model_version=self.model_version,
+            taxonomy_version=self.taxonomy_version,
+            source=source,
+        )
+
+    def review(
+        self, product: ProductCreated, enrichment: Enrichment, source: Source | None = None
+    ) -> EnrichmentReview | None:
+        """The enrichment-review event of an enrichment; None where the model decided."""
+        if enrichment.review_why is None:
+            return None
+        return EnrichmentReview(
+            product_id=product.product_id,
+            title=product.title,
+            why=enrichment.review_why,
+            candidates=enrichment.category.alternatives if enrichment.category is not None else [],
+            model_version=self.model_version,
+            taxonomy_version=self.taxonomy_version,
+            source=source,
+        )
+
     def _decide(self, texts: Sequence[str]) -> dict[str, "_Decided"]:
         known: dict[str, _Decided] = {}
         with self._lock:
@@ -152,7 +194,7 @@ class Enricher:
                 for index, share in result.candidates
             ],
         )
-        decision = _decision(result, node.path, bool(node.children))
+        decision = _decision(result, bool(node.children))
         embedding = Embedding(
             dimensions=self._classifier.dimensions,
             int8=b64encode(result.embedding.tobytes()).decode("ascii"),
@@ -198,10 +240,11 @@ def classified_text(product: ProductCreated) -> str:
     return text or clean(product.description)
 
 
-def _decision(result: Classification, path: str, has_children: bool) -> Decision:
+def _decision(result: Classification, has_children: bool) -> Decision:
+    """The decision in words; they leave out the path, whose names could be mistaken for an outcome."""
     if not result.sure:
-        why = f"Even the likeliest department, {path}, has a probability of only {result.confidence:.2f}."
+        why = f"Even the likeliest department has a probability of only {result.confidence:.2f}."
         return Decision(outcome=DecisionOutcome.ABSTAINED, why=why)
     depth = "; no category below it is sure enough" if has_children else ""
-    why = f"The words of the listing point to {path} with a probability of {result.confidence:.2f}{depth}."
+    why = f"The words of the listing point to it with a probability of {result.confidence:.2f}{depth}."
     return Decision(outcome=DecisionOutcome.MODEL, why=why)

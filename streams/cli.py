@@ -11,6 +11,9 @@ COMMANDS: dict[str, str] = {
     "topics": "streams.topics_command:topics",
     "metrics": "streams.metrics_command:metrics",
     "replay": "streams.replay_command:replay",
+    "dead-letters": "streams.dead_letters_command:dead_letters",
+    "enrich": "streams.offline_enrich:enrich",
+    "train": "streams.train_command:train",
     "affinity": "streams.offline_affinity:affinity",
     "contracts": "streams.contracts_command:contracts",
 }

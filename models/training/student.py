@@ -1,8 +1,9 @@
 """Training of the student: an embedding of features, averaged, and one matrix to a logit per category.
 
-The model is fastText's (Joulin et al., 2016) with three changes: an exact softmax, a vocabulary without
-collisions, and coarse labels. A label that is an inner category says only that the product is somewhere below
-it, so its likelihood is the sum of the probabilities of its subtree. Everything is numpy and scipy.
+The model is fastText's (Joulin et al., 2016) with four changes: an exact softmax; a vocabulary without
+collisions; kinship, as a category's vector is its own part plus those of its ancestors, so that one that no
+product was seen of resembles its kin; and coarse labels: a label that is an inner category says only that the
+product is somewhere below it, so its likelihood is the sum of the probabilities of its subtree. All in numpy.
 """
 
 from collections import Counter
@@ -31,7 +32,8 @@ class Recipe:
         rate: Adagrad's learning rate at the start; it falls linearly to a tenth.
         dropout: The share of features hidden at each step, so that no shop's habit is relied upon alone.
         shrinkage: Added to the number of features that the sum is divided by: few features, little certainty.
-        decay: Weight decay of the output matrix, per step, relative to the rate.
+        output_rate: The output matrix's learning rate relative to the table's.
+        spread: The standard deviation of the parts of categories' vectors at the start.
         name_weight: How much an example made of a category's own name counts.
         rows: The most rows of the table, the empty row included.
         seed: Of every random choice.
@@ -43,7 +45,8 @@ class Recipe:
     rate: float = 0.25
     dropout: float = 0.4
     shrinkage: float = 8.0
-    decay: float = 0.0
+    output_rate: float = 0.1
+    spread: float = 0.5
     name_weight: float = 0.3
     rows: int = 100_000
     seed: int = 20261122
@@ -156,13 +159,21 @@ class _Run:
             hashes=hashes,
             # Zero, so that a feature that was never learnt says nothing.
             table=np.zeros((counts.shape[1], recipe.dimensions), dtype=np.float32),
-            weights=self.random.normal(0.0, 1.0, shape).astype(np.float32),
+            weights=np.zeros(shape, dtype=np.float32),
             bias=np.zeros(len(taxonomy), dtype=np.float32),
             shrinkage=recipe.shrinkage,
         )
         self.table_squares = np.full(counts.shape[1], 1e-6, dtype=np.float32)
-        self.weight_squares = np.full(shape, 1e-2, dtype=np.float32)
-        self.bias_squares = np.full(len(taxonomy), 1e-2, dtype=np.float32)
+        self.parts = self.random.normal(0.0, recipe.spread, shape).astype(np.float32)
+        self.part_squares = np.full(shape, 1e-2, dtype=np.float32)
+        self.bias_parts = np.zeros((1, len(taxonomy)), dtype=np.float32)
+        self.bias_squares = np.full((1, len(taxonomy)), 1e-2, dtype=np.float32)
+        self.ends = taxonomy.ends
+        self.levels = [
+            np.flatnonzero(taxonomy.levels == level) for level in range(2, taxonomy.lineage.shape[1] + 1)
+        ]
+        self.parents = np.array([node.parent for node in taxonomy.nodes])
+        self._compose()
 
     def batches(self) -> Iterator[npt.NDArray[np.int64]]:
         """The examples' numbers, shuffled anew each epoch."""
@@ -190,11 +201,27 @@ class _Run:
         return float((loss * importance[:, 0]).sum() / importance.sum())
 
     def _move_output(self, weights: Floats, bias: Floats, rate: float) -> None:
-        self.weight_squares += weights**2
-        self.student.weights -= 0.1 * rate * weights / np.sqrt(self.weight_squares)
-        self.student.weights *= 1.0 - rate * self.recipe.decay
-        self.bias_squares += bias**2
-        self.student.bias -= 0.1 * rate * bias / np.sqrt(self.bias_squares)
+        """Adagrad on the parts: a part's slope is the sum of the slopes of the vectors in its subtree."""
+        for parts, squares, slope in (
+            (self.parts, self.part_squares, self._subtree(weights)),
+            (self.bias_parts, self.bias_squares, self._subtree(bias[None])),
+        ):
+            squares += slope**2
+            parts -= self.recipe.output_rate * rate * slope / np.sqrt(squares)
+        self._compose()
+
+    def _subtree(self, slopes: Floats) -> Floats:
+        sums = np.zeros((slopes.shape[0], slopes.shape[1] + 1))
+        np.cumsum(slopes, axis=1, dtype=np.float64, out=sums[:, 1:])
+        return np.asarray(sums[:, self.ends] - sums[:, :-1], dtype=np.float32)
+
+    def _compose(self) -> None:
+        """Each category's vector and bias: its own part plus its parent's vector."""
+        weights, bias = self.parts.copy(), self.bias_parts.copy()
+        for level in self.levels:
+            weights[:, level] += weights[:, self.parents[level]]
+            bias[:, level] += bias[:, self.parents[level]]
+        self.student.weights, self.student.bias = weights, bias[0]
 
     def _move_table(self, used: npt.NDArray[np.int32], slope: Floats, rate: float) -> None:
         self.table_squares[used] += (slope**2).mean(axis=1)
