@@ -79,7 +79,7 @@ class NeighbourTable:
         """
         index = self._index
         if index is None:
-            index = self._index = {name: place for place, name in enumerate(self.ids)}
+            index = self._index = dict(zip(self.ids, range(len(self.ids)), strict=True))
         ids, old = self.ids, len(self.ids)
         new = [name for name in dict.fromkeys(neighbours) if name not in index]
         if new:
@@ -88,11 +88,11 @@ class NeighbourTable:
         place = np.fromiter(map(index.__getitem__, neighbours), np.intp, len(neighbours))
         latest = _grown(self.time, len(ids), -np.inf)
         np.maximum.at(latest, place, time)
-        total = np.zeros(len(ids))
-        total[:old] = self.weight * np.exp2((self.time - latest[:old]) / half_life_s)
-        np.add.at(total, place, weight * np.exp2((time - latest[place]) / half_life_s))
-        sessions = _grown(self.support, len(ids), 0)
-        np.add.at(sessions, place, support)
+        gained = weight * np.exp2((time - latest[place]) / half_life_s)
+        total = np.bincount(place, gained, len(ids)).astype(np.float64)
+        total[:old] += self.weight * np.exp2((self.time - latest[:old]) / half_life_s)
+        sessions = np.bincount(place, support, len(ids)).astype(np.int64)
+        sessions[:old] += self.support
         table = NeighbourTable(ids, np.maximum(total, 0.0), latest, np.minimum(sessions, _SUPPORT_MAX))
         table._index = index
         # A correction can meet a neighbour that was evicted before; it must not bring it back.
@@ -130,12 +130,24 @@ class NeighbourTable:
         if count >= len(height):
             return np.arange(len(height))
         border = np.partition(height, -count)[-count]
-        sure = np.flatnonzero(height > border + _TIE)
-        ties = np.flatnonzero(abs(height - border) <= _TIE) if np.isfinite(border) else None
-        if ties is None:
-            ties = np.flatnonzero(height <= border)
-        chosen = sorted(ties.tolist(), key=lambda place: (-self.support[place], self.ids[place]))
-        return np.concatenate([sure, np.array(chosen[: count - len(sure)], dtype=np.intp)])
+        # A weight that underflowed has no height, and -inf minus -inf is no number.
+        margin = _TIE if border > -np.inf else 0.0
+        sure = np.flatnonzero(height > border + margin)
+        ties = np.flatnonzero((height >= border - margin) & (height <= border + margin))
+        return np.concatenate([sure, self._first(ties, count - len(sure))])
+
+    def _first(self, places: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+        """The first `count` of `places` by falling support, then by id."""
+        if len(places) <= count:
+            return places
+        supports = self.support[places]
+        names = dict(zip([self.ids[place] for place in places.tolist()], places.tolist(), strict=True))
+        if supports.min() == supports.max():
+            order = sorted(names)
+        else:
+            by_name = dict(zip(names, (-supports).tolist(), strict=True))
+            order = sorted(names, key=lambda name: (by_name[name], name))
+        return np.array([names[name] for name in order[:count]], dtype=np.intp)
 
     def top(self, count: int, as_of: float, half_life_s: float) -> list[Ranked]:
         """The `count` neighbours that weigh most at time `as_of`, best first; ties by support, then by id.
