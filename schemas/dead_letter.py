@@ -25,6 +25,7 @@ FIELD = "shelfstream.field"
 STAGE = "shelfstream.stage"
 ATTEMPT = "shelfstream.attempt"
 GROUP = "shelfstream.group"
+TIMESTAMP = "shelfstream.timestamp"
 
 DESCRIPTIONS: dict[str, str] = {
     EXCEPTION: "the error's class",
@@ -38,6 +39,7 @@ DESCRIPTIONS: dict[str, str] = {
     STAGE: "what was being done: decode, or the agent's step",
     ATTEMPT: "how many times processing was tried, in decimal digits",
     GROUP: "the consumer group that gave up on it",
+    TIMESTAMP: "the record's own timestamp, Unix milliseconds; the dead letter's is when it was written",
 }
 """Every header that shelfstream adds to a dead letter, and what it says."""
 
@@ -56,6 +58,7 @@ def dead_letter_headers(
     stage: str,
     attempt: int,
     group: str,
+    timestamp: int = -1,
     original: Iterable[tuple[str, bytes | None]] = (),
 ) -> list[tuple[str, bytes]]:
     """The headers of a record that cannot be processed.
@@ -66,6 +69,7 @@ def dead_letter_headers(
         stage: what was being done, such as `decode`.
         attempt: how many times it was tried, from 1.
         group: the consumer group.
+        timestamp: the record's own, in Unix milliseconds; -1 if it has none.
         original: the record's own headers, kept in front. What an earlier dead-lettering added is replaced.
 
     Returns:
@@ -85,6 +89,7 @@ def dead_letter_headers(
         STAGE: stage,
         ATTEMPT: str(attempt),
         GROUP: group,
+        TIMESTAMP: str(timestamp),
     }
     if field is not None:
         added[FIELD] = field

@@ -19,7 +19,11 @@ def _deep(depth: int) -> None:
 
 def test_an_invalid_event_is_told_in_kip_1034_names_and_ours() -> None:
     error = InvalidEvent("invalid-field", "quantity is text", "$.quantity")
-    headers = dict(dead_letter_headers(error, source=SOURCE, stage="decode", attempt=1, group="shop"))
+    headers = dict(
+        dead_letter_headers(
+            error, source=SOURCE, stage="decode", attempt=1, group="shop", timestamp=1714564800000
+        )
+    )
     assert headers == {
         "__streams.errors.exception": b"schemas.errors.InvalidEvent",
         "__streams.errors.message": b"quantity is text",
@@ -32,6 +36,7 @@ def test_an_invalid_event_is_told_in_kip_1034_names_and_ours() -> None:
         "shelfstream.stage": b"decode",
         "shelfstream.attempt": b"1",
         "shelfstream.group": b"shop",
+        "shelfstream.timestamp": b"1714564800000",
     }
     assert headers.keys() == DESCRIPTIONS.keys(), (
         "every header is described, and every described one is there"
