@@ -44,6 +44,7 @@ class Burial:
             stage=stage,
             attempt=earlier,
             group=self._group,
+            timestamp=record.timestamp,
             original=original,
         )
         at = record.partition % self._partitions

@@ -32,6 +32,8 @@ def open_consumer(settings: Settings, group: str) -> Consumer:
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
             "queued.max.messages.kbytes": 16 * 1024,
+            # A waiting fetch holds up all other questions to the same broker.
+            "fetch.wait.max.ms": 50,
         }
     )
 
@@ -64,7 +66,7 @@ def read_ranges(
         for message in messages:
             if _is_past(message, ends, settings):
                 open_partitions.discard(message.partition())
-            elif message.error() is None:
+            elif message.error() is None and message.offset() >= starts[message.partition()]:
                 batch.append(as_record(message))
                 size += len(message)
                 if message.offset() + 1 >= ends[message.partition()]:
@@ -77,6 +79,7 @@ def read_ranges(
             batch, size = [], 0
         if silence > _SILENCE_S:
             raise RetryLater(f"Kafka at {settings.bootstrap_servers} sent nothing for {_SILENCE_S:.0f} s")
+    consumer.unassign()
 
 
 def _is_past(message: Message, ends: Mapping[int, int], settings: Settings) -> bool:

@@ -74,6 +74,11 @@ def changelog(settings: Settings, table: str) -> str:
     return f"{settings.app_id}-{table}-changelog"
 
 
+def redriven(settings: Settings) -> str:
+    """The name of the topic that remembers which dead letters were redriven, longer than they are kept."""
+    return f"{settings.app_id}-redriven"
+
+
 def desired(settings: Settings) -> tuple[TopicSpec, ...]:
     """The table: every topic of a deployment.
 
@@ -94,6 +99,7 @@ def desired(settings: Settings) -> tuple[TopicSpec, ...]:
         (CO_BEHAVIOR, "none", "pairs of products of one batch, as columns", delete, 3, 4, True),
         (PRODUCT_REPARTITION, "product_id", "listings written to a wrong partition", delete, 3, 2, True),
         (changelog(settings, "shoppers"), "user_id or session_id", "sessions' state", compact, None, 2, True),
+        (redriven(settings), "none", "which dead letters were redriven", delete, 31, 1, True),
         (changelog(settings, "affinities"), "product_id", "affinity's state", compact, None, 2, True),
     )
     return tuple(
