@@ -1,0 +1,150 @@
+"""Every ledger commits outputs and offsets together, once, and only for its newest owner."""
+
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import Consumer
+from confluent_kafka import TopicPartition as Assignment
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from streams.ledger import Fenced, KafkaLedger, Ledger
+from streams.memory import MemoryBroker, MemoryLedger
+from streams.records import Output, Partition
+from tests.support.kafka import Kafka
+
+
+class Cluster:
+    """What the contract needs of a cluster: ledgers, and a committed reader's view."""
+
+    def __init__(
+        self,
+        ledger: Callable[[str], Ledger],
+        read: Callable[[str], list[bytes | None]],
+        committed: Callable[[Partition], int | None],
+        topic: str,
+    ) -> None:
+        self.ledger = ledger
+        self.read = read
+        self.committed = committed
+        self.topic = topic
+
+
+def memory_cluster() -> Cluster:
+    broker = MemoryBroker()
+    return Cluster(
+        lambda name: MemoryLedger(broker, name, "group"),
+        lambda topic: [record.value for record in broker.read(topic)],
+        lambda at: broker.offsets.get(("group", at)),
+        "out",
+    )
+
+
+def kafka_cluster(server: Kafka, unique: Callable[[str], str]) -> Cluster:
+    topic, group = unique("out"), unique("group")
+    admin = AdminClient({"bootstrap.servers": server.bootstrap})
+    for future in admin.create_topics([NewTopic(topic, 2, 1), NewTopic(unique("in"), 1, 1)]).values():
+        future.result()
+
+    def ledger(name: str) -> Ledger:
+        return KafkaLedger(
+            unique(name),
+            group,
+            timeout_s=20,
+            transaction_timeout_s=20,
+            compression=None,
+            client={"bootstrap_servers": server.bootstrap},
+        )
+
+    def read(name: str) -> list[bytes | None]:
+        consumer = Consumer(
+            {
+                "bootstrap.servers": server.bootstrap,
+                "group.id": unique("reader"),
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+            }
+        )
+        consumer.assign([Assignment(name, number, 0) for number in range(2)])
+        values, ended = [], 0
+        while ended < 2:
+            for message in consumer.consume(100, 5.0):
+                if message.error():
+                    ended += 1
+                else:
+                    values.append(message.value())
+        consumer.close()
+        return values
+
+    def committed(at: Partition) -> int | None:
+        consumer = Consumer({"bootstrap.servers": server.bootstrap, "group.id": group})
+        offset: int = consumer.committed([Assignment(unique("in"), at.partition)], 10.0)[0].offset
+        consumer.close()
+        return offset if offset >= 0 else None
+
+    return Cluster(ledger, read, committed, topic)
+
+
+@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
+def cluster(request: pytest.FixtureRequest, unique: Callable[[str], str]) -> Cluster:
+    if request.param == "memory":
+        return memory_cluster()
+    return kafka_cluster(request.getfixturevalue("kafka"), unique)
+
+
+def offsets_of(unique: Callable[[str], str], offset: int, cluster: Cluster) -> dict[Partition, int]:
+    name = "in" if cluster.topic == "out" else unique("in")
+    return {Partition(name, 0): offset}
+
+
+async def test_a_commit_makes_outputs_and_offsets_visible(
+    cluster: Cluster, unique: Callable[[str], str]
+) -> None:
+    """What was committed is read, in order, and the group goes on after it."""
+    ledger = cluster.ledger("lane")
+    await ledger.open()
+    outputs = [Output(cluster.topic, 0, b"k", b"%d" % number) for number in range(3)]
+    written = await ledger.commit(outputs, offsets_of(unique, 7, cluster))
+    await ledger.close()
+    assert cluster.read(cluster.topic) == [b"0", b"1", b"2"]
+    assert cluster.committed(Partition("in", 0)) == 7
+    assert written == {Partition(cluster.topic, 0): 3}
+
+
+async def test_large_batches_are_split_and_keep_their_order(
+    cluster: Cluster, unique: Callable[[str], str]
+) -> None:
+    """More than a broker's batch limit goes through, in order, and the end offset is right."""
+    ledger = cluster.ledger("lane")
+    await ledger.open()
+    outputs = [Output(cluster.topic, 1, b"k", b"%06d" % number + b"x" * 5_000) for number in range(1_000)]
+    written = await ledger.commit(outputs, offsets_of(unique, 1, cluster))
+    await ledger.close()
+    values = cluster.read(cluster.topic)
+    assert [value[:6] for value in values if value] == [b"%06d" % number for number in range(1_000)]
+    assert written[Partition(cluster.topic, 1)] == 1_000
+
+
+async def test_a_newer_owner_fences_the_older(cluster: Cluster, unique: Callable[[str], str]) -> None:
+    """Of two owners of one id, only the one that opened last can commit."""
+    older, newer = cluster.ledger("lane"), cluster.ledger("lane")
+    await older.open()
+    await older.commit([Output(cluster.topic, 0, b"k", b"first")], offsets_of(unique, 1, cluster))
+    await newer.open()
+    with pytest.raises(Fenced):
+        await older.commit([Output(cluster.topic, 0, b"k", b"zombie")], offsets_of(unique, 2, cluster))
+    await newer.commit([Output(cluster.topic, 0, b"k", b"second")], offsets_of(unique, 2, cluster))
+    await older.close()
+    await newer.close()
+    assert cluster.read(cluster.topic) == [b"first", b"second"]
+    assert cluster.committed(Partition("in", 0)) == 2
+
+
+async def test_a_commit_without_outputs_moves_the_offsets(
+    cluster: Cluster, unique: Callable[[str], str]
+) -> None:
+    """A batch that says nothing is still consumed."""
+    ledger = cluster.ledger("lane")
+    await ledger.open()
+    assert await ledger.commit([], offsets_of(unique, 5, cluster)) == {}
+    await ledger.close()
+    assert cluster.committed(Partition("in", 0)) == 5

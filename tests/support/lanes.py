@@ -1,0 +1,155 @@
+"""Lanes over the in-memory broker, with a processor that counts: what came in tells what must come out."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from streams.lane import Lane
+from streams.lane_parts import LaneLimits, LaneParts, LaneState, Observer
+from streams.memory import MemoryBroker, MemoryInputs, MemoryLedger, MemoryReader
+from streams.records import Output, Partition, Record
+from streams.restoration import restore
+from streams.stores import MemoryStore, Store
+from streams.tables import Table, Tables, TableSpec
+
+INPUT = Partition("in", 0)
+URGENT = Partition("urgent", 0)
+OUTPUT = Partition("out", 0)
+DEAD = Partition("dead-letter", 0)
+COUNTS: TableSpec[int] = TableSpec("counts", "counts-changelog", lambda row: b"%d" % row, int)
+QUICK = LaneLimits(batch_records=7, backoff_min_s=0.0001, backoff_max_s=0.001, fenced_patience_s=0.002)
+
+
+class Counting:
+    """Counts each key's records in a table and writes key and count; a value of `poison` raises."""
+
+    name = "counting"
+    topics = ("urgent", "in")
+
+    def __init__(self) -> None:
+        self.batches: list[list[bytes | None]] = []
+
+    async def process(self, records: Sequence[Record], tables: Tables) -> list[Output]:
+        """See `Processor`."""
+        self.batches.append([record.value for record in records])
+        table, outputs = tables.of(COUNTS), []
+        for record in records:
+            if record.value == b"poison":
+                raise ValueError("poison")
+            await asyncio.sleep(0)
+            key = record.key or b""
+            count = (table.get(key) or 0) + 1
+            table.put(key, count)
+            outputs.append(Output(OUTPUT.topic, 0, key, b"%d" % count))
+        return outputs
+
+
+def bury(record: Record, error: Exception, stage: str) -> Output:
+    """A dead letter with the record's own bytes."""
+    return Output(DEAD.topic, DEAD.partition, record.key, record.value, [("error", str(error).encode())])
+
+
+@dataclass
+class Bench:
+    """A broker, and lanes that share its group and transactional id as workers would."""
+
+    broker: MemoryBroker = field(default_factory=MemoryBroker)
+    fault: Callable[[str], None] = lambda moment: None
+    limits: LaneLimits = QUICK
+    stopped: list[BaseException] = field(default_factory=list)
+
+    def write(self, records: Sequence[tuple[bytes, bytes]], at: Partition = INPUT) -> None:
+        """Append (key, value) records to an input."""
+        for key, value in records:
+            self.broker.append(Output(at.topic, at.partition, key, value))
+
+    def worker(self, store: Store | None = None, observer: Observer | None = None) -> "Worker":
+        """A worker with a lane of its own, not started."""
+        return Worker(self, store or MemoryStore(), observer or Observer())
+
+    def counts(self) -> list[tuple[bytes | None, bytes | None]]:
+        """What was written to the output."""
+        return [(record.key, record.value) for record in self.broker.read(OUTPUT.topic)]
+
+
+class Worker:
+    """One lane and the consumer that feeds it."""
+
+    def __init__(self, bench: Bench, store: Store, observer: Observer) -> None:
+        self.bench = bench
+        self.inputs = MemoryInputs(bench.broker, "group")
+        self.processor = Counting()
+        reader = MemoryReader(bench.broker, chunk=3)
+        parts = LaneParts(
+            ledger=MemoryLedger(bench.broker, "lane", "group", lambda moment: bench.fault(moment)),
+            open_tables=lambda: Tables([Table(COUNTS, store)], 0),
+            inputs=self.inputs,
+            restore=lambda tables, progress: restore(tables, reader, progress, now_ms=0),
+            bury=bury,
+            admit=_admit,
+            changed=lambda: None,
+            stop=bench.stopped.append,
+            observer=observer,
+            limits=bench.limits,
+            clock=time.monotonic,
+        )
+        self.lane = Lane(self.processor, 0, parts)
+
+    async def running(self) -> None:
+        """Wait until the lane is open."""
+        for _ in range(10_000):
+            if self.lane.state is LaneState.RUNNING:
+                return
+            await asyncio.sleep(0)
+        raise AssertionError(f"the lane is {self.lane.state}")
+
+    def pump(self, most: int = 5) -> None:
+        """Fetch once from each input that the lane wants."""
+        for at in (URGENT, INPUT):
+            if self.lane.wants(at):
+                epoch = self.lane.epoch
+                records = self.inputs.fetch(at, most)
+                if records:
+                    self.lane.offer(at, records, epoch)
+
+    async def drain(self, most: int = 5, patience: int = 20_000) -> None:
+        """Feed the lane until everything in the input is committed."""
+        for _ in range(patience):
+            self.pump(most)
+            await asyncio.sleep(0)
+            if self.lane.state is not LaneState.RUNNING:
+                await asyncio.sleep(0.0005)
+            offsets = self.bench.broker.offsets
+            behind = [
+                at
+                for at in (URGENT, INPUT)
+                if offsets.get(("group", at), 0) < len(self.bench.broker.logs[at])
+            ]
+            if not behind:
+                return
+        raise AssertionError(f"not drained: the lane is {self.lane.state}, offsets {offsets}")
+
+
+async def _admit(count: int) -> None:
+    await asyncio.sleep(0)
+
+
+def expected_counts(
+    records: Sequence[tuple[bytes, bytes]],
+) -> dict[bytes, list[bytes]]:
+    """For each key the counts that must come out, in order: the oracle."""
+    counts: dict[bytes, list[bytes]] = {}
+    for key, value in records:
+        if value != b"poison":
+            seen = counts.setdefault(key, [])
+            seen.append(b"%d" % (len(seen) + 1))
+    return counts
+
+
+def grouped(outputs: Sequence[tuple[bytes | None, bytes | None]]) -> dict[bytes, list[bytes]]:
+    """Outputs by key, in their order."""
+    groups: dict[bytes, list[bytes]] = {}
+    for key, value in outputs:
+        groups.setdefault(key or b"", []).append(value or b"")
+    return groups
