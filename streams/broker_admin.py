@@ -27,14 +27,15 @@ class BrokerAdmin:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client = AdminClient(confluent_options(settings))
+        self._refusal: KafkaError | None = None
+        self._client = AdminClient(confluent_options(settings) | {"error_cb": self._heard})
 
     def topics(self) -> dict[str, int]:
         """The number of partitions of every topic of the broker."""
         try:
             listed = self._client.list_topics(timeout=TIMEOUT_S).topics
         except KafkaException as error:
-            raise translated_kafka_error(error, self._settings) from error
+            raise self._translated(error) from error
         return {name: len(topic.partitions) for name, topic in listed.items() if topic.error is None}
 
     def describe(self, names: Iterable[str], with_config: bool = True) -> dict[str, ActualTopic]:
@@ -79,7 +80,18 @@ class BrokerAdmin:
         except KafkaException as error:
             if error.args[0].code() == ignoring:
                 return None
-            raise translated_kafka_error(error, self._settings) from error
+            raise self._translated(error) from error
+
+    def _heard(self, error: KafkaError) -> None:
+        """What a request hides as a broker that does not answer, librdkafka tells here in passing."""
+        if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
+            self._refusal = error
+
+    def _translated(self, error: KafkaException) -> ShelfstreamError:
+        self._client.poll(0)
+        return translated_kafka_error(
+            KafkaException(self._refusal) if self._refusal is not None else error, self._settings
+        )
 
 
 _TRANSIENT = {

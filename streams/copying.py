@@ -8,7 +8,7 @@ from typing import Any, Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from schemas.errors import RetryLater, StopWorker
-from streams.broker_admin import translated_kafka_error
+from streams.broker_admin import BrokerAdmin, translated_kafka_error
 from streams.clients import confluent_options
 from streams.ranges import OffsetRange
 from streams.records import MemoryRecord, Output
@@ -22,7 +22,13 @@ _TRIES = 3
 
 
 def open_consumer(settings: Settings, group: str) -> Consumer:
-    """A consumer that reads committed records only and commits nothing by itself. Close it after use."""
+    """A consumer that reads committed records only and commits nothing by itself. Close it after use.
+
+    Raises:
+        RetryLater: the broker is away.
+        StopWorker: it does not let us in.
+    """
+    BrokerAdmin(settings).topics()  # a consumer by itself does not say why it is not let in
     return Consumer(
         confluent_options(settings)
         | {

@@ -10,7 +10,7 @@ from streams.embedded import EmbeddedBroker
 from tests.support.kafka import Kafka, KafkaUnavailable, StartableKafka, own_kafka, running_kafka
 
 
-def _unavailable(why: KafkaUnavailable) -> None:
+def unavailable(why: KafkaUnavailable) -> None:
     """Skip, with the reason; or fail where a real Kafka is promised, as in CI."""
     if os.environ.get("SHELFSTREAM_REQUIRE_KAFKA") == "1":
         pytest.fail(f"SHELFSTREAM_REQUIRE_KAFKA=1, but {why}")
@@ -24,7 +24,7 @@ def kafka() -> Iterator[Kafka]:
         running = running_kafka()
         server = running.__enter__()
     except KafkaUnavailable as why:
-        _unavailable(why)
+        unavailable(why)
         raise
     try:
         yield server
@@ -39,7 +39,7 @@ def own_broker() -> Iterator[StartableKafka]:
         server = own_kafka()
         server.start()
     except KafkaUnavailable as why:
-        _unavailable(why)
+        unavailable(why)
         raise
     try:
         yield server

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -93,21 +93,28 @@ class GivenKafka:
 
 
 class KafkaServer:
-    """An Apache Kafka process: KRaft, broker and controller in one, with its data in a temporary folder."""
+    """An Apache Kafka process: KRaft, broker and controller in one, with its data in a temporary folder.
 
-    def __init__(self) -> None:
+    Args:
+        passwords: if given, its users by name: a second address, `sasl_bootstrap`, lets only them in.
+    """
+
+    def __init__(self, passwords: Mapping[str, str] | None = None) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="shelfstream-kafka-"))
-        self._port, controller_port = free_ports(2)
-        self.bootstrap = f"127.0.0.1:{self._port}"
+        port, controller_port, sasl_port = free_ports(3)
+        self.bootstrap = f"127.0.0.1:{port}"
+        self.sasl_bootstrap = f"127.0.0.1:{sasl_port}"
         self._properties = self._folder / "server.properties"
         self._log = self._folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
         config = BROKER_CONFIG | {
             "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{controller_port}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._port}",
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
             "log.dirs": str(self._folder / "data"),
         }
+        if passwords is not None:
+            config |= _sasl_listener(config, self.sasl_bootstrap, passwords)
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in config.items()))
 
     @property
@@ -175,6 +182,21 @@ class KafkaServer:
         options = [f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
         options.append("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
         return ["java", *options, "-cp", f"{jars()}/*", *command]
+
+
+def _sasl_listener(config: Mapping[str, str], address: str, passwords: Mapping[str, str]) -> dict[str, str]:
+    """The entries that add a listener with SASL PLAIN and these users to a broker's configuration."""
+    users = " ".join(f'user_{name}="{password}"' for name, password in passwords.items())
+    module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+    more = {
+        "listeners": f"SASL_PLAINTEXT://{address}",
+        "advertised.listeners": f"SASL_PLAINTEXT://{address}",
+        "listener.security.protocol.map": "SASL_PLAINTEXT:SASL_PLAINTEXT",
+    }
+    return {name: f"{config[name]},{value}" for name, value in more.items()} | {
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.sasl_plaintext.plain.sasl.jaas.config": f"{module} required {users};",
+    }
 
 
 class DockerKafka:
