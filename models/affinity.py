@@ -234,5 +234,5 @@ def _table(state: _TableState) -> NeighbourTable:
 
 
 def _digest(related: Sequence[Related]) -> bytes:
-    order = "\n".join(f"{entry.relation.value} {entry.product_id}" for entry in related)
+    order = "\n".join([part for entry in related for part in (entry.relation, entry.product_id)])
     return blake2b(order.encode(), digest_size=8).digest()

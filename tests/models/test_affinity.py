@@ -158,6 +158,27 @@ def test_ties_rank_by_support_then_by_id() -> None:
     assert [entry.product_id for entry in best] == ["d", "b", "c"]
 
 
+def test_pruning_ties_keep_more_support_then_the_smaller_id() -> None:
+    one = BehaviorParameters(half_life_days=10.0, neighbours=1)
+    row = AffinityRow.empty().merged(met("a", ["b"], weight=2.0), PARAMETERS)
+    row = row.merged(met("a", ["c"]), PARAMETERS).merged(met("a", ["c"]), one)
+    assert row.neighbours() == ["c"]
+    row = AffinityRow.empty().merged(met("a", ["d", "b", "c"]), one)
+    assert row.neighbours() == ["b"]
+
+
+def test_the_way_of_adding_up_does_not_decide_a_tie() -> None:
+    """0.1 + 0.2 is a little more than 0.3 + 0, but only in floating point."""
+    row = AffinityRow.empty()
+    for name, weight in (("z", 0.1), ("z", 0.2), ("b", 0.3), ("b", 0.0)):
+        row = row.merged(met("a", [name], weight=weight), PARAMETERS)
+    best = row.top_k(Relation.BOUGHT, 2, PARAMETERS.half_life_s)
+    assert best == [("b", 0.3, 2), ("z", 0.3, 2)]
+    narrow = BehaviorParameters(half_life_days=10.0, neighbours=1)
+    row = row.merged(met("a", ["b"], weight=0.0), PARAMETERS).merged(met("a", ["z"], weight=0.0), narrow)
+    assert row.neighbours() == ["b"]
+
+
 def test_merging_leaves_the_committed_row_as_it_was() -> None:
     row = AffinityRow.empty().merged(met("a", ["b", "c"]), PARAMETERS)
     before = row.to_bytes()

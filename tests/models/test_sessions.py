@@ -208,6 +208,8 @@ def test_transitions_count_what_followed_and_leaving() -> None:
     back = fed([[*events, behavior("c", Action.CART, minute=91)]])
     assert back.transitions[view][LEAVE] == 0
     assert back.transitions[view][cart] == 2
+    gone = apply(back, [behavior("d", minute=92, session_id="x")], DeltaBuilder(), PARAMETERS)
+    assert gone.transitions[cart][LEAVE] == 1
 
 
 def test_what_is_published_of_a_shopper() -> None:
