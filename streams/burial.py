@@ -34,15 +34,16 @@ class Burial:
     def __call__(self, record: Record, error: Exception, stage: str) -> Output:
         """The dead letter of `record`, which failed with `error` in `stage`.
 
-        A redriven record tells its earlier attempts in a header; this one is counted on top.
+        A redriven record tells in a header which attempt this was.
         """
         original = [header for header in record.headers if header[0] != ORIGIN]
-        earlier = next((int(value) for name, value in original if name == ATTEMPT and value.isdigit()), 1)
+        attempt = next((value for name, value in original if name == ATTEMPT and value), b"")
         headers = dead_letter_headers(
             error,
             source=source_of(record),
             stage=stage,
-            attempt=earlier,
+            attempt=int(attempt) if attempt.isdigit() and len(attempt) < 10 else 1,
+            timestamp=record.timestamp,
             group=self._group,
             timestamp=record.timestamp,
             original=original,

@@ -1,0 +1,72 @@
+"""People's words on categories: they win over the model at once and for as long as the product is listed."""
+
+from models.enricher import Enricher
+from models.taxonomy import Taxonomy
+from schemas.errors import InvalidEvent
+from schemas.events import (
+    Category,
+    CategoryFeedback,
+    Decision,
+    DecisionOutcome,
+    ProductEnriched,
+    Source,
+    Verdict,
+)
+
+
+def corrected(
+    known: ProductEnriched | None,
+    feedback: CategoryFeedback,
+    enricher: Enricher,
+    source: Source,
+) -> ProductEnriched:
+    """What is known of a product after a person's word.
+
+    Args:
+        known: what was published of the product, or None if nothing was yet.
+        feedback: the person's word.
+        enricher: knows the categories that may be named, and the tags that go with each.
+        source: the feedback's record.
+
+    Raises:
+        InvalidEvent: the category does not exist, or there is nothing to accept.
+    """
+    category = _category(known, feedback, enricher.taxonomy)
+    who = feedback.by or "a person"
+    said = "accepted" if feedback.verdict is Verdict.ACCEPT else "chose"
+    decision = Decision(outcome=DecisionOutcome.PERSON, why=f"{who} {said} {category.path}")
+    return ProductEnriched(
+        product_id=feedback.product_id,
+        decision=decision,
+        category=category,
+        model_version=known.model_version if known else enricher.model_version,
+        taxonomy_version=enricher.taxonomy_version,
+        tags=known.tags if known else [],
+        attributes=known.attributes if known else [],
+        embedding=known.embedding if known else None,
+        title=known.title if known else "",
+        source=source,
+    )
+
+
+def _category(known: ProductEnriched | None, feedback: CategoryFeedback, taxonomy: Taxonomy) -> Category:
+    alternatives = known.category.alternatives if known and known.category else []
+    category_id = feedback.category_id
+    if category_id is None:
+        if known is None or known.category is None:
+            raise InvalidEvent(
+                "nothing-to-accept",
+                f"no category of product {feedback.product_id} was published that could be accepted;"
+                " say `correct` with a category_id",
+                "$.verdict",
+            )
+        category_id = known.category.id
+    if category_id not in taxonomy:
+        raise InvalidEvent(
+            "unknown-category",
+            f"category {category_id} is not in the taxonomy {taxonomy.version}; use one of its ids",
+            "$.category_id",
+        )
+    return Category(
+        id=category_id, path=taxonomy.node(category_id).path, confidence=1.0, alternatives=alternatives
+    )
