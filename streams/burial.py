@@ -43,7 +43,6 @@ class Burial:
             source=source_of(record),
             stage=stage,
             attempt=int(attempt) if attempt.isdigit() and len(attempt) < 10 else 1,
-            timestamp=record.timestamp,
             group=self._group,
             timestamp=record.timestamp,
             original=original,
