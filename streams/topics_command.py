@@ -8,7 +8,7 @@ from streams.broker_admin import BrokerAdmin
 from streams.listing import listing, show
 from streams.options import with_settings
 from streams.settings import Settings
-from streams.topics import DAY_MS, Difference, TopicSpec, desired, diff, diff_partitions
+from streams.topics import DAY_MS, MIB, Difference, TopicSpec, desired, diff, diff_partitions
 
 
 @click.group()
@@ -17,9 +17,13 @@ def topics() -> None:
 
 
 @topics.command("list")
+@click.option("--markdown", is_flag=True, help="A Markdown table.")
 @with_settings
-def list_topics(settings: Settings) -> None:
+def list_topics(settings: Settings, markdown: bool) -> None:
     """List what each topic must be, without asking a broker."""
+    if markdown:
+        click.echo(manual(settings))
+        return
     table = listing("topic", "key", "partitions", "cleanup", "kept", "carries")
     for spec in desired(settings):
         carries = f"{spec.carries} (internal)" if spec.internal else spec.carries
@@ -84,6 +88,17 @@ def _report(differences: list[Difference], strict: bool = False) -> None:
     show(table)
     if any(strict or each.refused for each in differences):
         raise click.exceptions.Exit(1)
+
+
+def manual(settings: Settings) -> str:
+    """The Markdown table of all topics."""
+    rows = [
+        f"| `{spec.name}` | {spec.key} | {spec.cleanup} | {_kept(spec)} |"
+        f" {spec.max_message_bytes // MIB} MiB | {spec.carries}{' (internal)' if spec.internal else ''} |"
+        for spec in desired(settings)
+    ]
+    head = ["| topic | key | cleanup | kept | largest | carries |", "| --- | --- | --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows])
 
 
 def _kept(spec: TopicSpec) -> str:

@@ -1,6 +1,8 @@
 """Replaying a range: what is written, where, and that it is written once."""
 
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -198,3 +200,26 @@ def _topics(kafka: Kafka, unique: Callable[[str], str]) -> tuple[Settings, str, 
     source, target = unique("orders"), unique("again")
     create_topic(settings, source, target)
     return settings, source, target
+
+
+@pytest.mark.kafka
+def test_a_replay_that_is_killed_goes_on_and_writes_nothing_twice(
+    kafka: Kafka, unique: Callable[[str], str]
+) -> None:
+    """SIGKILL in the middle, when part of the records is there; then the same command again."""
+    settings, source, target = _topics(kafka, unique)
+    write(settings, orders(source, 4000, int(time.time() * 1000)))
+    shelfstream = [sys.executable, "-c", "from streams.cli import main; main()"]
+    options = ["--into", target, "--id", unique("r"), "--bootstrap-servers", kafka.bootstrap]
+    slow = subprocess.Popen([*shelfstream, "replay", source, *options, "--rate", "1000"])
+    try:
+        deadline = time.monotonic() + 30
+        while not read_all(settings, target) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    finally:
+        slow.kill()
+        slow.wait()
+    assert 0 < len(read_all(settings, target)) < 4000
+    subprocess.run([*shelfstream, "replay", source, *options], check=True, timeout=60, capture_output=True)
+    got = [each.key for each in read_all(settings, target)]
+    assert len(got) == len(set(got)) == 4000

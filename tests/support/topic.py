@@ -15,7 +15,7 @@ from streams.settings import Settings
 def create_topic(settings: Settings, *names: str, partitions: int = 4, **config: str) -> None:
     """Create topics and wait until they are there. Configuration names have `_` for `.`."""
     dotted = {name.replace("_", "."): value for name, value in config.items()}
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 2})
     new = [NewTopic(name, partitions, 1, config=dotted) for name in names]
     for created in admin.create_topics(new, operation_timeout=15).values():
         created.result(15)
