@@ -1,0 +1,43 @@
+# `make demo` and `make test` are all that a newcomer needs; both set up what they use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint setup setup-dev clean
+
+help:
+	@echo "make demo   stream a real shop through real workers for about a minute, with a live view"
+	@echo "make test   set up, lint, type-check and run all tests (a real Kafka: Docker, or Java with Maven)"
+	@echo "make lint   ruff, mypy --strict, import-linter and the published contracts"
+	@echo "make clean  remove the virtual environment and local state"
+
+setup: $(VENV)/.serving
+setup-dev: $(VENV)/.dev
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("shelfstream needs Python 3.11 or newer; set PYTHON=") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serving: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.serving
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/shelfstream demo
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/shelfstream contracts check
+
+clean:
+	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis
