@@ -105,7 +105,8 @@ class Metrics:
             "dead_letters", "records that could not be processed, by reason", "topic", "reason"
         )
         self.dead_letter_budget = self._gauge(
-            "dead_letter_budget_records", "dead letters left before the worker stops as misconfigured"
+            "dead_letter_budget_records",
+            "dead letters that may still come at once; below 0 the worker slows down",
         )
         self.retries = self._counter("retries", "work done again after a passing failure, by cause", "cause")
         self.fenced = self._counter("fenced", "lanes that lost their partition to a newer owner", "agent")

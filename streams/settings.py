@@ -89,10 +89,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = 0.2
     retry_backoff_max_s: Annotated[float, _doc("seconds between retries at most", gt=0)] = 30.0
     dead_letter_burst: Annotated[
-        int, _doc("dead letters that a worker may write at once before it stops as misconfigured", ge=1)
+        int, _doc("dead letters that a worker may write at once before it slows down to the rate below", ge=1)
     ] = 10_000
     dead_letter_rate_per_s: Annotated[
-        float, _doc("dead letters per second that it may write for ever", ge=0)
+        float, _doc("dead letters per second that it may write for ever", gt=0)
     ] = 100.0
 
     model_path: Annotated[Path | None, _doc("the folder of the model; unset: the shipped one")] = None

@@ -113,7 +113,7 @@ class WorkerStatus:
                 (not self.joined, "the worker has not joined its consumer group yet"),
                 (
                     self.dead_letter_ceiling,
-                    "too many dead letters: look at `shelfstream dead-letters list` before more are made",
+                    "too many dead letters, the worker slows down: look at `shelfstream dead-letters list`",
                 ),
             )
             if holds
