@@ -19,9 +19,10 @@ _SEX = {"men": "male", "boys": "male", "women": "female", "girls": "female"}
 _BRAND_WORD = re.compile(r"[a-z0-9][a-z0-9'&.]*|&")
 _MOST_VALUES = {"colour": 3, "material": 3}
 
-# Measured as MODEL_CARD.md says; colour and gender on fashion titles, where people's labels exist. The shop's
-# own fields and materials have no labels to measure by: those two are cautious choices.
-_TITLE_CONFIDENCE = {"colour": 0.9, "gender": 0.97, "material": 0.85, "size": 0.9, "pack_quantity": 0.9}
+# The share right where people's labels exist: English genders and colours on 28,855 fashion titles (0.988 of
+# the 92% and 0.922 of the 91% that say one), Chinese genders on 38 titles. All others are cautious guesses.
+_TITLE_CONFIDENCE = {"colour": 0.92, "gender": 0.98, "material": 0.85, "size": 0.9, "pack_quantity": 0.9}
+_CHINESE_CONFIDENCE = {"colour": 0.85, "gender": 0.87, "material": 0.8}
 _FIELD_CONFIDENCE = 0.95
 _DESCRIPTION_FACTOR = 0.8
 
@@ -167,7 +168,7 @@ class AttributeExtractor:
                 hit.entry.value,
                 hit.start,
                 hit.end,
-                round(_TITLE_CONFIDENCE[hit.entry.attribute] * factor, 4),
+                round(_confidence(hit.entry.attribute, folded[hit.start]) * factor, 4),
             )
             for hit in self._lexicon.find(folded)
             if hit.entry.value and (looks or not hit.entry.looks)
@@ -181,7 +182,8 @@ class AttributeExtractor:
             start, end = spans[0][0], spans[last][1]
             if (name := self._brands.get(brand_key(folded[start:end]))) is not None and start <= 2:
                 return [Found("brand", name, start, end, self._brand_precision)]
-        if self._chinese_brands is not None and not folded.isascii():
+        # What follows "fits" is the brand of something else.
+        if self._chinese_brands is not None and not folded.isascii() and not folded.startswith("适用"):
             match = self._chinese_brands.search(folded, 0, 24)
             if match is not None:
                 return [
@@ -194,6 +196,10 @@ class AttributeExtractor:
                     )
                 ]
         return []
+
+
+def _confidence(attribute: str, first: str) -> float:
+    return (_TITLE_CONFIDENCE if first.isascii() else _CHINESE_CONFIDENCE)[attribute]
 
 
 def _alternation(forms: Iterable[str]) -> re.Pattern[str] | None:

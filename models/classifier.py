@@ -10,12 +10,12 @@ import numpy.typing as npt
 from models.artifact import Artifact
 from models.backend import Backend
 from models.batching import MicroBatcher
-from models.calibration import descend, probabilities, subtree_sums
+from models.calibration import descend, probabilities, top
 from models.features import Featurizer, pad
 from models.taxonomy import Taxonomy
 
 CANDIDATES = 5
-_BATCH_ROWS = 64
+_BATCH_ROWS = 128
 _BATCH_TOKENS = 8192
 
 
@@ -86,12 +86,9 @@ class StudentClassifier:
     def _run(self, rows: list[list[int]]) -> list[Classification]:
         output = self._backend.run(pad(rows))
         share = probabilities(output.logits, self._temperature)
-        chosen, confidence, sure = descend(subtree_sums(share), self._taxonomy, self._thresholds)
-        top = np.argpartition(share, -CANDIDATES, axis=1)[:, -CANDIDATES:]
-        masses = np.take_along_axis(share, top, axis=1)
-        order = np.argsort(-masses, axis=1, kind="stable")
-        best = np.take_along_axis(top, order, axis=1).tolist()
-        masses_of = np.take_along_axis(masses, order, axis=1).tolist()
+        chosen, confidence, sure = descend(share, self._taxonomy, self._thresholds)
+        columns, values = top(share, CANDIDATES)
+        best, masses = columns.tolist(), values.tolist()
         codes = np.rint(output.embedding * 127.0).astype(np.int8)
         nothing = Classification(-1, 0.0, False, (), codes[0] * 0)
         return [
@@ -99,7 +96,7 @@ class StudentClassifier:
                 category,
                 certainty,
                 is_sure,
-                tuple(zip(best[text], masses_of[text], strict=True)),
+                tuple(zip(best[text], masses[text], strict=True)),
                 codes[text],
             )
             if rows[text]

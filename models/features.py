@@ -6,8 +6,9 @@ a text of unknown words yields few rows, and the student knows that it knows lit
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain, pairwise
 from zlib import crc32
 
 import numpy as np
@@ -44,13 +45,16 @@ def word_features(word: str) -> list[str]:
     return [f"={word}", f"~{stem(word)}", *sorted(pieces)]
 
 
+@lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
     """The word without an English plural ending; other words as they are."""
     if len(word) < 4 or word[-1] != "s" or word[-2] == "s":
         return word
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
-    return word[:-2] if word.endswith(("shes", "ches", "xes", "sses", "oes")) else word[:-1]
+    if word.endswith(("shes", "ches", "xes", "sses")) or (word.endswith("oes") and len(word) > 5):
+        return word[:-2]
+    return word[:-1]
 
 
 def pair_features(words: Sequence[str]) -> list[str]:
@@ -91,11 +95,8 @@ class Featurizer:
         for word in words:
             known = self._words.get(word)
             found.extend(self._learn(word) if known is None else known)
-        row_of = self._row_of
-        for feature in pair_features(words):
-            row = row_of.get(crc32(feature.encode()))
-            if row is not None:
-                found.append(row)
+        pairs = [crc32(feature.encode()) for feature in pair_features(words)]
+        found.extend(self._row_of[value] for value in pairs if value in self._row_of)
         return found[:MAX_ROWS]
 
     def _learn(self, word: str) -> tuple[int, ...]:
@@ -113,10 +114,5 @@ def pad(rows: Sequence[Sequence[int]]) -> npt.NDArray[np.int32]:
     lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
     padded = np.zeros((len(rows), max(1, int(lengths.max(initial=0)))), dtype=np.int32)
     mask = np.arange(padded.shape[1]) < lengths[:, None]
-    padded[mask] = np.fromiter(_flatten(rows), dtype=np.int32, count=int(lengths.sum()))
+    padded[mask] = np.array(list(chain.from_iterable(rows)), dtype=np.int32)
     return padded
-
-
-def _flatten(rows: Iterable[Sequence[int]]) -> Iterable[int]:
-    for row in rows:
-        yield from row

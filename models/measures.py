@@ -36,12 +36,13 @@ _UNITS = {
 }
 _UNIT_OF = {form: unit for unit, forms in _UNITS.items() for form in forms}
 _MEASURE = re.compile(
-    r"(?<![\w.])(\d{1,5}(?:[.,]\d{1,3})?)\s?-?\s?("
+    r"(?<![a-z0-9.])(\d{1,5}(?:[.,]\d{1,3})?)\s?-?\s?("
     + "|".join(re.escape(form) for form in sorted(_UNIT_OF, key=lambda form: (-len(form), form)))
     + r")(?![a-z0-9])"
 )
+_DIGIT = re.compile(r"\d")
 _CLOTHING_SIZE = re.compile(
-    r"\bsize[\s:=-]*(x{0,3}[sl]|m|[2-6]xl|\d{1,3}(?:\.5)?)\b|(?<![\w'-])(x{1,3}[sl]|[2-6]xl)(?![\w'-])"
+    r"\bsize[\s:=-]*(x{0,3}[sl]|m|[2-6]xl|\d{1,3}(?:\.5)?)\b|(?<![a-z0-9'-])(x{1,3}[sl]|[2-6]xl)(?![a-z0-9'-])"
 )
 _PACK = re.compile(
     r"\b(?:pack|set|box|combo|case|bundle) of (\d{1,4})\b|\b(\d{1,4})[ -]?(?:pack|pk|pcs|pieces?|count|ct)\b"
@@ -58,7 +59,7 @@ def find_measures(folded: str, confidence: float) -> list[Found]:
     if match := _CLOTHING_SIZE.search(folded):
         group = 1 if match.group(1) else 2
         found.append(Found("size", match.group(group).upper(), *match.span(group), confidence))
-    if not any(character.isdigit() for character in folded):
+    if not _DIGIT.search(folded):
         return found
     if not found and (match := _MEASURE.search(folded)):
         value = match.group(1).replace(",", ".")

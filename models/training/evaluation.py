@@ -23,7 +23,7 @@ _ROWS = 512
 
 
 class Judgement:
-    """A student's probabilities for labelled examples, as sums over subtrees.
+    """A student's probabilities for labelled examples.
 
     Args:
         student: Whose.
@@ -38,16 +38,18 @@ class Judgement:
         self.examples, self.taxonomy = examples, taxonomy
         self.labels = np.array([example.category for example in examples], dtype=np.int64)
         counts = count_matrix([text_features(example.text) for example in examples], student.hashes)
-        shares = (
-            subtree_sums(probabilities(student.logits(counts[start : start + _ROWS]), temperature))
+        self.shares = [
+            probabilities(student.logits(counts[start : start + _ROWS]), temperature)
             for start in range(0, len(examples), _ROWS)
-        )
-        self.sums = np.concatenate([share.astype(np.float32) for share in shares])
+        ]
 
     def at_level(self, level: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """Confidence and rightness of the likeliest category of a level, where the label goes that deep."""
         nodes = np.flatnonzero(self.taxonomy.levels == level)
-        mass = self.sums[:, self.taxonomy.ends[nodes]] - self.sums[:, nodes]
+        ends = self.taxonomy.ends[nodes]
+        mass = np.concatenate(
+            [(sums := subtree_sums(share))[:, ends] - sums[:, nodes] for share in self.shares]
+        )
         best = mass.argmax(axis=1)
         labels = self.taxonomy.lineage[self.labels, level - 1]
         deep = labels >= 0
@@ -56,7 +58,9 @@ class Judgement:
 
     def decided(self, thresholds: Sequence[float]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Whether the model decides; whether its category is the label, above it or, if coarse, below it."""
-        chosen, _, sure = descend(self.sums.astype(np.float64), self.taxonomy, thresholds)
+        reached = [descend(share, self.taxonomy, thresholds) for share in self.shares]
+        chosen = np.concatenate([category for category, _, _ in reached])
+        sure = np.concatenate([certain for _, _, certain in reached])
         ends = self.taxonomy.ends
         above = (chosen <= self.labels) & (self.labels < ends[chosen])
         below = (self.labels <= chosen) & (chosen < ends[self.labels])
@@ -64,7 +68,8 @@ class Judgement:
 
     def measure(self, name: str, thresholds: Sequence[float]) -> Measurement:
         """The accuracy per level, the calibration and the precision of what is published."""
-        levels = [self.at_level(level) for level in range(1, LEVELS + 1)]
+        depth = min(LEVELS, self.taxonomy.lineage.shape[1])
+        levels = [self.at_level(level) for level in range(1, depth + 1)]
         sure, right = self.decided(thresholds)
         return Measurement(
             name=name,
@@ -80,7 +85,7 @@ def choose_thresholds(judgement: Judgement, precision: float, least: Sequence[fl
     """Per level the lowest threshold that keeps the precision on the examples, and at least `least`."""
     return [
         pick_threshold(*judgement.at_level(level), precision=precision, least=floor)
-        for level, floor in enumerate(least, 1)
+        for level, floor in enumerate(least[: judgement.taxonomy.lineage.shape[1]], 1)
     ]
 
 

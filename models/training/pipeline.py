@@ -66,7 +66,15 @@ def leave_one_out(
     return measurements
 
 
-def run(data: Path, folder: Path, recipe: Recipe, progress: Progress, *, unseen: bool) -> Manifest:
+def run(
+    data: Path,
+    folder: Path,
+    recipe: Recipe,
+    progress: Progress,
+    *,
+    unseen: bool,
+    taxonomy: Taxonomy | None = None,
+) -> Manifest:
     """Train, measure and write a model into `folder`.
 
     Args:
@@ -75,11 +83,12 @@ def run(data: Path, folder: Path, recipe: Recipe, progress: Progress, *, unseen:
         recipe: The settings of training.
         progress: Called with what is being done, the step and the number of steps.
         unseen: Whether to train once more per shop without it, to measure unseen shops.
+        taxonomy: The tree that the mappings point into; Google's if not given.
 
     Raises:
         StopWorker: The data is not there; says which file.
     """
-    taxonomy = Taxonomy.google()
+    taxonomy = taxonomy or Taxonomy.google()
     examples = read_shops(data, taxonomy)
     model = fit(examples, taxonomy, recipe, progress, "Training")
     tested = [example for example in examples if example.split == "test"]
