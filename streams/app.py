@@ -11,7 +11,7 @@ from yarl import URL
 
 from streams.backoff import TokenBucket
 from streams.burial import Burial
-from streams.clients import aiokafka_options
+from streams.clients import aiokafka_options, consumer_options
 from streams.lane import Lane
 from streams.lane_parts import LaneLimits, LaneParts, Observer
 from streams.lanes import Lanes
@@ -144,7 +144,7 @@ class LaneFactory:
             await self._before_restore()
         if not list(tables):
             return
-        async with open_reader(aiokafka_options(self._settings)) as reader:
+        async with open_reader(consumer_options(self._settings)) as reader:
             await restore(tables, reader, progress)
 
     async def _admit(self, count: int) -> None:
@@ -204,7 +204,7 @@ def build_app(
         stream_wait_empty=False,
         table_standby_replicas=0,
     )
-    app.kafka_client = aiokafka_options(settings)
+    app.kafka_client = consumer_options(settings)
     app.kafka_client.pop("client_id")
     factory = app.factory = LaneFactory(app, settings, tables, state_dir, observer, before_restore)
     app.lanes = Lanes(

@@ -49,3 +49,11 @@ def aiokafka_options(settings: Settings) -> dict[str, Any]:
             context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
         options["ssl_context"] = context
     return options
+
+
+def consumer_options(settings: Settings) -> dict[str, Any]:
+    """The same for any aiokafka consumer: `aiokafka_options`, and whether checksums are checked.
+
+    The embedded broker sets a batch's offsets without renewing its checksum.
+    """
+    return {**aiokafka_options(settings), "check_crcs": not settings.embedded}

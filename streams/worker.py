@@ -21,7 +21,7 @@ from streams.agents import AGENTS, Agents, make_agents
 from streams.app import LaneApp, build_app
 from streams.broker_admin import verify_topics
 from streams.catalogue import CatalogueFollower
-from streams.clients import aiokafka_options
+from streams.clients import consumer_options
 from streams.health import HealthServer
 from streams.lane import Lane
 from streams.logs import configure_logs
@@ -139,7 +139,7 @@ def _run(settings: Settings, agents: Agents, slot: Slot, monitor: Monitor) -> No
     asyncio.set_event_loop(loop)
     follower = None
     if agents.catalogue is not None:
-        follower = CatalogueFollower(agents.catalogue, aiokafka_options(settings), settings.partitions)
+        follower = CatalogueFollower(agents.catalogue, consumer_options(settings), settings.partitions)
     app = build_app(
         settings,
         agents.processors,
@@ -152,6 +152,8 @@ def _run(settings: Settings, agents: Agents, slot: Slot, monitor: Monitor) -> No
     runner = faust.Worker(
         app, surroundings, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
     )
+    # Its end would write terminal codes into whatever reads our standard output.
+    runner.spinner = None
     try:
         runner.execute_from_commandline()
     finally:
