@@ -151,7 +151,7 @@ class Replay:
     def plan(
         self, source: str, target: str, begin: Position, until: Position = END, rate: float | None = None
     ) -> Plan:
-        """Find the offsets of a range that are not done yet, as of now.
+        """Find the offsets of a range, as of now.
 
         Raises:
             StopWorker: a topic does not exist.
@@ -159,27 +159,25 @@ class Replay:
         """
         ranges = resolve(self._consumer, self._settings, source, begin, until)
         try:
-            asked = [TopicPartition(source, each.partition) for each in ranges]
-            committed = {
-                each.partition: each.offset for each in self._consumer.committed(asked, timeout=TIMEOUT_S)
-            }
             listed = self._consumer.list_topics(target, timeout=TIMEOUT_S).topics[target]
         except KafkaException as error:
             raise translated_kafka_error(error, self._settings) from error
         if listed.error is not None:
             raise StopWorker(f"there is no topic {target!r} to replay into: create it first")
-        return Plan(source, resume(ranges, committed), target, len(listed.partitions), self._id, rate)
+        return Plan(source, tuple(ranges), target, len(listed.partitions), self._id, rate)
 
     def count(self, plan: Plan, on_progress: Callable[[int], None] = lambda records: None) -> Progress:
         """Read what the plan would replay, and write nothing."""
         progress = Progress()
-        for records in read_ranges(self._consumer, self._settings, plan.source, plan.ranges):
+        for records in read_ranges(
+            self._consumer, self._settings, plan.source, self._left(plan, on_progress)
+        ):
             progress.count([record for record in records if not plan.wrote(record)])
             on_progress(len(records))
         return progress
 
     def run(self, plan: Plan, on_progress: Callable[[int], None] = lambda records: None) -> Progress:
-        """Do what the plan says. `on_progress` hears of each batch's records once they are committed.
+        """Do what is left of the plan. `on_progress` hears of offsets once they are done.
 
         Raises:
             StopWorker: the broker refuses, or another run with the same id took over.
@@ -189,7 +187,9 @@ class Replay:
         batch = BATCH_RECORDS if plan.rate is None else max(1, min(BATCH_RECORDS, int(plan.rate / 10)))
         pace = None if plan.rate is None else TokenBucket(batch, plan.rate, time.monotonic())
         with TransactionalSender(self._settings, self.group) as sender:
-            for records in read_ranges(self._consumer, self._settings, plan.source, plan.ranges, batch):
+            # Only now, after an earlier run with this id cannot commit any more, is it sure what it did.
+            left = self._left(plan, on_progress)
+            for records in read_ranges(self._consumer, self._settings, plan.source, left, batch):
                 replayed = [record for record in records if not plan.wrote(record)]
                 if pace is not None:
                     time.sleep(pace.spend(len(replayed), time.monotonic()))
@@ -198,3 +198,14 @@ class Replay:
                 progress.count(replayed)
                 on_progress(len(records))
         return progress
+
+    def _left(self, plan: Plan, on_progress: Callable[[int], None]) -> tuple[OffsetRange, ...]:
+        """The ranges without what earlier runs with the same id have committed."""
+        asked = [TopicPartition(plan.source, each.partition) for each in plan.ranges]
+        try:
+            places = self._consumer.committed(asked, timeout=TIMEOUT_S)
+        except KafkaException as error:
+            raise translated_kafka_error(error, self._settings) from error
+        left = resume(plan.ranges, {each.partition: each.offset for each in places})
+        on_progress(plan.offsets - sum(each.offsets for each in left))
+        return left

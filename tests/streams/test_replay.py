@@ -129,9 +129,9 @@ def test_a_replay_that_broke_off_goes_on_and_writes_nothing_twice(
     write(settings, orders(source, 3000, int(time.time() * 1000)))
     heard = 0
 
-    def break_off(records: int) -> None:
+    def break_off(offsets: int) -> None:
         nonlocal heard
-        heard += records
+        heard += offsets
         if heard >= 1000:
             raise KeyboardInterrupt
 
@@ -214,12 +214,12 @@ def test_a_replay_that_is_killed_goes_on_and_writes_nothing_twice(
     slow = subprocess.Popen([*shelfstream, "replay", source, *options, "--rate", "1000"])
     try:
         deadline = time.monotonic() + 30
-        while not read_all(settings, target) and time.monotonic() < deadline:
+        while not read_all(settings, target, settled=False) and time.monotonic() < deadline:
             time.sleep(0.1)
     finally:
         slow.kill()
         slow.wait()
-    assert 0 < len(read_all(settings, target)) < 4000
+    assert 0 < len(read_all(settings, target, settled=False)) < 4000
     subprocess.run([*shelfstream, "replay", source, *options], check=True, timeout=60, capture_output=True)
     got = [each.key for each in read_all(settings, target)]
     assert len(got) == len(set(got)) == 4000

@@ -1,8 +1,9 @@
 """Writing and reading whole topics, for tests that look at what is there."""
 
+import time
 from collections.abc import Iterable, Sequence
 
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.copying import open_consumer, read_ranges
@@ -40,10 +41,16 @@ def write(settings: Settings, outputs: Iterable[Output], transaction: str | None
         producer.abort_transaction(15)
 
 
-def read_all(settings: Settings, topic: str) -> Sequence[MemoryRecord]:
-    """All committed records of a topic, by partition and offset."""
+def read_all(settings: Settings, topic: str, settled: bool = True) -> Sequence[MemoryRecord]:
+    """All committed records of a topic, by partition and offset.
+
+    A commit is answered before its end is written into the partitions: unless `settled` is false, wait until
+    no transaction is open.
+    """
     consumer = open_consumer(settings, "test-reader")
     try:
+        if settled and not settings.embedded:
+            _wait_until_settled(settings, consumer, topic)
         ranges = resolve(consumer, settings, topic, START, END)
         batches = read_ranges(consumer, settings, topic, ranges)
         return sorted(
@@ -52,3 +59,17 @@ def read_all(settings: Settings, topic: str) -> Sequence[MemoryRecord]:
         )
     finally:
         consumer.close()
+
+
+def _wait_until_settled(settings: Settings, committed: Consumer, topic: str) -> None:
+    options = {"bootstrap.servers": settings.bootstrap_servers, "group.id": "test-ends"}
+    uncommitted = Consumer(options | {"isolation.level": "read_uncommitted"})
+    try:
+        deadline = time.monotonic() + 15
+        for partition in uncommitted.list_topics(topic, timeout=15).topics[topic].partitions:
+            place = TopicPartition(topic, partition)
+            while committed.get_watermark_offsets(place) != uncommitted.get_watermark_offsets(place):
+                assert time.monotonic() < deadline, f"a transaction stays open in {topic}-{partition}"
+                time.sleep(0.05)
+    finally:
+        uncommitted.close()
