@@ -29,7 +29,7 @@ class BehaviorParameters:
     """
 
     half_life_days: float = 60.0
-    neighbours: int = 200
+    neighbours: int = 400
     top_k: int = 20
     publish_change: float = 0.1
     session_gap_s: float = 1800.0

@@ -37,7 +37,7 @@ class NeighbourTable:
         support: sessions, undecayed; int64, shape (n,).
     """
 
-    __slots__ = ("_index", "ids", "support", "time", "weight")
+    __slots__ = ("ids", "support", "time", "weight")
 
     def __init__(
         self,
@@ -50,7 +50,6 @@ class NeighbourTable:
         self.weight = weight
         self.time = time
         self.support = support
-        self._index: dict[str, int] | None = None
 
     @classmethod
     def empty(cls) -> "NeighbourTable":
@@ -77,14 +76,13 @@ class NeighbourTable:
             support: sessions to add; shape (m,).
             half_life_s: half-life in seconds.
         """
-        index = self._index
-        if index is None:
-            index = self._index = dict(zip(self.ids, range(len(self.ids)), strict=True))
+        # Not kept: it would take more memory than all columns, and is made in microseconds.
+        index = dict(zip(self.ids, range(len(self.ids)), strict=True))
         ids, old = self.ids, len(self.ids)
         new = [name for name in dict.fromkeys(neighbours) if name not in index]
         if new:
             ids = ids + new
-            index = {**index, **dict(zip(new, range(old, len(ids)), strict=True))}
+            index.update(zip(new, range(old, len(ids)), strict=True))
         place = np.fromiter(map(index.__getitem__, neighbours), np.intp, len(neighbours))
         latest = _grown(self.time, len(ids), -np.inf)
         np.maximum.at(latest, place, time)
@@ -94,7 +92,6 @@ class NeighbourTable:
         sessions = np.bincount(place, support, len(ids)).astype(np.int64)
         sessions[:old] += self.support
         table = NeighbourTable(ids, np.maximum(total, 0.0), latest, np.minimum(sessions, _SUPPORT_MAX))
-        table._index = index
         # A correction can meet a neighbour that was evicted before; it must not bring it back.
         return table if sessions.min(initial=1) > 0 else table._kept(np.flatnonzero(sessions > 0))
 

@@ -14,8 +14,11 @@ from schemas.events import UserBehavior
 from schemas.keys import shopper_id
 from streams.event_lines import EventLines, say
 
-BATCH = 5000
+BATCH = 20_000
 """Events folded at a time: enough to share the cost of a product's row, few enough to keep pairs small."""
+
+NEIGHBOURS = 5000
+"""Rows need not be small here, where none is written: wide ones count exactly in all but the largest shops."""
 
 _DEFAULTS = BehaviorParameters()
 
@@ -37,9 +40,9 @@ _DEFAULTS = BehaviorParameters()
 @click.option(
     "--neighbours",
     type=int,
-    default=_DEFAULTS.neighbours,
+    default=NEIGHBOURS,
     show_default=True,
-    help="Most neighbours kept for each product and relation while counting.",
+    help="Most neighbours kept for each product and relation while counting; fewer take less memory.",
 )
 @click.option(
     "--top-k",
