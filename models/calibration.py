@@ -11,12 +11,13 @@ Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 
-def probabilities(logits: Floats, temperature: float) -> Floats:
-    """The softmax of `logits / temperature`, shape [texts, categories]."""
-    scaled: Floats = (logits - logits.max(axis=1, keepdims=True)) * np.float32(1.0 / temperature)
-    np.exp(scaled, out=scaled)
-    scaled /= scaled.sum(axis=1, keepdims=True)
-    return scaled
+def probabilities(logits: Floats, temperature: float, out: Floats | None = None) -> Floats:
+    """The softmax of `logits / temperature`, shape [texts, categories], into `out` if given."""
+    share: Floats = np.subtract(logits, logits.max(axis=1, keepdims=True), out=out)
+    share *= np.float32(1.0 / temperature)
+    np.exp(share, out=share)
+    share *= 1.0 / share.sum(axis=1, keepdims=True)
+    return share
 
 
 def subtree_sums(share: Floats) -> Floats:
@@ -45,8 +46,9 @@ def top(share: Floats, count: int, blocks: int = 373) -> tuple[Indices, Floats]:
     """
     texts, categories = share.shape
     depth = -(-categories // blocks)
-    padded = np.full((texts, depth * blocks), -np.inf, dtype=np.float32)
+    padded = np.empty((texts, depth * blocks), dtype=np.float32)
     padded[:, :categories] = share
+    padded[:, categories:] = -np.inf
     maxima = padded.reshape(texts, depth, blocks).max(axis=1)
     best = np.argpartition(maxima, -count, axis=1)[:, -count:]
     columns = (best[:, :, None] + np.arange(depth) * blocks).reshape(texts, -1)

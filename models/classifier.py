@@ -15,7 +15,7 @@ from models.features import Featurizer, pad
 from models.taxonomy import Taxonomy
 
 CANDIDATES = 5
-_BATCH_ROWS = 128
+_BATCH_ROWS = 64
 _BATCH_TOKENS = 8192
 
 
@@ -85,7 +85,7 @@ class StudentClassifier:
 
     def _run(self, rows: list[list[int]]) -> list[Classification]:
         output = self._backend.run(pad(rows))
-        share = probabilities(output.logits, self._temperature)
+        share = probabilities(output.logits, self._temperature, out=output.logits)
         chosen, confidence, sure = descend(share, self._taxonomy, self._thresholds)
         columns, values = top(share, CANDIDATES)
         best, masses = columns.tolist(), values.tolist()

@@ -18,7 +18,7 @@ from models.training.student import Recipe, Student, count_matrix, train
 
 Progress = Callable[[str, int, int], None]
 PUBLISHED_PRECISION = 0.98
-LEAST_CONFIDENCE = (0.7, 0.8, 0.9)
+LEAST_CONFIDENCE = (0.9, 0.9, 0.9)
 """Floors of the thresholds: calibration texts are of known shops, and unknown ones deserve more doubt."""
 
 

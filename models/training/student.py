@@ -40,14 +40,14 @@ class Recipe:
     """
 
     dimensions: int = 64
-    epochs: int = 12
+    epochs: int = 5
     batch: int = 512
     rate: float = 0.25
     dropout: float = 0.4
     shrinkage: float = 8.0
-    output_rate: float = 0.1
-    spread: float = 0.5
-    name_weight: float = 0.3
+    output_rate: float = 0.3
+    spread: float = 1.0
+    name_weight: float = 1.0
     rows: int = 100_000
     seed: int = 20261122
 
