@@ -20,17 +20,15 @@ hashes: a duplicate within that window changes nothing at all.
 from collections.abc import Iterable
 from hashlib import blake2b
 
-import msgspec
-
 from models.behavior_parameters import BehaviorParameters
 from models.deltas import DeltaBuilder
 from models.event_time import instant, seconds
-from models.next_behavior import ACTIONS, LEAVE, START, Transitions
-from models.preference import Tastes, remember
-from schemas.errors import StopWorker
-from schemas.events import Action, Relation, Session, UserBehavior
+from models.next_behavior import ACTIONS, LEAVE, START
+from models.preference import remember
+from models.shopper_row import OpenSession, ShopperRow, ShopperState
+from schemas.events import Action, Relation, UserBehavior
 
-ROW_VERSION = 1
+__all__ = ["RELATION_OF", "ShopperRow", "apply"]
 
 RELATION_OF: dict[Action, Relation] = {
     Action.VIEW: Relation.VIEWED,
@@ -41,138 +39,6 @@ RELATION_OF: dict[Action, Relation] = {
 }
 
 _HASH = 8
-
-
-class OpenSession(msgspec.Struct, array_like=True):
-    """A remembered session.
-
-    Attributes:
-        session_id: the shop's, or one made of the first event's time.
-        named: whether the shop gave the id.
-        started_at: time of the earliest event, in seconds.
-        last_at: time of the latest event, in seconds.
-        events: distinct events.
-        previous: code of the action before the last that arrived, or START.
-        last: code of the last action that arrived.
-        left: whether the shopper was counted as having left after `last`.
-        entered: for each relation, the products in it by their entry time in seconds, in order of arrival.
-    """
-
-    session_id: str
-    named: bool
-    started_at: float
-    last_at: float
-    events: int = 0
-    previous: int = START
-    last: int = START
-    left: bool = False
-    entered: dict[str, dict[str, float]] = {}
-
-    def products(self) -> int:
-        """How many distinct products it holds, in any relation."""
-        return len(set().union(*self.entered.values()))
-
-    def size(self) -> int:
-        """How many entries it remembers."""
-        return sum(map(len, self.entered.values()))
-
-
-class _RowState(msgspec.Struct, array_like=True):
-    seen: bytes = b""
-    sessions: list[OpenSession] = []
-    transitions: Transitions = {}
-    tastes: Tastes = {}
-
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_RowState)
-
-
-class ShopperRow:
-    """What is remembered of one shopper: immutable bytes, read when asked; `apply` makes a new row."""
-
-    __slots__ = ("_data", "_view")
-
-    def __init__(self) -> None:
-        self._data = bytes((ROW_VERSION,)) + _encoder.encode(_RowState())
-        self._view: _RowState | None = None
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "ShopperRow":
-        """Read a row.
-
-        Raises:
-            StopWorker: the row is of another version, or damaged.
-        """
-        if data[:1] != bytes((ROW_VERSION,)):
-            raise StopWorker(
-                f"a shopper's row begins with {data[:1]!r}, but this program reads version {ROW_VERSION}: "
-                "run the program that wrote it, or rebuild the state from user-behavior"
-            )
-        row = cls()
-        row._data = data
-        row._view = row._decoded()
-        return row
-
-    def to_bytes(self) -> bytes:
-        """The row as a version byte and MessagePack."""
-        return self._data
-
-    def _decoded(self) -> _RowState:
-        try:
-            return _decoder.decode(memoryview(self._data)[1:])
-        except msgspec.MsgspecError as error:
-            raise StopWorker(f"a shopper's row is damaged, rebuild the state: {error}") from error
-
-    @property
-    def _state(self) -> _RowState:
-        if self._view is None:
-            self._view = self._decoded()
-        return self._view
-
-    def _evolved(self) -> tuple["ShopperRow", _RowState]:
-        """A new row and its state, free to change until `_sealed`; this row hands over or copies its own."""
-        row = ShopperRow()
-        state, self._view = self._view or self._decoded(), None
-        row._view = state
-        return row, state
-
-    def _sealed(self) -> "ShopperRow":
-        """Write the changed state into the row's bytes."""
-        self._data = bytes((ROW_VERSION,)) + _encoder.encode(self._view)
-        return self
-
-    @property
-    def sessions(self) -> list[OpenSession]:
-        """The remembered sessions, in order of opening. Not to be changed."""
-        return self._state.sessions
-
-    @property
-    def transitions(self) -> Transitions:
-        """How often each action followed which. Not to be changed."""
-        return self._state.transitions
-
-    @property
-    def tastes(self) -> Tastes:
-        """The products that the shopper's taste derives from. Not to be changed."""
-        return self._state.tastes
-
-    def current(self) -> OpenSession | None:
-        """The session with the latest event, of several the one opened last; None before the first."""
-        return max(reversed(self.sessions), key=lambda session: session.last_at, default=None)
-
-    def session(self) -> Session | None:
-        """The current session as it is published."""
-        current = self.current()
-        if current is None:
-            return None
-        return Session(
-            session_id=current.session_id,
-            started_at=instant(current.started_at),
-            last_at=instant(current.last_at),
-            events=current.events,
-            products=current.products(),
-        )
 
 
 def apply(
@@ -192,14 +58,14 @@ def apply(
     Returns:
         The new row.
     """
-    changed, state = row._evolved()
+    changed, state = row.evolved()
     for event in events:
         if not _duplicate(state, event, parameters):
             _apply_one(state, event, pairs, parameters)
-    return changed._sealed()
+    return changed.sealed()
 
 
-def _duplicate(state: _RowState, event: UserBehavior, parameters: BehaviorParameters) -> bool:
+def _duplicate(state: ShopperState, event: UserBehavior, parameters: BehaviorParameters) -> bool:
     """Whether the event was seen; if not, it is from now on."""
     if event.event_id is None:
         return False
@@ -212,7 +78,7 @@ def _duplicate(state: _RowState, event: UserBehavior, parameters: BehaviorParame
 
 
 def _apply_one(
-    state: _RowState, event: UserBehavior, pairs: DeltaBuilder, parameters: BehaviorParameters
+    state: ShopperState, event: UserBehavior, pairs: DeltaBuilder, parameters: BehaviorParameters
 ) -> None:
     time = seconds(event.occurred_at)
     session = _find(state, event.session_id, time, parameters.session_gap_s)
@@ -229,7 +95,7 @@ def _apply_one(
     _forget_old_sessions(state, session, parameters)
 
 
-def _find(state: _RowState, session_id: str | None, time: float, gap: float) -> OpenSession | None:
+def _find(state: ShopperState, session_id: str | None, time: float, gap: float) -> OpenSession | None:
     if session_id is not None:
         for session in state.sessions:
             if session.named and session.session_id == session_id:
@@ -244,7 +110,7 @@ def _find(state: _RowState, session_id: str | None, time: float, gap: float) -> 
 
 
 def _open(
-    state: _RowState, session_id: str | None, time: float, parameters: BehaviorParameters
+    state: ShopperState, session_id: str | None, time: float, parameters: BehaviorParameters
 ) -> OpenSession:
     """Open a session; the shopper has then left the one before."""
     before = max(state.sessions, key=lambda session: session.last_at, default=None)
@@ -257,7 +123,7 @@ def _open(
     return session
 
 
-def _forget_old_sessions(state: _RowState, active: OpenSession, parameters: BehaviorParameters) -> None:
+def _forget_old_sessions(state: ShopperState, active: OpenSession, parameters: BehaviorParameters) -> None:
     remembered = sum(session.size() for session in state.sessions)
     while len(state.sessions) > 1 and (
         len(state.sessions) > parameters.open_sessions or remembered > 2 * parameters.session_products
@@ -270,7 +136,7 @@ def _forget_old_sessions(state: _RowState, active: OpenSession, parameters: Beha
         remembered -= oldest.size()
 
 
-def _step(state: _RowState, session: OpenSession, action: Action) -> None:
+def _step(state: ShopperState, session: OpenSession, action: Action) -> None:
     code = ACTIONS.index(action)
     if session.left:
         _count(state, session.last, LEAVE, -1)
@@ -280,7 +146,7 @@ def _step(state: _RowState, session: OpenSession, action: Action) -> None:
     session.previous, session.last = session.last, code
 
 
-def _count(state: _RowState, context: int, outcome: int, times: int) -> None:
+def _count(state: ShopperState, context: int, outcome: int, times: int) -> None:
     following = state.transitions.setdefault(context, [0] * (LEAVE + 1))
     following[outcome] = max(0, following[outcome] + times)
 

@@ -7,7 +7,7 @@ result does not depend on the machine or the order of adding up.
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from schemas.events import Embedding
 
 MAX_DIMENSIONS = 1024
 _BLOCK = 8192
+_CELLS = 1 << 22
 _FIRST_CAPACITY = 256
 
 Vector = NDArray[np.int8]
@@ -74,16 +75,33 @@ class _Space:
             self.matrix[row] = self.matrix[len(self.ids)]
             self.norm[row] = self.norm[len(self.ids)]
 
-    def cosines(self, vector: Vector) -> NDArray[np.float64]:
-        """The cosine of `vector` with every row, shape (count,); 0 where either has no direction."""
+    def cosines(self, vectors: Vector) -> NDArray[np.float64]:
+        """The cosine of each of q `vectors`, shape (q, dimensions), with every row: shape (q, count).
+
+        It is 0 where either has no direction.
+        """
         count = len(self.ids)
-        dots = np.empty(count)
-        query = vector.astype(np.float32)
+        dots = np.empty((len(vectors), count))
+        queries = vectors.astype(np.float32)
         for start in range(0, count, _BLOCK):
             end = min(start + _BLOCK, count)
-            dots[start:end] = self.matrix[start:end].astype(np.float32) @ query
-        length = self.norm[:count] * np.linalg.norm(vector.astype(np.float64))
-        return np.divide(dots, length, out=np.zeros(count), where=length > 0)
+            dots[:, start:end] = queries @ self.matrix[start:end].astype(np.float32).T
+        length = np.linalg.norm(vectors.astype(np.float64), axis=1)[:, None] * self.norm[:count]
+        np.divide(dots, length, out=dots, where=length > 0)
+        return dots
+
+    def nearest(
+        self, vectors: Vector, k: int, excluded: Sequence[Collection[str]]
+    ) -> list[list[tuple[str, float]]]:
+        """For each of q `vectors` the `k` nearest rows, without those that its entry of `excluded` names."""
+        found = []
+        step = max(1, _CELLS // max(1, len(self.ids)))
+        for start in range(0, len(vectors), step):
+            cosines = self.cosines(vectors[start : start + step])
+            for row, names in zip(cosines, excluded[start : start + step], strict=True):
+                row[[self.row[name] for name in names if name in self.row]] = -np.inf
+                found.append(_best(row, self.ids, k))
+        return found
 
 
 class SimilarityIndex:
@@ -139,21 +157,24 @@ class SimilarityIndex:
             InvalidEvent: `invalid-embedding`, for an embedding.
         """
         if isinstance(query, str):
-            space = self._home.get(query)
-            if space is None:
-                return []
-            vector = space.matrix[space.row[query]]
-            exclude = {*exclude, query}
-        else:
-            vector = vector_of(query)
-            space = self._spaces.get((query.model_version, query.dimensions))
-            if space is None:
-                return []
-        cosines = space.cosines(vector)
-        for name in exclude:
-            if name in space.row:
-                cosines[space.row[name]] = -np.inf
-        return _best(cosines, space.ids, k)
+            return self.nearest_many([query], k, exclude)[0]
+        vector = vector_of(query)
+        space = self._spaces.get((query.model_version, query.dimensions))
+        return [] if space is None else space.nearest(vector[None], k, [exclude])[0]
+
+    def nearest_many(
+        self, product_ids: Sequence[str], k: int, exclude: Collection[str] = ()
+    ) -> list[list[tuple[str, float]]]:
+        """What `nearest` says of each of `product_ids`; many at once are far cheaper than one by one."""
+        found: list[list[tuple[str, float]]] = [[] for _ in product_ids]
+        for space in self._spaces.values():
+            mine = [place for place, name in enumerate(product_ids) if self._home.get(name) is space]
+            names = [product_ids[place] for place in mine]
+            vectors = space.matrix[[space.row[name] for name in names]]
+            answers = space.nearest(vectors, k, [{*exclude, name} for name in names])
+            for place, answer in zip(mine, answers, strict=True):
+                found[place] = answer
+        return found
 
     def _space(self, embedding: Embedding) -> _Space:
         key = (embedding.model_version, embedding.dimensions)

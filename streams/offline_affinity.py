@@ -18,7 +18,7 @@ BATCH = 20_000
 """Events folded at a time: enough to share the cost of a product's row, few enough to keep pairs small."""
 
 NEIGHBOURS = 5000
-"""Rows need not be small here, where none is written: wide ones count exactly in all but the largest shops."""
+"""Rows need not be small where none is written: wide ones count exactly in all but the largest shops."""
 
 _DEFAULTS = BehaviorParameters()
 

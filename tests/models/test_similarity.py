@@ -29,8 +29,12 @@ def cosine(one: Vector, other: Vector) -> float:
     return dot / length if length else 0.0
 
 
+def rounded_pair(entry: tuple[str, float]) -> tuple[str, float]:
+    return entry[0], round(entry[1], 12)
+
+
 def rounded(found: list[tuple[str, float]]) -> list[tuple[str, float]]:
-    return [(name, round(score, 12)) for name, score in found]
+    return list(map(rounded_pair, found))
 
 
 @given(changes, vectors, st.integers(1, 10))
@@ -50,6 +54,10 @@ def test_the_nearest_are_those_of_brute_force(
     expected = sorted((cosine(query, vector) for vector in oracle.values()), reverse=True)[:k]
     assert [score for _, score in found] == pytest.approx(expected, abs=1e-12)
     assert all(score == pytest.approx(cosine(query, oracle[name]), abs=1e-12) for name, score in found)
+    many = index.nearest_many([*oracle, "unknown", *oracle], k, exclude=["a"])
+    assert [rounded(one) for one in many] == [
+        rounded(index.nearest(name, k, exclude=["a"])) for name in [*oracle, "unknown", *oracle]
+    ]
     for name in oracle:
         mine = index.nearest(name, k)
         assert name not in dict(mine)
@@ -61,6 +69,7 @@ def test_the_nearest_are_those_of_brute_force(
 
 def test_many_products_span_blocks_and_grow_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(similarity, "_BLOCK", 100)
+    monkeypatch.setattr(similarity, "_CELLS", 3000)
     rng = np.random.default_rng(7)
     matrix = rng.integers(-127, 128, (1000, 16), dtype=np.int8)
     index = SimilarityIndex()
@@ -68,7 +77,10 @@ def test_many_products_span_blocks_and_grow_the_matrix(monkeypatch: pytest.Monke
         index.add(f"p{number:04}", embedding(tuple(row.tolist())))
     unit = matrix / np.linalg.norm(matrix.astype(np.float64), axis=1, keepdims=True)
     order = np.argsort(-(unit @ unit[500]), kind="stable")[1:6]
-    assert [name for name, _ in index.nearest("p0500", 5)] == [f"p{number:04}" for number in order]
+    expected = [f"p{number:04}" for number in order]
+    assert [name for name, _ in index.nearest("p0500", 5)] == expected
+    many = index.nearest_many([f"p{number:04}" for number in range(495, 505)], 5)
+    assert [name for name, _ in many[5]] == expected
 
 
 def test_ties_go_by_id_and_exclusions_are_kept_out() -> None:
