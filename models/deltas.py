@@ -22,6 +22,14 @@ FORGET = len(RELATIONS)
 """The code of a delta that drops a neighbour."""
 
 
+class _Interned(dict[str, int]):
+    """Gives every new string the next number."""
+
+    def __missing__(self, name: str) -> int:
+        number = self[name] = len(self)
+        return number
+
+
 @dataclass(frozen=True, slots=True)
 class Deltas:
     """A columnar batch of n deltas; rows keep the order of their making.
@@ -59,6 +67,23 @@ class Deltas:
             self.support[rows],
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence["Deltas"]) -> "Deltas":
+        """The deltas of `parts`, at least one, in their order: a product's row then merges once for all."""
+        if len(parts) == 1:
+            return parts[0]
+        ids = _Interned()
+        place = [np.fromiter(map(ids.__getitem__, part.ids), np.uint32, len(part.ids)) for part in parts]
+        return cls(
+            list(ids),
+            np.concatenate([at[part.product] for at, part in zip(place, parts, strict=True)]),
+            np.concatenate([at[part.neighbour] for at, part in zip(place, parts, strict=True)]),
+            np.concatenate([part.code for part in parts]),
+            np.concatenate([part.time for part in parts]),
+            np.concatenate([part.weight for part in parts]),
+            np.concatenate([part.support for part in parts]),
+        )
+
     def by_product(self) -> Iterator[tuple[str, "Deltas"]]:
         """Each product that changes with its deltas, in order of `ids`; deltas keep their order."""
         if not len(self):
@@ -86,14 +111,6 @@ class Deltas:
         )
         target = home[self.product]
         return {int(partition): self.take(target == partition) for partition in np.unique(target)}
-
-
-class _Interned(dict[str, int]):
-    """Gives every new string the next number."""
-
-    def __missing__(self, name: str) -> int:
-        number = self[name] = len(self)
-        return number
 
 
 class DeltaBuilder:

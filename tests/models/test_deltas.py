@@ -170,6 +170,13 @@ def test_another_version_is_named() -> None:
         decode_deltas(MAGIC + b"\x02")
 
 
+@given(st.lists(st.lists(rows, max_size=10), min_size=1, max_size=4))
+def test_joined_records_are_all_their_deltas_in_order(parts: list[list[Row]]) -> None:
+    joined = Deltas.joined([columns(part) for part in parts])
+    assert listed(joined) == [row for part in parts for row in part]
+    assert len(set(joined.ids)) == len(joined.ids)
+
+
 @given(st.lists(rows, max_size=40))
 def test_grouping_by_product_keeps_every_delta_in_order(batch: list[Row]) -> None:
     groups = {product: listed(deltas) for product, deltas in columns(batch).by_product()}
