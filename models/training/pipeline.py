@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from models.artifact import FORMAT, Manifest, Measurement, TrainingData, write_manifest
 from models.brands import write_brands
 from models.calibration import fit_temperature
@@ -97,9 +99,20 @@ def run(
         measurements += leave_one_out(examples, taxonomy, recipe, progress)
     brands, brand_precision = learn_brands(data)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = export(model.student, folder)
     write_brands(folder / "brands.tsv", brands)
-    manifest = Manifest(
+    manifest = msgspec.structs.replace(
+        _draft(model, taxonomy, recipe),
+        tensors=export(model.student, folder),
+        brand_precision=round(brand_precision, 4),
+        training_data=_counts(examples),
+        measurements=measurements,
+    )
+    return _finish(folder, manifest, recipe)
+
+
+def _draft(model: Calibrated, taxonomy: Taxonomy, recipe: Recipe) -> Manifest:
+    """What the manifest says of the model itself; data and figures are to be filled in."""
+    return Manifest(
         format=FORMAT,
         model_version="",
         taxonomy_version=taxonomy.version,
@@ -112,13 +125,17 @@ def run(
         shrinkage=recipe.shrinkage,
         temperature=model.temperature,
         thresholds=model.thresholds,
-        brand_precision=round(brand_precision, 4),
+        brand_precision=0.0,
         files={},
-        tensors=tensors,
-        training_data=_counts(examples),
-        measurements=measurements,
-        command=f"shelfstream train --data DATA -o {folder.name} --seed {recipe.seed}",
+        tensors=[],
+        training_data=[],
+        measurements=[],
+        command=f"shelfstream train --data DATA -o OUTPUT --epochs {recipe.epochs} --seed {recipe.seed}",
     )
+
+
+def _finish(folder: Path, manifest: Manifest, recipe: Recipe) -> Manifest:
+    """Name the model by its content, and describe it."""
     manifest = write_manifest(folder, manifest, ["student.bin", "student.onnx", "brands.tsv"])
     (folder / "MODEL_CARD.md").write_text(render_card(manifest, recipe), encoding="utf-8")
     return manifest
