@@ -15,7 +15,8 @@ whole subtree. Temperature {temperature}; a category is published at level 1, 2,
 probability of {thresholds}. Otherwise a shallower category is published, and if not even level 1 is
 sure, the product goes to review.
 
-Trained with `{command}`: {epochs} epochs, seed {seed}, a minute or two on 2 cores.
+Trained with `{command}`: {epochs} epochs, seed {seed}, about a
+minute on a core, and some five with the runs for unseen shops.
 
 ## What it learnt from
 

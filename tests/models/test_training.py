@@ -1,0 +1,178 @@
+"""Training: the loss's slope, coarse labels, splits, quantization, and the whole way on a tiny shop."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.artifact import Artifact
+from models.classifier import StudentClassifier
+from models.features import text_features
+from models.numpy_backend import NumpyBackend
+from models.onnx_backend import OnnxBackend
+from models.taxonomy import Taxonomy
+from models.training.corpus import Example, category_examples, read_shops, split_of
+from models.training.export import quantize
+from models.training.pipeline import run
+from models.training.student import Recipe, build_vocabulary, count_matrix, subtree_loss, train
+from schemas.errors import StopWorker
+
+TREE = Taxonomy(
+    "tiny-1",
+    {
+        1: ("Wear",),
+        2: ("Wear", "Shoes"),
+        3: ("Wear", "Shirts"),
+        4: ("Food",),
+        5: ("Food", "Milk"),
+        6: ("Food", "Tea"),
+    },
+    {2: "鞋"},
+)
+RECIPE = Recipe(dimensions=8, epochs=30, batch=16, rows=2000, dropout=0.1)
+TITLES = {
+    "Shoes": ["running shoes", "leather shoe", "blue sneaker shoes", "walking shoes"],
+    "Shirts": ["cotton shirt", "linen shirts", "blue shirt", "striped shirt"],
+    "Milk": ["whole milk", "oat milk", "milk carton", "fresh milk"],
+    "Tea": ["green tea", "black tea bags", "herbal tea", "mint tea"],
+}
+COLOURS = ("red", "blue", "green", "white", "black", "brown", "pink", "grey")
+
+
+def examples() -> list[Example]:
+    node = {node.name: node.index for node in TREE.nodes}
+    return [
+        Example(f"{colour} {title}", node[name], "tiny", "train")
+        for name, titles in TITLES.items()
+        for title in titles
+        for colour in COLOURS
+    ]
+
+
+@given(st.integers(0, 1000))
+def test_the_slope_is_the_numerical_one(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    logits = random.normal(0, 1, (3, len(TREE))).astype(np.float32)
+    first = random.integers(0, len(TREE), 3)
+    last = TREE.ends[first]
+    _, slope = subtree_loss(logits.copy(), first, last)
+    for column in range(len(TREE)):
+        step = np.zeros_like(logits)
+        step[:, column] = 1e-2
+        above, _ = subtree_loss(logits + step, first, last)
+        below, _ = subtree_loss(logits - step, first, last)
+        assert np.allclose((above - below) / 2e-2, slope[:, column], atol=2e-3)
+
+
+def test_it_learns_and_a_coarse_label_teaches_without_hiding_the_finer_one() -> None:
+    """Half of the shoes are labelled only as wear; shoes are still found to be shoes."""
+    node = {node.name: node.index for node in TREE.nodes}
+    coarse = [
+        Example(example.text, node["Wear"] if number % 2 else example.category, "tiny", "train")
+        for number, example in enumerate(examples())
+    ]
+    student = train(coarse, TREE, RECIPE)
+    texts = ["yellow running shoes", "yellow shirt", "yellow mint tea"]
+    logits = student.logits(count_matrix([text_features(text) for text in texts], student.hashes))
+    assert [TREE.nodes[index].name for index in logits.argmax(axis=1)] == ["Shoes", "Shirts", "Tea"]
+
+
+def test_training_is_reproducible_and_unknown_text_gives_the_bias() -> None:
+    first, second = train(examples(), TREE, RECIPE), train(examples(), TREE, RECIPE)
+    assert np.array_equal(first.table, second.table)
+    assert np.array_equal(first.weights, second.weights)
+    empty = first.logits(count_matrix([["=unheard-of"]], first.hashes))
+    assert np.array_equal(empty[0], first.bias)
+
+
+def test_the_vocabulary_keeps_what_enough_texts_say() -> None:
+    features = [["=a", "=a", "x y"], ["=a", "x y"], ["x y", "abc"], ["=b"]]
+    assert len(build_vocabulary(features, 100)) == 2
+    assert len(build_vocabulary(features, 2)) == 1
+
+
+@given(st.integers(0, 1000))
+def test_quantization_errs_by_half_a_step(seed: int) -> None:
+    table = np.random.default_rng(seed).normal(0, 3, (10, 8)).astype(np.float32)
+    table[0] = 0
+    rounded, scales = quantize(table)
+    assert scales[0] == 0
+    assert (np.abs(rounded * scales[:, None] - table) <= scales[:, None] * 0.5001).all()
+
+
+def test_splits_depend_on_the_title_alone() -> None:
+    splits = [split_of(f"title {number}") for number in range(3000)]
+    assert {name: round(splits.count(name) / 3000, 1) for name in set(splits)} == {
+        "train": 0.8,
+        "calibration": 0.1,
+        "test": 0.1,
+    }
+    assert splits == [split_of(f"title {number}") for number in range(3000)]
+
+
+def test_category_names_become_examples_in_every_language() -> None:
+    found = {(example.text, example.category) for example in category_examples(TREE, 1.0)}
+    shoes = next(node.index for node in TREE.nodes if node.name == "Shoes")
+    assert {("shoes", shoes), ("wear shoes", shoes), ("鞋", shoes)} <= found
+
+
+def write_data(folder: Path) -> None:
+    (folder / "products").mkdir()
+    (folder / "mappings").mkdir()
+    ids = {node.name: node.id for node in TREE.nodes}
+    rows = [
+        (f"{c} {t} {n}", name) for name, ts in TITLES.items() for t in ts for c in COLOURS for n in ("x", "y")
+    ]
+    for shop in ("flipkart", "fashion_styles", "instacart"):
+        lines = ["id\ttitle\tbrand\tcategory_path"]
+        lines += [f"{number}\tAcme {title}\tAcme\t{name}" for number, (title, name) in enumerate(rows)]
+        content = "\n".join(lines) + "\n"
+        (folder / "products" / f"{shop}.tsv.gz").write_bytes(gzip.compress(content.encode()))
+        mapping = "label\tgoogle_id\tgoogle_path\tnote\n" + "".join(f"{n}\t{ids[n]}\t\t\n" for n in TITLES)
+        (folder / "mappings" / f"{shop}.tsv").write_text(mapping + "Mixed\t\t\t\n", encoding="utf-8")
+    products = [
+        {"title": f"鞋子{number}号", "attributes": [["品牌", "Ace/艾斯"]], "coarse": "Wear", "fine": "Shoes"}
+        for number in range(60)
+    ]
+    text = "\n".join(json.dumps(product) for product in products)
+    for name in ("openbg", "openbg_attributes"):
+        (folder / "products" / f"{name}.jsonl.gz").write_bytes(gzip.compress(text.encode()))
+    line = f"Wear > Shoes\t{ids['Shoes']}\t\t\n"
+    (folder / "mappings" / "openbg.tsv").write_text(
+        "label\tgoogle_id\tgoogle_path\tnote\n" + line, encoding="utf-8"
+    )
+
+
+def test_the_whole_way_gives_a_model_that_loads_and_decides(tmp_path: Path) -> None:
+    """Read, train, calibrate, measure also without each shop, export, load by both backends, classify."""
+    write_data(tmp_path)
+    steps: list[tuple[str, int, int]] = []
+    manifest = run(
+        tmp_path,
+        tmp_path / "student",
+        Recipe(dimensions=8, epochs=6, batch=32),
+        lambda name, step, count: steps.append((name, step, count)),
+        unseen=True,
+        taxonomy=TREE,
+    )
+    assert steps[-1][1] == steps[-1][2]
+    assert {item.name for item in manifest.measurements} >= {"flipkart title", "unseen openbg attributes"}
+    assert next(item for item in manifest.measurements if item.name == "flipkart title").accuracy[0] > 0.95
+    assert manifest.brand_precision == 1.0
+    artifact = Artifact.load(tmp_path / "student", TREE)
+    assert "acme\tAcme" in (artifact.path / "brands.tsv").read_text(encoding="utf-8")
+    assert manifest.model_version in (artifact.path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for backend in (NumpyBackend.load(artifact), OnnxBackend(artifact)):
+        results = StudentClassifier(artifact, backend, TREE).classify(["acme green tea", "", "鞋子"])
+        assert TREE.nodes[results[0].category].names[0] == "Food"
+        assert results[1].category == -1
+        assert TREE.nodes[results[2].candidates[0][0]].name == "Shoes"
+
+
+def test_missing_data_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StopWorker, match=r"flipkart\.tsv"):
+        read_shops(tmp_path, TREE)
