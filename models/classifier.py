@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -88,7 +88,7 @@ class StudentClassifier:
         share = probabilities(output.logits, self._temperature, out=output.logits)
         chosen, confidence, sure = descend(share, self._taxonomy, self._thresholds)
         columns, values = top(share, CANDIDATES)
-        best, masses = columns.tolist(), values.tolist()
+        best, masses = columns.tolist(), _rounded(values)
         codes = np.rint(output.embedding * 127.0).astype(np.int8)
         nothing = Classification(-1, 0.0, False, (), codes[0] * 0)
         return [
@@ -102,6 +102,12 @@ class StudentClassifier:
             if rows[text]
             else nothing
             for text, (category, certainty, is_sure) in enumerate(
-                zip(chosen.tolist(), confidence.tolist(), sure.tolist(), strict=True)
+                zip(chosen.tolist(), _rounded(confidence), sure.tolist(), strict=True)
             )
         ]
+
+
+def _rounded(shares: npt.NDArray[np.float32]) -> list[Any]:
+    """To four decimals, beyond which a probability says nothing and only fills events."""
+    rounded: list[Any] = np.round(shares.astype(np.float64), 4).tolist()
+    return rounded
