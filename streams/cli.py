@@ -6,6 +6,7 @@ from typing import cast
 import click
 
 COMMANDS: dict[str, str] = {
+    "demo": "streams.demo:demo",
     "worker": "streams.worker:worker",
     "settings": "streams.settings_command:settings",
     "topics": "streams.topics_command:topics",
