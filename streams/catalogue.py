@@ -74,12 +74,11 @@ class Catalogue:
         """The product's tags and category, or None if it is not known."""
         return self._descriptions.get(product_id)
 
-    def similar(self, product_id: str, count: int) -> Sequence[tuple[str, float]]:
-        """Up to `count` products with the nearest texts and their cosines, best first."""
+    def similar(self, product_ids: Sequence[str], count: int) -> dict[str, list[tuple[str, float]]]:
+        """Up to `count` of the nearest texts with their cosines, best first, for each product with a text."""
         with self._lock:
-            if product_id not in self._index:
-                return []
-            return self._index.nearest(product_id, count)
+            known = [product_id for product_id in product_ids if product_id in self._index]
+            return dict(zip(known, self._index.nearest_many(known, count), strict=True)) if known else {}
 
     def _put(self, product: _Product) -> None:
         category = None if product.category is None else product.category.path

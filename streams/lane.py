@@ -38,6 +38,7 @@ class Lane:
         self._arrived = asyncio.Event()
         self._stopping = False
         self._clean = False
+        self._settling = False
         self._tables: Tables | None = None
         self._task: asyncio.Task[None] | None = None
         self._backoff = Backoff(parts.limits.backoff_min_s, parts.limits.backoff_max_s)
@@ -51,6 +52,11 @@ class Lane:
     def queued_bytes(self) -> int:
         """Bytes of records that wait in this lane."""
         return self._queue.bytes
+
+    @property
+    def idle(self) -> bool:
+        """Whether the lane runs and has nothing to do."""
+        return self.state is LaneState.RUNNING and not self._queue and not self._settling
 
     def wants(self, at: Partition) -> bool:
         """Whether more records of this input may be fetched: one input's backlog does not hold up another."""
@@ -158,6 +164,7 @@ class Lane:
             )
             self.next_offsets = {at: await parts.inputs.committed(at) for at in self.inputs}
             self._clean = True
+        self._settling = False
         await parts.inputs.seek(self.next_offsets)
         self._queue.restart(self.next_offsets)
         self.epoch += 1
@@ -199,6 +206,7 @@ class Lane:
     async def _settle(self, at: Partition, records: Sequence[Record], tables: Tables) -> None:
         """Process, commit, apply. An exception leaves staged changes for `_run` to discard."""
         parts = self.parts
+        self._settling = True
         started = parts.clock()
         outputs = await self._process(records, tables)
         changes = tables.changes()
@@ -210,6 +218,7 @@ class Lane:
         written = await parts.ledger.commit([*outputs, *changelog], {at: next_offset})
         tables.apply(changes, written, int(time.time() * 1000))
         self._clean = True
+        self._settling = False
         self.next_offsets[at] = next_offset
         report = BatchReport(
             at=at,

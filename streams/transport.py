@@ -102,15 +102,16 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         for at, offset in offsets.items():
             consumer.seek(TopicPartition(*at), offset)
 
-    def lag(self, at: Partition, next_offset: int) -> int | None:
+    def lag(self, at: Partition, next_offset: int, idle: bool) -> int | None:
         """How many offsets lie between `next_offset` and the last stable offset; None before the first fetch.
 
-        What is left when everything was fetched are transaction markers, which are no records: 0.
+        When everything was fetched and the lane is idle, what is left are transaction markers and aborted
+        records, which nobody will ever consume: 0.
         """
         state = self._ensure_consumer()._subscription.subscription.assignment.state_value(TopicPartition(*at))
         if state is None or state.lso is None:
             return None
-        if state.has_valid_position and state.position >= state.lso and next_offset >= state.position - 1:
+        if idle and state.has_valid_position and state.position >= state.lso:
             return 0
         return max(0, cast(int, state.lso) - next_offset)
 

@@ -96,7 +96,7 @@ class Surroundings(Service):
 
 def _lag(consumer: LaneConsumer, lane: Lane, at: Partition) -> int | None:
     try:
-        return consumer.thread.lag(at, lane.next_offsets[at])
+        return consumer.thread.lag(at, lane.next_offsets[at], lane.idle)
     except Exception:
         # Between two assignments neither the consumer nor the lane knows its offsets.
         return None

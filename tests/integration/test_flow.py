@@ -1,0 +1,260 @@
+"""The whole flow on a real Kafka: what goes in comes out once, whatever happens to workers and broker."""
+
+import json
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Message
+
+from models.affinity import AffinityRow
+from models.affinity_fold import AffinityFold
+from models.behavior_parameters import BehaviorParameters
+from schemas.codec import decode_user_behavior, encode
+from schemas.events import Relation, UserBehavior
+from schemas.keys import shopper_id
+from streams.sample_shop import iter_baskets, iter_products
+from tests.support.deployment import Deployment
+from tests.support.kafka import StartableKafka
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(420)]
+
+# No row reaches this bound, so that the order in which lanes work cannot decide what is evicted.
+BOUND = 3_000
+
+
+@pytest.fixture
+def deployment(own_broker: StartableKafka, tmp_path: Path) -> Iterator[Deployment]:
+    with Deployment(own_broker.bootstrap, tmp_path, affinity_bound=BOUND, batch_max_records=500) as running:
+        yield running
+
+
+def listing(number: int, **fields: object) -> tuple[bytes, bytes]:
+    product = {"product_id": f"p{number}", "title": f"Blue cotton shirt for men, size {number}", **fields}
+    return str(product["product_id"]).encode(), json.dumps(product).encode()
+
+
+def last_by_key(messages: list[Message]) -> dict[str, Any]:
+    """What a compacted topic says in the end: the last value of each key, None where withdrawn."""
+    ordered = sorted(messages, key=lambda message: (message.partition(), message.offset()))
+    return {
+        message.key().decode(): None if message.value() is None else json.loads(message.value())
+        for message in ordered
+    }
+
+
+def identities(messages: list[Message]) -> list[bytes]:
+    return [dict(message.headers() or [])["ce_id"] for message in messages]
+
+
+def baskets(count: int) -> list[UserBehavior]:
+    return [event for event, _ in zip(iter_baskets(), range(count), strict=False)]
+
+
+def keyed(events: list[UserBehavior]) -> list[tuple[bytes, bytes]]:
+    return [(shopper_id(event).encode(), encode(event)) for event in events]
+
+
+def expected_rows(events: list[UserBehavior]) -> dict[str, AffinityRow]:
+    """The rows that the events lead to, folded in one process: the oracle."""
+    fold = AffinityFold(BehaviorParameters(neighbours=BOUND), shopper_id)
+    fold.add(decode_user_behavior(encode(event)) for event in events)
+    return {product: row for product, row in fold.products.items() if row.neighbours()}
+
+
+def assert_rows_are_exact(deployment: Deployment, events: list[UserBehavior]) -> None:
+    """Each product's neighbours, sessions counted and decayed weights, are those of the oracle."""
+    changelog = sorted(
+        deployment.read("shelfstream-affinities-changelog"),
+        key=lambda message: (message.partition(), message.offset()),
+    )
+    values = {message.key().decode(): message.value() for message in changelog}
+    rows = {name: AffinityRow.from_bytes(value) for name, value in values.items() if value is not None}
+    wanted = expected_rows(events)
+    half_life = BehaviorParameters().half_life_s
+    assert {product for product, row in rows.items() if row.neighbours()} == set(wanted)
+    for product, row in wanted.items():
+        for relation in (Relation.VIEWED, Relation.CARTED, Relation.BOUGHT):
+            want = {each.product_id: each for each in row.top_k(relation, BOUND, half_life, row.as_of)}
+            have = {
+                each.product_id: each for each in rows[product].top_k(relation, BOUND, half_life, row.as_of)
+            }
+            assert {name: each.support for name, each in have.items()} == {
+                name: each.support for name, each in want.items()
+            }
+            for name, each in want.items():
+                assert have[name].score == pytest.approx(each.score, rel=1e-9)
+
+
+def test_listings_feedback_and_behaviour_become_knowledge(deployment: Deployment) -> None:
+    """Every record of a small shop has its one defined end, and each output says where it came from."""
+    products = [*iter_products()][:300]
+    deployment.produce("product-created", [(each.product_id.encode(), encode(each)) for each in products])
+    broken: list[tuple[bytes | None, bytes | None]] = [
+        (b"b1", b'{"product_id": "b1", "title": '),
+        (b"b2", b'{"product_id": "b2", "title": 7}'),
+        (b"b3", b'{"product_id": "b3"}'),
+        (b"b4", b'{"product_id": "b4", "title": "\\ud800"}'),
+        (b"b5", b'{"product_id": "b5", "title": "x", "schema_version": 9}'),
+        (b"b6", b'{"product_id": "other", "title": "x"}'),
+        (b"b7", b""),
+    ]
+    deployment.produce("product-created", broken)
+    odd = [
+        listing(1, title=""),
+        listing(2, title="x" * 900_000),
+        listing(3, title="nul \u0000 and \U0001f600 emoji"),
+        listing(4, title="纯棉男士蓝色衬衫"),
+        listing(5),
+        listing(6),
+    ]
+    deployment.produce("product-created", odd)
+    events = baskets(1_500)
+    deployment.produce("user-behavior", keyed(events))
+    rude = [
+        (
+            b"u",
+            json.dumps(
+                {"user_id": "u", "product_id": "p", "occurred_at": at, "action": action, "quantity": n}
+            ).encode(),
+        )
+        for at, action, n in (
+            ("1969-01-01T00:00:00Z", "view", 1),
+            ("2999-01-01T00:00:00Z", "view", 1),
+            ("2011-01-01T00:00:00Z", "stare", 1),
+            ("2011-01-01T00:00:00Z", "purchase", -3),
+        )
+    ]
+    deployment.produce("user-behavior", rude)
+    worker = deployment.worker()
+    worker.wait_ready()
+    deployment.settle()
+    deployment.produce("product-created", [(b"p5", None), (None, listing(7)[1])])
+    correction = {"product_id": "p6", "verdict": "correct", "category_id": 1604, "by": "ana"}
+    wrong = {"product_id": "p6", "verdict": "correct", "category_id": 999_999_999}
+    deployment.produce(
+        "category-feedback", [(b"p6", json.dumps(each).encode()) for each in (correction, wrong)]
+    )
+    deployment.settle()
+    deployment.produce("product-created", [listing(6, title="Blue cotton shirt, now with pockets")])
+    deployment.settle()
+    assert worker.stop() == 0
+
+    enriched = deployment.read("product-enriched")
+    assert len(set(identities(enriched))) == len(enriched) == 300 + 6 + 1 + 1 + 1 + 1
+    known = last_by_key(enriched)
+    assert set(known) == {each.product_id for each in products} | {f"p{number}" for number in range(1, 8)}
+    assert known["p1"]["decision"]["outcome"] == "abstained"
+    assert known["p1"]["category"] is None
+    assert known["p5"] is None
+    assert known["p6"]["decision"]["outcome"] == "person"
+    assert known["p6"]["category"]["id"] == 1604
+    assert known["p6"]["title"].endswith("pockets")
+    assert known["p7"]["source"]["topic"] == "product-created"
+
+    dead = deployment.read("dead-letter")
+    headers = [dict(message.headers() or []) for message in dead]
+    assert Counter(each["shelfstream.reason"].decode() for each in headers) == Counter(
+        {
+            "malformed-json": 2,
+            "empty-value": 1,
+            "invalid-field": 4,
+            "unknown-version": 1,
+            "key-mismatch": 1,
+            "invalid-time": 2,
+            "unknown-category": 1,
+        }
+    )
+    originals = {(message.key(), message.value()) for message in dead}
+    assert originals == {*broken, *rude, (b"p6", json.dumps(wrong).encode())}
+
+    reviews = last_by_key(deployment.read("enrichment-review"))
+    unsure = {name for name, each in known.items() if each and each["decision"]["outcome"] == "abstained"}
+    assert unsure <= set(reviews)
+
+    assert_rows_are_exact(deployment, events)
+    affinities = last_by_key(deployment.read("affinity-updated"))
+    assert affinities["p5"] is None
+    shoppers = deployment.read("shopper-updated")
+    assert {message.key() for message in shoppers} == {shopper_id(event).encode() for event in events}
+    assert len(set(identities(shoppers))) == len(shoppers)
+
+
+def test_a_worker_killed_at_work_loses_and_repeats_nothing(deployment: Deployment) -> None:
+    """SIGKILL at work: each listing is enriched once, and affinities count each session once."""
+    events = baskets(4_000)
+    count = 12_000
+    feeders = [
+        threading.Thread(
+            target=deployment.produce, args=("product-created", [listing(number) for number in range(count)])
+        ),
+        threading.Thread(target=deployment.produce, args=("user-behavior", keyed(events))),
+    ]
+    first = deployment.worker()
+    first.wait_ready()
+    for feeder in feeders:
+        feeder.start()
+    dice = random.Random(7)
+    for _ in range(2):
+        time.sleep(dice.uniform(1.0, 3.0))
+        deployment.workers[-1].kill()
+        deployment.worker()
+    for feeder in feeders:
+        feeder.join()
+    deployment.settle(200)
+    last = deployment.workers[-1]
+    assert "fenced" in last.get("metrics")
+    assert last.stop() == 0
+
+    enriched = deployment.read("product-enriched")
+    assert Counter(message.key() for message in enriched) == Counter(
+        f"p{number}".encode() for number in range(count)
+    )
+    assert len(set(identities(enriched))) == count
+    assert deployment.read("dead-letter") == []
+    assert_rows_are_exact(deployment, events)
+
+
+def test_state_survives_a_restart_and_a_lost_disk(deployment: Deployment, tmp_path: Path) -> None:
+    """After a clean restart, and again after the local state is gone, affinities go on where they were."""
+    events = baskets(4_500)
+    for part in range(3):
+        deployment.produce("user-behavior", keyed(events[part * 1_500 : (part + 1) * 1_500]))
+        worker = deployment.worker("sessions,affinity")
+        worker.wait_ready()
+        deployment.settle()
+        assert worker.stop() == 0
+        if part == 1:
+            for path in sorted((tmp_path / "state").rglob("*"), reverse=True):
+                path.rmdir() if path.is_dir() else path.unlink()
+    assert_rows_are_exact(deployment, events)
+
+
+def test_the_broker_may_go_away_and_a_second_worker_may_come(
+    deployment: Deployment, own_broker: StartableKafka
+) -> None:
+    """A broker that restarts, and a worker that joins and leaves, need no person and lose nothing."""
+    events = baskets(6_000)
+    workers = [deployment.worker("sessions,affinity")]
+    workers[0].wait_ready()
+    deployment.produce("user-behavior", keyed(events[:3_000]))
+    own_broker.kill()
+    time.sleep(4.0)
+    own_broker.restart()
+    workers.append(deployment.worker("sessions,affinity"))
+    deployment.produce("user-behavior", keyed(events[3_000:4_500]))
+    workers[1].wait_ready(90)
+    deployment.produce("user-behavior", keyed(events[4_500:]))
+    time.sleep(1.0)
+    workers[1].signal(signal.SIGTERM)
+    assert workers[1].process.wait(30) == 0
+    deployment.settle(200)
+    assert workers[0].process.poll() is None
+    assert workers[0].stop() == 0
+    assert_rows_are_exact(deployment, events)

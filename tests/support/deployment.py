@@ -1,0 +1,206 @@
+"""A deployment as an operator would have one: a Kafka, topics by command, workers as processes."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+SHELFSTREAM = Path(sys.executable).with_name("shelfstream")
+PARTITIONS = 4
+# Written by producers without transactions: their last offsets are records.
+INPUTS = ("category-feedback", "product-created", "user-behavior")
+
+
+class WorkerProcess:
+    """A worker as its own process, its log in a file."""
+
+    def __init__(self, environment: dict[str, str], log: Path, agents: str | None) -> None:
+        self.log = log
+        command = [str(SHELFSTREAM), "worker", *(["--agents", agents] if agents else [])]
+        with log.open("ab") as stream:
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=stream, stderr=stream, start_new_session=True
+            )
+
+    def url(self, path: str) -> str:
+        """The address of a page of this worker's HTTP server, which chose its port itself."""
+        found = re.findall(r"http://127\.0\.0\.1:\d+/", self.log.read_text())
+        if not found:
+            raise ConnectionError("the worker does not listen yet")
+        return str(found[-1]) + path
+
+    def get(self, path: str) -> str:
+        """Fetch a page; raises OSError if it is not served or not successful."""
+        with urllib.request.urlopen(self.url(path), timeout=5) as answer:
+            return str(answer.read().decode())
+
+    def wait_ready(self, within_s: float = 60) -> None:
+        """Wait until the worker says that it is ready."""
+        deadline = time.monotonic() + within_s
+        while True:
+            try:
+                self.get("ready")
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise AssertionError(f"not ready: {self.log.read_text()[-4000:]}") from None
+                time.sleep(0.1)
+            else:
+                return
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once, as a power failure would."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, within_s: float = 30) -> int:
+        """Ask it to stop, and wait; returns its exit code."""
+        self.process.terminate()
+        return self.process.wait(within_s)
+
+
+class Deployment:
+    """Topics on a broker, and workers that end with the `with` block.
+
+    Args:
+        bootstrap: the broker's address.
+        folder: for state and logs.
+        settings: SHELFSTREAM_ settings by their names without the prefix, in lower case.
+    """
+
+    def __init__(self, bootstrap: str, folder: Path, **settings: object) -> None:
+        self.bootstrap = bootstrap
+        self.folder = folder
+        quick: dict[str, object] = {
+            "bootstrap_servers": bootstrap,
+            "data_dir": folder / "state",
+            "http_port": 0,
+            "session_timeout_s": 3,
+            "heartbeat_interval_s": 0.5,
+            "rebalance_timeout_s": 10,
+            "log_format": "json",
+            **settings,
+        }
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SHELFSTREAM_")},
+            **{f"SHELFSTREAM_{name.upper()}": str(value) for name, value in quick.items()},
+        }
+        self.workers: list[WorkerProcess] = []
+
+    def __enter__(self) -> Self:
+        self.run("topics", "create")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self.workers:
+            if worker.process.poll() is None:
+                worker.kill()
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a shelfstream command against this deployment."""
+        return subprocess.run(
+            [str(SHELFSTREAM), *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=check,
+            timeout=120,
+        )
+
+    def worker(self, agents: str | None = None) -> WorkerProcess:
+        """Start one more worker."""
+        log = self.folder / f"worker-{len(self.workers)}.log"
+        worker = WorkerProcess(self.environment, log, agents)
+        self.workers.append(worker)
+        return worker
+
+    def produce(self, topic: str, records: Iterable[tuple[bytes | None, bytes | None]]) -> int:
+        """Write (key, value) records as a catalogue system would, keys by murmur2; returns how many."""
+        producer = Producer(
+            {"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random", "linger.ms": 20}
+        )
+        count = 0
+        for key, value in records:
+            while True:
+                try:
+                    producer.produce(topic, value=value, key=key)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            count += 1
+            producer.poll(0)
+        producer.flush()
+        return count
+
+    def read(self, topic: str) -> list[Message]:
+        """All committed records of a topic, as a read_committed consumer sees them."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": f"reader-{time.monotonic_ns()}",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "enable.auto.commit": False,
+            }
+        )
+        consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+        messages: list[Message] = []
+        ended = 0
+        while ended < PARTITIONS:
+            for message in consumer.consume(10_000, 5.0):
+                if message.error():
+                    ended += 1
+                else:
+                    messages.append(message)
+        consumer.close()
+        return messages
+
+    def lag(self) -> int | None:
+        """How many records wait, in topics and in lanes; None while a lane cannot tell."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        partitions = [TopicPartition(topic, number) for topic in INPUTS for number in range(PARTITIONS)]
+        ends = admin.list_offsets(dict.fromkeys(partitions, OffsetSpec.latest()))
+        group = ConsumerGroupTopicPartitions("shelfstream", partitions)
+        committed = admin.list_consumer_group_offsets([group])["shelfstream"].result().topic_partitions
+        offsets: dict[Any, int] = {(each.topic, each.partition): max(0, each.offset) for each in committed}
+        behind: int = sum(
+            future.result().offset - offsets.get((at.topic, at.partition), 0) for at, future in ends.items()
+        )
+        for worker in self.workers:
+            if worker.process.poll() is None:
+                for lane in json.loads(worker.get("status.json"))["lanes"]:
+                    if lane["lag"] is None or lane["state"] != "running":
+                        return None
+                    behind += lane["lag"]
+        return behind
+
+    def settle(self, within_s: float = 120) -> None:
+        """Wait until the workers have committed everything that was written."""
+        deadline = time.monotonic() + within_s
+        quiet = 0
+        while quiet < 3:
+            try:
+                behind = self.lag()
+            except OSError:
+                behind = None
+            quiet = quiet + 1 if behind == 0 else 0
+            if time.monotonic() > deadline:
+                logs = "\n".join(worker.log.read_text()[-1500:] for worker in self.workers)
+                raise AssertionError(f"{behind} records behind after {within_s} s\n{logs}")
+            time.sleep(0.3)
