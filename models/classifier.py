@@ -57,14 +57,18 @@ class StudentClassifier:
         artifact: The verified model folder.
         backend: What runs its numbers.
         taxonomy: The artifact's category tree.
+        threshold: The least confidence of a published category, at every level; None: the artifact's own.
     """
 
-    def __init__(self, artifact: Artifact, backend: Backend, taxonomy: Taxonomy) -> None:
+    def __init__(
+        self, artifact: Artifact, backend: Backend, taxonomy: Taxonomy, threshold: float | None = None
+    ) -> None:
         manifest = artifact.manifest
         self.model_version = manifest.model_version
         self.dimensions = next(t.shape[1] for t in manifest.tensors if t.name == "table")
         self._backend, self._taxonomy = backend, taxonomy
-        self._temperature, self._thresholds = manifest.temperature, tuple(manifest.thresholds)
+        self._temperature = manifest.temperature
+        self._thresholds = tuple(manifest.thresholds) if threshold is None else (threshold,)
         self._featurizer = Featurizer(artifact.tensor("hashes"))
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:

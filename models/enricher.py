@@ -34,6 +34,8 @@ from schemas.events import (
 )
 
 CACHED_TEXTS = 50_000
+TITLE_CHARACTERS = 1_000
+"""Longer titles are cut in events: the rest tells a reader nothing and could outgrow the broker's limit."""
 FOOD = "Food, Beverages & Tobacco"
 _NO_LOOKS = frozenset({FOOD, "Health & Beauty", "Business & Industrial", "Software", "Media"})
 
@@ -90,7 +92,11 @@ class Enricher:
 
     @classmethod
     def load(
-        cls, path: Path | None = None, backend: Literal["onnx", "numpy"] = "onnx", threads: int = 1
+        cls,
+        path: Path | None = None,
+        backend: Literal["onnx", "numpy"] = "onnx",
+        threads: int = 1,
+        threshold: float | None = None,
     ) -> "Enricher":
         """Load a trained model.
 
@@ -98,6 +104,7 @@ class Enricher:
             path: The model's folder; None is the one that comes with the project.
             backend: `onnx` serves; `numpy` is the reference.
             threads: For each batch, onnx only.
+            threshold: The least confidence of a published category; None is what the model's makers chose.
 
         Raises:
             StopWorker: The model is missing, damaged or does not fit; says why.
@@ -105,7 +112,7 @@ class Enricher:
         taxonomy = Taxonomy.google()
         artifact = Artifact.load(path, taxonomy)
         runner: Backend = OnnxBackend(artifact, threads) if backend == "onnx" else NumpyBackend.load(artifact)
-        classifier = StudentClassifier(artifact, runner, taxonomy)
+        classifier = StudentClassifier(artifact, runner, taxonomy, threshold)
         brands = read_brands(artifact.path / "brands.tsv")
         extractor = AttributeExtractor(shipped_lexicon(), brands, artifact.manifest.brand_precision)
         return cls(classifier, taxonomy, extractor, Tagger.shipped(taxonomy))
@@ -128,7 +135,7 @@ class Enricher:
         """
         return ProductEnriched(
             product_id=product.product_id,
-            title=product.title,
+            title=product.title[:TITLE_CHARACTERS],
             decision=enrichment.decision,
             category=enrichment.category,
             tags=enrichment.tags,
@@ -147,13 +154,23 @@ class Enricher:
             return None
         return EnrichmentReview(
             product_id=product.product_id,
-            title=product.title,
+            title=product.title[:TITLE_CHARACTERS],
             why=enrichment.review_why,
             candidates=enrichment.category.alternatives if enrichment.category is not None else [],
             model_version=self.model_version,
             taxonomy_version=self.taxonomy_version,
             source=source,
         )
+
+    def retagged(self, product: ProductEnriched, category: Category) -> list[Tag]:
+        """The tags of a product once somebody else has decided its category.
+
+        Args:
+            product: What was published of it.
+            category: The decided category, of this enricher's taxonomy.
+        """
+        index = self.taxonomy.node(category.id).index
+        return self._tagger.tags(index, category.confidence, product.attributes, fold(product.title))
 
     def _decide(self, texts: Sequence[str]) -> dict[str, "_Decided"]:
         known: dict[str, _Decided] = {}

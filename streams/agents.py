@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.behavior_parameters import BehaviorParameters
 from models.next_behavior import shipped_next_behavior
@@ -15,6 +15,9 @@ from streams.settings import Settings
 from streams.tables import TableSpec
 from streams.topics import changelog
 
+if TYPE_CHECKING:
+    from models.enricher import Enricher
+
 AGENTS = ("enrich", "sessions", "affinity")
 """The agents there are, in the order of the data's way."""
 
@@ -23,14 +26,14 @@ AGENTS = ("enrich", "sessions", "affinity")
 class Agents:
     """The processors of a worker, the tables of each, and what they share.
 
-    `catalogue` is None unless some agent reads it. `close` ends what runs beside the event loop.
+    `catalogue` is None unless some agent reads it, `enricher` unless this worker enriches. `close` ends what
+    runs beside the event loop.
     """
 
     processors: list[Processor] = field(default_factory=list)
     tables: dict[str, Sequence[TableSpec[Any]]] = field(default_factory=dict)
     catalogue: Catalogue | None = None
-    model_version: str = ""
-    taxonomy_version: str = ""
+    enricher: "Enricher | None" = None
     close: Callable[[], None] = lambda: None
 
 
@@ -82,10 +85,12 @@ def _add_enrich(agents: Agents, settings: Settings, burial: Burial) -> None:
     from streams.enrich import EnrichProcessor, products_table
     from streams.inference import InferenceThread
 
-    inference = InferenceThread(Enricher.load(settings.model_path))
+    enricher = Enricher.load(
+        settings.model_path, threads=settings.inference_threads, threshold=settings.confidence_threshold
+    )
+    inference = InferenceThread(enricher)
     products = products_table()
     agents.processors.append(EnrichProcessor(products, settings.partitions, inference, burial))
     agents.tables["enrich"] = [products]
-    agents.model_version = inference.enricher.model_version
-    agents.taxonomy_version = inference.enricher.taxonomy_version
+    agents.enricher = enricher
     agents.close = inference.close

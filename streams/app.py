@@ -212,6 +212,7 @@ def build_app(
         factory,
         revoke_budget_s=settings.revoke_budget_s,
         in_flight_bytes=settings.in_flight_max_bytes,
+        on_assigned=observer.assigned,
     )
     for processor in processors:
         _add_agent(app, processor)

@@ -1,5 +1,7 @@
 """People's words on categories: they win over the model at once and for as long as the product is listed."""
 
+import msgspec
+
 from models.enricher import Enricher
 from models.taxonomy import Taxonomy
 from schemas.errors import InvalidEvent
@@ -35,18 +37,18 @@ def corrected(
     who = feedback.by or "a person"
     said = "accepted" if feedback.verdict is Verdict.ACCEPT else "chose"
     decision = Decision(outcome=DecisionOutcome.PERSON, why=f"{who} {said} {category.path}")
-    return ProductEnriched(
+    product = ProductEnriched(
         product_id=feedback.product_id,
         decision=decision,
         category=category,
         model_version=known.model_version if known else enricher.model_version,
         taxonomy_version=enricher.taxonomy_version,
-        tags=known.tags if known else [],
         attributes=known.attributes if known else [],
         embedding=known.embedding if known else None,
         title=known.title if known else "",
         source=source,
     )
+    return msgspec.structs.replace(product, tags=enricher.retagged(product, category))
 
 
 def _category(known: ProductEnriched | None, feedback: CategoryFeedback, taxonomy: Taxonomy) -> Category:

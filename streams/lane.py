@@ -53,6 +53,10 @@ class Lane:
         """Bytes of records that wait in this lane."""
         return self._queue.bytes
 
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """About how many rows each table has, and their bytes; nothing while the tables are closed."""
+        return {} if self._tables is None else {table.spec.name: table.store.size() for table in self._tables}
+
     @property
     def idle(self) -> bool:
         """Whether the lane runs and has nothing to do."""

@@ -55,6 +55,9 @@ class BatchReport:
 class Observer:
     """Hears what lanes do. This one listens to nothing; override what you need."""
 
+    def assigned(self) -> None:
+        """The group assigned partitions anew, maybe none."""
+
     def lane_changed(self, lane: "Lane", state: LaneState, detail: str) -> None:
         """The lane's state changed; `detail` says why where there is a reason."""
 

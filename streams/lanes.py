@@ -19,6 +19,7 @@ class Lanes:
         processors: the agents that this worker runs.
         make_lane: builds the lane of an agent for a partition.
         revoke_budget_s: how long work in flight may take when partitions are taken back.
+        on_assigned: called after each assignment.
         in_flight_bytes: beyond so many queued bytes in all lanes together, nothing more is fetched.
     """
 
@@ -29,11 +30,13 @@ class Lanes:
         *,
         revoke_budget_s: float,
         in_flight_bytes: int,
+        on_assigned: Callable[[], None] = lambda: None,
     ) -> None:
         self._processors = {topic: processor for processor in processors for topic in processor.topics}
         self._make_lane = make_lane
         self._revoke_budget_s = revoke_budget_s
         self._in_flight_bytes = in_flight_bytes
+        self._on_assigned = on_assigned
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._by_input: dict[Partition, Lane] = {}
         self._generation: int | None = None
@@ -44,6 +47,11 @@ class Lanes:
         """The lanes of this worker."""
         return iter(self._lanes.values())
 
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes of records that wait in all lanes."""
+        return sum(lane.queued_bytes for lane in self)
+
     def changed(self) -> None:
         """A lane's appetite changed."""
         self._hungry.set()
@@ -52,7 +60,7 @@ class Lanes:
 
     def wanting(self, active: Iterable[Partition]) -> dict[Partition, int]:
         """Those of the active partitions whose lanes take more records, with the lanes' epochs."""
-        if sum(lane.queued_bytes for lane in self) >= self._in_flight_bytes:
+        if self.queued_bytes >= self._in_flight_bytes:
             return {}
         wanting = {}
         for at in active:
@@ -99,6 +107,7 @@ class Lanes:
                 lane.start(fresh=fresh)
         self._by_input = {at: lane for lane in self for at in lane.inputs}
         log.info("lanes assigned", lanes=[str(lane) for lane in self], generation=generation, fresh=fresh)
+        self._on_assigned()
         self.changed()
 
     async def close(self) -> None:

@@ -79,12 +79,12 @@ class Metrics:
         self.batch_bytes = self._histogram("batch_bytes", "bytes of a batch as read", _BYTES, "agent")
         self.batch_stage = self._histogram(
             "batch_stage_seconds",
-            "time of a batch by stage: fetch, process, commit",
+            "time of a batch by stage: process, commit",
             _STAGES,
             "agent",
             "stage",
         )
-        self.in_flight = self._gauge("in_flight_bytes", "records in memory, read and not yet committed")
+        self.in_flight = self._gauge("in_flight_bytes", "records that wait in memory for their batch")
         self.transactions = self._counter(
             "transactions", "Kafka transactions by result: committed, aborted", "agent", "result"
         )

@@ -32,12 +32,17 @@ class Monitor(Observer):
     def __init__(self, status: WorkerStatus, metrics: Metrics) -> None:
         self.status = status
         self.metrics = metrics
+        self._cache: dict[str, int] = {}
+
+    def assigned(self) -> None:
+        """The worker is a member of its group, whether it got partitions or not."""
+        self.status.joined = True
+        self.metrics.rebalances.inc()
 
     def lane_changed(self, lane: Lane, state: LaneState, detail: str) -> None:
         """Show the state; say in the log what an operator would want to know."""
         shown = self._status_of(lane)
         shown.state = state
-        self.status.joined = True
         if state is LaneState.RUNNING:
             shown.restore_remaining = None
             shown.next_offsets = {at.topic: offset for at, offset in lane.next_offsets.items()}
@@ -100,6 +105,18 @@ class Monitor(Observer):
         left = budget.left(time.monotonic())
         self.metrics.dead_letter_budget.set(left)
         self.status.dead_letter_ceiling = left <= 0
+
+    def watch_cache(self, hits: int, misses: int) -> None:
+        """Count the enricher's cache requests since the last look; both totals only grow."""
+        for result, total in (("hit", hits), ("miss", misses)):
+            self.metrics.cache_requests.labels(result).inc(total - self._cache.get(result, 0))
+            self._cache[result] = total
+
+    def watch_state(self, lane: Lane) -> None:
+        """Show how large the lane's tables are."""
+        for table, (rows, size) in lane.sizes().items():
+            self.metrics.state_rows.labels(table, str(lane.partition)).set(rows)
+            self.metrics.state_bytes.labels(table, str(lane.partition)).set(size)
 
     def watch_lag(self, lane: Lane, lags: Mapping[Partition, int | None]) -> None:
         """Show how many records wait in each of the lane's inputs."""

@@ -98,11 +98,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     model_path: Annotated[Path | None, _doc("the folder of the model; unset: the shipped one")] = None
     inference_threads: Annotated[int, _doc("threads that one inference may use", ge=1, le=1024)] = 1
     confidence_threshold: Annotated[
-        float, _doc("least calibrated confidence at which the model decides without review", ge=0, le=1)
-    ] = 0.9
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        _doc("least calibrated confidence at which the model decides without review; unset: the model's own"),
+    ] = None
     session_gap_min: Annotated[float, _doc("minutes of inactivity that end a session", gt=0)] = 30.0
     half_life_days: Annotated[float, _doc("days in which a co-occurrence loses half its weight", gt=0)] = 60.0
-    affinity_bound: Annotated[int, _doc("neighbours kept per product and relation", ge=1, le=10_000)] = 200
+    affinity_bound: Annotated[int, _doc("neighbours kept per product and relation", ge=1, le=10_000)] = 400
     affinity_top_k: Annotated[
         int, _doc("neighbours published per product and relation; at most affinity_bound", ge=1, le=10_000)
     ] = 20

@@ -52,6 +52,10 @@ class Store(Protocol):
         """All rows in the order of their keys."""
         ...
 
+    def size(self) -> tuple[int, int]:
+        """About how many rows there are, and their bytes."""
+        ...
+
     def wipe(self) -> None:
         """Forget everything, the checkpoint included."""
         ...
@@ -88,6 +92,10 @@ class MemoryStore:
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """All rows in the order of their keys."""
         yield from sorted(self._rows.items())
+
+    def size(self) -> tuple[int, int]:
+        """How many rows there are, and their bytes."""
+        return len(self._rows), sum(len(key) + len(row) for key, row in self._rows.items())
 
     def wipe(self) -> None:
         """Forget everything."""
@@ -161,6 +169,12 @@ class RocksStore:
         """All rows in the order of their keys."""
         for key, value in self._db.items(from_key=_ROW):
             yield key[len(_ROW) :], value
+
+    def size(self) -> tuple[int, int]:
+        """RocksDB's estimates; updates not yet compacted count twice."""
+        rows = self._db.property_int_value("rocksdb.estimate-num-keys") or 0
+        held = self._db.property_int_value("rocksdb.cur-size-all-mem-tables") or 0
+        return max(0, rows - 1), held + (self._db.property_int_value("rocksdb.total-sst-files-size") or 0)
 
     def wipe(self) -> None:
         """Remove the directory and begin an empty one."""

@@ -9,13 +9,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
 import aiokafka
+import structlog
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 from aiokafka.structs import TopicPartition
 from faust import Topic
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.records import Partition, Record
+
+log = structlog.get_logger()
+
+_FETCH_PAUSE_S = 0.5
 
 
 class Delivery(NamedTuple):
@@ -157,6 +163,11 @@ class LaneConsumer(driver.Consumer):
                 if self.app.should_stop:
                     return
                 raise
+            except KafkaError as error:
+                if not _passing(error):
+                    raise
+                log.warning("fetching failed, will go on", error=repr(error))
+                await asyncio.sleep(_FETCH_PAUSE_S)
 
     async def _drain_once(self) -> None:
         wanting = self.lanes.wanting(Partition(*tp) for tp in self._get_active_partitions())
@@ -186,6 +197,11 @@ class LaneConsumer(driver.Consumer):
             tp=TP(tp.topic, tp.partition),
             generation_id=self.app.consumer_generation_id,
         )
+
+
+def _passing(error: KafkaError) -> bool:
+    """Whether fetching may succeed later: everything but a refusal of our rights."""
+    return not isinstance(error, TopicAuthorizationFailedError | GroupAuthorizationFailedError)
 
 
 class LaneTransport(driver.Transport):

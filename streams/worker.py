@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,9 +17,10 @@ import structlog
 import uvloop
 from mode import Service
 
-from schemas.errors import StopWorker
+from schemas.errors import RetryLater, StopWorker
 from streams.agents import AGENTS, Agents, make_agents
 from streams.app import LaneApp, build_app
+from streams.backoff import Backoff
 from streams.broker_admin import verify_topics
 from streams.catalogue import CatalogueFollower
 from streams.clients import consumer_options
@@ -87,11 +89,15 @@ class Surroundings(Service):
 
     def _watch(self) -> None:
         self._monitor.watch_dead_letters(self._app.factory.dead_letters)
+        if self._agents.enricher is not None:
+            self._monitor.watch_cache(self._agents.enricher.cache_hits, self._agents.enricher.cache_misses)
         consumer: LaneConsumer | None = self._app.consumer if self._app.started else None
         if consumer is None:
             return
+        self._monitor.metrics.in_flight.set(self._app.lanes.queued_bytes)
         for lane in self._app.lanes:
             self._monitor.watch_lag(lane, {at: _lag(consumer, lane, at) for at in lane.inputs})
+            self._monitor.watch_state(lane)
 
 
 def _lag(consumer: LaneConsumer, lane: Lane, at: Partition) -> int | None:
@@ -112,7 +118,7 @@ def run_worker(settings: Settings, announce: Callable[[str], Any] = lambda line:
     Raises:
         StopWorker: topics, model, versions or folders don't fit; the message says what to do.
     """
-    verify_topics(settings)
+    _verify_topics(settings)
     agents = make_agents(settings)
     with Slot(settings.data_dir) as slot:
         worker_id = f"{socket.gethostname()}-{slot.number}"
@@ -121,14 +127,28 @@ def run_worker(settings: Settings, announce: Callable[[str], Any] = lambda line:
             worker_id=worker_id,
             version=version("shelfstream"),
             agents=settings.agents,
-            model_version=agents.model_version,
-            taxonomy_version=agents.taxonomy_version,
+            model_version=agents.enricher.model_version if agents.enricher else "",
+            taxonomy_version=agents.enricher.taxonomy_version if agents.enricher else "",
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         metrics = Metrics()
         metrics.versions.labels(status.version, status.model_version, status.taxonomy_version).set(1)
         announce(f"worker {worker_id} runs {', '.join(settings.agents)} on {settings.bootstrap_servers}")
         _run(settings, agents, slot, Monitor(status, metrics))
+
+
+def _verify_topics(settings: Settings) -> None:
+    """Check the topics, waiting for a broker that is not there yet for as long as it takes."""
+    backoff = Backoff(settings.retry_backoff_min_s, settings.retry_backoff_max_s)
+    while True:
+        try:
+            verify_topics(settings)
+        except RetryLater as error:
+            wait_s = backoff.next()
+            log.warning("Kafka is away; waiting", error=str(error), wait_s=round(wait_s, 1))
+            time.sleep(wait_s)
+        else:
+            return
 
 
 def _run(settings: Settings, agents: Agents, slot: Slot, monitor: Monitor) -> None:

@@ -86,7 +86,7 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
         ({"REVOKE_BUDGET_S": "60"}, "revoke_budget_s must be less"),
         ({"IN_FLIGHT_MAX_BYTES": "10"}, "in_flight_max_bytes must be at least"),
         ({"RETRY_BACKOFF_MIN_S": "31"}, "retry_backoff_min_s must be at most"),
-        ({"AFFINITY_TOP_K": "201"}, "affinity_top_k must be at most"),
+        ({"AFFINITY_TOP_K": "401"}, "affinity_top_k must be at most"),
         ({"SECURITY_PROTOCOL": "SASL_SSL", "SASL_USERNAME": "me"}, "needs sasl_username and sasl_password"),
         ({"SSL_CERTFILE": "cert.pem"}, "belong together"),
         ({"AGENTS": "enrich,enrich"}, "each agent once"),
