@@ -15,6 +15,8 @@ from rocksdict import Options, Rdict, WriteBatch
 # Rows live under "r" + key; the checkpoint under a key that no row can have.
 _ROW = b"r"
 _CHECKPOINT = b"c"
+# How RocksDB says that another handle, of another process or of this one, has the directory.
+_IN_USE = ("While lock file:", "lock hold by current process")
 
 
 class Checkpoint(tuple[int, int]):
@@ -126,7 +128,7 @@ class RocksStore:
         except Exception as broken:
             # A locked directory is somebody's who is alive; anything else that cannot be opened is only
             # a damaged cache.
-            if "lock" in str(broken).lower():
+            if any(words in str(broken) for words in _IN_USE):
                 raise OSError(f"RocksDB at {path} is in use by another process: {broken}") from broken
             shutil.rmtree(path, ignore_errors=True)
             try:
