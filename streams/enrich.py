@@ -16,7 +16,7 @@ from schemas.events import (
     ProductEnriched,
 )
 from schemas.keys import partition_for
-from streams.burial import ORIGIN, Burial, source_of
+from streams.burial import MOVED_FROM, ORIGIN, Burial, input_of, source_of
 from streams.feedback import corrected
 from streams.inference import InferenceThread
 from streams.outputs import OutputMaker
@@ -93,7 +93,7 @@ class EnrichProcessor:
         return outputs
 
     def _decode(self, record: Record) -> ProductCreated | CategoryFeedback:
-        if source_of(record).topic == CATEGORY_FEEDBACK:
+        if input_of(record) == CATEGORY_FEEDBACK:
             return decode_category_feedback(record.value or b"", record.key)
         return decode_product_created(record.value, record.key)
 
@@ -112,9 +112,10 @@ class EnrichProcessor:
         target = partition_for(key, self._partitions)
         if target == record.partition:
             return None
-        source = source_of(record)
-        origin = (ORIGIN, f"{source.topic}:{source.partition}:{source.offset}".encode())
-        return Output(PRODUCT_REPARTITION, target, key, record.value, [*record.headers, origin])
+        headers = [*record.headers, (MOVED_FROM, record.topic.encode())]
+        if all(name != ORIGIN for name, _ in headers):
+            headers.append((ORIGIN, f"{record.topic}:{record.partition}:{record.offset}".encode()))
+        return Output(PRODUCT_REPARTITION, target, key, record.value, headers)
 
     async def _enriched(self, read: Sequence[_Read]) -> list[_Read]:
         """Add what the model says to the listings; feedback and withdrawals need no model."""
