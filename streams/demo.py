@@ -17,7 +17,7 @@ from rich.live import Live
 from schemas.errors import ShelfstreamError, StopWorker
 from schemas.events import ProductCreated, UserBehavior
 from streams.demo_accounts import accounts, settled
-from streams.demo_feed import Feed, Group, Pace, later, shop_groups
+from streams.demo_feed import Feed, Group, Pace, later, scattered, shop_groups
 from streams.demo_incidents import make_incidents
 from streams.demo_lines import EVERY_S, line
 from streams.demo_process import DemoWorker
@@ -51,9 +51,9 @@ class Shop:
 
     def groups(self, for_ever: bool) -> Iterator[Group]:
         """The shop and its incidents; then, if `for_ever`, the shop again and again, later each time."""
-        yield from shop_groups(self.products, self.purchases)
-        for incident in self._incidents:
-            yield [incident]
+        groups = len(self.products) + len({each.session_id for each in self.purchases})
+        start, step = groups * 7 // 10, max(1, groups // 30)
+        yield from scattered(shop_groups(self.products, self.purchases), self._incidents, start, step)
         turn = 1
         while for_ever:
             yield from shop_groups(*later(self.products, self.purchases, turn))
@@ -214,8 +214,9 @@ def _run_in(folder: Path, console: Console, seconds: float, keep_running: bool) 
         print_line(
             console,
             f"ready after {time.monotonic() - began:.0f} s: {len(shop.products):,} listings and"
-            f" {len(shop.purchases):,} purchases of UCI Online Retail; status page {worker.url}",
+            f" {len(shop.purchases):,} purchases of a real shop",
         )
+        print_line(console, f"the worker's status page: {worker.url}")
         complete = demo.run(Feed(shop.groups(keep_running), Pace(shop.records, seconds)))
         if not complete and demo.stops < 2:
             scene.reading = worker.reading() or scene.reading

@@ -81,6 +81,25 @@ def shop_groups(products: Iterable[ProductCreated], purchases: Iterable[UserBeha
         yield group
 
 
+def scattered(
+    groups: Iterator[Group], records: Sequence[FeedRecord], start: int, step: int
+) -> Iterator[Group]:
+    """The groups with `records` among them, alone, one after every `step` groups.
+
+    Args:
+        groups: what comes anyway.
+        records: what comes in between; those for which there is no place any more come at the end.
+        start: how many groups come before the first.
+        step: how many come between two, at least 1.
+    """
+    waiting = list(records)
+    for number, group in enumerate(groups):
+        if waiting and number >= start and (number - start) % step == 0:
+            yield [waiting.pop(0)]
+        yield group
+    yield from ([record] for record in waiting)
+
+
 def later(
     products: Sequence[ProductCreated], purchases: Sequence[UserBehavior], turn: int
 ) -> tuple[list[ProductCreated], list[UserBehavior]]:

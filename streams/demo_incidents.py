@@ -47,7 +47,6 @@ def make_incidents(products: Sequence[ProductCreated], purchases: Sequence[UserB
                 subject=withdrawn,
                 time=now,
             ),
-            now,
         ),
     ]
     return Incidents(records, corrected.product_id, withdrawn)
@@ -85,7 +84,6 @@ def _broken(now: datetime) -> list[FeedRecord]:
             output_headers(
                 topic, event_id=f"broken-{key.decode()}", source=SHOP_SOURCE, subject=key.decode(), time=now
             ),
-            now,
         )
         for topic, key, value in values
     ]
@@ -104,4 +102,4 @@ def _feedback(product: ProductCreated, now: datetime) -> FeedRecord:
     headers = output_headers(
         CATEGORY_FEEDBACK, event_id=event_id, source="/people", subject=product.product_id, time=now
     )
-    return FeedRecord(CATEGORY_FEEDBACK, product_key(product.product_id), encode(feedback), headers, now)
+    return FeedRecord(CATEGORY_FEEDBACK, product_key(product.product_id), encode(feedback), headers)

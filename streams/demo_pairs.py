@@ -1,11 +1,10 @@
 """Pairs of related products as the demo shows them: the strongest, and the freshest at a pace for eyes."""
 
-from collections import deque
 from typing import NamedTuple
 
 from schemas.events import AffinityUpdated, Related, Relation
 
-FRESH = 12
+FRESH = 24
 """How many of the freshest pairs are kept."""
 
 EVERY_S = 0.7
@@ -35,7 +34,7 @@ class Pairs:
     """
 
     def __init__(self) -> None:
-        self.fresh: deque[Pair] = deque(maxlen=FRESH)
+        self.fresh: list[Pair] = []
         self._best: dict[str, Related] = {}
         self._candidate: Pair | None = None
         self._shown_at = float("-inf")
@@ -50,15 +49,17 @@ class Pairs:
         if best.relation is Relation.SIMILAR:
             return
         pair = Pair(product, best.product_id, best.relation, best.score, best.support)
-        if self._candidate is None or pair.support > self._candidate.support:
-            shown = {each.members: each.support for each in self.fresh}
-            if shown.get(pair.members) != pair.support:
-                self._candidate = pair
+        if self._candidate is None or self._interest(pair) > self._interest(self._candidate):
+            self._candidate = pair
+
+    def _interest(self, pair: Pair) -> tuple[bool, int]:
+        """A pair that is not on show comes first, then the one with the most support."""
+        return all(pair.members != each.members for each in self.fresh), pair.support
 
     def withdrawn(self, product_id: str) -> None:
         """Forget a product, also as the best of others: each of them is published again without it."""
         self._best.pop(product_id, None)
-        self.fresh = deque((each for each in self.fresh if product_id not in each.members), maxlen=FRESH)
+        self.fresh = [each for each in self.fresh if product_id not in each.members]
         if self._candidate is not None and product_id in self._candidate.members:
             self._candidate = None
 
@@ -67,7 +68,7 @@ class Pairs:
         if self._candidate is None or now - self._shown_at < EVERY_S:
             return
         again = [each for each in self.fresh if each.members != self._candidate.members]
-        self.fresh = deque([self._candidate, *again], maxlen=FRESH)
+        self.fresh = [self._candidate, *again][:FRESH]
         self._candidate = None
         self._shown_at = now
 

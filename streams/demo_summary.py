@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -9,7 +10,7 @@ from rich.text import Text
 from schemas.events import DecisionOutcome, ShopperUpdated
 from streams.demo_accounts import Account
 from streams.demo_tally import Tally
-from streams.live_view_bars import shortened
+from streams.live_view_bars import cut, shortened
 
 _CATEGORIES = 10
 _PAIRS = 8
@@ -43,7 +44,7 @@ def summary(tally: Tally, sums: Sequence[Account], elapsed_s: float, cpu_s: floa
         told += f"; the worker used {cpu_s:.0f} s of processor time"
     parts: list[RenderableType] = [Text(""), Text(told, "bold"), *_accounts(sums)]
     parts += _categories(tally, width)
-    parts += _pairs(tally)
+    parts += _pairs(tally, width)
     parts += _shopper(tally)
     parts += _incidents(tally)
     parts += _where_next()
@@ -76,32 +77,31 @@ def _categories(tally: Tally, width: int) -> list[RenderableType]:
         f" {outcomes[DecisionOutcome.PERSON]:,}. For {abstained:,} ({abstained / total:.0%}) the model was"
         " not sure enough: their category is marked as a guess, and a person is asked."
     )
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", no_wrap=True)
-    room = max(20, (width - 10) // 2)
-    table.add_column(no_wrap=True, overflow="ellipsis", max_width=room)
-    table.add_column(no_wrap=True, overflow="ellipsis", style="dim", ratio=1)
-    for path, number in categories.most_common(_CATEGORIES):
-        table.add_row(f"{number:,}", shortened(path, room), ", ".join(tally.examples(path, 2)))
+    room = min(60, max(20, (width - 8) // 2))
+    rows = [
+        _row(f"{number:>6,}  {cut(shortened(path, room), room)}  ", ", ".join(tally.examples(path, 2)))
+        for path, number in categories.most_common(_CATEGORIES)
+    ]
     rest = len(categories) - _CATEGORIES
     more = [Text(f"… and {rest:,} other categories", "dim")] if rest > 0 else []
-    return [*_heading("What was classified as what"), Text(plain), table, *more]
+    return [*_heading("What was classified as what"), Text(plain), *rows, *more]
 
 
-def _pairs(tally: Tally) -> list[RenderableType]:
-    pairs = tally.pairs.strongest(_PAIRS)
+def _pairs(tally: Tally, width: int) -> list[RenderableType]:
     behaving, similar = tally.pairs.counts()
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
-    for pair in pairs:
-        one, other = tally.titles(pair)
-        table.add_row(f"{pair.support:,}×", f"{one} ↔ {other}")
     plain = (
         f"{behaving:,} products have neighbours by what shoppers do, {similar:,} more by their text alone."
         " The strongest, each product once, bought together in so many baskets:"
     )
-    return [*_heading("What belongs together"), Text(plain), table]
+    titled = [(pair.support, *tally.titles(pair)) for pair in tally.pairs.strongest(_PAIRS)]
+    room = min((width - 12) // 2, max((cell_len(one) for _, one, _ in titled), default=0))
+    rows = [_row(f"{support:>5,}×  {cut(one, room)} ↔ {other}") for support, one, other in titled]
+    return [*_heading("What belongs together"), Text(plain), *rows]
+
+
+def _row(text: str, more: str = "") -> Text:
+    """A line that is cut rather than wrapped; `more` is less important."""
+    return Text(text, no_wrap=True, overflow="ellipsis").append(more, style="dim")
 
 
 def _shopper(tally: Tally) -> list[RenderableType]:

@@ -6,7 +6,6 @@ closes, and no worker is left behind.
 
 import os
 import signal
-import sys
 import threading
 import time
 
@@ -17,7 +16,9 @@ STOP_S = 10.0
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    # Not through sys.stdin, whose lock this thread would hold when the process ends of itself.
+    while os.read(0, 4096):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
     # The broker went with the demo, so an orderly stop may wait for answers that cannot come.
     time.sleep(STOP_S)

@@ -28,9 +28,11 @@ def bar(share: float, width: int) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """The text in exactly `width` cells (0 or more): cut with an ellipsis, or filled with blanks."""
+    """The text in exactly `width` cells: cut with an ellipsis, or filled with blanks."""
+    if width <= 0:
+        return ""
     shown = Text(text)
-    shown.truncate(max(0, width), overflow="ellipsis", pad=True)
+    shown.truncate(width, overflow="ellipsis", pad=True)
     return shown.plain
 
 

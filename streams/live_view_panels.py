@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from schemas.events import DecisionOutcome, Relation
+from schemas.events import DecisionOutcome
 from streams.demo_scene import Scene
 from streams.demo_tally import INPUTS, OUTPUTS
 from streams.live_view_bars import bar, count, cut, shortened, sparkline
@@ -78,12 +78,27 @@ def decisions(scene: Scene, width: int, lines: int) -> list[Text]:
     return rows
 
 
+def brief(scene: Scene, width: int, lines: int) -> list[Text]:
+    """Decisions and lag, a line each."""
+    outcomes = scene.tally.outcomes()
+    total = outcomes.total() or 1
+    decided, waiting = Text(" decided by "), Text(" waiting for ")
+    for outcome, name, style in _OUTCOMES:
+        decided.append(f"{name} ", style=style)
+        decided.append(f"{count(outcomes[outcome])} ({outcomes[outcome] / total:.0%})  ", style="bold")
+    for agent in _AGENTS:
+        number = scene.reading.lag.get(agent)
+        waiting.append(f"{agent} ", style="blue")
+        waiting.append(("–" if number is None else count(number)) + "  ", style="bold")
+    return [decided, waiting]
+
+
 def categories(scene: Scene, width: int, lines: int) -> list[Text]:
     """The categories with the most products."""
     top = scene.tally.categories().most_common(lines)
     if not top:
         return [Text(" none decided yet", "dim")]
-    names = max(16, min(52, width - 18))
+    names = max(16, min(52, width - 20))
     rows = []
     for path, number in top:
         line = Text(" " + cut(shortened(path, names), names) + count(number).rjust(5) + "  ")
@@ -96,19 +111,14 @@ def affinities(scene: Scene, width: int, lines: int) -> list[Text]:
     """The freshest pairs with their titles."""
     if not scene.tally.pairs.fresh:
         return [Text(" nothing was bought together yet", "dim")]
-    room = (width - 3 - 6) // 2
-    words = width >= 100
-    if words:
-        room = (width - 3 - 23) // 2
+    room = (width - 10) // 2
     rows = []
     for pair in list(scene.tally.pairs.fresh)[:lines]:
         one, other = scene.tally.titles(pair)
         line = Text(" " + cut(one, room))
         line.append(" ↔ ", style="bold green")
-        line.append(cut(other, room - 1))
-        times = f"{pair.support}×"
-        verb = "bought together " if words and pair.relation is Relation.BOUGHT else ""
-        line.append((verb + times).rjust(22 if words else 5), style="bold")
+        line.append(cut(other, room))
+        line.append(f"{pair.support}×".rjust(5), style="bold")
         rows.append(line)
     return rows
 
@@ -146,19 +156,24 @@ def trouble(scene: Scene, width: int, lines: int) -> list[Text]:
         line.append(letter.reason, style="bold red")
         line.append(f" in {letter.topic}: {letter.message}", style="red")
         rows.append(line)
-    return rows or [Text(" none so far; some broken records come at the end", "dim")]
+    return rows or [Text(" none so far; some broken records come later", "dim")]
 
 
 _FLOW = Draw("flow", "events", 8, 9, 0, flow)
 _DECISIONS = Draw("decisions", "who decided the category", 3, 4, 3, decisions)
 _LAG = Draw("lag", "records waiting (lag)", 3, 4, 4, lag)
 _CATEGORIES = Draw("categories", "top categories", 3, 10, 2, categories)
-_AFFINITIES = Draw("affinities", "fresh affinities", 3, 12, 1, affinities)
+_AFFINITIES = Draw("affinities", "fresh affinities: bought together in so many baskets", 3, 24, 1, affinities)
 _LATEST = Draw("latest", "latest product", 4, 4, 5, latest)
-_TROUBLE = Draw("trouble", "dead letters and people's words", 2, 5, 6, trouble)
+_TROUBLE = Draw("trouble", "dead letters and people's words", 2, 24, 6, trouble)
+
+_BRIEF = Draw("brief", "decisions and lag", 2, 2, 2, brief)
 
 PANELS = (_FLOW, _DECISIONS, _LAG, _CATEGORIES, _AFFINITIES, _LATEST, _TROUBLE)
 """One below the other."""
+
+LOW_PANELS = (_FLOW, _BRIEF, _CATEGORIES, _AFFINITIES, _LATEST, _TROUBLE)
+"""The same where there is little height."""
 
 WIDE_PANELS = (
     (_FLOW, _DECISIONS, _LAG, _TROUBLE),
