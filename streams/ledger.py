@@ -164,10 +164,16 @@ class KafkaLedger:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        # A producer that cannot say goodbye must not keep its lane from reopening.
+        # A producer that cannot say goodbye must neither keep its lane from reopening nor live on.
         with suppress(Exception):
             async with asyncio.timeout(1.0):
                 await producer.stop()
+                return
+        with suppress(Exception):
+            if (task := producer._sender.sender_task) is not None:
+                task.cancel()
+            async with asyncio.timeout(1.0):
+                await producer.client.close()
 
 
 def _append(batch: Any, output: Output) -> bool:

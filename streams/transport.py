@@ -5,6 +5,7 @@ put and an ack for each record) and its commits are not used: the lanes' transac
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
@@ -22,6 +23,7 @@ from streams.records import Partition, Record
 log = structlog.get_logger()
 
 _FETCH_PAUSE_S = 0.5
+_STAY_EVERY_S = 5.0
 
 
 class Delivery(NamedTuple):
@@ -108,6 +110,18 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         for at, offset in offsets.items():
             consumer.seek(TopicPartition(*at), offset)
 
+    async def keep_membership(self) -> None:
+        """Say that we live although we fetch nothing.
+
+        A consumer that does not poll for max_poll_interval leaves the group, but lanes may well have enough to
+        do for longer: a large restoration, or dead letters beyond their budget.
+        """
+        await self.call_thread(self._poll_nothing)
+
+    async def _poll_nothing(self) -> None:
+        with self._ensure_consumer()._subscription.fetch_context():
+            await asyncio.sleep(0)
+
     def lag(self, at: Partition, next_offset: int, idle: bool) -> int | None:
         """How many offsets lie between `next_offset` and the last stable offset; None before the first fetch.
 
@@ -124,6 +138,8 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
 
 class LaneConsumer(driver.Consumer):
     """Faust's consumer, delivering whole partition batches to the lanes that want them."""
+
+    _stayed_at = 0.0
 
     _thread: LaneConsumerThread
 
@@ -173,6 +189,7 @@ class LaneConsumer(driver.Consumer):
         wanting = self.lanes.wanting(Partition(*tp) for tp in self._get_active_partitions())
         if not self.flow_active or not wanting:
             await self.lanes.appetite(0.1)
+            await self._stay_a_member()
             return
         batches = await self._getmany({TopicPartition(*at) for at in wanting}, timeout=0.1)
         for tp, records in batches.items():
@@ -181,6 +198,12 @@ class LaneConsumer(driver.Consumer):
                 await self.callback(self._message_of(tp, records, wanting[at]))
         if not batches:
             await asyncio.sleep(0)
+
+    async def _stay_a_member(self) -> None:
+        now = time.monotonic()
+        if now - self._stayed_at > _STAY_EVERY_S:
+            self._stayed_at = now
+            await self.thread.keep_membership()
 
     def _message_of(self, tp: TP, records: list[Any], epoch: int) -> ConsumerMessage:
         last = records[-1]
