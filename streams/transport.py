@@ -113,8 +113,8 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
     async def keep_membership(self) -> None:
         """Say that we live although we fetch nothing.
 
-        A consumer that does not poll for max_poll_interval leaves the group, but lanes may well have enough to
-        do for longer: a large restoration, or dead letters beyond their budget.
+        A consumer that does not poll for max_poll_interval leaves the group, but lanes may well have enough
+        to do for longer: a large restoration, or dead letters beyond their budget.
         """
         await self.call_thread(self._poll_nothing)
 

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from streams.embedded import EmbeddedBroker
 from tests.support.kafka import Kafka, KafkaUnavailable, StartableKafka, own_kafka, running_kafka
