@@ -18,6 +18,11 @@ def unavailable(why: KafkaUnavailable) -> None:
     pytest.skip(str(why))
 
 
+# Machines that run tests are slow and noisy now and then: time is no property of the code under test.
+settings.register_profile("shelfstream", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shelfstream")
+
+
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Kafka]:
     """A running real Kafka, shared by the whole run: name your topics and groups with `unique`."""
