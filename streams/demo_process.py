@@ -32,6 +32,11 @@ class DemoWorker:
     Args:
         bootstrap: the broker's address.
         folder: where its state and its log go.
+
+    Attributes:
+        log: the file of its log.
+        url: its status page, once it is known.
+        process: the process, once started.
     """
 
     def __init__(self, bootstrap: str, folder: Path) -> None:
@@ -39,7 +44,7 @@ class DemoWorker:
         self.url: str | None = None
         self._bootstrap = bootstrap
         self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         # Settings of the person who runs the demo are for their own Kafka.
@@ -53,8 +58,10 @@ class DemoWorker:
             f"{PREFIX}LOG_FORMAT": "json",
             f"{PREFIX}BATCH_LINGER_MS": str(_LINGER_MS),
         }
+        # Some libraries leave files of their own where temporary ones go: those must go with the folder.
+        environment["TMPDIR"] = str(self._folder)
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "streams.demo_worker"],
                 env=environment,
                 stdin=subprocess.PIPE,
@@ -67,7 +74,7 @@ class DemoWorker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        process = self._process
+        process = self.process
         if process is None:
             return
         process.terminate()
@@ -97,7 +104,7 @@ class DemoWorker:
 
     def check(self) -> None:
         """Raise `StopWorker` with the last lines of its log if it has ended."""
-        code = self._process.poll() if self._process is not None else None
+        code = self.process.poll() if self.process is not None else None
         if code is not None:
             raise StopWorker(f"The demo's worker ended with exit code {code}.\n{self.last_words()}")
 

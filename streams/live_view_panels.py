@@ -149,8 +149,10 @@ def trouble(scene: Scene, width: int, lines: int) -> list[Text]:
         rows.append(Text(f" withdrawn: {', '.join(tally.withdrawn[-3:])}, gone downstream too", "magenta"))
     if tally.correction is not None:
         took = tally.correction.took_s
-        done = "…" if took is None else f" and it counted after {took:.1f} s"
-        rows.append(Text(f" a person corrected {tally.title(tally.correction.product_id)}{done}", "magenta"))
+        counts = (
+            "a person's word is on its way" if took is None else f"a person's word counts after {took:.1f} s"
+        )
+        rows.append(Text(f" {counts}: {tally.title(tally.correction.product_id)}", "magenta"))
     for letter in reversed(tally.dead):
         line = Text(" ")
         line.append(letter.reason, style="bold red")
