@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+import structlog
 
 from models.enricher import Enrichment
 from schemas.codec import decode_category_feedback, decode_product_created, decode_product_enriched, encode
@@ -24,6 +25,8 @@ from streams.records import Output, Record
 from streams.tables import Table, Tables, TableSpec
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED, PRODUCT_ENRICHED, PRODUCT_REPARTITION
 
+log = structlog.get_logger()
+
 # What an encoded row says if a person decided: the few such rows are decoded, the many others are not.
 _PERSON = b'"outcome":"person"'
 
@@ -35,6 +38,18 @@ def _same(row: bytes) -> bytes:
 def products_table() -> TableSpec[bytes]:
     """The table of enriched products: its rows are the records of product-enriched themselves."""
     return TableSpec("products", PRODUCT_ENRICHED, _same, _same, is_output=True)
+
+
+def _known(row: bytes | None) -> ProductEnriched | None:
+    """What was published of a product; None also where product-enriched holds what we never wrote."""
+    if row is None:
+        return None
+    try:
+        return decode_product_enriched(row)
+    except InvalidEvent as error:
+        # Neither the record in hand nor the store is at fault, and no restoring would help.
+        log.warning("a product-enriched record is not ours and counts as none", error=str(error))
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +109,7 @@ class EnrichProcessor:
 
     def _decode(self, record: Record) -> ProductCreated | CategoryFeedback:
         if input_of(record) == CATEGORY_FEEDBACK:
-            return decode_category_feedback(record.value or b"", record.key)
+            return decode_category_feedback(record.value, record.key)
         return decode_product_created(record.value, record.key)
 
     def _moved(self, record: Record) -> Output | None:
@@ -112,9 +127,10 @@ class EnrichProcessor:
         target = partition_for(key, self._partitions)
         if target == record.partition:
             return None
-        headers = [*record.headers, (MOVED_FROM, record.topic.encode())]
-        if all(name != ORIGIN for name, _ in headers):
-            headers.append((ORIGIN, f"{record.topic}:{record.partition}:{record.offset}".encode()))
+        source = source_of(record)
+        headers = [header for header in record.headers if header[0] not in (ORIGIN, MOVED_FROM)]
+        headers.append((MOVED_FROM, record.topic.encode()))
+        headers.append((ORIGIN, f"{source.topic}:{source.partition}:{source.offset}".encode()))
         return Output(PRODUCT_REPARTITION, target, key, record.value, headers)
 
     async def _enriched(self, read: Sequence[_Read]) -> list[_Read]:
@@ -138,9 +154,7 @@ class EnrichProcessor:
         record, event = read.record, read.event
         key = event.product_id.encode()
         if isinstance(event, CategoryFeedback):
-            row = table.get(key)
-            known = None if row is None else decode_product_enriched(row)
-            enriched = corrected(known, event, self._enricher, source_of(record))
+            enriched = corrected(_known(table.get(key)), event, self._enricher, source_of(record))
             return [self._publish(enriched, record, table)]
         if read.enrichment is None:
             table.put(key, None)
@@ -155,11 +169,13 @@ class EnrichProcessor:
         enriched = self._enricher.event(event, enrichment, source)
         review = self._enricher.review(event, enrichment, source)
         row = table.get(event.product_id.encode())
-        if row is not None and _PERSON in row:
-            known = decode_product_enriched(row)
-            if known.decision.outcome is DecisionOutcome.PERSON:
-                enriched = msgspec.structs.replace(enriched, category=known.category, decision=known.decision)
-                review = None
+        known = _known(row) if row is not None and _PERSON in row else None
+        if known is not None and known.decision.outcome is DecisionOutcome.PERSON:
+            enriched = msgspec.structs.replace(enriched, category=known.category, decision=known.decision)
+            if known.category is not None and known.category.id in self._enricher.taxonomy:
+                tags = self._enricher.retagged(enriched, known.category)
+                enriched = msgspec.structs.replace(enriched, tags=tags)
+            review = None
         outputs = [self._publish(enriched, record, table)]
         if review is not None:
             outputs.append(self._make.event(review, event.product_id, record))

@@ -67,7 +67,8 @@ class Output(NamedTuple):
         """Bytes of key, value and headers, with an allowance for the record's own framing."""
         size = 64 + len(self.key or b"") + len(self.value or b"")
         for name, value in self.headers:
-            size += len(name) + len(value) + 4
+            # A moved record keeps its own headers, and Kafka allows null in them.
+            size += len(name) + len(value or b"") + 4
         return size
 
 

@@ -1,0 +1,67 @@
+"""Processors without Kafka: records from values, and tables that settle each batch as a lane does."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from schemas.dead_letter import REASON
+from streams.records import MemoryRecord, Output, Partition, Processor, Record
+from streams.stores import MemoryStore
+from streams.tables import Table, Tables, TableSpec
+from streams.topics import DEAD_LETTER
+
+NOW_MS = 1_772_000_000_000
+"""When records arrive: in February 2026."""
+
+
+def tables_of(spec: TableSpec[Any], partition: int = 0) -> Tables:
+    """An empty table in memory."""
+    return Tables([Table(spec, MemoryStore())], partition)
+
+
+class Source:
+    """Writes records to one partition of a topic, offset after offset."""
+
+    def __init__(self, topic: str, partition: int = 0, offset: int = 0) -> None:
+        self.topic, self.partition, self.offset = topic, partition, offset
+
+    def record(
+        self,
+        value: bytes | None,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        timestamp: int = NOW_MS,
+    ) -> MemoryRecord:
+        """The next record."""
+        record = MemoryRecord(self.topic, self.partition, self.offset, timestamp, key, value, headers)
+        self.offset += 1
+        return record
+
+    def moved(self, output: Output) -> MemoryRecord:
+        """`output` as its reader will get it."""
+        return self.record(output.value, output.key, output.headers)
+
+
+async def settled(processor: Processor, records: Sequence[Record], tables: Tables) -> list[Output]:
+    """Process a batch and apply its changes, as after a commit."""
+    outputs = await processor.process(records, tables)
+    changes = tables.changes()
+    written = {
+        Partition(output.topic, output.partition): 1 for output in [*outputs, *tables.changelog(changes)]
+    }
+    tables.apply(changes, written, NOW_MS)
+    return outputs
+
+
+def to(topic: str, outputs: Iterable[Output]) -> list[Output]:
+    """Those of `outputs` that go to `topic`."""
+    return [output for output in outputs if output.topic == topic]
+
+
+def header(output: Output, name: str) -> str:
+    """The text of a header."""
+    return dict(output.headers)[name].decode()
+
+
+def reasons(outputs: Iterable[Output]) -> list[str]:
+    """Why records were dead-lettered."""
+    return [header(output, REASON) for output in to(DEAD_LETTER, outputs)]
