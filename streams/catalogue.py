@@ -67,7 +67,7 @@ class Catalogue:
                     self._forget(record.key.decode())
                 else:
                     self._put(_DECODER.decode(record.value))
-            except (msgspec.MsgspecError, UnicodeDecodeError, InvalidEvent) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidEvent) as error:
                 log.warning("a product-enriched record is not ours", offset=record.offset, error=str(error))
 
     def describe(self, product_id: str) -> Description | None:
@@ -86,6 +86,8 @@ class Catalogue:
             self._descriptions[product.product_id] = Description([tag.name for tag in product.tags], category)
             if product.embedding is not None:
                 self._index.add(product.product_id, product.embedding)
+            else:
+                self._index.remove(product.product_id)
 
     def _forget(self, product_id: str) -> None:
         with self._lock:

@@ -22,6 +22,9 @@ from streams.records import Output, Record
 from streams.tables import Table, Tables, TableSpec
 from streams.topics import CO_BEHAVIOR, USER_BEHAVIOR
 
+# The last day of the year 9998: a day may be added to it.
+_LATEST_MS = 253_370_678_400_000
+
 
 def shoppers_table(changelog: str) -> TableSpec[ShopperRow]:
     """The table of shoppers' rows, kept in the topic `changelog`."""
@@ -70,9 +73,7 @@ class SessionsProcessor:
         causes: dict[str, Record] = {}
         for record in records:
             try:
-                event = decode_user_behavior(
-                    record.value, record.key, received_at=datetime.fromtimestamp(record.timestamp / 1000, UTC)
-                )
+                event = decode_user_behavior(record.value, record.key, received_at=_received_at(record))
             except InvalidEvent as error:
                 outputs.append(self._bury(record, error, "decode"))
                 continue
@@ -90,6 +91,13 @@ class SessionsProcessor:
         if len(pairs):
             outputs.extend(co_behavior(pairs, self._partitions, records[-1], self.name))
         return outputs
+
+
+def _received_at(record: Record) -> datetime | None:
+    """When the record was written; None where it does not say: old clients write -1, broken ones anything."""
+    if not 0 <= record.timestamp <= _LATEST_MS:
+        return None
+    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
 
 
 def co_behavior(pairs: DeltaBuilder, partitions: int, cause: Record, agent: str) -> list[Output]:
