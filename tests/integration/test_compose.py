@@ -59,7 +59,7 @@ def broker() -> Iterator[ComposedKafka]:
 
 
 def settings_of(service: str) -> dict[str, object]:
-    """A service's settings by name, and the defaults for what `Deployment` hurries: this broker is unhurried."""
+    """A service's settings by name, and defaults for the times that `Deployment` hurries."""
     environment = SERVICES[service]["environment"]
     defaults = Settings()
     times = ("session_timeout_s", "heartbeat_interval_s", "rebalance_timeout_s")
