@@ -108,7 +108,7 @@ def _shopper(tally: Tally) -> list[RenderableType]:
     shopper = tally.shopper()
     if shopper is None:
         return []
-    return [*_heading(f"One of {len(tally.shoppers):,} shoppers: {shopper.user_id}"), *_tastes(shopper)]
+    return [*_heading(f"One of the shoppers: {shopper.user_id}"), *_tastes(shopper)]
 
 
 def _tastes(shopper: ShopperUpdated) -> list[RenderableType]:

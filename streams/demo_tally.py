@@ -29,6 +29,9 @@ from streams.topics import (
 INPUTS = (PRODUCT_CREATED, USER_BEHAVIOR, CATEGORY_FEEDBACK)
 OUTPUTS = (PRODUCT_ENRICHED, ENRICHMENT_REVIEW, AFFINITY_UPDATED, SHOPPER_UPDATED, DEAD_LETTER)
 
+SHOPPERS = 5_000
+"""How many shoppers are remembered."""
+
 Headers = Sequence[tuple[str, bytes | None]]
 
 
@@ -71,7 +74,7 @@ class Tally:
         pairs: related products.
         enriched_from: events of product-enriched by the topic that they derive from.
         withdrawn: ids of withdrawn products, in order.
-        shoppers: shoppers' latest events, by id.
+        shoppers: shoppers' latest events, by id; the `SHOPPERS` that were heard of last.
         dead: dead letters, the latest 100.
         dead_from: dead letters by source topic.
         correction: the person's word, once one was sent.
@@ -119,7 +122,7 @@ class Tally:
         elif topic == AFFINITY_UPDATED:
             self.pairs.updated(decode_affinity_updated(value, key))
         elif topic == SHOPPER_UPDATED:
-            self.shoppers[name] = decode_shopper_updated(value, key)
+            self._shopped(name, decode_shopper_updated(value, key))
         else:
             self.question = printable(decode_enrichment_review(value, key).title)
 
@@ -172,6 +175,13 @@ class Tally:
             and card.product_id == waiting.product_id
         ):
             waiting.took_s = now - waiting.sent_at
+
+    def _shopped(self, shopper_id: str, event: ShopperUpdated) -> None:
+        # Guests have an id for each session: a demo that keeps running meets new ones for ever.
+        self.shoppers.pop(shopper_id, None)
+        self.shoppers[shopper_id] = event
+        if len(self.shoppers) > SHOPPERS:
+            del self.shoppers[next(iter(self.shoppers))]
 
     def _withdraw(self, topic: str, product_id: str) -> None:
         self.tombstones[topic] += 1

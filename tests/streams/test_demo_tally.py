@@ -8,7 +8,7 @@ from streams.demo_accounts import Account, accounts, settled
 from streams.demo_pairs import EVERY_S, FRESH, Pairs
 from streams.demo_readings import Reading, read_worker
 from streams.demo_rhythm import Rhythm, Seen
-from streams.demo_tally import Tally, printable
+from streams.demo_tally import SHOPPERS, Tally, printable
 from tests.support.demo import Outputs, affinity, enriched, review, shopper
 
 
@@ -68,6 +68,16 @@ def test_a_shopper_with_a_basket_and_a_question_are_kept() -> None:
     assert found is not None
     assert found.user_id == "one"
     assert tally.question == "WHAT IS IT"
+
+
+def test_of_very_many_shoppers_those_heard_of_last_are_kept() -> None:
+    tally = Tally()
+    outputs = Outputs(tally)
+    for number in [*range(SHOPPERS), 0, SHOPPERS]:
+        outputs.send(shopper(f"s{number}"), f"s{number}")
+    assert len(tally.shoppers) == SHOPPERS
+    assert "s1" not in tally.shoppers
+    assert {"s0", "s2", f"s{SHOPPERS}"} <= tally.shoppers.keys()
 
 
 def test_the_strongest_pairs_come_first_and_no_product_twice() -> None:
