@@ -21,9 +21,6 @@ READY_S = 90.0
 
 _STOP_S = 15.0
 _HTTP_S = 2.0
-# Larger batches than a shop would choose: a person who watches sees no difference between 5 and 300 ms, and
-# a small machine that also runs the broker, the feed and this view does far less work.
-_LINGER_MS = 300
 
 
 class DemoWorker:
@@ -56,7 +53,6 @@ class DemoWorker:
             f"{PREFIX}DATA_DIR": str(self._folder / "state"),
             f"{PREFIX}HTTP_PORT": "0",
             f"{PREFIX}LOG_FORMAT": "json",
-            f"{PREFIX}BATCH_LINGER_MS": str(_LINGER_MS),
         }
         # Some libraries leave files of their own where temporary ones go: those must go with the folder.
         environment["TMPDIR"] = str(self._folder)

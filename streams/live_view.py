@@ -35,8 +35,10 @@ class LiveView:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = max(_NARROWEST, options.max_width)
-        # The last line of the terminal is the cursor's.
-        yield screen(self._scene, width, min(_HIGHEST, max(8, console.size.height - 1)))
+        # The terminal's last line is the cursor's. The one above stays empty: there the terminal echoes a
+        # Ctrl-C, which must not wrap, or the view could not be wiped away whole.
+        yield screen(self._scene, width, min(_HIGHEST, max(8, console.size.height - 2)))
+        yield Text("")
 
 
 def screen(scene: Scene, width: int, height: int) -> Group:

@@ -14,7 +14,7 @@ from streams.demo_readings import Reading
 from streams.demo_scene import Scene
 from streams.demo_summary import summary
 from streams.demo_tally import Tally
-from streams.live_view import LOW, screen
+from streams.live_view import LOW, LiveView, screen
 from streams.live_view_bars import bar, cut, shortened, sparkline
 from tests.support.demo import NOON, Outputs, affinity, enriched, review, shopper
 
@@ -58,7 +58,7 @@ def test_a_screen_never_wraps_and_never_grows_higher_than_the_terminal(
         assert any("product-created" in text for text in lines)
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 23), (80, 40), (120, 39)])
+@pytest.mark.parametrize(("width", "height"), [(80, 22), (80, 40), (120, 38)])
 def test_rates_lag_decisions_categories_and_pairs_with_titles_are_all_seen_on_usual_terminals(
     width: int, height: int
 ) -> None:
@@ -67,6 +67,14 @@ def test_rates_lag_decisions_categories_and_pairs_with_titles_are_all_seen_on_us
     for shown in ("user-behavior", "abstained", "40,000", "Kind", "↔", "60×", "RED HANGING HEART"):
         assert shown in text, shown
     assert "心形挂饰蜡烛托" in text
+
+
+def test_the_view_fits_the_terminal_and_leaves_room_for_an_echoed_ctrl_c() -> None:
+    recorded = Console(file=io.StringIO(), width=80, height=24, record=True, force_terminal=True)
+    recorded.print(LiveView(_busy()))
+    lines = recorded.export_text().splitlines()
+    assert len(lines) <= 23
+    assert not lines[-1].strip()
 
 
 def test_the_summary_tells_sums_categories_pairs_incidents_and_where_next() -> None:
