@@ -12,7 +12,7 @@ class LaneQueue:
     Args:
         inputs: the lane's inputs, those first that go first when several wait.
         batch_records: records of a batch at most.
-        batch_bytes: a batch takes no further fetch once it holds so many bytes.
+        batch_bytes: bytes of a batch at most; a larger record is a batch alone.
     """
 
     def __init__(self, inputs: Iterable[Partition], batch_records: int, batch_bytes: int) -> None:
@@ -74,21 +74,24 @@ class LaneQueue:
         size = 0
         while queue and len(taken) < self._batch_records and size < self._batch_bytes:
             head = queue.popleft()
-            count, cut_size = self._cut(head, self._batch_records - len(taken), self._batch_bytes - size)
-            if count < len(head):
-                queue.appendleft(head[count:])
+            least = 0 if taken else 1
+            most, most_bytes = self._batch_records - len(taken), self._batch_bytes - size
+            count, cut_size = self._cut(head, least, most, most_bytes)
             taken.extend(head[:count])
             size += cut_size
+            if count < len(head):
+                queue.appendleft(head[count:])
+                break
         self._bytes[at] -= size
         return taken
 
     @staticmethod
-    def _cut(records: Sequence[Record], most: int, most_bytes: int) -> tuple[int, int]:
-        """How many of the records fit, at least one, and their bytes."""
+    def _cut(records: Sequence[Record], least: int, most: int, most_bytes: int) -> tuple[int, int]:
+        """How many of the records fit, but at least `least`, and their bytes."""
         size = 0
         for count, record in enumerate(records[:most]):
             more = size_of(record)
-            if count and size + more > most_bytes:
+            if count >= least and size + more > most_bytes:
                 return count, size
             size += more
         return min(len(records), most), size
