@@ -3,7 +3,7 @@
 import fcntl
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from schemas.errors import StopWorker
 
@@ -22,23 +22,13 @@ class Slot:
     def __init__(self, root: Path) -> None:
         try:
             root.mkdir(parents=True, exist_ok=True)
+            self._lock, self.number = _first_free(root)
+            self.path = root / f"worker-{self.number}"
+            self.path.mkdir(exist_ok=True)
         except OSError as error:
             raise StopWorker(
-                f"cannot make the data folder {root}: {error}; set SHELFSTREAM_DATA_DIR"
+                f"cannot use the data folder {root}: {error}; set SHELFSTREAM_DATA_DIR"
             ) from error
-        for number in range(_MOST_WORKERS):
-            lock = (root / f"worker-{number}.lock").open("a")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                lock.close()
-                continue
-            self._lock = lock
-            self.number = number
-            self.path = root / f"worker-{number}"
-            self.path.mkdir(exist_ok=True)
-            return
-        raise StopWorker(f"{_MOST_WORKERS} workers already use the data folder {root}")
 
     def __enter__(self) -> Self:
         return self
@@ -47,3 +37,15 @@ class Slot:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._lock.close()
+
+
+def _first_free(root: Path) -> tuple[IO[str], int]:
+    for number in range(_MOST_WORKERS):
+        lock = (root / f"worker-{number}.lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+        else:
+            return lock, number
+    raise StopWorker(f"{_MOST_WORKERS} workers already use the data folder {root}")
