@@ -132,6 +132,13 @@ def test_the_model_s_figures_are_those_of_its_card() -> None:
         assert row in card.splitlines(), row
 
 
+def test_the_affinity_figures_are_of_what_ships() -> None:
+    """The figures come from a benchmark on data that is not here; they are void once the defaults change."""
+    defaults = BehaviorParameters()
+    said = f"what ships: half-life of {defaults.half_life_days:g} days, {defaults.neighbours} neighbours kept"
+    assert f"| {said} |" in README
+
+
 def test_all_commands_are_in_the_readme_and_no_others() -> None:
     assert first_cells(section("Commands")) == list(COMMANDS)
 
