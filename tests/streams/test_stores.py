@@ -212,3 +212,13 @@ def test_a_directory_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Pat
     with pytest.raises(OSError, match="table"):
         RocksStore(path)
     assert path.read_text() == "somebody's notes"
+
+
+def test_a_store_tells_about_how_large_it_is(new_store: Callable[[], Store]) -> None:
+    """Nothing at first, and no less than what was written; the count of rows is right before any update."""
+    store = new_store()
+    assert store.size()[0] == 0
+    store.apply({b"k%d" % number: b"x" * 100 for number in range(50)}, Checkpoint((1, 1)))
+    rows, size = store.size()
+    assert rows == 50
+    assert size >= 50 * 102
