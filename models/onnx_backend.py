@@ -18,6 +18,8 @@ class OnnxBackend:
     """
 
     def __init__(self, artifact: Artifact, threads: int = 1) -> None:
+        # Catalogues are confidential: nothing about a worker's sessions may leave it.
+        ort.disable_telemetry_events()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -1,5 +1,7 @@
 """The composition root of the lanes: settings and processors in, a Faust application out."""
 
+import os
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +28,8 @@ from streams.versions import check_versions
 
 log = structlog.get_logger()
 
+_GOODBYE_S = 10.0
+
 TablesOf = Mapping[str, Sequence[TableSpec[Any]]]
 
 
@@ -39,7 +43,16 @@ class LaneApp(faust.App):
     async def on_stop(self) -> None:
         """Let the lanes finish or undo their work before the consumer leaves the group."""
         await self.lanes.close()
+        # What is left is saying goodbye, which a broker that is away would make us wait for.
+        leave = threading.Timer(_GOODBYE_S, _leave)
+        leave.daemon = True
+        leave.start()
         await super().on_stop()
+
+
+def _leave() -> None:
+    log.warning("the broker does not answer; leaving without a goodbye, the group will notice")
+    os._exit(0)
 
 
 class KafkaInputs:
@@ -56,9 +69,9 @@ class KafkaInputs:
         """The group's committed offset of `at`, or its first offset."""
         return await self._consumer.thread.committed(at)
 
-    async def seek(self, offsets: Mapping[Partition, int]) -> None:
+    async def seek(self, offsets: Mapping[Partition, int], epoch: int) -> None:
         """Deliver from these offsets on."""
-        await self._consumer.thread.seek_all(offsets)
+        await self._consumer.thread.seek_all(offsets, epoch)
 
 
 class LaneFactory:

@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import count
 
 from schemas.errors import InvalidEvent, RetryLater, StopWorker
 from streams.backoff import Backoff
@@ -21,6 +22,9 @@ from streams.lane_queue import LaneQueue
 from streams.ledger import Fenced
 from streams.records import Output, Partition, Processor, Record, size_of
 from streams.tables import StateDamaged, Tables
+
+# Every opening of every lane has an epoch of its own, so that no delivery is ever taken for a later one.
+_EPOCHS = count(1)
 
 
 class Lane:
@@ -72,7 +76,7 @@ class Lane:
         Args:
             at: the input.
             records: in offset order, at least one.
-            epoch: the lane's epoch when the fetch began.
+            epoch: that of the seek after which they were fetched.
         """
         if epoch != self.epoch or self.state is not LaneState.RUNNING:
             return
@@ -169,9 +173,9 @@ class Lane:
             self.next_offsets = {at: await parts.inputs.committed(at) for at in self.inputs}
             self._clean = True
         self._settling = False
-        await parts.inputs.seek(self.next_offsets)
+        self.epoch = next(_EPOCHS)
         self._queue.restart(self.next_offsets)
-        self.epoch += 1
+        await parts.inputs.seek(self.next_offsets, self.epoch)
         self._change(LaneState.RUNNING)
 
     async def _work(self) -> None:
@@ -268,8 +272,6 @@ class Lane:
 
     def _drop_queued(self) -> None:
         self._queue.clear()
-        # Records fetched before the next opening belong to the past.
-        self.epoch += 1
         self.parts.changed()
 
     def _change(self, state: LaneState, detail: str = "") -> None:

@@ -33,8 +33,8 @@ class Inputs(Protocol):
         """The group's committed offset of `at`, or its first offset where nothing was committed yet."""
         ...
 
-    async def seek(self, offsets: Mapping[Partition, int]) -> None:
-        """Deliver records from these offsets on."""
+    async def seek(self, offsets: Mapping[Partition, int], epoch: int) -> None:
+        """Deliver records from these offsets on; each delivery tells the epoch of the seek before it."""
         ...
 
 

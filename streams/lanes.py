@@ -58,16 +58,11 @@ class Lanes:
 
     # What the transport asks
 
-    def wanting(self, active: Iterable[Partition]) -> dict[Partition, int]:
-        """Those of the active partitions whose lanes take more records, with the lanes' epochs."""
+    def wanting(self, active: Iterable[Partition]) -> set[Partition]:
+        """Those of the active partitions whose lanes take more records."""
         if self.queued_bytes >= self._in_flight_bytes:
-            return {}
-        wanting = {}
-        for at in active:
-            lane = self._by_input.get(at)
-            if lane is not None and lane.wants(at):
-                wanting[at] = lane.epoch
-        return wanting
+            return set()
+        return {at for at in active if (lane := self._by_input.get(at)) is not None and lane.wants(at)}
 
     async def appetite(self, timeout_s: float) -> None:
         """Wait until some lane may take more, or the timeout has passed."""

@@ -96,21 +96,23 @@ class MemoryInputs:
         self._broker = broker
         self._group = group
         self.positions: dict[Partition, int] = {}
+        self.epochs: dict[Partition, int] = {}
 
     async def committed(self, at: Partition) -> int:
         """The group's committed offset, or 0."""
         return self._broker.offsets.get((self._group, at), 0)
 
-    async def seek(self, offsets: Mapping[Partition, int]) -> None:
+    async def seek(self, offsets: Mapping[Partition, int], epoch: int) -> None:
         """Fetch from these offsets on."""
         self.positions.update(offsets)
+        self.epochs.update(dict.fromkeys(offsets, epoch))
 
-    def fetch(self, at: Partition, most: int) -> Sequence[Record]:
-        """The next records of a partition, at most `most`."""
+    def fetch(self, at: Partition, most: int) -> tuple[Sequence[Record], int]:
+        """The next records of a partition, at most `most`, and the epoch of the seek before them."""
         position = self.positions.get(at, 0)
         records = self._broker.logs[at][position : position + most]
         self.positions[at] = position + len(records)
-        return records
+        return records, self.epochs.get(at, 0)
 
 
 class MemoryReader:

@@ -27,7 +27,7 @@ _STAY_EVERY_S = 5.0
 
 
 class Delivery(NamedTuple):
-    """The value of a lane's Faust event: records of one partition, and its lane's epoch at the fetch."""
+    """The value of a lane's Faust event: records of one partition, and the epoch of the seek before them."""
 
     records: list[Record]
     epoch: int
@@ -36,8 +36,8 @@ class Delivery(NamedTuple):
 class LaneGroup(Protocol):
     """The lanes as the transport sees them."""
 
-    def wanting(self, active: Iterable[Partition]) -> dict[Partition, int]:
-        """Those of the active partitions whose lanes take more records, with the lanes' epochs."""
+    def wanting(self, active: Iterable[Partition]) -> set[Partition]:
+        """Those of the active partitions whose lanes take more records."""
         ...
 
     async def appetite(self, timeout_s: float) -> None:
@@ -67,6 +67,10 @@ class LaneTopic(Topic):
 
 class LaneConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, reading committed records, with partition n of every topic in one worker."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._epochs: dict[Partition, int] = {}
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
@@ -101,14 +105,30 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             return cast(int, first[partition])
         return cast(int, offset)
 
-    async def seek_all(self, offsets: Mapping[Partition, int]) -> None:
-        """Deliver from these offsets on."""
-        await self.call_thread(self._seek_all, offsets)
+    async def seek_all(self, offsets: Mapping[Partition, int], epoch: int) -> None:
+        """Deliver from these offsets on, in deliveries that bear `epoch`."""
+        await self.call_thread(self._seek_all, offsets, epoch)
 
-    async def _seek_all(self, offsets: Mapping[Partition, int]) -> None:
+    async def _seek_all(self, offsets: Mapping[Partition, int], epoch: int) -> None:
         consumer = self._ensure_consumer()
         for at, offset in offsets.items():
             consumer.seek(TopicPartition(*at), offset)
+            self._epochs[at] = epoch
+
+    async def fetch(self, partitions: Iterable[Partition], timeout_s: float) -> dict[Partition, Delivery]:
+        """What one fetch brought for each partition, or nothing after the timeout."""
+        wanted = {TopicPartition(*at) for at in partitions}
+        return cast("dict[Partition, Delivery]", await self.call_thread(self._fetch, wanted, timeout_s))
+
+    async def _fetch(self, wanted: set[TopicPartition], timeout_s: float) -> dict[Partition, Delivery]:
+        batches = await self._fetch_records(self._ensure_consumer(), wanted, timeout=timeout_s)
+        # Seeks run on this thread too: between the fetch and this line none can have come, so that the epoch
+        # is that of the very position the records were read from.
+        return {
+            at: Delivery(records, self._epochs.get(at, 0))
+            for tp, records in batches.items()
+            if records and (at := Partition(tp.topic, tp.partition))
+        }
 
     async def keep_membership(self) -> None:
         """Say that we live although we fetch nothing.
@@ -191,12 +211,10 @@ class LaneConsumer(driver.Consumer):
             await self.lanes.appetite(0.1)
             await self._stay_a_member()
             return
-        batches = await self._getmany({TopicPartition(*at) for at in wanting}, timeout=0.1)
-        for tp, records in batches.items():
-            if records:
-                at = Partition(tp.topic, tp.partition)
-                await self.callback(self._message_of(tp, records, wanting[at]))
-        if not batches:
+        deliveries = await self.thread.fetch(wanting, 0.1)
+        for at, delivery in deliveries.items():
+            await self.callback(self._message_of(at, delivery))
+        if not deliveries:
             await asyncio.sleep(0)
 
     async def _stay_a_member(self) -> None:
@@ -205,19 +223,19 @@ class LaneConsumer(driver.Consumer):
             self._stayed_at = now
             await self.thread.keep_membership()
 
-    def _message_of(self, tp: TP, records: list[Any], epoch: int) -> ConsumerMessage:
-        last = records[-1]
+    def _message_of(self, at: Partition, delivery: Delivery) -> ConsumerMessage:
+        last: Any = delivery.records[-1]
         return ConsumerMessage(
-            tp.topic,
-            tp.partition,
+            at.topic,
+            at.partition,
             last.offset,
             last.timestamp / 1000.0,
             last.timestamp_type,
             None,
             None,
-            Delivery(records, epoch),
+            delivery,
             None,
-            tp=TP(tp.topic, tp.partition),
+            tp=TP(at.topic, at.partition),
             generation_id=self.app.consumer_generation_id,
         )
 

@@ -104,6 +104,8 @@ def test_listings_feedback_and_behaviour_become_knowledge(deployment: Deployment
         (b"b5", b'{"product_id": "b5", "title": "x", "schema_version": 9}'),
         (b"b6", b'{"product_id": "other", "title": "x"}'),
         (b"b7", b""),
+        # As large as producers send by default; its dead letter is larger still.
+        (b"b8", b'{"product_id": "b8", "title": 8, "more": "' + b"x" * 990_000 + b'"}'),
     ]
     deployment.produce("product-created", broken)
     odd = [
@@ -164,7 +166,7 @@ def test_listings_feedback_and_behaviour_become_knowledge(deployment: Deployment
         {
             "malformed-json": 2,
             "empty-value": 1,
-            "invalid-field": 4,
+            "invalid-field": 5,
             "unknown-version": 1,
             "key-mismatch": 1,
             "invalid-time": 2,
@@ -256,5 +258,8 @@ def test_the_broker_may_go_away_and_a_second_worker_may_come(
     assert workers[1].process.wait(30) == 0
     deployment.settle(200)
     assert workers[0].process.poll() is None
+    own_broker.kill()
+    time.sleep(1.0)
     assert workers[0].stop() == 0
+    own_broker.restart()
     assert_rows_are_exact(deployment, events)

@@ -31,10 +31,10 @@ def faults(seed: int, share: float) -> Callable[[str], None]:
     return fault
 
 
-@given(records_of, st.integers(0, 2**16), st.integers(1, 12))
-@settings(max_examples=60, deadline=None)
+@given(records_of, st.integers(0, 2**16), st.integers(1, 12), st.integers(0, 4))
+@settings(max_examples=100, deadline=None)
 def test_each_record_counts_once_whatever_commits_fail(
-    records: list[tuple[bytes, bytes]], seed: int, fetch: int
+    records: list[tuple[bytes, bytes]], seed: int, fetch: int, delay: int
 ) -> None:
     """Commits that fail, and commits whose answer is lost, neither lose nor repeat a record."""
 
@@ -42,6 +42,7 @@ def test_each_record_counts_once_whatever_commits_fail(
         bench = Bench(fault=faults(seed, 0.4))
         bench.write(records)
         worker = bench.worker()
+        worker.delay = delay
         worker.lane.start(fresh=True)
         await worker.drain(fetch)
         await worker.lane.close(1.0)
@@ -77,6 +78,36 @@ def test_workers_that_die_and_take_over_lose_and_repeat_nothing(
         last.lane.start(fresh=True)
         await last.drain()
         await last.lane.close(1.0)
+        return bench
+
+    bench = asyncio.run(scenario())
+    assert grouped(bench.counts()) == expected_counts(records)
+
+
+@given(records_of, st.integers(0, 2**16), st.integers(1, 4), st.integers(0, 4))
+@settings(max_examples=100, deadline=None)
+def test_pauses_at_any_moment_lose_and_repeat_nothing(
+    records: list[tuple[bytes, bytes]], seed: int, fetch: int, delay: int
+) -> None:
+    """Rebalances that leave the lane here, while deliveries are on their way, change nothing."""
+
+    async def scenario() -> Bench:
+        dice = random.Random(seed)
+        bench = Bench()
+        bench.write(records)
+        worker = bench.worker()
+        worker.delay = delay
+        for _ in range(6):
+            worker.lane.start(fresh=dice.random() < 0.3)
+            for _ in range(dice.randrange(25)):
+                worker.pump(fetch)
+                await asyncio.sleep(0)
+            await worker.lane.pause(dice.choice([0.0, 1.0]))
+            for _ in range(dice.randrange(3)):
+                worker.pump(fetch)
+        worker.lane.start(fresh=False)
+        await worker.drain(fetch)
+        await worker.lane.close(1.0)
         return bench
 
     bench = asyncio.run(scenario())

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -95,6 +96,9 @@ class Worker:
             clock=time.monotonic,
         )
         self.lane = Lane(self.processor, 0, parts)
+        self.delay = 0
+        self.wanted: dict[Partition, bool] = {}
+        self._on_the_way: deque[list[tuple[Partition, Sequence[Record], int]]] = deque()
 
     async def running(self) -> None:
         """Wait until the lane is open."""
@@ -105,15 +109,24 @@ class Worker:
         raise AssertionError(f"the lane is {self.lane.state}")
 
     def pump(self, most: int = 5) -> None:
-        """Fetch once from each input that the lane wants."""
-        for at in (URGENT, INPUT):
-            if self.lane.wants(at):
-                epoch = self.lane.epoch
-                records = self.inputs.fetch(at, most)
-                if records:
-                    self.lane.offer(at, records, epoch)
+        """Deliver what was fetched `delay` calls ago, then fetch from each input that the lane wants.
 
-    async def drain(self, most: int = 5, patience: int = 20_000) -> None:
+        Between fetch and delivery the lane may fail, pause, seek and open again, as it may with Kafka.
+        """
+        while len(self._on_the_way) > self.delay:
+            for at, records, epoch in self._on_the_way.popleft():
+                self.lane.offer(at, records, epoch)
+        fetched = []
+        for at in (URGENT, INPUT):
+            if self.wanted.get(at):
+                records, epoch = self.inputs.fetch(at, most)
+                if records:
+                    fetched.append((at, records, epoch))
+            # A fetch goes on for a while: what it brings was asked for before.
+            self.wanted[at] = self.lane.wants(at)
+        self._on_the_way.append(fetched)
+
+    async def drain(self, most: int = 5, patience: int = 5_000) -> None:
         """Feed the lane until everything in the input is committed."""
         for _ in range(patience):
             self.pump(most)
