@@ -130,6 +130,13 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             if records and (at := Partition(tp.topic, tp.partition))
         }
 
+    def is_member(self) -> bool:
+        """Whether the group's coordinator is known and knows us."""
+        if self._consumer is None:
+            return False
+        coordinator = self._consumer._coordinator
+        return coordinator.coordinator_id is not None and bool(coordinator.member_id)
+
     async def keep_membership(self) -> None:
         """Say that we live although we fetch nothing.
 

@@ -17,7 +17,7 @@ import structlog
 import uvloop
 from mode import Service
 
-from schemas.errors import RetryLater, StopWorker
+from schemas.errors import RetryLater, ShelfstreamError, StopWorker
 from streams.agents import AGENTS, Agents, make_agents
 from streams.app import LaneApp, build_app
 from streams.backoff import Backoff
@@ -27,6 +27,7 @@ from streams.clients import consumer_options
 from streams.health import HealthServer
 from streams.lane import Lane
 from streams.logs import configure_logs
+from streams.membership import MembershipWatch
 from streams.metrics import Metrics
 from streams.monitor import Monitor
 from streams.options import with_settings
@@ -37,6 +38,10 @@ from streams.status import WorkerStatus
 from streams.transport import LaneConsumer
 
 log = structlog.get_logger()
+
+
+class GroupLost(ShelfstreamError):
+    """The consumer group does not know this worker any more; a new process must take its place."""
 
 
 class Surroundings(Service):
@@ -65,6 +70,8 @@ class Surroundings(Service):
         self._follower = follower
         self._monitor = monitor
         self._health = HealthServer(monitor.status, monitor.metrics, self._watch)
+        patience_s = 4 * settings.session_timeout_s + settings.rebalance_timeout_s
+        self._membership = MembershipWatch(patience_s, time.monotonic())
 
     async def on_start(self) -> None:
         """Listen, and begin to follow the catalogue."""
@@ -86,6 +93,26 @@ class Surroundings(Service):
         while not self.should_stop:
             await asyncio.sleep(1.0)
             self._watch()
+            await self._watch_membership()
+
+    async def _watch_membership(self) -> None:
+        """Stop a worker that its group has lost although Kafka answers: started anew, it will join again."""
+        member = self._app.started and self._app.consumer.thread.is_member()
+        if not self._membership.lost(member, time.monotonic()):
+            return
+        try:
+            await asyncio.to_thread(verify_topics, self._settings)
+        except RetryLater as error:
+            self._monitor.status.broker_error = str(error)
+            self._membership.forgive(time.monotonic())
+        else:
+            await self._app.crash(
+                GroupLost(
+                    f"no member of the group {self._settings.app_id} for {self._membership.patience_s:.0f} s,"
+                    " although Kafka answers; starting the worker anew helps, unless the broker refuses its"
+                    " settings: see the log above"
+                )
+            )
 
     def _watch(self) -> None:
         self._monitor.watch_dead_letters(self._app.factory.dead_letters)
@@ -178,7 +205,7 @@ def _run(settings: Settings, agents: Agents, slot: Slot, monitor: Monitor) -> No
         runner.execute_from_commandline()
     finally:
         reason = app.crash_reason
-        if isinstance(reason, StopWorker):
+        if isinstance(reason, StopWorker | GroupLost):
             raise reason
 
 

@@ -3,6 +3,7 @@
 import fcntl
 import functools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -11,7 +12,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -312,15 +313,19 @@ def jars() -> Path:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of this machine that were free a moment ago, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports that were free a moment ago, all different, and below those of outgoing connections.
+
+    A client that keeps connecting to a port among the latter, while its broker is away, may end up connected
+    to itself.
+    """
+    ports: list[int] = []
+    while len(ports) < count:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in ports:
+                ports.append(port)
+    return ports
 
 
 class _WhyEnded(Protocol):
