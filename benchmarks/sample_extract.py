@@ -20,7 +20,7 @@ import click
 import msgspec
 
 from benchmarks.affinity_recall import PRODUCT_CODE, TABLE
-from streams.sample_shop import FOLDER, SHOP_ID
+from streams.demo.sample_shop import FOLDER, SHOP_ID
 
 
 @dataclass(frozen=True)

@@ -11,20 +11,20 @@ import faust
 import structlog
 from yarl import URL
 
-from streams.backoff import TokenBucket
-from streams.burial import Burial
+from streams.agents.burial import Burial
 from streams.clients import aiokafka_options, consumer_options
-from streams.lane import Lane
-from streams.lane_parts import LaneLimits, LaneParts, Observer
-from streams.lanes import Lanes
-from streams.ledger import KafkaLedger
-from streams.records import Partition, Processor
-from streams.restoration import Progress, open_reader, restore
+from streams.lanes.backoff import TokenBucket
+from streams.lanes.lane import Lane
+from streams.lanes.lane_parts import LaneLimits, LaneParts, Observer
+from streams.lanes.lanes import Lanes
+from streams.lanes.ledger import KafkaLedger
+from streams.lanes.records import Partition, Processor
+from streams.lanes.restoration import Progress, open_reader, restore
+from streams.lanes.stores import MemoryStore, RocksStore, Store
+from streams.lanes.tables import Table, Tables, TableSpec
+from streams.lanes.transport import Delivery, LaneConsumer, LaneTopic
+from streams.lanes.versions import check_versions
 from streams.settings import Settings
-from streams.stores import MemoryStore, RocksStore, Store
-from streams.tables import Table, Tables, TableSpec
-from streams.transport import Delivery, LaneConsumer, LaneTopic
-from streams.versions import check_versions
 
 log = structlog.get_logger()
 

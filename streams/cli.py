@@ -6,17 +6,17 @@ from typing import cast
 import click
 
 COMMANDS: dict[str, str] = {
-    "demo": "streams.demo:demo",
+    "demo": "streams.demo.command:demo",
     "worker": "streams.worker:worker",
-    "settings": "streams.settings_command:settings",
-    "topics": "streams.topics_command:topics",
-    "metrics": "streams.metrics_command:metrics",
-    "replay": "streams.replay_command:replay",
-    "dead-letters": "streams.dead_letters_command:dead_letters",
-    "enrich": "streams.offline_enrich:enrich",
-    "train": "streams.train_command:train",
-    "affinity": "streams.offline_affinity:affinity",
-    "contracts": "streams.contracts_command:contracts",
+    "settings": "streams.commands.settings_command:settings",
+    "topics": "streams.commands.topics_command:topics",
+    "metrics": "streams.commands.metrics_command:metrics",
+    "replay": "streams.commands.replay_command:replay",
+    "dead-letters": "streams.commands.dead_letters_command:dead_letters",
+    "enrich": "streams.commands.offline_enrich:enrich",
+    "train": "streams.commands.train_command:train",
+    "affinity": "streams.commands.offline_affinity:affinity",
+    "contracts": "streams.commands.contracts_command:contracts",
 }
 
 

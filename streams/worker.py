@@ -18,24 +18,24 @@ import uvloop
 from mode import Service
 
 from schemas.errors import RetryLater, ShelfstreamError, StopWorker
-from streams.agents import AGENTS, Agents, make_agents
+from streams.agents.catalogue import CatalogueFollower
+from streams.agents.roster import AGENTS, Agents, make_agents
 from streams.app import LaneApp, build_app
-from streams.backoff import Backoff
-from streams.broker_admin import verify_topics
-from streams.catalogue import CatalogueFollower
 from streams.clients import consumer_options
-from streams.health import HealthServer
-from streams.lane import Lane
-from streams.logs import configure_logs
-from streams.membership import MembershipWatch
-from streams.metrics import Metrics
-from streams.monitor import Monitor
+from streams.lanes.backoff import Backoff
+from streams.lanes.lane import Lane
+from streams.lanes.membership import MembershipWatch
+from streams.lanes.records import Partition
+from streams.lanes.slots import Slot
+from streams.lanes.transport import LaneConsumer
+from streams.operations.broker_admin import verify_topics
+from streams.operations.health import HealthServer
+from streams.operations.logs import configure_logs
+from streams.operations.metrics import Metrics
+from streams.operations.monitor import Monitor
+from streams.operations.status import WorkerStatus
 from streams.options import with_settings
-from streams.records import Partition
 from streams.settings import Settings
-from streams.slots import Slot
-from streams.status import WorkerStatus
-from streams.transport import LaneConsumer
 
 log = structlog.get_logger()
 

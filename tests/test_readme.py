@@ -15,7 +15,7 @@ from schemas.codec import decode_product_created, decode_user_behavior, encode
 from schemas.events import DecisionOutcome
 from schemas.keys import shopper_id
 from streams.cli import COMMANDS, main
-from streams.sample_shop import iter_baskets, iter_products
+from streams.demo.sample_shop import iter_baskets, iter_products
 from streams.settings import NAMES, Settings, shown, variable
 from tests.support.deployment import Deployment
 from tests.support.kafka import StartableKafka

@@ -19,7 +19,7 @@ from models.behavior_parameters import BehaviorParameters
 from schemas.codec import decode_user_behavior, encode
 from schemas.events import Relation, UserBehavior
 from schemas.keys import shopper_id
-from streams.sample_shop import iter_baskets, iter_products
+from streams.demo.sample_shop import iter_baskets, iter_products
 from tests.support.deployment import Deployment
 from tests.support.kafka import StartableKafka
 

@@ -18,7 +18,7 @@ from schemas.errors import InvalidEvent
 from schemas.events import EVENTS, Event
 from schemas.examples import EXAMPLES
 from streams.cli import main
-from streams.contracts_command import public_topics
+from streams.commands.contracts_command import public_topics
 
 # What the codec checks and a schema cannot: plausible times, and forms of them beyond RFC 3339.
 TIMES = ("occurred_at", "as_of", "session")

@@ -10,11 +10,11 @@ from models.deltas import FORGET, DeltaBuilder
 from schemas.codec import decode_affinity_updated, encode
 from schemas.events import Decision, DecisionOutcome, Embedding, ProductEnriched, Relation
 from schemas.keys import partition_for
-from streams.affinity import AffinityProcessor, affinities_table
-from streams.burial import Burial
-from streams.catalogue import Catalogue
-from streams.records import Output
-from streams.tables import Tables
+from streams.agents.affinity import AffinityProcessor, affinities_table
+from streams.agents.burial import Burial
+from streams.agents.catalogue import Catalogue
+from streams.lanes.records import Output
+from streams.lanes.tables import Tables
 from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, DEAD_LETTER, PRODUCT_ENRICHED
 from tests.support.processing import Source, header, reasons, settled, tables_of, to
 

@@ -17,8 +17,8 @@ from schemas.dead_letter import (
 )
 from schemas.errors import InvalidEvent
 from schemas.events import Source
-from streams.burial import MOVED_FROM, ORIGIN, Burial, input_of, source_of
-from streams.records import MemoryRecord
+from streams.agents.burial import MOVED_FROM, ORIGIN, Burial, input_of, source_of
+from streams.lanes.records import MemoryRecord
 from streams.topics import CATEGORY_FEEDBACK, DEAD_LETTER, PRODUCT_CREATED, PRODUCT_REPARTITION
 
 ERROR = InvalidEvent("invalid-field", "$.title: is a number; write a text", "$.title")

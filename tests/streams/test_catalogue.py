@@ -19,8 +19,8 @@ from schemas.events import (
     Tag,
     TagSource,
 )
-from streams.catalogue import Catalogue
-from streams.records import MemoryRecord
+from streams.agents.catalogue import Catalogue
+from streams.lanes.records import MemoryRecord
 from streams.topics import PRODUCT_ENRICHED
 
 

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from schemas.dead_letter import DESCRIPTIONS
 from schemas.errors import InvalidEvent, StopWorker
 from schemas.keys import partition_for
-from streams.broker_admin import BrokerAdmin
-from streams.burial import ORIGIN, Burial
-from streams.copying import TransactionalSender
-from streams.dead_letter_view import PREVIEW_BYTES, as_json, full_text, iso, preview, printable
-from streams.dead_letters import UNKNOWN, Choice, Overview, parse, parse_places, way_back
-from streams.dead_letters_command import dead_letters as command
+from streams.agents.burial import ORIGIN, Burial
+from streams.commands.dead_letters_command import dead_letters as command
 from streams.embedded import EmbeddedBroker
-from streams.positions import START
-from streams.ranges import OffsetRange
-from streams.records import MemoryRecord, Output
-from streams.redrive import DeadLetterReader, read_receipt, receipt, redrive
+from streams.lanes.records import MemoryRecord, Output
+from streams.operations.broker_admin import BrokerAdmin
+from streams.operations.copying import TransactionalSender
+from streams.operations.dead_letter_view import PREVIEW_BYTES, as_json, full_text, iso, preview, printable
+from streams.operations.dead_letters import UNKNOWN, Choice, Overview, parse, parse_places, way_back
+from streams.operations.positions import START
+from streams.operations.ranges import OffsetRange
+from streams.operations.redrive import DeadLetterReader, read_receipt, receipt, redrive
 from streams.settings import Settings
 from streams.topics import DEAD_LETTER, desired, redriven
 from tests.support.kafka import Kafka

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import StopWorker
-from streams.demo_process import DemoWorker
+from streams.demo.process import DemoWorker
 from streams.embedded import EmbeddedBroker
 
 DEMO = (sys.executable, "-P", "-c", "from streams.cli import main; main()", "demo")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from schemas.codec import decode_category_feedback, decode_product_created, decode_user_behavior
 from schemas.envelope import parse_headers
 from schemas.errors import InvalidEvent
-from streams.demo_feed import Feed, FeedRecord, Pace, later, scattered, shop_groups
-from streams.demo_incidents import CANDLE_HOLDERS, make_incidents
-from streams.sample_shop import iter_baskets, iter_products
+from streams.demo.feed import Feed, FeedRecord, Pace, later, scattered, shop_groups
+from streams.demo.incidents import CANDLE_HOLDERS, make_incidents
+from streams.demo.sample_shop import iter_baskets, iter_products
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED, USER_BEHAVIOR
 
 PRODUCTS = list(iter_products())[:300]

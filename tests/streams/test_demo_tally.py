@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events import DecisionOutcome, Relation
-from streams.demo_accounts import Account, accounts, settled
-from streams.demo_pairs import EVERY_S, FRESH, Pairs
-from streams.demo_readings import Reading, read_worker
-from streams.demo_rhythm import Rhythm, Seen
-from streams.demo_tally import SHOPPERS, Tally, printable
+from streams.demo.accounts import Account, accounts, settled
+from streams.demo.pairs import EVERY_S, FRESH, Pairs
+from streams.demo.readings import Reading, read_worker
+from streams.demo.rhythm import Rhythm, Seen
+from streams.demo.tally import SHOPPERS, Tally, printable
 from tests.support.demo import Outputs, affinity, enriched, review, shopper
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from streams.metrics_command import manual as metrics_manual
-from streams.replay import REPLAY
+from streams.commands.metrics_command import manual as metrics_manual
+from streams.commands.settings_command import manual as settings_manual
+from streams.commands.topics_command import manual as topics_manual
+from streams.commands.topics_command import topics
+from streams.operations.replay import REPLAY
 from streams.settings import Settings
-from streams.settings_command import manual as settings_manual
-from streams.topics_command import manual as topics_manual
-from streams.topics_command import topics
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

@@ -11,12 +11,12 @@ from schemas.dead_letter import SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC, S
 from schemas.events import DecisionOutcome, ProductEnriched
 from schemas.events import Source as Origin
 from schemas.keys import partition_for
-from streams.burial import Burial
-from streams.enrich import EnrichProcessor, products_table
-from streams.inference import InferenceThread
-from streams.records import MemoryRecord, Output
-from streams.stores import Checkpoint
-from streams.tables import Tables
+from streams.agents.burial import Burial
+from streams.agents.enrich import EnrichProcessor, products_table
+from streams.agents.inference import InferenceThread
+from streams.lanes.records import MemoryRecord, Output
+from streams.lanes.stores import Checkpoint
+from streams.lanes.tables import Tables
 from streams.topics import (
     CATEGORY_FEEDBACK,
     DEAD_LETTER,

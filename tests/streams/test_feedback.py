@@ -13,7 +13,7 @@ from schemas.events import (
     Source,
     Verdict,
 )
-from streams.feedback import corrected
+from streams.agents.feedback import corrected
 
 SHOES, DOGS = 187, 5
 SOURCE = Source(topic="category-feedback", partition=0, offset=1)

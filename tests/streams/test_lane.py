@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import RetryLater, StopWorker
-from streams.lane_parts import LaneLimits
-from streams.records import Output, Record
-from streams.stores import MemoryStore
-from streams.tables import Tables
+from streams.lanes.lane_parts import LaneLimits
+from streams.lanes.records import Output, Record
+from streams.lanes.stores import MemoryStore
+from streams.lanes.tables import Tables
 from tests.support.lanes import COUNTS, INPUT, URGENT, Bench, expected_counts, grouped
 
 records_of = st.lists(

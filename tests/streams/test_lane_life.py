@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.errors import RetryLater
-from streams.lane import Lane
-from streams.lane_parts import BatchReport, LaneLimits, LaneState, Observer
-from streams.records import Output, Partition, Record
-from streams.restoration import Progress
-from streams.stores import RocksStore
-from streams.tables import Tables
+from streams.lanes.lane import Lane
+from streams.lanes.lane_parts import BatchReport, LaneLimits, LaneState, Observer
+from streams.lanes.records import Output, Partition, Record
+from streams.lanes.restoration import Progress
+from streams.lanes.stores import RocksStore
+from streams.lanes.tables import Tables
 from tests.support.lanes import COUNTS, INPUT, QUICK, Bench, Worker, expected_counts, grouped
 
 

@@ -7,8 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streams.lane_queue import LaneQueue
-from streams.records import MemoryRecord, Partition, Record, size_of
+from streams.lanes.lane_queue import LaneQueue
+from streams.lanes.records import MemoryRecord, Partition, Record, size_of
 
 FIRST, SECOND = Partition("first", 0), Partition("second", 0)
 RECORDS, BYTES = 5, 40

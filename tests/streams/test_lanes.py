@@ -7,11 +7,11 @@ from typing import cast
 import pytest
 from structlog.testing import capture_logs
 
-from streams.lane import Lane
-from streams.lanes import Lanes
-from streams.records import Output, Partition, Processor, Record
-from streams.tables import Tables
-from streams.transport import Delivery
+from streams.lanes.lane import Lane
+from streams.lanes.lanes import Lanes
+from streams.lanes.records import Output, Partition, Processor, Record
+from streams.lanes.tables import Tables
+from streams.lanes.transport import Delivery
 from tests.support.lanes import INPUT, URGENT, Bench
 
 

@@ -7,9 +7,9 @@ from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as Assignment
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from streams.ledger import Fenced, KafkaLedger, Ledger
-from streams.memory import MemoryBroker, MemoryLedger
-from streams.records import Output, Partition
+from streams.lanes.ledger import Fenced, KafkaLedger, Ledger
+from streams.lanes.memory import MemoryBroker, MemoryLedger
+from streams.lanes.records import Output, Partition
 from tests.support.kafka import Kafka
 
 

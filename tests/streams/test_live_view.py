@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
-from streams.demo_accounts import accounts
-from streams.demo_lines import line
-from streams.demo_readings import Reading
-from streams.demo_scene import Scene
-from streams.demo_summary import summary
-from streams.demo_tally import Tally
-from streams.live_view import LOW, LiveView, screen
-from streams.live_view_bars import bar, cut, shortened, sparkline
+from streams.demo.accounts import accounts
+from streams.demo.lines import line
+from streams.demo.live_view import LOW, LiveView, screen
+from streams.demo.live_view_bars import bar, cut, shortened, sparkline
+from streams.demo.readings import Reading
+from streams.demo.scene import Scene
+from streams.demo.summary import summary
+from streams.demo.tally import Tally
 from tests.support.demo import NOON, Outputs, affinity, enriched, review, shopper
 
 LONG = "RED HANGING HEART T-LIGHT HOLDER WITH A VERY LONG NAME " * 3

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from streams.logs import configure_logs
+from streams.operations.logs import configure_logs
 
 
 @pytest.fixture(autouse=True)
@@ -30,10 +30,10 @@ def _lines(stream: io.StringIO) -> list[dict[str, object]]:
 def test_ours_and_a_librarys_lines_have_one_form() -> None:
     stream = io.StringIO()
     configure_logs("json", stream=stream, worker_id="w1")
-    structlog.get_logger("streams.lane").info("batch committed", records=3)
+    structlog.get_logger("streams.lanes.lane").info("batch committed", records=3)
     logging.getLogger("faust.app").warning("slow %s", "broker")
     ours, theirs = _lines(stream)
-    assert (ours["event"], ours["records"], ours["logger"]) == ("batch committed", 3, "streams.lane")
+    assert (ours["event"], ours["records"], ours["logger"]) == ("batch committed", 3, "streams.lanes.lane")
     assert (theirs["event"], theirs["level"], theirs["logger"]) == ("slow broker", "warning", "faust.app")
     assert ours["worker_id"] == theirs["worker_id"] == "w1"
     assert str(ours["timestamp"]).endswith("Z")

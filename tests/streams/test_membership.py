@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.membership import MembershipWatch
+from streams.lanes.membership import MembershipWatch
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 20)), max_size=40))

@@ -2,8 +2,8 @@
 
 from click.testing import CliRunner
 
-from streams.metrics import METRICS, Metrics
-from streams.metrics_command import metrics as command
+from streams.commands.metrics_command import metrics as command
+from streams.operations.metrics import METRICS, Metrics
 
 
 def test_every_metric_of_ours_is_in_the_manual_and_every_line_of_it_is_served() -> None:

@@ -8,15 +8,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from schemas.errors import InvalidEvent, RetryLater
-from streams.backoff import TokenBucket
-from streams.burial import Burial
-from streams.lane import Lane
-from streams.lane_parts import BatchReport, LaneState
-from streams.ledger import Fenced
-from streams.metrics import Metrics
-from streams.monitor import Monitor
-from streams.records import MemoryRecord, Output, Partition
-from streams.status import LaneStatus, WorkerStatus
+from streams.agents.burial import Burial
+from streams.lanes.backoff import TokenBucket
+from streams.lanes.lane import Lane
+from streams.lanes.lane_parts import BatchReport, LaneState
+from streams.lanes.ledger import Fenced
+from streams.lanes.records import MemoryRecord, Output, Partition
+from streams.operations.metrics import Metrics
+from streams.operations.monitor import Monitor
+from streams.operations.status import LaneStatus, WorkerStatus
 from streams.topics import DEAD_LETTER, ENRICHMENT_REVIEW, PRODUCT_CREATED, PRODUCT_ENRICHED
 
 AT = Partition(PRODUCT_CREATED, 3)

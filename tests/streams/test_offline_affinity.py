@@ -9,9 +9,9 @@ from click.testing import CliRunner, Result
 
 from schemas.codec import decode_affinity_updated, encode
 from schemas.events import Action, Relation, UserBehavior
-from streams import offline_affinity
 from streams.cli import main
-from streams.event_lines import REPORTED
+from streams.commands import offline_affinity
+from streams.commands.event_lines import REPORTED
 from tests.support.behavior import Affinities, behavior, brute_force
 
 SHOP = [

@@ -7,9 +7,9 @@ from schemas.codec import decode_product_enriched
 from schemas.envelope import parse_headers
 from schemas.events import Decision, DecisionOutcome, ProductEnriched
 from schemas.keys import partition_for
-from streams.burial import ORIGIN
-from streams.outputs import OutputMaker
-from streams.records import Headers, MemoryRecord, Output
+from streams.agents.burial import ORIGIN
+from streams.agents.outputs import OutputMaker
+from streams.lanes.records import Headers, MemoryRecord, Output
 from streams.topics import PRODUCT_CREATED, PRODUCT_ENRICHED
 
 TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

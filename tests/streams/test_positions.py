@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.positions import END, START, Position, parse_position
-from streams.ranges import OffsetRange, clamp
-from streams.replay import resume
+from streams.operations.positions import END, START, Position, parse_position
+from streams.operations.ranges import OffsetRange, clamp
+from streams.operations.replay import resume
 
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 

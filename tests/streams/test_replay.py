@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from schemas.errors import StopWorker
 from schemas.keys import partition_for
-from streams.burial import ORIGIN
+from streams.agents.burial import ORIGIN
+from streams.commands.replay_command import replay as command
 from streams.embedded import EmbeddedBroker
-from streams.positions import END, START, Position
-from streams.ranges import OffsetRange
-from streams.records import MemoryRecord, Output
-from streams.replay import REPLAY, Plan, Replay, resolve_to
-from streams.replay_command import replay as command
+from streams.lanes.records import MemoryRecord, Output
+from streams.operations.positions import END, START, Position
+from streams.operations.ranges import OffsetRange
+from streams.operations.replay import REPLAY, Plan, Replay, resolve_to
 from streams.settings import Settings
 from tests.support.kafka import Kafka
 from tests.support.topic import create_topic, read_all, write

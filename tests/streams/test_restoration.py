@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.memory import MemoryBroker, MemoryReader
-from streams.records import Output, Partition, Record
-from streams.restoration import STALE_MS, restore
-from streams.stores import Checkpoint, MemoryStore
-from streams.tables import Table, Tables, TableSpec
+from streams.lanes.memory import MemoryBroker, MemoryReader
+from streams.lanes.records import Output, Partition, Record
+from streams.lanes.restoration import STALE_MS, restore
+from streams.lanes.stores import Checkpoint, MemoryStore
+from streams.lanes.tables import Table, Tables, TableSpec
 
 ROWS: TableSpec[bytes] = TableSpec("rows", "changelog", bytes, bytes)
 AT = Partition("changelog", 2)

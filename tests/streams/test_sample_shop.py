@@ -1,7 +1,7 @@
 """The shipped shop is whole: attributed, in order, and every purchase is of a listed product."""
 
 from schemas.events import Action
-from streams.sample_shop import FOLDER, iter_baskets, iter_products
+from streams.demo.sample_shop import FOLDER, iter_baskets, iter_products
 
 
 def test_every_purchase_is_of_a_listed_product_and_in_order_of_time() -> None:

@@ -13,10 +13,10 @@ from schemas.codec import decode_shopper_updated
 from schemas.dead_letter import SOURCE_OFFSET
 from schemas.events import Relation
 from schemas.keys import partition_for
-from streams.burial import Burial
-from streams.records import MemoryRecord, Output
-from streams.sessions import SessionsProcessor, shoppers_table
-from streams.tables import Tables
+from streams.agents.burial import Burial
+from streams.agents.sessions import SessionsProcessor, shoppers_table
+from streams.lanes.records import MemoryRecord, Output
+from streams.lanes.tables import Tables
 from streams.topics import CO_BEHAVIOR, DEAD_LETTER, SHOPPER_UPDATED, USER_BEHAVIOR
 from tests.support.processing import NOW_MS, Source, header, reasons, settled, tables_of, to
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import StopWorker
-from streams import slots
-from streams.slots import Slot
+from streams.lanes import slots
+from streams.lanes.slots import Slot
 
 _HOLDER = """
 import pathlib, sys, time
-from streams.slots import Slot
+from streams.lanes.slots import Slot
 slot = Slot(pathlib.Path(sys.argv[1]))
 print(slot.number, flush=True)
 time.sleep(60)

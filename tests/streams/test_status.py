@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import StopWorker
-from streams.health import HealthServer
-from streams.lane_parts import LaneState
-from streams.metrics import Metrics
-from streams.status import Rate, WorkerStatus
-from streams.status_page import render
+from streams.lanes.lane_parts import LaneState
+from streams.operations.health import HealthServer
+from streams.operations.metrics import Metrics
+from streams.operations.status import Rate, WorkerStatus
+from streams.operations.status_page import render
 
 
 def running_worker() -> WorkerStatus:

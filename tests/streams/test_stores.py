@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.stores import Checkpoint, MemoryStore, RocksStore, Store
+from streams.lanes.stores import Checkpoint, MemoryStore, RocksStore, Store
 
 Changes = Mapping[bytes, bytes | None]
 
@@ -139,7 +139,7 @@ def test_rows_on_disk_outlive_the_process(
 
 _KILLED = """
 import os, pathlib, signal, sys
-from streams.stores import Checkpoint, RocksStore
+from streams.lanes.stores import Checkpoint, RocksStore
 store = RocksStore(pathlib.Path(sys.argv[1]))
 for number in range(50):
     store.apply({b"a": b"%d" % number, b"b": b"%d" % number}, Checkpoint((number, number)))
@@ -179,7 +179,7 @@ def test_a_damaged_directory_is_begun_anew(tmp_path: Path, folder: str, damaged:
 
 _SECOND = """
 import pathlib, sys
-from streams.stores import RocksStore
+from streams.lanes.stores import RocksStore
 try:
     RocksStore(pathlib.Path(sys.argv[1]))
 except OSError as error:

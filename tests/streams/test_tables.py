@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from schemas.errors import InvalidEvent, RetryLater
-from streams.records import Output, Partition
-from streams.stores import Checkpoint, MemoryStore
-from streams.tables import StateDamaged, Table, Tables, TableSpec
+from streams.lanes.records import Output, Partition
+from streams.lanes.stores import Checkpoint, MemoryStore
+from streams.lanes.tables import StateDamaged, Table, Tables, TableSpec
 
 NUMBERS: TableSpec[int] = TableSpec("numbers", "numbers-changelog", lambda row: b"%d" % row, int)
 NAMES: TableSpec[bytes] = TableSpec("names", "names-out", bytes, bytes, is_output=True)

@@ -23,7 +23,7 @@ from faust.types import TP, ConsumerMessage
 from yarl import URL
 
 from streams.app import LaneApp
-from streams.transport import Delivery, LaneConsumer, LaneConsumerThread, LaneTopic, LaneTransport
+from streams.lanes.transport import Delivery, LaneConsumer, LaneConsumerThread, LaneTopic, LaneTransport
 
 OVERRIDES: list[tuple[Any, Any, str]] = [
     (LaneTransport, driver.Transport, "Consumer"),

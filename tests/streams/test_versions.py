@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import StopWorker
-from streams.versions import TESTED, check_versions
+from streams.lanes.versions import TESTED, check_versions
 
 
 def test_this_environment_has_the_tested_versions() -> None:

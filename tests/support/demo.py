@@ -23,7 +23,7 @@ from schemas.events import (
     Tag,
     TagSource,
 )
-from streams.demo_tally import Tally
+from streams.demo.tally import Tally
 
 NOON = datetime(2010, 12, 1, 12, tzinfo=UTC)
 

@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from streams.lane import Lane
-from streams.lane_parts import LaneLimits, LaneParts, LaneState, Observer
-from streams.memory import MemoryBroker, MemoryInputs, MemoryLedger, MemoryReader
-from streams.records import Output, Partition, Record
-from streams.restoration import restore
-from streams.stores import MemoryStore, Store
-from streams.tables import Table, Tables, TableSpec
+from streams.lanes.lane import Lane
+from streams.lanes.lane_parts import LaneLimits, LaneParts, LaneState, Observer
+from streams.lanes.memory import MemoryBroker, MemoryInputs, MemoryLedger, MemoryReader
+from streams.lanes.records import Output, Partition, Record
+from streams.lanes.restoration import restore
+from streams.lanes.stores import MemoryStore, Store
+from streams.lanes.tables import Table, Tables, TableSpec
 
 INPUT = Partition("in", 0)
 URGENT = Partition("urgent", 0)

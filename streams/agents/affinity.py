@@ -1,0 +1,124 @@
+"""The affinity agent: co-behaviour deltas and enriched products in, related products out."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from models.affinity import AffinityRow, affinity_updated, forget
+from models.behavior_parameters import BehaviorParameters
+from models.delta_codec import decode_deltas
+from models.deltas import DeltaBuilder, Deltas
+from schemas.errors import InvalidEvent
+from streams.agents.burial import Burial
+from streams.agents.catalogue import Catalogue
+from streams.agents.outputs import OutputMaker
+from streams.agents.sessions import co_behavior
+from streams.lanes.records import Output, Record
+from streams.lanes.tables import Table, Tables, TableSpec
+from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, PRODUCT_ENRICHED
+
+
+def affinities_table(changelog: str) -> TableSpec[AffinityRow]:
+    """The table of products' rows, kept in the topic `changelog`."""
+    return TableSpec("affinities", changelog, AffinityRow.to_bytes, AffinityRow.from_bytes)
+
+
+class AffinityProcessor:
+    """Keeps a row per product and publishes its best neighbours when they changed enough to matter.
+
+    Args:
+        table: the products' table.
+        partitions: the number of partitions of every topic.
+        parameters: half-life, bounds and the publishing threshold.
+        catalogue: finds products with a similar text, for those without behaviour yet.
+        burial: makes dead letters.
+    """
+
+    name = "affinity"
+    topics = (PRODUCT_ENRICHED, CO_BEHAVIOR)
+
+    def __init__(
+        self,
+        table: TableSpec[AffinityRow],
+        partitions: int,
+        parameters: BehaviorParameters,
+        catalogue: Catalogue,
+        burial: Burial,
+    ) -> None:
+        self._table = table
+        self._partitions = partitions
+        self._parameters = parameters
+        self._catalogue = catalogue
+        self._bury = burial
+        self._make = OutputMaker(self.name, partitions)
+
+    async def process(self, records: Sequence[Record], tables: Tables) -> list[Output]:
+        """See `Processor.process`. Numbers are crunched off the event loop: it has other lanes to serve."""
+        work = self._products if records[0].topic == PRODUCT_ENRICHED else self._deltas
+        return await asyncio.to_thread(work, records, tables.of(self._table))
+
+    def _deltas(self, records: Sequence[Record], table: Table[AffinityRow]) -> list[Output]:
+        """Merge the batch's deltas into rows, then publish each touched product at most once."""
+        outputs: list[Output] = []
+        decoded: list[Deltas] = []
+        for record in records:
+            try:
+                decoded.append(decode_deltas(record.value or b""))
+            except InvalidEvent as error:
+                outputs.append(self._bury(record, error, "decode"))
+        if not decoded:
+            return outputs
+        # Joined, each row is pruned once a batch, which is cheaper and loses fewer neighbours.
+        for product, deltas in Deltas.joined(decoded).by_product():
+            row = table.get(product.encode()) or AffinityRow.empty()
+            outputs.extend(self._publish(product, row.merged(deltas, self._parameters), table, records[-1]))
+        return outputs
+
+    def _products(self, records: Sequence[Record], table: Table[AffinityRow]) -> list[Output]:
+        """Withdraw products that are gone; give those without behaviour neighbours by their text."""
+        self._catalogue.learn(records)
+        outputs: list[Output] = []
+        forgotten = DeltaBuilder()
+        last = {record.key: record for record in records if record.key is not None}
+        alike = self._alike(last, table)
+        for key, record in last.items():
+            row = table.get(key)
+            product = key.decode()
+            if record.value is None:
+                if row is not None:
+                    forget(product, row, forgotten)
+                table.put(key, None)
+                outputs.append(self._make.tombstone(AFFINITY_UPDATED, product, record))
+            elif row is None or not row.neighbours():
+                outputs.extend(
+                    self._publish(product, row or AffinityRow.empty(), table, record, alike.get(product, ()))
+                )
+        if len(forgotten):
+            outputs.extend(co_behavior(forgotten, self._partitions, records[-1], self.name))
+        return outputs
+
+    def _alike(
+        self, last: Mapping[bytes, Record], table: Table[AffinityRow]
+    ) -> Mapping[str, Sequence[tuple[str, float]]]:
+        """The nearest texts of those products that have no behaviour yet, searched for all at once."""
+        lonely = [
+            key.decode()
+            for key, record in last.items()
+            if record.value is not None and ((row := table.get(key)) is None or not row.neighbours())
+        ]
+        return self._catalogue.similar(lonely, self._parameters.top_k)
+
+    def _publish(
+        self,
+        product: str,
+        row: AffinityRow,
+        table: Table[AffinityRow],
+        cause: Record,
+        similar: Sequence[tuple[str, float]] = (),
+    ) -> list[Output]:
+        """Store the row; say something if there is something new to say."""
+        update = affinity_updated(product, row, self._parameters, similar)
+        if not row.changed_enough(update, self._parameters):
+            table.put(product.encode(), row)
+            return []
+        table.put(product.encode(), row.published(update))
+        return [self._make.event(update, product, cause)]

@@ -1,0 +1,76 @@
+"""Dead letters: a record's original bytes, and in the headers why and where it failed."""
+
+import re
+
+from schemas.dead_letter import ATTEMPT, dead_letter_headers
+from schemas.events import Source
+from streams.lanes.records import Output, Record
+from streams.topics import DEAD_LETTER, PRODUCT_REPARTITION
+
+ORIGIN = "shelfstream.origin"
+"""The header that tells where a record stood first, `topic:partition:offset`: replays, redrives and moves to
+another partition keep it, so that what derives from the record keeps its identity."""
+
+MOVED_FROM = "shelfstream.moved-from"
+"""The header that tells from which topic a record was moved to its key's partition."""
+
+
+def source_of(record: Record) -> Source:
+    """Where the record was first written: of a replayed, redriven or moved one, not where it is now."""
+    for name, value in record.headers:
+        if name == ORIGIN and value is not None and (origin := _ORIGIN.fullmatch(value)) is not None:
+            topic, partition, offset = origin.groups()
+            return Source(topic=topic.decode(), partition=int(partition), offset=int(offset))
+    return Source(topic=record.topic, partition=record.partition, offset=record.offset)
+
+
+def input_of(record: Record) -> str:
+    """The input topic that decides how the record is read: of a moved one, the topic it came from."""
+    if record.topic == PRODUCT_REPARTITION:
+        for name, value in record.headers:
+            if name == MOVED_FROM and value is not None:
+                return value.decode("ascii", "replace")
+    return record.topic
+
+
+# Kafka's own rule for topic names; anything else in the header is not ours.
+_ORIGIN = re.compile(rb"([a-zA-Z0-9._-]{1,249}):(\d{1,9}):(\d{1,18})")
+
+
+class Burial:
+    """Makes dead letters.
+
+    Args:
+        group: the consumer group, for the headers.
+        partitions: how many partitions the dead-letter topic has.
+    """
+
+    def __init__(self, group: str, partitions: int) -> None:
+        self._group = group
+        self._partitions = partitions
+
+    def __call__(self, record: Record, error: Exception, stage: str) -> Output:
+        """The dead letter of `record`, which failed with `error` in `stage`.
+
+        A redriven record tells in a header which attempt this was.
+        """
+        original = [header for header in record.headers if header[0] != MOVED_FROM]
+        attempt = next((value for name, value in original if name == ATTEMPT and value), b"")
+        headers = dead_letter_headers(
+            error,
+            source=_read_at(record),
+            stage=stage,
+            attempt=int(attempt) if attempt.isdigit() and len(attempt) < 10 else 1,
+            group=self._group,
+            timestamp=record.timestamp,
+            original=original,
+        )
+        at = record.partition % self._partitions
+        return Output(DEAD_LETTER, at, record.key, record.value, headers)
+
+
+def _read_at(record: Record) -> Source:
+    """Where a redrive must send the record back to: its input, not the topic that moved it."""
+    if record.topic == PRODUCT_REPARTITION:
+        return source_of(record)
+    return Source(topic=record.topic, partition=record.partition, offset=record.offset)

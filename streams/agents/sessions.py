@@ -1,0 +1,115 @@
+"""The sessions agent: shoppers' behaviour in, co-behaviour deltas and what each shopper likes out."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from models.behavior_parameters import BehaviorParameters
+from models.delta_codec import encode_deltas
+from models.deltas import DeltaBuilder
+from models.next_behavior import NextBehavior
+from models.preference import Description
+from models.sessions import ShopperRow, apply
+from models.shopper import shopper_updated
+from schemas.codec import decode_user_behavior
+from schemas.envelope import output_headers, output_id
+from schemas.errors import InvalidEvent
+from schemas.events import UserBehavior
+from schemas.keys import partition_for, shopper_id
+from streams.agents.burial import Burial, source_of
+from streams.agents.outputs import OutputMaker
+from streams.lanes.records import Output, Record
+from streams.lanes.tables import Table, Tables, TableSpec
+from streams.topics import CO_BEHAVIOR, USER_BEHAVIOR
+
+# The last day of the year 9998: a day may be added to it.
+_LATEST_MS = 253_370_678_400_000
+
+
+def shoppers_table(changelog: str) -> TableSpec[ShopperRow]:
+    """The table of shoppers' rows, kept in the topic `changelog`."""
+    return TableSpec("shoppers", changelog, ShopperRow.to_bytes, ShopperRow.from_bytes)
+
+
+class SessionsProcessor:
+    """Keeps a row per shopper and tells what happened together.
+
+    Args:
+        table: the shoppers' table.
+        partitions: the number of partitions of every topic.
+        parameters: gap, bounds and half-lives.
+        next_behavior: the model of what comes next.
+        describe: what is known of a product now.
+        burial: makes dead letters.
+    """
+
+    name = "sessions"
+    topics = (USER_BEHAVIOR,)
+
+    def __init__(
+        self,
+        table: TableSpec[ShopperRow],
+        partitions: int,
+        parameters: BehaviorParameters,
+        next_behavior: NextBehavior,
+        describe: Callable[[str], Description | None],
+        burial: Burial,
+    ) -> None:
+        self._table = table
+        self._partitions = partitions
+        self._parameters = parameters
+        self._next_behavior = next_behavior
+        self._describe = describe
+        self._bury = burial
+        self._make = OutputMaker(self.name, partitions)
+
+    async def process(self, records: Sequence[Record], tables: Tables) -> list[Output]:
+        """See `Processor.process`. Numbers are crunched off the event loop: it has other lanes to serve."""
+        return await asyncio.to_thread(self._process, records, tables.of(self._table))
+
+    def _process(self, records: Sequence[Record], table: Table[ShopperRow]) -> list[Output]:
+        outputs: list[Output] = []
+        by_shopper: dict[str, list[UserBehavior]] = {}
+        causes: dict[str, Record] = {}
+        for record in records:
+            try:
+                event = decode_user_behavior(record.value, record.key, received_at=_received_at(record))
+            except InvalidEvent as error:
+                outputs.append(self._bury(record, error, "decode"))
+                continue
+            shopper = shopper_id(event)
+            by_shopper.setdefault(shopper, []).append(event)
+            causes[shopper] = record
+        pairs = DeltaBuilder()
+        for shopper, events in by_shopper.items():
+            key = shopper.encode()
+            row = apply(table.get(key) or ShopperRow(), events, pairs, self._parameters)
+            table.put(key, row)
+            update = shopper_updated(shopper, row, self._next_behavior, self._describe, self._parameters)
+            if update is not None:
+                outputs.append(self._make.event(update, shopper, causes[shopper]))
+        if len(pairs):
+            outputs.extend(co_behavior(pairs, self._partitions, records[-1], self.name))
+        return outputs
+
+
+def _received_at(record: Record) -> datetime | None:
+    """When the record was written; None where it does not say: old clients write -1, broken ones anything."""
+    if not 0 <= record.timestamp <= _LATEST_MS:
+        return None
+    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+
+
+def co_behavior(pairs: DeltaBuilder, partitions: int, cause: Record, agent: str) -> list[Output]:
+    """The deltas as records, one for each partition of products that gets any (more if it were too large)."""
+    outputs = []
+    for partition, deltas in pairs.build().by_partition(partitions, partition_for).items():
+        for part, value in enumerate(encode_deltas(deltas)):
+            headers = output_headers(
+                CO_BEHAVIOR,
+                event_id=output_id(source_of(cause), "", "", CO_BEHAVIOR, f"{partition}/{part}"),
+                source=f"/shelfstream/{agent}",
+                subject=str(partition),
+            )
+            outputs.append(Output(CO_BEHAVIOR, partition, None, value, headers))
+    return outputs

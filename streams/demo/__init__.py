@@ -1,0 +1,1 @@
+"""`shelfstream demo`: a real shop through a real worker, with a live view."""

@@ -1,0 +1,138 @@
+"""A broker in memory: topics, committed offsets, transactions and fencing, for tests and trials.
+
+It implements what a lane needs (`Ledger`, `Inputs`, `ChangelogReader`) with Kafka's rules: only committed
+records are read, opening a ledger fences its older owners, and a commit is all or nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from streams.lanes.ledger import Fenced
+from streams.lanes.records import MemoryRecord, Output, Partition, Record
+
+
+class MemoryBroker:
+    """The shared state of a cluster: logs by partition, offsets by group, epochs by transactional id."""
+
+    def __init__(self) -> None:
+        self.logs: defaultdict[Partition, list[MemoryRecord]] = defaultdict(list)
+        self.offsets: dict[tuple[str, Partition], int] = {}
+        self.epochs: defaultdict[str, int] = defaultdict(int)
+
+    def append(self, output: Output) -> int:
+        """Write one record; returns its offset."""
+        at = Partition(output.topic, output.partition)
+        log = self.logs[at]
+        record = MemoryRecord(
+            at.topic,
+            at.partition,
+            len(log),
+            output.timestamp or 0,
+            output.key,
+            output.value,
+            tuple(output.headers),
+        )
+        log.append(record)
+        return record.offset
+
+    def read(self, topic: str) -> list[MemoryRecord]:
+        """All records of a topic, partition by partition."""
+        return [record for at, log in sorted(self.logs.items()) if at.topic == topic for record in log]
+
+
+class MemoryLedger:
+    """A ledger in a `MemoryBroker`.
+
+    Args:
+        broker: the cluster.
+        transactional_id: the lane's name.
+        group: whose offsets are committed.
+        fault: called before and after a commit takes effect with "before" or "after"; what it raises is what
+            the caller sees, so that tests can fail a commit, or lose its answer.
+    """
+
+    def __init__(
+        self,
+        broker: MemoryBroker,
+        transactional_id: str,
+        group: str,
+        fault: Callable[[str], None] = lambda moment: None,
+    ) -> None:
+        self._broker = broker
+        self._id = transactional_id
+        self._group = group
+        self._fault = fault
+        self._epoch: int | None = None
+
+    async def open(self) -> None:
+        """Fence older owners."""
+        self._broker.epochs[self._id] += 1
+        self._epoch = self._broker.epochs[self._id]
+
+    async def commit(
+        self, outputs: Iterable[Output], offsets: Mapping[Partition, int]
+    ) -> dict[Partition, int]:
+        """Write everything, or nothing if a newer owner opened."""
+        if self._epoch != self._broker.epochs[self._id]:
+            raise Fenced(f"{self._id}: a newer owner took over")
+        self._fault("before")
+        ends: dict[Partition, int] = {}
+        for output in outputs:
+            ends[Partition(output.topic, output.partition)] = self._broker.append(output) + 1
+        for at, offset in offsets.items():
+            self._broker.offsets[self._group, at] = offset
+        self._fault("after")
+        return ends
+
+    async def close(self) -> None:
+        """Forget the epoch."""
+        self._epoch = None
+
+
+class MemoryInputs:
+    """The reading side in a `MemoryBroker`; `fetch` plays the consumer."""
+
+    def __init__(self, broker: MemoryBroker, group: str) -> None:
+        self._broker = broker
+        self._group = group
+        self.positions: dict[Partition, int] = {}
+        self.epochs: dict[Partition, int] = {}
+
+    async def committed(self, at: Partition) -> int:
+        """The group's committed offset, or 0."""
+        return self._broker.offsets.get((self._group, at), 0)
+
+    async def seek(self, offsets: Mapping[Partition, int], epoch: int) -> None:
+        """Fetch from these offsets on."""
+        self.positions.update(offsets)
+        self.epochs.update(dict.fromkeys(offsets, epoch))
+
+    def fetch(self, at: Partition, most: int) -> tuple[Sequence[Record], int]:
+        """The next records of a partition, at most `most`, and the epoch of the seek before them."""
+        position = self.positions.get(at, 0)
+        records = self._broker.logs[at][position : position + most]
+        self.positions[at] = position + len(records)
+        return records, self.epochs.get(at, 0)
+
+
+class MemoryReader:
+    """Reads changelogs in a `MemoryBroker`."""
+
+    def __init__(self, broker: MemoryBroker, chunk: int = 100) -> None:
+        self._broker = broker
+        self._chunk = chunk
+        self._position = 0
+
+    async def bounds(self, at: Partition) -> tuple[int, int]:
+        """0 and the log's length."""
+        return 0, len(self._broker.logs[at])
+
+    async def seek(self, at: Partition, offset: int) -> None:
+        """Read from `offset` on."""
+        self._position = offset
+
+    async def poll(self, at: Partition) -> tuple[Sequence[Record], int]:
+        """The next chunk."""
+        records = self._broker.logs[at][self._position : self._position + self._chunk]
+        self._position += len(records)
+        return records, self._position

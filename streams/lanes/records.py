@@ -1,0 +1,106 @@
+"""What flows through a lane: records read, outputs to write, and the processor between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from streams.lanes.tables import Tables
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Partition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.partition}"
+
+
+class Record(Protocol):
+    """A record as read from Kafka; aiokafka's `ConsumerRecord` is one. `timestamp` is in milliseconds."""
+
+    @property
+    def topic(self) -> str: ...  # noqa: D102
+    @property
+    def partition(self) -> int: ...  # noqa: D102
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def headers(self) -> Headers: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRecord:
+    """A record made without Kafka: by the in-memory broker, offline commands and tests."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int = 0
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Headers = ()
+
+
+class Output(NamedTuple):
+    """A record to write. `timestamp` in milliseconds; None lets the broker's client set the time."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    timestamp: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers, with an allowance for the record's own framing."""
+        size = 64 + len(self.key or b"") + len(self.value or b"")
+        for name, value in self.headers:
+            # A moved record keeps its own headers, and Kafka allows null in them.
+            size += len(name) + len(value or b"") + 4
+        return size
+
+
+def size_of(record: Record) -> int:
+    """Bytes of the record's key and value: what it costs to hold it."""
+    return len(record.key or b"") + len(record.value or b"")
+
+
+class Processor(Protocol):
+    """What an agent does with a batch: a function of records and state, without I/O of its own.
+
+    `process` may be called again with the same records, or with a part of them, after a failure. It changes
+    state only through `tables`, whose changes are undone before such a second call.
+    """
+
+    @property
+    def name(self) -> str:
+        """The agent's name, a part of the transactional id."""
+        ...
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The input topics, those first that win when several have records waiting."""
+        ...
+
+    async def process(self, records: Sequence[Record], tables: "Tables") -> list[Output]:
+        """Turn records of one topic and partition, in offset order, into outputs.
+
+        Raises:
+            RetryLater: the batch is tried again after a pause.
+            StopWorker: the worker stops.
+            Exception: anything else counts against single records: the batch is bisected until the record
+                that raises stands alone, and that one goes to the dead letters.
+        """
+        ...
