@@ -109,6 +109,7 @@ class CatalogueFollower:
         self._client = client
         self._partitions = [TopicPartition(PRODUCT_ENRICHED, number) for number in range(partitions)]
         self._caught_up = asyncio.Event()
+        self._backoff = Backoff(0.2, 10.0)
 
     async def ready(self) -> None:
         """Wait until everything that was in the topic at the start has been read."""
@@ -116,7 +117,6 @@ class CatalogueFollower:
 
     async def run(self) -> None:
         """Follow the topic until cancelled; when the broker is away, wait and go on."""
-        backoff = Backoff(0.2, 10.0)
         positions: dict[TopicPartition, int] = dict.fromkeys(self._partitions, 0)
         while True:
             try:
@@ -125,7 +125,7 @@ class CatalogueFollower:
                 raise
             except Exception as error:
                 log.warning("the catalogue view lost its broker", error=str(error))
-                await asyncio.sleep(backoff.next())
+                await asyncio.sleep(self._backoff.next())
 
     async def _follow(self, positions: dict[TopicPartition, int]) -> None:
         consumer = AIOKafkaConsumer(
@@ -143,6 +143,7 @@ class CatalogueFollower:
             ends = await consumer.end_offsets(self._partitions)
             while True:
                 batches = await consumer.getmany(timeout_ms=200)
+                self._backoff.reset()
                 for partition, records in batches.items():
                     self._catalogue.learn(records)
                     positions[partition] = records[-1].offset + 1

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
 
-from schemas.errors import InvalidEvent, RetryLater, StopWorker
+from schemas.errors import RetryLater, StopWorker
 from streams.lanes.backoff import Backoff
+from streams.lanes.bisection import Bisection
 from streams.lanes.lane_parts import BatchReport, LaneParts, LaneState
 from streams.lanes.lane_queue import LaneQueue
 from streams.lanes.ledger import Fenced
@@ -43,6 +44,8 @@ class Lane:
         self._stopping = False
         self._clean = False
         self._settling = False
+        self._rebuilt = False
+        self._bisection = Bisection(processor, parts.limits, self._bury)
         self._tables: Tables | None = None
         self._task: asyncio.Task[None] | None = None
         self._backoff = Backoff(parts.limits.backoff_min_s, parts.limits.backoff_max_s)
@@ -147,6 +150,12 @@ class Lane:
         self.parts.observer.batch_failed(self, error)
         self._drop_queued()
         if isinstance(error, StateDamaged) and self._tables is not None:
+            if self._rebuilt:
+                raise StopWorker(
+                    f"lane {self} cannot read state that it has just restored: {error}. Its changelog was"
+                    " written by another version of shelfstream, or is damaged; run that version again"
+                ) from error
+            self._rebuilt = True
             with suppress(Exception):
                 self._tables.wipe()
         self._close_tables()
@@ -216,8 +225,7 @@ class Lane:
         parts = self.parts
         self._settling = True
         started = parts.clock()
-        outputs = await self._process(records, tables)
-        changes = tables.changes()
+        outputs, changes = await self._bisection.process(records, tables)
         changelog = tables.changelog(changes)
         await parts.admit(sum(1 for output in outputs if output.topic == "dead-letter"))
         processed = parts.clock()
@@ -227,6 +235,7 @@ class Lane:
         tables.apply(changes, written, int(time.time() * 1000))
         self._clean = True
         self._settling = False
+        self._rebuilt = False
         self.next_offsets[at] = next_offset
         report = BatchReport(
             at=at,
@@ -240,35 +249,9 @@ class Lane:
         )
         parts.observer.batch_committed(self, report)
 
-    async def _process(self, records: Sequence[Record], tables: Tables) -> list[Output]:
-        """Process records; where that raises, bisect until the record at fault stands alone, and bury it."""
-        savepoint = tables.savepoint()
-        try:
-            outputs = await self.processor.process(records, tables)
-            self._check_sizes(outputs)
-        except (RetryLater, StopWorker):
-            raise
-        except Exception as error:
-            tables.rollback(savepoint)
-            if len(records) == 1:
-                self.parts.observer.record_buried(self, records[0], error)
-                return [self.parts.bury(records[0], error, self.processor.name)]
-            middle = len(records) // 2
-            first = await self._process(records[:middle], tables)
-            return [*first, *await self._process(records[middle:], tables)]
-        else:
-            return outputs
-
-    def _check_sizes(self, outputs: Sequence[Output]) -> None:
-        for output in outputs:
-            if output.topic != "dead-letter" and output.value is not None:
-                size = output.size
-                if size > self.parts.limits.output_bytes:
-                    raise InvalidEvent(
-                        "too-large",
-                        f"its output for {output.topic} has {size} bytes, more than the"
-                        f" {self.parts.limits.output_bytes} that the broker takes; shorten the event's texts",
-                    )
+    def _bury(self, record: Record, error: Exception) -> Output:
+        self.parts.observer.record_buried(self, record, error)
+        return self.parts.bury(record, error, self.processor.name)
 
     def _drop_queued(self) -> None:
         self._queue.clear()

@@ -81,6 +81,7 @@ class LaneLimits:
     batch_records: int = 4_000
     batch_bytes: int = 4 * 1024 * 1024
     output_bytes: int = 1_000_000
+    row_bytes: int = 1_900_000
     backoff_min_s: float = 0.2
     backoff_max_s: float = 30.0
     fenced_patience_s: float = 30.0

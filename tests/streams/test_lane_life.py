@@ -268,3 +268,29 @@ async def test_an_open_lane_tells_the_size_of_its_tables() -> None:
     assert worker.lane.sizes() == {"counts": (5, 5 * 3)}
     await worker.lane.close(1.0)
     assert worker.lane.sizes() == {}
+
+
+async def test_a_row_too_large_buries_the_record_that_made_it_so() -> None:
+    """The broker would refuse such a changelog record for ever; the records around it count."""
+    bench = Bench(limits=LaneLimits(row_bytes=1))
+    bench.write([(b"k", b"x")] * 9 + [(b"k", b"tenth")] + [(b"other", b"x")])
+    await finish(bench.worker())
+    assert grouped(bench.counts()) == {b"k": [b"%d" % number for number in range(1, 10)], b"other": [b"1"]}
+    assert [record.value for record in bench.broker.read("dead-letter")] == [b"tenth"]
+
+
+async def test_state_that_cannot_be_read_even_after_restoring_stops_the_worker() -> None:
+    """A changelog of another version is told to people, instead of being restored again and again."""
+    bench = Bench()
+    bench.broker.append(Output("counts-changelog", 0, b"k", b"from another version"))
+    bench.write([(b"k", b"x")])
+    worker = bench.worker()
+    worker.lane.start(fresh=True)
+    for _ in range(10_000):
+        if bench.stopped:
+            break
+        worker.pump()
+        await asyncio.sleep(0.0002)
+    await worker.lane.close(1.0)
+    assert "another version" in str(bench.stopped[0])
+    assert bench.broker.offsets == {}
