@@ -201,22 +201,7 @@ def build_app(
         StopWorker: Faust or aiokafka is not of a tested version.
     """
     check_versions()
-    app = LaneApp(
-        settings.app_id,
-        broker=[URL(f"lane://{address.strip()}") for address in settings.bootstrap_servers.split(",")],
-        Topic=LaneTopic,
-        datadir=str(state_dir),
-        web_enabled=False,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        broker_session_timeout=settings.session_timeout_s,
-        broker_heartbeat_interval=settings.heartbeat_interval_s,
-        broker_rebalance_timeout=settings.rebalance_timeout_s,
-        broker_request_timeout=max(40.0, settings.session_timeout_s + 5.0),
-        consumer_max_fetch_size=min(settings.batch_max_bytes, 2 * 1024 * 1024),
-        stream_wait_empty=False,
-        table_standby_replicas=0,
-    )
+    app = LaneApp(settings.app_id, **_faust_options(settings, state_dir))
     app.kafka_client = consumer_options(settings)
     app.kafka_client.pop("client_id")
     factory = app.factory = LaneFactory(app, settings, tables, state_dir, observer, before_restore)
@@ -230,6 +215,25 @@ def build_app(
     for processor in processors:
         _add_agent(app, processor)
     return app
+
+
+def _faust_options(settings: Settings, state_dir: Path) -> dict[str, Any]:
+    """What Faust is told: the group's timing is ours, everything that the lanes do instead is switched off."""
+    return {
+        "broker": [URL(f"lane://{address.strip()}") for address in settings.bootstrap_servers.split(",")],
+        "Topic": LaneTopic,
+        "datadir": str(state_dir),
+        "web_enabled": False,
+        "topic_disable_leader": True,
+        "topic_allow_declare": False,
+        "broker_session_timeout": settings.session_timeout_s,
+        "broker_heartbeat_interval": settings.heartbeat_interval_s,
+        "broker_rebalance_timeout": settings.rebalance_timeout_s,
+        "broker_request_timeout": max(40.0, settings.session_timeout_s + 5.0),
+        "consumer_max_fetch_size": min(settings.batch_max_bytes, 2 * 1024 * 1024),
+        "stream_wait_empty": False,
+        "table_standby_replicas": 0,
+    }
 
 
 def _add_agent(app: LaneApp, processor: Processor) -> None:

@@ -13,6 +13,7 @@ from schemas.errors import ShelfstreamError
 from schemas.events import UserBehavior
 from schemas.keys import shopper_id
 from streams.commands.event_lines import EventLines, say
+from streams.commands.line_options import line_options
 
 BATCH = 20_000
 """Events folded at a time: enough to share the cost of a product's row, few enough to keep pairs small."""
@@ -24,18 +25,7 @@ _DEFAULTS = BehaviorParameters()
 
 
 @click.command()
-@click.argument("source", metavar="IN.jsonl", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, allow_dash=True, writable=True),
-    default="-",
-    show_default=True,
-    help="Where the affinity-updated events go, one a line, by product id; - is standard output.",
-)
-@click.option(
-    "--rejects", type=click.Path(dir_okay=False, writable=True), help="Keep bad lines in this file."
-)
+@line_options("Where the affinity-updated events go, one a line, by product id; - is standard output.")
 @click.option("--half-life-days", type=float, default=_DEFAULTS.half_life_days, show_default=True)
 @click.option(
     "--neighbours",

@@ -12,6 +12,7 @@ from schemas.codec import decode_product_created, encode
 from schemas.errors import ShelfstreamError
 from schemas.events import Change, Decision, DecisionOutcome, ProductCreated, ProductEnriched
 from streams.commands.event_lines import EventLines, say
+from streams.commands.line_options import line_options
 
 BATCH = 512
 """Products enriched at a time: the classifier makes its own batches within."""
@@ -22,18 +23,7 @@ _WITHDRAWN = Decision(
 
 
 @click.command()
-@click.argument("source", metavar="IN.jsonl", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, allow_dash=True, writable=True),
-    default="-",
-    show_default=True,
-    help="Where the product-enriched events go, one a line, in the input's order; - is standard output.",
-)
-@click.option(
-    "--rejects", type=click.Path(dir_okay=False, writable=True), help="Keep bad lines in this file."
-)
+@line_options("Where the product-enriched events go, one a line, in the input's order; - is standard output.")
 @click.option(
     "--model",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
