@@ -218,7 +218,7 @@ def build_app(
 
 
 def _faust_options(settings: Settings, state_dir: Path) -> dict[str, Any]:
-    """What Faust is told: the group's timing is ours, everything that the lanes do instead is switched off."""
+    """What Faust is told: our timing of the group, and to leave to the lanes what the lanes do."""
     return {
         "broker": [URL(f"lane://{address.strip()}") for address in settings.bootstrap_servers.split(",")],
         "Topic": LaneTopic,
