@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 
 class GroupLost(ShelfstreamError):
-    """The consumer group does not know this worker any more; a new process must take its place."""
+    """The consumer group has lost this worker for good; a new program must take its place."""
 
 
 class Surroundings(Service):
@@ -227,4 +227,9 @@ def worker(settings: Settings, names: str | None) -> None:
     if names is not None:
         settings = _with_agents(settings, names)
     configure_logs(settings.log_format, settings.log_level, worker_id=str(os.getpid()))
-    run_worker(settings, lambda line: click.echo(line, file=sys.stderr))
+    try:
+        run_worker(settings, lambda line: click.echo(line, file=sys.stderr))
+    except GroupLost as error:
+        log.error("starting anew", reason=str(error))  # noqa: TRY400 - the trace tells nothing
+        # The same process, so that whoever supervises it sees no failure; locks and sockets end with exec.
+        os.execv(sys.executable, [sys.executable, "-m", "streams", *sys.argv[1:]])
