@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
+from schemas.errors import RetryLater
 from streams.lanes.records import Partition, Record
 from streams.lanes.stores import Checkpoint
 from streams.lanes.tables import Table, Tables
@@ -15,6 +16,9 @@ from streams.lanes.tables import Table, Tables
 # A compacted topic drops tombstones after delete.retention.ms (24 h by default): rows older than that may
 # miss deletions, so that such a store is rebuilt rather than caught up.
 STALE_MS = 20 * 3600 * 1000
+
+# Polls of half a second that bring nothing, after which a reader has lost its broker for good.
+IDLE_POLLS = 60
 
 Progress = Callable[[Partition, int], None]
 
@@ -119,8 +123,13 @@ async def _restore(
         return 0
     await reader.seek(at, position)
     count = 0
+    idle_polls = 0
     while position < end:
+        before = position
         records, position = await reader.poll(at)
+        idle_polls = idle_polls + 1 if position == before else 0
+        if idle_polls >= IDLE_POLLS:
+            raise RetryLater(f"reading {at} stands still at {position} of {end}; a new reader will try")
         rows = {record.key: record.value for record in records if record.key is not None}
         table.restore(rows, Checkpoint((position, now_ms)))
         count += len(records)

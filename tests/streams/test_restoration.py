@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.errors import RetryLater
 from streams.lanes.memory import MemoryBroker, MemoryReader
 from streams.lanes.records import Output, Partition, Record
 from streams.lanes.restoration import STALE_MS, restore
@@ -201,3 +202,19 @@ async def test_every_table_of_a_lane_is_restored() -> None:
     tables = Tables([Table(ROWS, stores[0]), Table(other, stores[1])], AT.partition)
     assert await restore(tables, MemoryReader(changelog.broker), lambda at, left: None, now_ms=NOW) == 2
     assert [dict(store.items()) for store in stores] == [{b"a": b"1"}, {b"b": b"2"}]
+
+
+class Silent(MemoryReader):
+    """A reader whose broker does not answer any more."""
+
+    async def poll(self, at: Partition) -> tuple[Sequence[Record], int]:
+        return [], self._position
+
+
+async def test_a_reader_that_stands_still_is_given_up() -> None:
+    """The lane then opens again with a new one, instead of waiting for ever."""
+    broker = MemoryBroker()
+    broker.append(Output(AT.topic, AT.partition, b"k", b"1"))
+    tables = Tables([Table(ROWS, MemoryStore())], AT.partition)
+    with pytest.raises(RetryLater, match="stands still at 0 of 1"):
+        await restore(tables, Silent(broker), lambda at, remaining: None, now_ms=0)
