@@ -229,7 +229,9 @@ def _faust_options(settings: Settings, state_dir: Path) -> dict[str, Any]:
         "broker_session_timeout": settings.session_timeout_s,
         "broker_heartbeat_interval": settings.heartbeat_interval_s,
         "broker_rebalance_timeout": settings.rebalance_timeout_s,
-        "broker_request_timeout": max(40.0, settings.session_timeout_s + 5.0),
+        # A broker that is killed may leave requests unanswered, and each delays the return to the group by
+        # as much; a join waits for others for no longer than their session timeout.
+        "broker_request_timeout": max(20.0, settings.session_timeout_s + 5.0),
         "consumer_max_fetch_size": min(settings.batch_max_bytes, 2 * 1024 * 1024),
         "stream_wait_empty": False,
         "table_standby_replicas": 0,
