@@ -65,6 +65,10 @@ class KafkaInputs:
     def _consumer(self) -> LaneConsumer:
         return cast(LaneConsumer, self._app.consumer)
 
+    def is_member(self) -> bool:
+        """Whether the group's coordinator knows us."""
+        return self._consumer.thread.is_member()
+
     async def committed(self, at: Partition) -> int:
         """The group's committed offset of `at`, or its first offset."""
         return await self._consumer.thread.committed(at)
@@ -127,6 +131,7 @@ class LaneFactory:
             admit=self._admit,
             changed=self._app.lanes.changed,
             stop=self._stop,
+            is_member=self._inputs.is_member,
             observer=self._observer,
             limits=limits,
         )

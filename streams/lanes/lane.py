@@ -161,9 +161,11 @@ class Lane:
         self._close_tables()
         if isinstance(error, Fenced):
             # The newer owner is right until the group tells us otherwise: opening at once would fence it.
-            # An assignment cancels this wait; without one for so long, we are still the group's owner.
+            # An assignment cancels this wait; without one for so long, a member is still the owner.
             self._change(LaneState.FENCED, str(error))
             await asyncio.sleep(self.parts.limits.fenced_patience_s)
+            while not self.parts.is_member():  # noqa: ASYNC110 - nobody would set an event
+                await asyncio.sleep(self.parts.limits.fenced_patience_s)
             return
         self._change(LaneState.BACKOFF, f"{type(error).__name__}: {error}")
         await asyncio.sleep(self._backoff.next())

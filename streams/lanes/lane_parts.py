@@ -98,6 +98,7 @@ class LaneParts:
         bury: makes the dead letter of a record that raised an error.
         admit: waits until so many dead letters may be written.
         changed: called when the lane's appetite may have changed.
+        is_member: whether the worker belongs to its group, as far as it knows.
         stop: called with the error after which the whole worker must stop.
     """
 
@@ -109,6 +110,7 @@ class LaneParts:
     admit: Callable[[int], Awaitable[None]]
     changed: Callable[[], None]
     stop: Callable[[BaseException], None]
+    is_member: Callable[[], bool] = lambda: True
     observer: Observer = field(default_factory=Observer)
     limits: LaneLimits = field(default_factory=LaneLimits)
     clock: Callable[[], float] = time.monotonic

@@ -294,3 +294,29 @@ async def test_state_that_cannot_be_read_even_after_restoring_stops_the_worker()
     await worker.lane.close(1.0)
     assert "another version" in str(bench.stopped[0])
     assert bench.broker.offsets == {}
+
+
+async def test_a_fenced_lane_opens_again_only_as_a_member_of_the_group() -> None:
+    """A worker that the group has lost must not take the lane back from the one that has it now."""
+    bench = Bench()
+    zombie, owner = bench.worker(), bench.worker()
+    zombie.member = False
+    bench.write([(b"k", b"x")] * 2)
+    zombie.lane.start(fresh=True)
+    await zombie.running()
+    owner.lane.start(fresh=True)
+    await owner.drain()
+    bench.write([(b"k", b"x")] * 2)
+    for _ in range(50):
+        zombie.pump()
+        await asyncio.sleep(0.001)
+    assert zombie.lane.state is LaneState.FENCED
+    assert bench.broker.epochs["lane"] == 2
+    zombie.member = True
+    for _ in range(1_000):
+        await asyncio.sleep(0.001)
+        if bench.broker.epochs["lane"] > 2:
+            break
+    assert bench.broker.epochs["lane"] > 2
+    await zombie.lane.close(0.0)
+    await owner.lane.close(1.0)

@@ -80,6 +80,7 @@ class Worker:
     def __init__(self, bench: Bench, store: Store, observer: Observer) -> None:
         self.bench = bench
         self.inputs = MemoryInputs(bench.broker, "group")
+        self.member = True
         self.processor = Counting()
         reader = MemoryReader(bench.broker, chunk=3)
         parts = LaneParts(
@@ -91,6 +92,7 @@ class Worker:
             admit=_admit,
             changed=lambda: None,
             stop=bench.stopped.append,
+            is_member=lambda: self.member,
             observer=observer,
             limits=bench.limits,
             clock=time.monotonic,
