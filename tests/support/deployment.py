@@ -184,6 +184,8 @@ class Deployment:
         )
         for worker in self.workers:
             if worker.process.poll() is None:
+                # One that starts anew, or waits for its group, shows no lanes and so no lag.
+                worker.get("ready")
                 for lane in json.loads(worker.get("status.json"))["lanes"]:
                     if lane["lag"] is None or lane["state"] != "running":
                         return None
