@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,21 +39,23 @@ class LaneApp(faust.App):
 
     lanes: Lanes
     factory: "LaneFactory"
+    overdue: Callable[[], None]
     kafka_client: dict[str, Any]
 
     async def on_stop(self) -> None:
         """Let the lanes finish or undo their work before the consumer leaves the group."""
         await self.lanes.close()
         # What is left is saying goodbye, which a broker that is away would make us wait for.
-        leave = threading.Timer(_GOODBYE_S, _leave)
+        leave = threading.Timer(_GOODBYE_S, self.overdue)
         leave.daemon = True
         leave.start()
         await super().on_stop()
 
 
-def _leave() -> None:
+def leave(app: LaneApp) -> None:
+    """End the program: the lanes are closed, and nobody answers our goodbye. Called in a thread."""
     log.warning("the broker does not answer; leaving without a goodbye, the group will notice")
-    os._exit(0)
+    os._exit(0 if app.crash_reason is None else 1)
 
 
 class KafkaInputs:
@@ -207,6 +210,7 @@ def build_app(
     """
     check_versions()
     app = LaneApp(settings.app_id, **_faust_options(settings, state_dir))
+    app.overdue = partial(leave, app)
     app.kafka_client = consumer_options(settings)
     app.kafka_client.pop("client_id")
     factory = app.factory = LaneFactory(app, settings, tables, state_dir, observer, before_restore)

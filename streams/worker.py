@@ -7,8 +7,9 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import faust
@@ -20,7 +21,7 @@ from mode import Service
 from schemas.errors import RetryLater, ShelfstreamError, StopWorker
 from streams.agents.catalogue import CatalogueFollower
 from streams.agents.roster import AGENTS, Agents, make_agents
-from streams.app import LaneApp, build_app
+from streams.app import LaneApp, build_app, leave
 from streams.clients import consumer_options
 from streams.lanes.backoff import Backoff
 from streams.lanes.lane import Lane
@@ -195,6 +196,7 @@ def _run(settings: Settings, agents: Agents, slot: Slot, monitor: Monitor) -> No
         observer=monitor,
         before_restore=follower.ready if follower is not None else None,
     )
+    app.overdue = partial(leave_or_start_anew, app)
     surroundings = Surroundings(app, settings, agents, follower, monitor)
     runner = faust.Worker(
         app, surroundings, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
@@ -207,6 +209,19 @@ def _run(settings: Settings, agents: Agents, slot: Slot, monitor: Monitor) -> No
         reason = app.crash_reason
         if isinstance(reason, StopWorker | GroupLost):
             raise reason
+
+
+def _start_anew(reason: GroupLost) -> NoReturn:
+    """Run the program again in the same process: a supervisor sees no failure; locks and sockets end."""
+    log.error("starting anew", reason=str(reason))
+    os.execv(sys.executable, [sys.executable, "-m", "streams", *sys.argv[1:]])
+
+
+def leave_or_start_anew(app: LaneApp) -> None:
+    """A lost worker starts anew even where its client hangs while it stops; any other leaves."""
+    if isinstance(app.crash_reason, GroupLost):
+        _start_anew(app.crash_reason)
+    leave(app)
 
 
 def _with_agents(settings: Settings, names: str) -> Settings:
@@ -230,6 +245,4 @@ def worker(settings: Settings, names: str | None) -> None:
     try:
         run_worker(settings, lambda line: click.echo(line, file=sys.stderr))
     except GroupLost as error:
-        log.error("starting anew", reason=str(error))  # noqa: TRY400 - the trace tells nothing
-        # The same process, so that whoever supervises it sees no failure; locks and sockets end with exec.
-        os.execv(sys.executable, [sys.executable, "-m", "streams", *sys.argv[1:]])
+        _start_anew(error)

@@ -1,0 +1,38 @@
+"""How a worker ends when its goodbye is not answered: anew if the group lost it, else with its own code."""
+
+import os
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streams.worker import GroupLost, leave_or_start_anew
+
+
+class Ended(BaseException):
+    """Stands for the end of the program."""
+
+
+@pytest.mark.parametrize(
+    ("reason", "end"),
+    [
+        (None, ("exit", 0)),
+        (ValueError("a bug"), ("exit", 1)),
+        (GroupLost("the group knows nothing of us"), ("exec", "streams")),
+    ],
+)
+def test_the_end_says_why(
+    monkeypatch: pytest.MonkeyPatch, reason: BaseException | None, end: tuple[str, object]
+) -> None:
+    ends: list[tuple[str, object]] = []
+
+    def record(kind: str, value: object) -> None:
+        ends.append((kind, value))
+        raise Ended
+
+    monkeypatch.setattr(os, "_exit", lambda code: record("exit", code))
+    monkeypatch.setattr(os, "execv", lambda path, words: record("exec", words[2]))
+    app: Any = SimpleNamespace(crash_reason=reason)
+    with pytest.raises(Ended):
+        leave_or_start_anew(app)
+    assert ends == [end]
