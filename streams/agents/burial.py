@@ -21,7 +21,17 @@ def source_of(record: Record) -> Source:
         if name == ORIGIN and value is not None and (origin := _ORIGIN.fullmatch(value)) is not None:
             topic, partition, offset = origin.groups()
             return Source(topic=topic.decode(), partition=int(partition), offset=int(offset))
+    return position_of(record)
+
+
+def position_of(record: Record) -> Source:
+    """Where the record is now."""
     return Source(topic=record.topic, partition=record.partition, offset=record.offset)
+
+
+def origin_header(source: Source) -> tuple[str, bytes]:
+    """The header from which `source_of` reads `source` again."""
+    return ORIGIN, f"{source.topic}:{source.partition}:{source.offset}".encode()
 
 
 def input_of(record: Record) -> str:
@@ -73,4 +83,4 @@ def _read_at(record: Record) -> Source:
     """Where a redrive must send the record back to: its input, not the topic that moved it."""
     if record.topic == PRODUCT_REPARTITION:
         return source_of(record)
-    return Source(topic=record.topic, partition=record.partition, offset=record.offset)
+    return position_of(record)

@@ -17,7 +17,7 @@ from schemas.events import (
     ProductEnriched,
 )
 from schemas.keys import partition_for
-from streams.agents.burial import MOVED_FROM, ORIGIN, Burial, input_of, source_of
+from streams.agents.burial import MOVED_FROM, ORIGIN, Burial, input_of, origin_header, source_of
 from streams.agents.feedback import corrected
 from streams.agents.inference import InferenceThread
 from streams.agents.outputs import OutputMaker
@@ -127,10 +127,9 @@ class EnrichProcessor:
         target = partition_for(key, self._partitions)
         if target == record.partition:
             return None
-        source = source_of(record)
         headers = [header for header in record.headers if header[0] not in (ORIGIN, MOVED_FROM)]
         headers.append((MOVED_FROM, record.topic.encode()))
-        headers.append((ORIGIN, f"{source.topic}:{source.partition}:{source.offset}".encode()))
+        headers.append(origin_header(source_of(record)))
         return Output(PRODUCT_REPARTITION, target, key, record.value, headers)
 
     async def _enriched(self, read: Sequence[_Read]) -> list[_Read]:

@@ -20,8 +20,9 @@ from schemas.dead_letter import (
     STAGE,
     TIMESTAMP,
 )
+from schemas.events import Source
 from schemas.keys import partition_for
-from streams.agents.burial import ORIGIN
+from streams.agents.burial import ORIGIN, origin_header
 from streams.lanes.records import MemoryRecord, Output
 from streams.operations.ranges import OffsetRange
 
@@ -161,7 +162,7 @@ def way_back(letter: DeadLetter, partitions: int) -> Output:
     headers.append((ATTEMPT, str(letter.attempt + 1).encode()))
     topic, partition, offset = letter.source_topic or UNKNOWN, letter.source_partition, letter.source_offset
     if all(name != ORIGIN for name, _ in headers) and partition is not None and offset is not None:
-        headers.append((ORIGIN, f"{topic}:{partition}:{offset}".encode()))
+        headers.append(origin_header(Source(topic=topic, partition=partition, offset=offset)))
     if partition is None or partition >= partitions:
         partition = partition_for(record.key, partitions) if record.key else record.partition % partitions
     # Without a time of its own it gets the time of writing: the dead letter's tells of the failure.

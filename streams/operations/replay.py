@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas.errors import StopWorker
 from schemas.keys import partition_for
-from streams.agents.burial import ORIGIN
+from streams.agents.burial import ORIGIN, origin_header, position_of
 from streams.lanes.backoff import TokenBucket
 from streams.lanes.records import MemoryRecord, Output, size_of
 from streams.operations.broker_admin import TIMEOUT_S, translated_kafka_error
@@ -57,7 +57,7 @@ class Plan(NamedTuple):
         """
         kept = [header for header in record.headers if header[0] != REPLAY]
         if all(name != ORIGIN for name, _ in kept):
-            kept.append((ORIGIN, f"{record.topic}:{record.partition}:{record.offset}".encode()))
+            kept.append(origin_header(position_of(record)))
         kept.append((REPLAY, self.replay_id.encode()))
         if len(self.ranges) == self.target_partitions:
             partition = record.partition
