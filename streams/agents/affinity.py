@@ -1,7 +1,7 @@
 """The affinity agent: co-behaviour deltas and enriched products in, related products out."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from models.affinity import AffinityRow, affinity_updated, forget
 from models.behavior_parameters import BehaviorParameters
@@ -79,33 +79,29 @@ class AffinityProcessor:
         outputs: list[Output] = []
         forgotten = DeltaBuilder()
         last = {record.key: record for record in records if record.key is not None}
-        alike = self._alike(last, table)
+        rows = {key: table.get(key) for key in last}
+        lonely = {
+            key.decode()
+            for key, record in last.items()
+            if record.value is not None and ((row := rows[key]) is None or not row.neighbours())
+        }
+        # Searched for all at once: one by one would cost many times as much.
+        alike = self._catalogue.similar(sorted(lonely), self._parameters.top_k)
         for key, record in last.items():
-            row = table.get(key)
+            row = rows[key]
             product = key.decode()
             if record.value is None:
                 if row is not None:
                     forget(product, row, forgotten)
                 table.put(key, None)
                 outputs.append(self._make.tombstone(AFFINITY_UPDATED, product, record))
-            elif row is None or not row.neighbours():
+            elif product in lonely:
                 outputs.extend(
                     self._publish(product, row or AffinityRow.empty(), table, record, alike.get(product, ()))
                 )
         if len(forgotten):
             outputs.extend(co_behavior(forgotten, self._partitions, records[-1], self.name))
         return outputs
-
-    def _alike(
-        self, last: Mapping[bytes, Record], table: Table[AffinityRow]
-    ) -> Mapping[str, Sequence[tuple[str, float]]]:
-        """The nearest texts of those products that have no behaviour yet, searched for all at once."""
-        lonely = [
-            key.decode()
-            for key, record in last.items()
-            if record.value is not None and ((row := table.get(key)) is None or not row.neighbours())
-        ]
-        return self._catalogue.similar(lonely, self._parameters.top_k)
 
     def _publish(
         self,
