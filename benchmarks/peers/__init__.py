@@ -1,0 +1,1 @@
+"""What shelfstream is compared with: small programs on other stream processors, all doing the same jobs."""

@@ -1,0 +1,42 @@
+"""All contestants but shelfstream itself, by the short name that command lines use."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from benchmarks.peers.contestant import (
+    COUNTER,
+    PASSTHROUGH,
+    RECOVER,
+    Contestant,
+    installed,
+    python_command,
+)
+
+EXACTLY_ONCE = "exactly once"
+AT_LEAST_ONCE = "at least once"
+
+_FAUST_JOBS = frozenset({PASSTHROUGH, COUNTER, RECOVER})
+
+CONTESTANTS: Mapping[str, Contestant] = {
+    "faust": Contestant(
+        "stock Faust take, exactly once",
+        EXACTLY_ONCE,
+        partial(installed, "faust-streaming"),
+        _FAUST_JOBS,
+        python_command("stock_faust", "--guarantee", "exactly_once"),
+    ),
+    "faust-at-least-once": Contestant(
+        "stock Faust take, at least once",
+        AT_LEAST_ONCE,
+        partial(installed, "faust-streaming"),
+        _FAUST_JOBS,
+        python_command("stock_faust", "--guarantee", "at_least_once"),
+    ),
+    "faust-rocksdb": Contestant(
+        "stock Faust on RocksDB, exactly once",
+        EXACTLY_ONCE,
+        partial(installed, "faust-streaming"),
+        frozenset({COUNTER, RECOVER}),
+        python_command("stock_faust", "--guarantee", "exactly_once", "--store", "rocksdb://"),
+    ),
+}

@@ -1,0 +1,129 @@
+"""Faust as it comes: an agent over `take_events`, and a table.
+
+Run: `python -m benchmarks.peers.stock_faust --help`.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+import click
+import faust
+import msgspec
+import uvloop
+
+from benchmarks.peers.command_line import takes_work
+from benchmarks.peers.contestant import (
+    COUNTER,
+    HEARTBEAT_INTERVAL_S,
+    PASSTHROUGH,
+    RECOVER,
+    SESSION_TIMEOUT_S,
+    Work,
+)
+
+TABLE = "counts"
+TAKE = 500
+TAKE_WITHIN_S = 0.1
+
+_started = time.monotonic()
+
+
+def changelog_topic(group: str) -> str:
+    """The name of the changelog of the table of `counter` and `recover`.
+
+    It has as many partitions as the source. The worker creates it, compacted, unless it is there.
+    """
+    return f"{group}-{TABLE}-changelog"
+
+
+def changelog_record(key: bytes, count: int) -> tuple[bytes, bytes]:
+    """Key and value of a changelog's record: the event's own key, and the count as JSON, in decimal digits.
+
+    It belongs in the partition that the key's events have in the source.
+    """
+    return key, b"%d" % count
+
+
+def build_app(work: Work, guarantee: str, store: str) -> faust.App:
+    """The application for this work, its agent and table included."""
+    app = faust.App(
+        work.group,
+        broker=f"kafka://{work.bootstrap}",
+        store=store,
+        datadir=str(work.state),
+        processing_guarantee=guarantee,
+        broker_session_timeout=SESSION_TIMEOUT_S,
+        broker_heartbeat_interval=HEARTBEAT_INTERVAL_S,
+        topic_partitions=work.partitions,
+        topic_replication_factor=1,
+        topic_disable_leader=True,
+        # Tables need no second copy here. Without a table, exactly once needs Faust's own assignor, which it
+        # takes only where standbys are asked for.
+        table_standby_replicas=1 if work.job == PASSTHROUGH else 0,
+        web_enabled=False,
+    )
+    raw: dict[str, Any] = {"key_type": bytes, "value_type": bytes, "value_serializer": "raw"}
+    source = app.topic(work.source, **raw)
+    if work.job == PASSTHROUGH:
+        app.agent(source, name=PASSTHROUGH)(_passthrough(app.topic(work.sink, **raw)))
+    else:
+        counts = app.Table(TABLE, key_type=bytes, value_type=int, partitions=work.partitions, default=int)
+        app.agent(source, name=COUNTER)(_counter(counts))
+        if work.job == RECOVER:
+            _announce_recovery(app, counts)
+    return app
+
+
+def _passthrough(sink: Any) -> Any:
+    async def passthrough(stream: Any) -> None:
+        async for events in stream.take_events(TAKE, within=TAKE_WITHIN_S):
+            sent = []
+            for event in events:
+                value = msgspec.json.decode(event.value)
+                value["seen"] = True
+                encoded = msgspec.json.encode(value)
+                sent.append(await sink.send(key=event.key, value=encoded, partition=event.message.partition))
+            # Events are acknowledged when the loop goes on; what they led to must be in Kafka by then.
+            await asyncio.gather(*sent)
+
+    return passthrough
+
+
+def _counter(counts: Any) -> Any:
+    async def counter(stream: Any) -> None:
+        # Not in batches: a table finds a row's partition by the current event.
+        async for event in stream.events():
+            counts[event.key] += 1
+
+    return counter
+
+
+def _announce_recovery(app: Any, counts: Any) -> None:
+    async def announce(*_: Any, **__: Any) -> None:
+        elapsed_s = time.monotonic() - _started
+        click.echo(f"recovered {len(counts)} rows, {elapsed_s:.3f} s after start")
+
+    app.on_rebalance_complete.connect(announce, weak=False)
+
+
+@click.command()
+@takes_work(PASSTHROUGH, COUNTER, RECOVER)
+@click.option(
+    "--guarantee",
+    type=click.Choice(["exactly_once", "at_least_once"]),
+    default="exactly_once",
+    show_default=True,
+)
+@click.option(
+    "--store", type=click.Choice(["memory://", "rocksdb://"]), default="memory://", show_default=True
+)
+def main(work: Work, guarantee: str, store: str) -> None:
+    """Run a worker until SIGTERM or SIGINT."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    app = build_app(work, guarantee, store)
+    faust.Worker(app, loglevel="warning", redirect_stdouts=False).execute_from_commandline()
+
+
+if __name__ == "__main__":
+    main()
