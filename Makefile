@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint setup setup-dev clean
+.PHONY: help demo test lint setup setup-dev setup-peers clean
 
 help:
 	@echo "make demo   stream a real shop through real workers for about a minute, with a live view"
@@ -13,6 +13,7 @@ help:
 
 setup: $(VENV)/.serving
 setup-dev: $(VENV)/.dev
+setup-peers: $(VENV)/.peers
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("shelfstream needs Python 3.11 or newer; set PYTHON=") if sys.version_info < (3, 11) else 0'
@@ -24,6 +25,10 @@ $(VENV)/.serving: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.serving
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(VENV)/.peers: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,peers]'
 	@touch $@
 
 demo: setup

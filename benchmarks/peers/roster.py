@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
+from benchmarks.peers import kafka_streams
 from benchmarks.peers.contestant import (
     COUNTER,
     PASSTHROUGH,
@@ -38,5 +39,34 @@ CONTESTANTS: Mapping[str, Contestant] = {
         partial(installed, "faust-streaming"),
         frozenset({COUNTER, RECOVER}),
         python_command("stock_faust", "--guarantee", "exactly_once", "--store", "rocksdb://"),
+    ),
+    "quix": Contestant(
+        "Quix Streams, exactly once",
+        EXACTLY_ONCE,
+        partial(installed, "quixstreams"),
+        frozenset({PASSTHROUGH, COUNTER}),
+        python_command("quix"),
+    ),
+    "quix-quick": Contestant(
+        "Quix Streams, exactly once, committing every 0.1 s",
+        EXACTLY_ONCE,
+        partial(installed, "quixstreams"),
+        frozenset({PASSTHROUGH, COUNTER}),
+        python_command("quix", "--commit-interval", "0.1"),
+    ),
+    "bytewax": Contestant(
+        "Bytewax, at least once",
+        AT_LEAST_ONCE,
+        partial(installed, "bytewax"),
+        frozenset({PASSTHROUGH}),
+        python_command("bytewax_flow"),
+        elastic=False,
+    ),
+    "kafka-streams": Contestant(
+        "Kafka Streams, exactly_once_v2",
+        EXACTLY_ONCE,
+        kafka_streams.version,
+        frozenset({PASSTHROUGH, COUNTER}),
+        kafka_streams.command,
     ),
 }
