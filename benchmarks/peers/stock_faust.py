@@ -122,7 +122,9 @@ def main(work: Work, guarantee: str, store: str) -> None:
     """Run a worker until SIGTERM or SIGINT."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     app = build_app(work, guarantee, store)
-    faust.Worker(app, loglevel="warning", redirect_stdouts=False).execute_from_commandline()
+    worker = faust.Worker(app, loglevel="warning", redirect_stdouts=False, quiet=True)
+    worker.spinner = None  # its escape codes would stand before the line that a driver waits for
+    worker.execute_from_commandline()
 
 
 if __name__ == "__main__":
