@@ -22,6 +22,7 @@ RECOVER = "recover"
 """Rebuild the table of `counter` from its changelog, say so, and go on as `counter`.
 
 It says so in one line, `recovered N rows, S s after start`, where S was taken before the rows were counted.
+Each later rebalance says so again, and a worker without partitions has 0 rows.
 """
 
 SESSION_TIMEOUT_S = 10.0

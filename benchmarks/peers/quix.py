@@ -1,6 +1,9 @@
 """Quix Streams, exactly once: its dataframe, and its state on RocksDB.
 
 Run: `python -m benchmarks.peers.quix --help`.
+
+Its transactional ids are random, so that nobody fences a killed worker: its open transaction hides what comes
+after it from consumers that read committed records, until the broker ends it, by default after 60 seconds.
 """
 
 from typing import Any

@@ -1,6 +1,9 @@
 """Faust as it comes: an agent over `take_events`, and a table.
 
 Run: `python -m benchmarks.peers.stock_faust --help`.
+
+With `exactly_once`, Faust knows transactions only for topics that it also reads: what goes to the sink is
+sent outside of them, and to the partition where murmur2 puts the key.
 """
 
 import asyncio
