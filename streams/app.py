@@ -13,8 +13,9 @@ import structlog
 from yarl import URL
 
 from streams.agents.burial import Burial
-from streams.clients import aiokafka_options, consumer_options
+from streams.clients import aiokafka_options, confluent_options, consumer_options
 from streams.lanes.backoff import TokenBucket
+from streams.lanes.group_offsets import GroupOffsets
 from streams.lanes.lane import Lane
 from streams.lanes.lane_parts import LaneLimits, LaneParts, Observer
 from streams.lanes.lanes import Lanes
@@ -59,10 +60,11 @@ def leave(app: LaneApp) -> None:
 
 
 class KafkaInputs:
-    """The reading side of the lanes: Faust's consumer thread."""
+    """The reading side of the lanes: Faust's consumer thread, and the group's offsets."""
 
-    def __init__(self, app: LaneApp) -> None:
+    def __init__(self, app: LaneApp, offsets: GroupOffsets) -> None:
         self._app = app
+        self._offsets = offsets
 
     @property
     def _consumer(self) -> LaneConsumer:
@@ -74,7 +76,7 @@ class KafkaInputs:
 
     async def committed(self, at: Partition) -> int:
         """The group's committed offset of `at`, or its first offset."""
-        return await self._consumer.thread.committed(at)
+        return await self._offsets.committed(at)
 
     async def seek(self, offsets: Mapping[Partition, int], epoch: int) -> None:
         """Deliver from these offsets on."""
@@ -108,7 +110,8 @@ class LaneFactory:
         self._state_dir = state_dir
         self._observer = observer
         self._before_restore = before_restore
-        self._inputs = KafkaInputs(app)
+        offsets = GroupOffsets(settings.app_id, confluent_options(settings), settings.transaction_timeout_s)
+        self._inputs = KafkaInputs(app, offsets)
         self._burial = Burial(settings.app_id, settings.partitions)
         self.dead_letters = TokenBucket(
             settings.dead_letter_burst, settings.dead_letter_rate_per_s, time.monotonic()
@@ -126,7 +129,7 @@ class LaneFactory:
             linger_s=settings.batch_linger_ms / 1000,
         )
         parts = LaneParts(
-            ledger=self._ledger(f"{settings.app_id}-{processor.name}-{partition}"),
+            ledger=self._ledger(processor, partition),
             open_tables=lambda: self._open_tables(processor.name, partition),
             inputs=self._inputs,
             restore=self._restore,
@@ -140,15 +143,20 @@ class LaneFactory:
         )
         return Lane(processor, partition, parts)
 
-    def _ledger(self, transactional_id: str) -> KafkaLedger:
+    def _ledger(self, processor: Processor, partition: int) -> KafkaLedger:
         settings = self._settings
+        inputs = [Partition(topic, partition) for topic in processor.topics]
+        changelogs = [Partition(spec.changelog, partition) for spec in self._tables.get(processor.name, ())]
         return KafkaLedger(
-            transactional_id,
+            f"{settings.app_id}-{processor.name}-{partition}",
             settings.app_id,
             timeout_s=settings.transaction_timeout_s,
             transaction_timeout_s=settings.transaction_timeout_s,
             compression=None if settings.compression == "none" else settings.compression,
             client=aiokafka_options(settings),
+            # The embedded broker loses nothing, and shows aborted records too.
+            inputs=() if settings.embedded else inputs,
+            changelogs=() if settings.embedded else changelogs,
         )
 
     def _open_tables(self, agent: str, partition: int) -> Tables:

@@ -25,7 +25,10 @@ class Ledger(Protocol):
     """One transactional writer per lane. A contract suite runs over each implementation."""
 
     async def open(self) -> None:
-        """Fence older owners of the same id and end their open transaction."""
+        """Fence older owners of the same id, end their open transaction, and let its end be read.
+
+        Once it returns, readers find the committed offsets and the changelogs as the last commit left them.
+        """
         ...
 
     async def commit(
@@ -55,6 +58,8 @@ class KafkaLedger:
         group: the consumer group whose offsets are committed.
         timeout_s: how long one commit may take before its outcome counts as unknown.
         client: aiokafka's connection settings, shared with all other clients of the worker.
+        inputs: what the lane consumes.
+        changelogs: what it restores its state from.
     """
 
     def __init__(
@@ -66,10 +71,14 @@ class KafkaLedger:
         transaction_timeout_s: float,
         compression: str | None,
         client: Mapping[str, Any],
+        inputs: Sequence[Partition] = (),
+        changelogs: Sequence[Partition] = (),
     ) -> None:
         self.transactional_id = transactional_id
         self.group = group
         self.timeout_s = timeout_s
+        self._inputs = inputs
+        self._changelogs = changelogs
         self._options: dict[str, Any] = {
             **client,
             "transactional_id": transactional_id,
@@ -92,11 +101,30 @@ class KafkaLedger:
                 # start() only connects. begin_transaction waits for InitProducerId, which answers once
                 # the previous owner's transaction has ended, its offsets included.
                 await producer.begin_transaction()
+                await self._catch_up(producer)
                 await producer.abort_transaction()
+        except (ProducerFenced, InvalidProducerEpoch) as error:
+            raise Fenced(f"{self.transactional_id}: a newer owner took over") from error
         except TimeoutError as error:
             raise RetryLater(
                 f"no producer id for {self.transactional_id} in {self.timeout_s:.0f} s"
             ) from error
+
+    async def _catch_up(self, producer: AIOKafkaProducer) -> None:
+        """Make the broker show all that was ever committed, by writing after it what is then aborted.
+
+        A leader shows what lies below its high watermark, and right after an election or an unclean restart
+        that may be old: committed offsets and rows of state would be missing, and inputs be processed twice.
+        What is written now is acknowledged once the high watermark has passed it, and so all before it.
+        """
+        if self._inputs:
+            consumed = {TopicPartition(*self._inputs[0]): OffsetAndMetadata(0, "")}
+            await producer.send_offsets_to_transaction(consumed, self.group)
+        sent = [
+            await producer.send(at.topic, key=b"", value=None, partition=at.partition)
+            for at in self._changelogs
+        ]
+        await asyncio.gather(*sent)
 
     async def commit(
         self, outputs: Iterable[Output], offsets: Mapping[Partition, int]

@@ -93,18 +93,6 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
         )
 
-    async def committed(self, at: Partition) -> int:
-        """The group's committed offset, or the first offset of the partition where there is none."""
-        return cast(int, await self.call_thread(self._committed, TopicPartition(*at)))
-
-    async def _committed(self, partition: TopicPartition) -> int:
-        consumer = self._ensure_consumer()
-        offset = await consumer.committed(partition)
-        if offset is None:
-            first = await consumer.beginning_offsets([partition])
-            return cast(int, first[partition])
-        return cast(int, offset)
-
     async def seek_all(self, offsets: Mapping[Partition, int], epoch: int) -> None:
         """Deliver from these offsets on, in deliveries that bear `epoch`."""
         await self.call_thread(self._seek_all, offsets, epoch)

@@ -19,21 +19,29 @@ class Cluster:
     def __init__(
         self,
         ledger: Callable[[str], Ledger],
-        read: Callable[[str], list[bytes | None]],
+        records: Callable[[str], list[tuple[int, bytes | None]]],
         committed: Callable[[Partition], int | None],
         topic: str,
     ) -> None:
         self.ledger = ledger
-        self.read = read
+        self.records = records
         self.committed = committed
         self.topic = topic
+
+    def read(self, topic: str) -> list[bytes | None]:
+        """The committed values."""
+        return [value for _, value in self.records(topic)]
+
+    def end(self, topic: str) -> int:
+        """The offset after the last committed record."""
+        return max(offset for offset, _ in self.records(topic)) + 1
 
 
 def memory_cluster() -> Cluster:
     broker = MemoryBroker()
     return Cluster(
         lambda name: MemoryLedger(broker, name, "group"),
-        lambda topic: [record.value for record in broker.read(topic)],
+        lambda topic: [(record.offset, record.value) for record in broker.read(topic)],
         lambda at: broker.offsets.get(("group", at)),
         "out",
     )
@@ -53,9 +61,11 @@ def kafka_cluster(server: Kafka, unique: Callable[[str], str]) -> Cluster:
             transaction_timeout_s=20,
             compression=None,
             client={"bootstrap_servers": server.bootstrap},
+            inputs=[Partition(unique("in"), 0)],
+            changelogs=[Partition(topic, 0), Partition(topic, 1)],
         )
 
-    def read(name: str) -> list[bytes | None]:
+    def records(name: str) -> list[tuple[int, bytes | None]]:
         consumer = Consumer(
             {
                 "bootstrap.servers": server.bootstrap,
@@ -71,7 +81,7 @@ def kafka_cluster(server: Kafka, unique: Callable[[str], str]) -> Cluster:
                 if message.error():
                     ended += 1
                 else:
-                    values.append(message.value())
+                    values.append((message.offset(), message.value()))
         consumer.close()
         return values
 
@@ -81,7 +91,7 @@ def kafka_cluster(server: Kafka, unique: Callable[[str], str]) -> Cluster:
         consumer.close()
         return offset if offset >= 0 else None
 
-    return Cluster(ledger, read, committed, topic)
+    return Cluster(ledger, records, committed, topic)
 
 
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
@@ -107,7 +117,23 @@ async def test_a_commit_makes_outputs_and_offsets_visible(
     await ledger.close()
     assert cluster.read(cluster.topic) == [b"0", b"1", b"2"]
     assert cluster.committed(Partition("in", 0)) == 7
-    assert written == {Partition(cluster.topic, 0): 3}
+    assert written == {Partition(cluster.topic, 0): cluster.end(cluster.topic)}
+
+
+async def test_opening_leaves_what_was_committed_as_it_was(
+    cluster: Cluster, unique: Callable[[str], str]
+) -> None:
+    """Opening, again and again, shows no reader anything and moves no offset."""
+    ledger = cluster.ledger("lane")
+    await ledger.open()
+    await ledger.open()
+    assert cluster.read(cluster.topic) == []
+    assert cluster.committed(Partition("in", 0)) is None
+    await ledger.commit([Output(cluster.topic, 0, b"k", b"v")], offsets_of(unique, 3, cluster))
+    await ledger.open()
+    await ledger.close()
+    assert cluster.read(cluster.topic) == [b"v"]
+    assert cluster.committed(Partition("in", 0)) == 3
 
 
 async def test_large_batches_are_split_and_keep_their_order(
@@ -121,7 +147,7 @@ async def test_large_batches_are_split_and_keep_their_order(
     await ledger.close()
     values = cluster.read(cluster.topic)
     assert [value[:6] for value in values if value] == [b"%06d" % number for number in range(1_000)]
-    assert written[Partition(cluster.topic, 1)] == 1_000
+    assert written[Partition(cluster.topic, 1)] == cluster.end(cluster.topic)
 
 
 async def test_a_newer_owner_fences_the_older(cluster: Cluster, unique: Callable[[str], str]) -> None:
