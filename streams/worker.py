@@ -12,13 +12,11 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 import click
-import faust
 import msgspec
 import structlog
-import uvloop
 from mode import Service
 
-from schemas.errors import RetryLater, ShelfstreamError, StopWorker
+from schemas.errors import RetryLater, ShelfstreamError
 from streams.agents.catalogue import CatalogueFollower
 from streams.agents.roster import AGENTS, Agents, make_agents
 from streams.app import LaneApp, build_app, leave
@@ -36,6 +34,7 @@ from streams.operations.metrics import Metrics
 from streams.operations.monitor import Monitor
 from streams.operations.status import WorkerStatus
 from streams.options import with_settings
+from streams.program import new_loop, run_program
 from streams.settings import Settings
 
 log = structlog.get_logger()
@@ -181,10 +180,7 @@ def _verify_topics(settings: Settings) -> None:
 
 def _run(settings: Settings, agents: Agents, slot: Slot, monitor: Monitor) -> None:
     """Wire the application and give it this thread until a signal or an error ends it."""
-    # Faust makes loops of its own, one for the consumer's thread: only the policy reaches them all.
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
+    loop = new_loop()
     follower = None
     if agents.catalogue is not None:
         follower = CatalogueFollower(agents.catalogue, consumer_options(settings), settings.partitions)
@@ -198,17 +194,7 @@ def _run(settings: Settings, agents: Agents, slot: Slot, monitor: Monitor) -> No
     )
     app.overdue = partial(leave_or_start_anew, app)
     surroundings = Surroundings(app, settings, agents, follower, monitor)
-    runner = faust.Worker(
-        app, surroundings, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
-    )
-    # Its end would write terminal codes into whatever reads our standard output.
-    runner.spinner = None
-    try:
-        runner.execute_from_commandline()
-    finally:
-        reason = app.crash_reason
-        if isinstance(reason, StopWorker | GroupLost):
-            raise reason
+    run_program(loop, app, surroundings)
 
 
 def _start_anew(reason: GroupLost) -> NoReturn:

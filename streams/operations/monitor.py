@@ -46,6 +46,7 @@ class Monitor(Observer):
         if state is LaneState.RUNNING:
             shown.restore_remaining = None
             shown.next_offsets = {at.topic: offset for at, offset in lane.next_offsets.items()}
+            log.info("lane runs", lane=str(lane), next_offsets=shown.next_offsets)
             self._forget_broker_error()
         elif detail:
             shown.last_error = detail
