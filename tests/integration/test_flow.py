@@ -13,15 +13,14 @@ from typing import Any
 import pytest
 from confluent_kafka import Message
 
-from models.affinity import AffinityRow
-from models.affinity_fold import AffinityFold
 from models.behavior_parameters import BehaviorParameters
 from schemas.codec import decode_user_behavior, encode
-from schemas.events import Relation, UserBehavior
+from schemas.events import UserBehavior
 from schemas.keys import shopper_id
 from streams.demo.sample_shop import iter_baskets, iter_products
 from tests.support.deployment import Deployment
 from tests.support.kafka import StartableKafka
+from tests.support.oracle import wrong_affinities, wrong_shoppers
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(420)]
 
@@ -61,35 +60,17 @@ def keyed(events: list[UserBehavior]) -> list[tuple[bytes, bytes]]:
     return [(shopper_id(event).encode(), encode(event)) for event in events]
 
 
-def expected_rows(events: list[UserBehavior]) -> dict[str, AffinityRow]:
-    """The rows that the events lead to, folded in one process: the oracle."""
-    fold = AffinityFold(BehaviorParameters(neighbours=BOUND), shopper_id)
-    fold.add(decode_user_behavior(encode(event)) for event in events)
-    return {product: row for product, row in fold.products.items() if row.neighbours()}
-
-
 def assert_rows_are_exact(deployment: Deployment, events: list[UserBehavior]) -> None:
-    """Each product's neighbours, sessions counted and decayed weights, are those of the oracle."""
-    changelog = sorted(
-        deployment.read("shelfstream-affinities-changelog"),
-        key=lambda message: (message.partition(), message.offset()),
-    )
-    values = {message.key().decode(): message.value() for message in changelog}
-    rows = {name: AffinityRow.from_bytes(value) for name, value in values.items() if value is not None}
-    wanted = expected_rows(events)
-    half_life = BehaviorParameters().half_life_s
-    assert {product for product, row in rows.items() if row.neighbours()} == set(wanted)
-    for product, row in wanted.items():
-        for relation in (Relation.VIEWED, Relation.CARTED, Relation.BOUGHT):
-            want = {each.product_id: each for each in row.top_k(relation, BOUND, half_life, row.as_of)}
-            have = {
-                each.product_id: each for each in rows[product].top_k(relation, BOUND, half_life, row.as_of)
-            }
-            assert {name: each.support for name, each in have.items()} == {
-                name: each.support for name, each in want.items()
-            }
-            for name, each in want.items():
-                assert have[name].score == pytest.approx(each.score, rel=1e-9)
+    """Products' and shoppers' rows are those of the oracle."""
+    parameters = BehaviorParameters(neighbours=BOUND)
+    affinities = deployment.read("shelfstream-affinities-changelog")
+    assert wrong_affinities(affinities, events, parameters) == []
+    shoppers = deployment.read("shelfstream-shoppers-changelog")
+    assert wrong_shoppers(shoppers, map(stored, events), parameters) == []
+
+
+def stored(event: UserBehavior) -> UserBehavior:
+    return decode_user_behavior(encode(event))
 
 
 def test_listings_feedback_and_behaviour_become_knowledge(deployment: Deployment) -> None:

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,9 +26,9 @@ INPUTS = ("category-feedback", "product-created", "user-behavior")
 class WorkerProcess:
     """A worker as its own process, its log in a file."""
 
-    def __init__(self, environment: dict[str, str], log: Path, agents: str | None) -> None:
+    def __init__(self, command: Sequence[str], environment: dict[str, str], log: Path) -> None:
         self.log = log
-        command = [str(SHELFSTREAM), "worker", *(["--agents", agents] if agents else [])]
+        self._address: str | None = None
         with log.open("ab") as stream:
             self.process = subprocess.Popen(
                 command, env=environment, stdout=stream, stderr=stream, start_new_session=True
@@ -36,9 +37,19 @@ class WorkerProcess:
     def url(self, path: str) -> str:
         """The address of a page of this worker's HTTP server, which chose its port itself."""
         found = re.findall(r"http://127\.0\.0\.1:\d+/", self.log.read_text())
-        if not found:
+        if found:
+            self._address = str(found[-1])
+        if self._address is None:
             raise ConnectionError("the worker does not listen yet")
-        return str(found[-1]) + path
+        return self._address + path
+
+    def roll_log(self) -> None:
+        """Begin the log file anew; what it said goes to a file beside it."""
+        with suppress(OSError):
+            self.url("")
+        with self.log.with_suffix(".old").open("ab") as old:
+            old.write(self.log.read_bytes())
+        os.truncate(self.log, 0)
 
     def get(self, path: str) -> str:
         """Fetch a page; raises OSError if it is not served or not successful."""
@@ -126,7 +137,8 @@ class Deployment:
     def worker(self, agents: str | None = None) -> WorkerProcess:
         """Start one more worker."""
         log = self.folder / f"worker-{len(self.workers)}.log"
-        worker = WorkerProcess(self.environment, log, agents)
+        command = [str(SHELFSTREAM), "worker", *(["--agents", agents] if agents else [])]
+        worker = WorkerProcess(command, self.environment, log)
         self.workers.append(worker)
         return worker
 

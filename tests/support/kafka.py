@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 POM = Path(__file__).with_name("kafka") / "pom.xml"
 JARS = ROOT / "var" / f"kafka-{VERSION}"
 READY_WITHIN_S = 60.0
+_QUICK_START = ["-XX:TieredStopAtLevel=1"]
 
 # Small where the default is meant for a cluster, so that a broker starts and a group forms at once.
 BROKER_CONFIG = {
@@ -98,9 +99,11 @@ class KafkaServer:
 
     Args:
         passwords: if given, its users by name: a second address, `sasl_bootstrap`, lets only them in.
+        for_speed: with a larger heap and Java's optimizing compiler, which tests are over before they need.
     """
 
-    def __init__(self, passwords: Mapping[str, str] | None = None) -> None:
+    def __init__(self, passwords: Mapping[str, str] | None = None, *, for_speed: bool = False) -> None:
+        self._options = ["-Xmx1g"] if for_speed else ["-Xmx512m", *_QUICK_START]
         self._folder = Path(tempfile.mkdtemp(prefix="shelfstream-kafka-"))
         port, controller_port, sasl_port = free_ports(3)
         self.bootstrap = f"127.0.0.1:{port}"
@@ -130,14 +133,13 @@ class KafkaServer:
         if not (self._folder / "data").exists():
             cluster = uuid.uuid4().hex[:22]
             arguments = ["format", "-t", cluster, "-c", str(self._properties)]
-            done = subprocess.run(
-                self._java("64m", "kafka.tools.StorageTool", *arguments), capture_output=True, check=False
-            )
+            format_it = _java(["-Xmx64m", *_QUICK_START], "kafka.tools.StorageTool", *arguments)
+            done = subprocess.run(format_it, capture_output=True, check=False)
             if done.returncode:
                 raise KafkaUnavailable(f"formatting Kafka's storage failed: {done.stderr.decode()[-2000:]}")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._java("512m", "kafka.Kafka", str(self._properties)),
+                _java(self._options, "kafka.Kafka", str(self._properties)),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for the tests; they stop the broker themselves
@@ -178,11 +180,10 @@ class KafkaServer:
             return None
         return f"Kafka ended; the end of its log: {self._log.read_text(errors='replace')[-3000:]}"
 
-    @staticmethod
-    def _java(heap: str, *command: str) -> list[str]:
-        options = [f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
-        options.append("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
-        return ["java", *options, "-cp", f"{jars()}/*", *command]
+
+def _java(options: list[str], *command: str) -> list[str]:
+    common = ["-XX:+UseSerialGC", "-Xshare:auto", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    return ["java", *options, *common, "-cp", f"{jars()}/*", *command]
 
 
 def _sasl_listener(config: Mapping[str, str], address: str, passwords: Mapping[str, str]) -> dict[str, str]:
@@ -203,7 +204,7 @@ def _sasl_listener(config: Mapping[str, str], address: str, passwords: Mapping[s
 class DockerKafka:
     """An Apache Kafka container on a fixed local port."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, for_speed: bool = False) -> None:
         from testcontainers.core.container import DockerContainer
 
         self._port = free_ports(1)[0]
@@ -214,7 +215,7 @@ class DockerKafka:
             "controller.quorum.voters": "1@localhost:9093",
             "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093",
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._port}",
-            "heap.opts": "-Xmx512m",
+            "heap.opts": "-Xmx1g" if for_speed else "-Xmx512m",
         }
         for name, value in config.items():
             self._container.with_env("KAFKA_" + name.upper().replace(".", "_"), value)
@@ -247,17 +248,20 @@ class DockerKafka:
             self._container.stop()
 
 
-def own_kafka() -> StartableKafka:
+def own_kafka(*, for_speed: bool = False) -> StartableKafka:
     """A new broker of one's own, not started: from Docker if its engine answers, else from Java and Maven.
+
+    Args:
+        for_speed: tuned for what is measured rather than for a quick start.
 
     Raises:
         KafkaUnavailable: neither is there.
     """
     if docker_answers():
-        return DockerKafka()
+        return DockerKafka(for_speed=for_speed)
     if JARS.exists() or shutil.which("mvn"):
         if shutil.which("java"):
-            return KafkaServer()
+            return KafkaServer(for_speed=for_speed)
         raise KafkaUnavailable("no Docker engine answers and `java` is not on the path")
     raise KafkaUnavailable(
         "no real Kafka: set KAFKA_BOOTSTRAP_SERVERS, start a Docker engine, or install Java 17 and Maven"

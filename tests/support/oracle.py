@@ -1,0 +1,88 @@
+"""What a deployment's state must be, worked out in one process from what was fed."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from confluent_kafka import Message
+
+from models.affinity import AffinityRow
+from models.behavior_parameters import BehaviorParameters
+from models.deltas import RELATIONS, DeltaBuilder
+from models.event_time import instant
+from models.sessions import ShopperRow, apply
+from schemas.events import UserBehavior
+from schemas.keys import shopper_id
+from tests.support.behavior import Affinities, brute_force
+
+SCORE_TOLERANCE = 1e-9
+"""Relative: a row adds its decayed weights up batch by batch, the oracle all at once."""
+
+
+def latest_values(messages: Iterable[Message]) -> dict[str, bytes]:
+    """What a compacted topic holds in the end."""
+    latest: dict[str, bytes | None] = {}
+    for message in sorted(messages, key=lambda message: (message.partition() or 0, message.offset() or 0)):
+        key = message.key()
+        assert isinstance(key, bytes)
+        value = message.value()
+        latest[key.decode()] = value if value is None or isinstance(value, bytes) else value.encode()
+    return {key: value for key, value in latest.items() if value is not None}
+
+
+def wrong_affinities(
+    changelog: Iterable[Message], events: Sequence[UserBehavior], parameters: BehaviorParameters
+) -> list[str]:
+    """Where products' rows differ from affinities by their definition.
+
+    Supports must be equal, scores within `SCORE_TOLERANCE`.
+
+    Args:
+        changelog: all committed records of the affinities' changelog.
+        events: the behaviour, all of named sessions, none of which outgrew a bound.
+        parameters: those of the deployment.
+    """
+    rows = {name: AffinityRow.from_bytes(value) for name, value in latest_values(changelog).items()}
+    as_of = max((row.as_of for row in rows.values()), default=0.0)
+    found: Affinities = {
+        (product, relation, entry.product_id): (entry.score, entry.support)
+        for product, row in rows.items()
+        for relation in RELATIONS
+        for entry in row.top_k(relation, parameters.neighbours, parameters.half_life_s, as_of)
+    }
+    expected = brute_force(events, parameters.half_life_days, instant(as_of))
+    return [
+        f"{key[0]} {key[1].value} with {key[2]}: {found.get(key)}, but by definition {expected.get(key)}"
+        for key in sorted(found.keys() | expected.keys())
+        if not _equal(found.get(key), expected.get(key))
+    ]
+
+
+def _equal(found: tuple[float, int] | None, expected: tuple[float, int] | None) -> bool:
+    if found is None or expected is None:
+        return found is expected
+    return found[1] == expected[1] and math.isclose(found[0], expected[0], rel_tol=SCORE_TOLERANCE)
+
+
+def wrong_shoppers(
+    changelog: Iterable[Message], events: Iterable[UserBehavior], parameters: BehaviorParameters
+) -> list[str]:
+    """Whose rows differ, in any bit, from a row that each of the shopper's events changed exactly once.
+
+    Args:
+        changelog: all committed records of the shoppers' changelog.
+        events: the behaviour, of each shopper in the order of its partition.
+        parameters: those of the deployment.
+    """
+    mine: dict[str, list[UserBehavior]] = {}
+    for event in events:
+        mine.setdefault(shopper_id(event), []).append(event)
+    expected = {
+        shopper: apply(ShopperRow(), theirs, DeltaBuilder(), parameters).to_bytes()
+        for shopper, theirs in mine.items()
+    }
+    found = latest_values(changelog)
+    return [
+        f"shopper {shopper}: {found.get(shopper)!r}, but should be {expected.get(shopper)!r}"[:400]
+        for shopper in sorted(found.keys() | expected.keys())
+        if found.get(shopper) != expected.get(shopper)
+    ]
