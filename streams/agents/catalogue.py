@@ -20,6 +20,7 @@ from models.similarity import SimilarityIndex
 from schemas.errors import InvalidEvent
 from schemas.events import Embedding
 from streams.lanes.backoff import Backoff
+from streams.lanes.cancellation import asked_to_end
 from streams.lanes.records import Record
 from streams.topics import PRODUCT_ENRICHED
 
@@ -121,10 +122,10 @@ class CatalogueFollower:
         while True:
             try:
                 await self._follow(positions)
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                log.warning("the catalogue view lost its broker", error=str(error))
+            except (Exception, asyncio.CancelledError) as error:
+                if asked_to_end():
+                    raise
+                log.warning("the catalogue view lost its broker", error=repr(error))
                 await asyncio.sleep(self._backoff.next())
 
     async def _follow(self, positions: dict[TopicPartition, int]) -> None:

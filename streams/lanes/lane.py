@@ -18,6 +18,7 @@ from itertools import count
 from schemas.errors import RetryLater, StopWorker
 from streams.lanes.backoff import Backoff
 from streams.lanes.bisection import Bisection
+from streams.lanes.cancellation import asked_to_end
 from streams.lanes.lane_parts import BatchReport, LaneParts, LaneState
 from streams.lanes.lane_queue import LaneQueue
 from streams.lanes.ledger import Fenced
@@ -133,7 +134,9 @@ class Lane:
                 self._clean = False
                 # A thread may still be at work on these tables: the next opening takes fresh ones.
                 self._close_tables()
-                raise
+                if asked_to_end():
+                    raise
+                await self._recover(RetryLater("a client gave up what the lane was waiting for"))
             except StopWorker:
                 self._clean = False
                 raise

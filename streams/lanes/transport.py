@@ -18,6 +18,7 @@ from faust import Topic
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams.lanes.cancellation import asked_to_end
 from streams.lanes.records import Partition, Record
 
 log = structlog.get_logger()
@@ -193,7 +194,10 @@ class LaneConsumer(driver.Consumer):
             except asyncio.CancelledError:
                 if self.app.should_stop:
                     return
-                raise
+                if asked_to_end():
+                    raise
+                log.warning("fetching was given up by its client, will go on")
+                await asyncio.sleep(_FETCH_PAUSE_S)
             except KafkaError as error:
                 if not _passing(error):
                     raise

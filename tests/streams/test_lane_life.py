@@ -106,6 +106,28 @@ async def test_a_restoration_that_fails_is_tried_again() -> None:
     assert telling.states.count(LaneState.BACKOFF) == 2
 
 
+async def test_a_lane_outlives_a_future_that_its_client_cancelled() -> None:
+    """Aiokafka cancels what it gives up; nobody has asked the lane itself to end."""
+    bench = Bench()
+    bench.write([(b"k", b"x")] * 5)
+    worker = bench.worker()
+    restore = worker.lane.parts.restore
+    given_up: list[bool] = []
+
+    async def abandoned(tables: Tables, progress: Progress) -> object:
+        if not given_up:
+            given_up.append(True)
+            future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+            future.cancel()
+            return await future
+        return await restore(tables, progress)
+
+    worker.lane.parts.restore = abandoned
+    await finish(worker)
+    assert given_up
+    assert bench.counts()[-1] == (b"k", b"5")
+
+
 async def test_a_pause_beyond_its_budget_undoes_the_batch() -> None:
     """It does not wait for work that takes longer; what was undone is done by whoever comes next."""
     bench = Bench()

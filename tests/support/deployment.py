@@ -12,13 +12,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 SHELFSTREAM = Path(sys.executable).with_name("shelfstream")
 PARTITIONS = 4
+SESSION_TIMEOUT_S = 3
 # Written by producers without transactions: their last offsets are records.
 INPUTS = ("category-feedback", "product-created", "user-behavior")
 
@@ -100,7 +100,7 @@ class Deployment:
             "bootstrap_servers": bootstrap,
             "data_dir": folder / "state",
             "http_port": 0,
-            "session_timeout_s": 3,
+            "session_timeout_s": SESSION_TIMEOUT_S,
             "heartbeat_interval_s": 0.5,
             "rebalance_timeout_s": 10,
             "log_format": "json",
@@ -111,6 +111,10 @@ class Deployment:
             **{f"SHELFSTREAM_{name.upper()}": str(value) for name, value in quick.items()},
         }
         self.workers: list[WorkerProcess] = []
+        # Never joins: it asks where the group is. An AdminClient crashes where the coordinator refuses.
+        self._offsets = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": "shelfstream", "enable.auto.commit": False}
+        )
 
     def __enter__(self) -> Self:
         self.run("topics", "create")
@@ -122,6 +126,7 @@ class Deployment:
         for worker in self.workers:
             if worker.process.poll() is None:
                 worker.kill()
+        self._offsets.close()
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a shelfstream command against this deployment."""
@@ -185,15 +190,10 @@ class Deployment:
 
     def lag(self) -> int | None:
         """How many records wait, in topics and in lanes; None while a lane cannot tell."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
         partitions = [TopicPartition(topic, number) for topic in INPUTS for number in range(PARTITIONS)]
-        ends = admin.list_offsets(dict.fromkeys(partitions, OffsetSpec.latest()))
-        group = ConsumerGroupTopicPartitions("shelfstream", partitions)
-        committed = admin.list_consumer_group_offsets([group])["shelfstream"].result().topic_partitions
-        offsets: dict[Any, int] = {(each.topic, each.partition): max(0, each.offset) for each in committed}
-        behind: int = sum(
-            future.result().offset - offsets.get((at.topic, at.partition), 0) for at, future in ends.items()
-        )
+        committed = self._offsets.committed(partitions, 10.0)
+        ends = [self._offsets.get_watermark_offsets(each, 10.0)[1] for each in partitions]
+        behind: int = sum(end - max(0, each.offset) for end, each in zip(ends, committed, strict=True))
         for worker in self.workers:
             if worker.process.poll() is None:
                 # One that starts anew, or waits for its group, shows no lanes and so no lag.
@@ -211,7 +211,7 @@ class Deployment:
         while quiet < 3:
             try:
                 behind = self.lag()
-            except OSError:
+            except (OSError, KafkaException):
                 behind = None
             quiet = quiet + 1 if behind == 0 else 0
             if time.monotonic() > deadline:
