@@ -7,6 +7,7 @@ moment resumes reading the changelog exactly where its rows end.
 import shutil
 import struct
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -180,10 +181,11 @@ class RocksStore:
 
     def wipe(self) -> None:
         """Remove the directory and begin an empty one."""
-        self._db.close()
+        self.close()
         shutil.rmtree(self._path, ignore_errors=True)
         self._db = self._open()
 
     def close(self) -> None:
-        """Flush and release the directory's lock."""
-        self._db.close()
+        """Flush and release the directory's lock; rows that a full disk does not take are in the changelog."""
+        with suppress(Exception):
+            self._db.close()

@@ -222,3 +222,30 @@ def test_a_store_tells_about_how_large_it_is(new_store: Callable[[], Store]) -> 
     rows, size = store.size()
     assert rows == 50
     assert size >= 50 * 102
+
+
+FILLING = """
+import resource, sys
+from pathlib import Path
+from streams.lanes.stores import Checkpoint, RocksStore
+store = RocksStore(Path(sys.argv[1]))
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, most))
+try:
+    for number in range(1_000):
+        store.apply({b"%d" % number: bytes(1_000)}, Checkpoint((number + 1, 0)))
+except Exception:
+    print(number)
+store.close()
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+again = RocksStore(Path(sys.argv[1]))
+print(again.checkpoint().offset, len(list(again.items())))
+"""
+
+
+def test_a_full_disk_fails_the_write_and_leaves_a_store_that_closes_and_opens_again(tmp_path: Path) -> None:
+    """Rows and checkpoint are those of the last write that fitted."""
+    command = [sys.executable, "-c", FILLING, str(tmp_path / "store")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    failed_at, reached, rows = map(int, done.stdout.split())
+    assert 0 < reached == rows <= failed_at

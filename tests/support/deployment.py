@@ -113,7 +113,12 @@ class Deployment:
         self.workers: list[WorkerProcess] = []
         # Never joins: it asks where the group is. An AdminClient crashes where the coordinator refuses.
         self._offsets = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": "shelfstream", "enable.auto.commit": False}
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "shelfstream",
+                "enable.auto.commit": False,
+                "log_level": 0,
+            }
         )
 
     def __enter__(self) -> Self:
