@@ -1,4 +1,4 @@
-"""All contestants but shelfstream itself, by the short name that command lines use."""
+"""All contestants, by the short name that command lines use."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -18,7 +18,16 @@ AT_LEAST_ONCE = "at least once"
 
 _FAUST_JOBS = frozenset({PASSTHROUGH, COUNTER, RECOVER})
 
+OURS = "shelfstream"
+
 CONTESTANTS: Mapping[str, Contestant] = {
+    OURS: Contestant(
+        "shelfstream's lanes, exactly once",
+        EXACTLY_ONCE,
+        partial(installed, "shelfstream"),
+        frozenset({PASSTHROUGH, COUNTER, RECOVER}),
+        python_command("shelfstream_lanes"),
+    ),
     "faust": Contestant(
         "stock Faust take, exactly once",
         EXACTLY_ONCE,

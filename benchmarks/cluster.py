@@ -1,0 +1,147 @@
+"""The broker that everything is measured on: topics made and dropped, and how far somebody has got."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from tests.support.kafka import own_kafka
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a read_committed reader finds in a topic.
+
+    Attributes:
+        records: how many.
+        distinct: how many different values of what `read_committed` was told to tell apart.
+        first_at: when the broker appended the first, in seconds since 1970.
+        last_at: when it appended the last.
+    """
+
+    records: int
+    distinct: int
+    first_at: float
+    last_at: float
+
+    @property
+    def per_s(self) -> float:
+        """Records a second from the first to the last; 0 where there are too few to say."""
+        elapsed = self.last_at - self.first_at
+        return self.records / elapsed if elapsed > 0 else 0.0
+
+
+class Cluster:
+    """A running broker.
+
+    Args:
+        bootstrap: its address.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+
+    def create(self, topic: str, partitions: int, **config: str) -> None:
+        """Make a topic; the broker sets its records' time, so that all contestants have the same clock."""
+        config = {"message.timestamp.type": "LogAppendTime", **config}
+        config = {name.replace("_", "."): value for name, value in config.items()}
+        new = NewTopic(topic, num_partitions=partitions, replication_factor=1, config=config)
+        self._admin.create_topics([new])[topic].result(30)
+        self._wait_for_leaders(topic, partitions)
+
+    def _wait_for_leaders(self, topic: str, partitions: int) -> None:
+        """A topic that was just made answers that nobody leads it."""
+        deadline = time.monotonic() + 30.0
+        while True:
+            try:
+                self.stable_end(topic, partitions)
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
+
+    def delete(self, topics: Iterable[str]) -> None:
+        """Drop topics: the disk of the machine is not endless."""
+        listed = list(topics)
+        if listed:
+            for future in self._admin.delete_topics(listed).values():
+                future.result(30)
+
+    def topics(self) -> set[str]:
+        """All topics but Kafka's own."""
+        names: Iterable[str] = self._admin.list_topics(timeout=10).topics
+        return {name for name in names if not name.startswith("__")}
+
+    def stable_end(self, topic: str, partitions: int) -> tuple[int, bool]:
+        """How far read_committed readers can read, summed, and whether no transaction is open.
+
+        Offsets count transaction markers too.
+        """
+        at = [TopicPartition(topic, number) for number in range(partitions)]
+        latest = dict.fromkeys(at, OffsetSpec.latest())
+        stable = self._admin.list_offsets(latest, isolation_level=IsolationLevel.READ_COMMITTED)
+        ends = self._admin.list_offsets(latest, isolation_level=IsolationLevel.READ_UNCOMMITTED)
+        total = sum(future.result().offset for future in stable.values())
+        return total, total == sum(future.result().offset for future in ends.values())
+
+    def consumed(self, group: str, topic: str, partitions: int) -> int:
+        """How far the group has committed, summed over the partitions."""
+        at = [TopicPartition(topic, number) for number in range(partitions)]
+        # Never joins. An AdminClient crashes where the coordinator refuses.
+        consumer = Consumer(
+            {"bootstrap.servers": self.bootstrap, "group.id": group, "enable.auto.commit": False}
+        )
+        try:
+            return sum(max(0, each.offset) for each in consumer.committed(at, 10.0))
+        finally:
+            consumer.close()
+
+    def read_committed(self, topic: str, partitions: int) -> Committed:
+        """Read all that is committed; records are told apart by key and value."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": f"reader-{time.monotonic_ns()}",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "enable.auto.commit": False,
+            }
+        )
+        consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+        records, ended, seen = 0, 0, set()
+        first_ms, last_ms = 1 << 62, 0
+        while ended < partitions:
+            for message in consumer.consume(10_000, 5.0):
+                error = message.error()
+                if error is not None:
+                    ended += error.code() == KafkaError._PARTITION_EOF
+                    continue
+                records += 1
+                seen.add(hash((message.key(), message.value())))
+                moment = message.timestamp()[1]
+                first_ms, last_ms = min(first_ms, moment), max(last_ms, moment)
+        consumer.close()
+        return Committed(records, len(seen), first_ms / 1000, last_ms / 1000)
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """A broker of one's own, as fast as it can be here, for as long as the block lasts."""
+    broker = own_kafka(for_speed=True)
+    broker.start()
+    try:
+        yield Cluster(broker.bootstrap)
+    finally:
+        broker.remove()

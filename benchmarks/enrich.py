@@ -1,0 +1,78 @@
+"""What the pipeline around the model costs: the enrich agent against the bare model on the same titles."""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.behaviour import PARTITIONS, settings_of
+from benchmarks.cluster import Cluster
+from benchmarks.contest import running, watch
+from benchmarks.events import listings, produce
+from streams.topics import PRODUCT_CREATED
+
+
+@dataclass(frozen=True, slots=True)
+class Enriched:
+    """Titles a second, one figure for each turn; the two take turns.
+
+    Attributes:
+        bare: the model alone.
+        agent: from Kafka to a committed transaction.
+    """
+
+    bare: list[float]
+    agent: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """The agent's median over the model's."""
+        return statistics.median(self.agent) / statistics.median(self.bare)
+
+
+def measure(
+    cluster: Cluster, *, titles: int, rounds: int, limit_s: float, tell: Callable[[str], None]
+) -> Enriched:
+    """Let the bare model and the agent take turns.
+
+    Args:
+        cluster: the broker.
+        titles: how many there are.
+        rounds: turns of each.
+        limit_s: a turn of the agent ends after so long.
+        tell: told in a line what happens.
+    """
+    results = Enriched([], [])
+    environment = settings_of(cluster)
+    subprocess.run(_shelfstream("topics", "create"), env=environment, check=True, capture_output=True)
+    produce(cluster.bootstrap, PRODUCT_CREATED, listings(titles))
+    for number in range(rounds):
+        results.bare.append(_bare(titles))
+        results.agent.append(_agent(cluster, f"enrich-{number}", titles, limit_s))
+        tell(f"bare model {results.bare[-1]:,.0f}, agent {results.agent[-1]:,.0f} titles/s")
+    return results
+
+
+def _shelfstream(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "streams", *arguments]
+
+
+def _bare(titles: int) -> float:
+    command = [sys.executable, "-m", "benchmarks.bare_model", "--titles", str(titles)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _agent(cluster: Cluster, app_id: str, titles: int, limit_s: float) -> float:
+    """One worker that runs nothing but the agent, with a group of its own and nothing known."""
+    environment = settings_of(cluster, app_id=app_id)
+    subprocess.run(_shelfstream("topics", "create"), env=environment, check=True, capture_output=True)
+
+    def progress() -> int:
+        return cluster.consumed(app_id, PRODUCT_CREATED, PARTITIONS)
+
+    with tempfile.TemporaryDirectory(prefix="shelfstream-bench-") as state:
+        command = _shelfstream("worker", "--agents", "enrich")
+        with running(command, {**environment, "SHELFSTREAM_DATA_DIR": state}) as process:
+            return watch(process, progress, lambda: progress() >= titles, limit_s).rate()

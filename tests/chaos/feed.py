@@ -1,0 +1,108 @@
+"""The feed: writes inputs at a steady rate, whatever happens, and keeps the receipts."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from tests.chaos.inputs import Input
+
+_TICK_S = 0.02
+
+
+class Place(NamedTuple):
+    """Where a record lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Receipt(NamedTuple):
+    """An input that the broker has, where it lies, and when it was handed to the producer (monotonic)."""
+
+    input: Input
+    place: Place
+    sent_at: float
+
+
+class Feed(threading.Thread):
+    """Writes `inputs` at `rate_per_s` until it is told to stop.
+
+    The producer is idempotent, so that a broker that goes away neither loses nor repeats an input.
+    """
+
+    def __init__(self, bootstrap: str, inputs: Iterator[Input], rate_per_s: float) -> None:
+        super().__init__(daemon=True)
+        self._inputs = inputs
+        self._rate_per_s = rate_per_s
+        self._extra: deque[Input] = deque()
+        self._end = threading.Event()
+        self._refused: list[KafkaError] = []
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap,
+                "partitioner": "murmur2_random",
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "message.timeout.ms": 600_000,
+                "reconnect.backoff.max.ms": 500,
+                "log_level": 0,
+            }
+        )
+        self.receipts: list[Receipt] = []
+
+    def add(self, inputs: list[Input]) -> None:
+        """Write these next, at once."""
+        self._extra.extend(inputs)
+
+    def run(self) -> None:
+        """Write until told to stop."""
+        began, written = time.monotonic(), 0
+        while not self._end.is_set():
+            due = int((time.monotonic() - began) * self._rate_per_s) - written
+            for _ in range(due):
+                self._write(next(self._inputs))
+            written += max(0, due)
+            while self._extra:
+                self._write(self._extra.popleft())
+            self._producer.poll(0)
+            time.sleep(_TICK_S)
+        self._producer.flush()
+
+    def finish(self) -> list[Receipt]:
+        """Stop, and wait until the broker has everything; the receipts of all that was ever written.
+
+        Raises:
+            RuntimeError: the broker refused an input, which leaves nothing to compare with.
+        """
+        self._end.set()
+        self.join()
+        if self._refused:
+            raise RuntimeError(f"{len(self._refused)} inputs were refused, such as: {self._refused[0]}")
+        return self.receipts
+
+    def _write(self, record: Input) -> None:
+        done = partial(self._delivered, record, time.monotonic())
+        headers: Any = list(record.headers)
+        while True:
+            try:
+                self._producer.produce(
+                    record.topic, record.value, record.key, headers=headers, on_delivery=done
+                )
+            except BufferError:
+                self._producer.poll(0.1)
+            else:
+                return
+
+    def _delivered(self, record: Input, sent_at: float, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._refused.append(error)
+            return
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        assert topic is not None and partition is not None and offset is not None
+        self.receipts.append(Receipt(record, Place(topic, partition, offset), sent_at))

@@ -1,0 +1,229 @@
+"""shelfstream whole, with its state, as a campaign sees it."""
+
+import itertools
+import random
+import shutil
+from collections.abc import Hashable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from confluent_kafka import KafkaException, Message
+
+from models.artifact import Artifact, write_manifest
+from models.behavior_parameters import BehaviorParameters
+from models.taxonomy import Taxonomy
+from schemas.codec import decode_user_behavior
+from schemas.envelope import output_id
+from schemas.events import Source, UserBehavior
+from streams.topics import DEAD_LETTER, PRODUCT_CREATED, PRODUCT_ENRICHED, SHOPPER_UPDATED, USER_BEHAVIOR
+from tests.chaos.audit import Audit, Verdict, wrong_dead_letters
+from tests.chaos.faults import Fault
+from tests.chaos.feed import Receipt
+from tests.chaos.fleet import Fleet
+from tests.chaos.inputs import Input, behaviour, broken_listing, listings
+from tests.chaos.tail import Committed
+from tests.support.deployment import PARTITIONS, SESSION_TIMEOUT_S, Deployment
+from tests.support.kafka import StartableKafka
+from tests.support.oracle import wrong_affinities, wrong_shoppers
+
+BATCH = 100
+"""Records of a batch at most: small, so that faults and poison meet many of them."""
+BOUND = 3_000
+"""Neighbours of a row: more than there are products, so that the order of lanes cannot decide who goes."""
+PARAMETERS = BehaviorParameters(neighbours=BOUND)
+
+
+class _Origin(msgspec.Struct):
+    """What is read of an enriched product."""
+
+    source: Source
+
+
+_ORIGIN = msgspec.json.Decoder(_Origin)
+
+
+class Shelfstream:
+    """All three agents on a broker, fed with a shop's listings and behaviour.
+
+    Args:
+        broker: the running broker.
+        folder: for state and logs.
+        seed: of what is fed.
+        listings_per_s: listings fed.
+        behaviour_per_s: behaviour events fed.
+        poison_share: of both.
+    """
+
+    name = "shelfstream"
+    kinds = tuple(Fault)
+    watched = PRODUCT_ENRICHED
+
+    def __init__(
+        self,
+        broker: StartableKafka,
+        folder: Path,
+        seed: int,
+        *,
+        listings_per_s: float = 300.0,
+        behaviour_per_s: float = 400.0,
+        poison_share: float = 0.01,
+    ) -> None:
+        self._deployment = Deployment(
+            broker.bootstrap,
+            folder,
+            affinity_bound=BOUND,
+            batch_max_records=BATCH,
+            transaction_timeout_s=10,
+            retry_backoff_max_s=5,
+            dead_letter_burst=1_000_000,
+        ).__enter__()
+        self._models = itertools.cycle([recalibrated(folder / "other-model"), None])
+        self._sweep = listings(seed + 2, 0.0)
+        self._swept: list[Input] = []
+        self.fleet = Fleet(
+            broker,
+            folder / "state",
+            self._deployment.worker,
+            size=2,
+            session_timeout_s=SESSION_TIMEOUT_S,
+            renew_model=self._renew_model,
+            sweep_poison=lambda: self._swept.extend(poison_sweep(self._sweep)),
+        )
+        self.inputs = (
+            (self._with_sweeps(listings(seed, poison_share)), listings_per_s),
+            (behaviour(seed + 1, poison_share), behaviour_per_s),
+        )
+        self._committed = {
+            topic: Committed(broker.bootstrap, topic, PARTITIONS)
+            for topic in (
+                PRODUCT_ENRICHED,
+                SHOPPER_UPDATED,
+                DEAD_LETTER,
+                "shelfstream-affinities-changelog",
+                "shelfstream-shoppers-changelog",
+            )
+        }
+        self._kept: dict[str, list[Message]] = {topic: [] for topic in self._committed}
+        self._enriched = Audit(self.mark_of)
+        self._ids: dict[str, tuple[int, int]] = {}
+        self._updated = Audit(lambda message: self._ids.get(_header(message, "ce_id")))
+
+    def mark(self, receipt: Receipt) -> Hashable:
+        """Where a listing lies that should be enriched."""
+        if receipt.input.poison or receipt.place.topic != PRODUCT_CREATED:
+            return None
+        return receipt.place.partition, receipt.place.offset
+
+    def mark_of(self, message: Message) -> Hashable:
+        """Where the listing lies that was enriched."""
+        source = _ORIGIN.decode(message.value() or b"").source
+        return source.partition, source.offset
+
+    def settled(self, receipts: Sequence[Receipt]) -> bool:
+        """Whether no input waits, in topics or in lanes."""
+        try:
+            return self._deployment.lag() == 0
+        except (OSError, KafkaException):
+            return False
+
+    def verdict(self, receipts: Sequence[Receipt]) -> Verdict:
+        """Each listing enriched once and in order; shoppers, affinities and dead letters as they must be."""
+        self._identify(receipts)
+        fresh = {topic: committed.read() for topic, committed in self._committed.items()}
+        self._enriched.add(fresh[PRODUCT_ENRICHED])
+        self._updated.add(fresh[SHOPPER_UPDATED])
+        verdict = Verdict(events=len(receipts))
+        expected = {mark for receipt in receipts if (mark := self.mark(receipt)) is not None}
+        verdict.lost = verdict.show("lost", self._enriched.missing(expected))
+        repeated = [*self._enriched.repeated, *self._updated.repeated, *self._enriched.invented(expected)]
+        verdict.duplicated = verdict.show("duplicated", repeated)
+        verdict.disordered = verdict.show("disordered", [*self._enriched.late, *self._updated.late])
+        kept = {topic: self._keep(topic, messages) for topic, messages in fresh.items()}
+        events = _behaviour_of(receipts)
+        verdict.wrong_rows = verdict.show(
+            "wrong row",
+            [
+                *wrong_affinities(kept["shelfstream-affinities-changelog"], events, PARAMETERS),
+                *wrong_shoppers(kept["shelfstream-shoppers-changelog"], events, PARAMETERS),
+            ],
+        )
+        verdict.wrong_dead_letters = verdict.show(
+            "wrong dead letter", wrong_dead_letters(kept[DEAD_LETTER], receipts)
+        )
+        return verdict
+
+    def close(self) -> None:
+        """End the workers."""
+        self.fleet.close()
+
+    def _keep(self, topic: str, fresh: list[Message]) -> list[Message]:
+        """All dead letters; of tables only each key's last record; of other topics nothing."""
+        kept = self._kept[topic]
+        if topic == DEAD_LETTER:
+            kept.extend(fresh)
+        elif topic.endswith("-changelog"):
+            latest = {message.key(): message for message in [*kept, *fresh]}
+            kept[:] = latest.values()
+        return kept
+
+    def _identify(self, receipts: Sequence[Receipt]) -> None:
+        """Work out which id an update brought about by each behaviour event would have."""
+        for receipt in receipts:
+            if receipt.place.topic == USER_BEHAVIOR and not receipt.input.poison:
+                topic, partition, offset = receipt.place
+                place = Source(topic=topic, partition=partition, offset=offset)
+                name = output_id(place, "", "", SHOPPER_UPDATED, receipt.input.key.decode())
+                self._ids[name] = (place.partition, place.offset)
+
+    def _with_sweeps(self, inputs: Iterator[Input]) -> Iterator[Input]:
+        """The inputs, with sweeps between them when they come."""
+        for record in inputs:
+            while self._swept:
+                yield self._swept.pop(0)
+            yield record
+
+    def _renew_model(self) -> None:
+        path = next(self._models)
+        self._deployment.environment.pop("SHELFSTREAM_MODEL_PATH", None)
+        if path is not None:
+            self._deployment.environment["SHELFSTREAM_MODEL_PATH"] = str(path)
+
+
+def poison_sweep(inputs: Iterator[Input]) -> list[Input]:
+    """A block of one product's listings for each place in a batch, with poison in that place."""
+    dice = random.Random(BATCH)
+    block = []
+    first = next(inputs)
+    for place in range(BATCH):
+        for number in range(BATCH):
+            if number == place:
+                block.append(broken_listing(first.key.decode(), "swept", place, dice))
+            else:
+                block.append(first)
+    return block
+
+
+def recalibrated(path: Path) -> Path:
+    """A model of another version: the shipped one with another temperature."""
+    shipped = Artifact.load(None, Taxonomy.google())
+    shutil.copytree(shipped.path, path)
+    manifest = msgspec.structs.replace(shipped.manifest, temperature=shipped.manifest.temperature * 1.1)
+    write_manifest(path, manifest, sorted(manifest.files))
+    return path
+
+
+def _behaviour_of(receipts: Sequence[Receipt]) -> list[UserBehavior]:
+    """The events fed, as shelfstream reads them, in the order of their partitions."""
+    mine = [
+        receipt for receipt in receipts if receipt.place.topic == USER_BEHAVIOR and not receipt.input.poison
+    ]
+    return [
+        decode_user_behavior(receipt.input.value, receipt.input.key)
+        for receipt in sorted(mine, key=lambda receipt: receipt.place)
+    ]
+
+
+def _header(message: Message, name: str) -> Any:
+    value = dict(message.headers() or [])[name]
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,108 @@
+"""Readers of committed outputs: one that notes when things arrive, one that reads what there is."""
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import suppress
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from tests.chaos.feed import Receipt
+
+MarkOf = Callable[[Message], Hashable]
+
+
+def _reader(bootstrap: str, topic: str, offsets: Sequence[int]) -> Consumer:
+    """A reader of all partitions of a topic, each from its offset on."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"reader-{time.monotonic_ns()}",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "enable.auto.commit": False,
+            "reconnect.backoff.max.ms": 500,
+            "log_level": 0,
+        }
+    )
+    consumer.assign([TopicPartition(topic, number, offset) for number, offset in enumerate(offsets)])
+    return consumer
+
+
+class Committed:
+    """All committed records of a topic; each `read` brings those that came since the one before."""
+
+    def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._next = [0] * partitions
+
+    def read(self) -> list[Message]:
+        """What has come, up to the end of every partition."""
+        consumer = _reader(self._bootstrap, self._topic, self._next)
+        messages: list[Message] = []
+        ended: set[int | None] = set()
+        while len(ended) < len(self._next):
+            for message in consumer.consume(10_000, 1.0):
+                error = message.error()
+                if error is None:
+                    messages.append(message)
+                    self._next[message.partition() or 0] = (message.offset() or 0) + 1
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    ended.add(message.partition())
+        consumer.close()
+        return messages
+
+
+class Tail(threading.Thread):
+    """Notes when each input's output was first seen by a read_committed reader."""
+
+    def __init__(self, bootstrap: str, topic: str, partitions: int, mark_of: MarkOf) -> None:
+        super().__init__(daemon=True)
+        self._consumer = _reader(bootstrap, topic, [0] * partitions)
+        self._mark_of = mark_of
+        self._end = threading.Event()
+        self.arrivals: dict[Hashable, float] = {}
+
+    def run(self) -> None:
+        """Read until told to stop."""
+        while not self._end.is_set():
+            with suppress(KafkaException):
+                messages = self._consumer.consume(5_000, 0.05)
+                now = time.monotonic()
+                for message in messages:
+                    if message.error() is None:
+                        self.arrivals.setdefault(self._mark_of(message), now)
+        self._consumer.close()
+
+    def finish(self) -> None:
+        """Stop reading."""
+        self._end.set()
+        self.join()
+
+
+def recovery_s(
+    since: float,
+    receipts: Iterable[Receipt],
+    arrivals: dict[Hashable, float],
+    mark: Callable[[Receipt], Hashable],
+) -> float | None:
+    """Seconds from `since` until every partition has given out an input that was written after it.
+
+    Args:
+        since: the moment (monotonic) when the fault was over, or struck where it does not end.
+        receipts: what was fed and leads to outputs.
+        arrivals: when each input's output was seen, by its mark.
+        mark: an input's mark.
+
+    Returns:
+        None where some partition gave out nothing anymore, or got nothing.
+    """
+    first: dict[int, float] = {}
+    partitions = set()
+    for receipt in receipts:
+        partitions.add(receipt.place.partition)
+        if receipt.sent_at >= since and (seen := arrivals.get(mark(receipt))) is not None:
+            partition = receipt.place.partition
+            first[partition] = min(seen, first.get(partition, seen))
+    return max(first.values()) - since if partitions and len(first) == len(partitions) else None
