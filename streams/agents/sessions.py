@@ -73,7 +73,7 @@ class SessionsProcessor:
         causes: dict[str, Record] = {}
         for record in records:
             try:
-                event = decode_user_behavior(record.value, record.key, received_at=_received_at(record))
+                event = decode_user_behavior(record.value, record.key, received_at=received_at(record))
             except InvalidEvent as error:
                 outputs.append(self._bury(record, error, "decode"))
                 continue
@@ -93,7 +93,7 @@ class SessionsProcessor:
         return outputs
 
 
-def _received_at(record: Record) -> datetime | None:
+def received_at(record: Record) -> datetime | None:
     """When the record was written; None where it does not say: old clients write -1, broken ones anything."""
     if not 0 <= record.timestamp <= _LATEST_MS:
         return None
