@@ -15,6 +15,7 @@ from yarl import URL
 from streams.agents.burial import Burial
 from streams.clients import aiokafka_options, consumer_options
 from streams.lanes.backoff import TokenBucket
+from streams.lanes.header_names import accept_any_header_names
 from streams.lanes.lane import Lane
 from streams.lanes.lane_parts import LaneLimits, LaneParts, Observer
 from streams.lanes.lanes import Lanes
@@ -209,6 +210,7 @@ def build_app(
         StopWorker: Faust or aiokafka is not of a tested version.
     """
     check_versions()
+    accept_any_header_names()
     app = LaneApp(settings.app_id, **_faust_options(settings, state_dir))
     app.overdue = partial(leave, app)
     app.kafka_client = consumer_options(settings)
