@@ -2,10 +2,10 @@
 
 import re
 
-from schemas.dead_letter import ATTEMPT, dead_letter_headers
+from schemas.dead_letter import ATTEMPT, DESCRIPTIONS, LEFT_OUT, dead_letter_headers
 from schemas.events import Source
 from streams.lanes.records import Output, Record
-from streams.topics import DEAD_LETTER, PRODUCT_REPARTITION
+from streams.topics import DEAD_LETTER, MIB, PRODUCT_REPARTITION
 
 ORIGIN = "shelfstream.origin"
 """The header that tells where a record stood first, `topic:partition:offset`: replays, redrives and moves to
@@ -63,6 +63,10 @@ def _moved_from(record: Record) -> re.Match[bytes] | None:
     return None
 
 
+LARGEST = 4 * MIB - 4096
+"""Bytes of the largest dead letter, uncompressed: what its topic takes, less the batch's own header."""
+
+
 class Burial:
     """Makes dead letters.
 
@@ -94,7 +98,24 @@ class Burial:
         at = record.partition % self._partitions
         moved = _moved_from(record)
         key = None if moved is not None and moved[4] is not None else record.key
-        return Output(DEAD_LETTER, at, key, record.value, headers)
+        return _fitting(Output(DEAD_LETTER, at, key, record.value, headers))
+
+
+def _fitting(letter: Output) -> Output:
+    """The letter, without value, own headers and key where it needs that to be no larger than `LARGEST`.
+
+    A topic's limit is that of compressed batches, so that what its producer compressed may be of any size. It
+    may not fit where dead letters go, nor may another compression make it: and the lane must go on.
+    """
+    if letter.size <= LARGEST:
+        return letter
+    ours = [header for header in letter.headers if header[0] in DESCRIPTIONS]
+    lighter = letter._replace(value=None, headers=[*letter.headers, (LEFT_OUT, b"value")])
+    if lighter.size > LARGEST:
+        lighter = lighter._replace(headers=[*ours, (LEFT_OUT, b"value, headers")])
+    if lighter.size > LARGEST:
+        lighter = lighter._replace(key=None, headers=[*ours, (LEFT_OUT, b"value, headers, key")])
+    return lighter
 
 
 def _read_at(record: Record) -> Source:
