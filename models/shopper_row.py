@@ -103,6 +103,8 @@ class ShopperRow:
 
     def to_bytes(self) -> bytes:
         """The row as a version byte and MessagePack."""
+        # Who writes a row has read it: kept at hand by the thousand, rows are much smaller unread.
+        self._view = None
         return self._data
 
     def _decoded(self) -> ShopperState:
