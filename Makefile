@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint setup setup-dev setup-peers clean
+.PHONY: help demo test fuzz chaos bench lint setup setup-dev setup-peers clean
 
 help:
 	@echo "make demo   stream a real shop through real workers for about a minute, with a live view"
 	@echo "make test   set up, lint, type-check and run all tests (a real Kafka: Docker, or Java with Maven)"
+	@echo "make fuzz   100,000 bad records through a real worker on a real Kafka, and what became of each"
 	@echo "make lint   ruff, mypy --strict, import-linter and the published contracts"
 	@echo "make clean  remove the virtual environment and local state"
 
@@ -36,6 +37,9 @@ demo: setup
 
 test: lint
 	$(BIN)/python -m pytest
+
+fuzz: setup-dev
+	$(BIN)/python -m tests.fuzz --records 100000 --seed 7
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -22,6 +22,8 @@ class BehaviorParameters:
         session_products: most products that a session remembers for each relation, the newest ones. It
             bounds the pairs of one event, and so keeps a crawler's session from costing n² pairs. All open
             sessions of a shopper together remember twice as many; beyond that the oldest session goes.
+        session_characters: most characters of those products' ids together, with the same bounds: a thousand
+            of the longest ids would fill a row, and hundreds of records with their pairs.
         seen_events: most recent event ids remembered for one shopper, to drop duplicates.
         preference_half_life_days: age at which an action counts half towards a shopper's taste, in days.
         preference_products: most products remembered for a shopper's taste.
@@ -35,6 +37,7 @@ class BehaviorParameters:
     session_gap_s: float = 1800.0
     open_sessions: int = 8
     session_products: int = 1024
+    session_characters: int = 65_536
     seen_events: int = 256
     preference_half_life_days: float = 30.0
     preference_products: int = 100

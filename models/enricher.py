@@ -18,7 +18,7 @@ from models.numpy_backend import NumpyBackend
 from models.onnx_backend import OnnxBackend
 from models.tags import Tagger
 from models.taxonomy import Taxonomy
-from models.text import clean, fold
+from models.text import MAX_CHARACTERS, clean, fold
 from schemas.events import (
     Alternative,
     Attribute,
@@ -34,6 +34,8 @@ from schemas.events import (
 )
 
 CACHED_TEXTS = 50_000
+CACHED_CHARACTERS = 500
+"""Longer texts are classified again when they come again: few do, and all of them would be a gigabyte."""
 TITLE_CHARACTERS = 1_000
 """Longer titles are cut in events: the rest tells a reader nothing and could outgrow the broker's limit."""
 FOOD = "Food, Beverages & Tobacco"
@@ -187,7 +189,7 @@ class Enricher:
             for text, result in zip(missing, self._classifier.classify(missing), strict=True)
         }
         with self._lock:
-            self._cache.update(fresh)
+            self._cache.update((text, each) for text, each in fresh.items() if len(text) <= CACHED_CHARACTERS)
             while len(self._cache) > CACHED_TEXTS:
                 self._cache.popitem(last=False)
         return known | fresh
@@ -226,7 +228,9 @@ class Enricher:
         confidence = decided.category.confidence if decided.category is not None else 0.0
         return Enrichment(
             category=decided.category,
-            tags=self._tagger.tags(decided.tagged, confidence, attributes, fold(product.title)),
+            tags=self._tagger.tags(
+                decided.tagged, confidence, attributes, fold(product.title[:MAX_CHARACTERS])
+            ),
             attributes=attributes,
             decision=decided.decision,
             embedding=decided.embedding,

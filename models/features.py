@@ -45,9 +45,13 @@ def word_features(word: str) -> list[str]:
     return [f"={word}", f"~{stem(word)}", *sorted(pieces)]
 
 
-@lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
     """The word without an English plural ending; other words as they are."""
+    # Any run of letters is a word: only those that may be one are remembered.
+    return _remembered_stem(word) if len(word) <= _LONGEST_WORD else _stem(word)
+
+
+def _stem(word: str) -> str:
     if len(word) < 4 or word[-1] != "s" or word[-2] == "s":
         return word
     if word.endswith("ies") and len(word) > 4:
@@ -55,6 +59,9 @@ def stem(word: str) -> str:
     if word.endswith(("shes", "ches", "xes", "sses")) or (word.endswith("oes") and len(word) > 5):
         return word[:-2]
     return word[:-1]
+
+
+_remembered_stem = lru_cache(maxsize=1 << 16)(_stem)
 
 
 def pair_features(words: Sequence[str]) -> list[str]:

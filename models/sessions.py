@@ -17,7 +17,7 @@ the oldest. Events are told apart by their `event_id`, of which the row remember
 hashes: a duplicate within that window changes nothing at all.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 from models.behavior_parameters import BehaviorParameters
@@ -25,7 +25,7 @@ from models.deltas import DeltaBuilder
 from models.event_time import instant, seconds
 from models.next_behavior import ACTIONS, LEAVE, START
 from models.preference import remember
-from models.shopper_row import OpenSession, ShopperRow, ShopperState
+from models.shopper_row import OpenSession, ShopperRow, ShopperState, characters_of
 from schemas.events import Action, Relation, UserBehavior
 
 __all__ = ["RELATION_OF", "ShopperRow", "apply"]
@@ -39,6 +39,8 @@ RELATION_OF: dict[Action, Relation] = {
 }
 
 _HASH = 8
+# Characters of the longest identifier.
+_LONGEST = 256
 
 
 def apply(
@@ -91,7 +93,7 @@ def _apply_one(
     remember(state.tastes, event.product_id, event.action, time, parameters)
     relation = RELATION_OF.get(event.action)
     if relation is not None:
-        _enter(session, relation, event.product_id, time, pairs, parameters.session_products)
+        _enter(session, relation, event.product_id, time, pairs, parameters)
     _forget_old_sessions(state, session, parameters)
 
 
@@ -126,7 +128,9 @@ def _open(
 def _forget_old_sessions(state: ShopperState, active: OpenSession, parameters: BehaviorParameters) -> None:
     remembered = sum(session.size() for session in state.sessions)
     while len(state.sessions) > 1 and (
-        len(state.sessions) > parameters.open_sessions or remembered > 2 * parameters.session_products
+        len(state.sessions) > parameters.open_sessions
+        or remembered > 2 * parameters.session_products
+        or _wordy(remembered, state.sessions, parameters)
     ):
         oldest = min(
             (session for session in state.sessions if session is not active),
@@ -134,6 +138,12 @@ def _forget_old_sessions(state: ShopperState, active: OpenSession, parameters: B
         )
         state.sessions.remove(oldest)
         remembered -= oldest.size()
+
+
+def _wordy(remembered: int, sessions: Sequence[OpenSession], parameters: BehaviorParameters) -> bool:
+    """Whether so many entries of `sessions` have too many characters; those of few are not counted."""
+    bound = 2 * parameters.session_characters
+    return remembered * _LONGEST > bound and sum(session.characters() for session in sessions) > bound
 
 
 def _step(state: ShopperState, session: OpenSession, action: Action) -> None:
@@ -152,7 +162,12 @@ def _count(state: ShopperState, context: int, outcome: int, times: int) -> None:
 
 
 def _enter(
-    session: OpenSession, relation: Relation, product: str, time: float, pairs: DeltaBuilder, bound: int
+    session: OpenSession,
+    relation: Relation,
+    product: str,
+    time: float,
+    pairs: DeltaBuilder,
+    parameters: BehaviorParameters,
 ) -> None:
     entered = session.entered.setdefault(relation.value, {})
     before = entered.get(product)
@@ -163,11 +178,22 @@ def _enter(
             times = [time] * len(entered) if in_order else [max(time, at) for at in entered.values()]
             pairs.pair(product, list(entered), times, relation)
         entered[product] = time
-        if len(entered) > bound:
-            del entered[next(iter(entered))]
+        _bound(entered, parameters)
     elif time < before:
         entered[product] = time
         _move(product, entered, before, pairs, relation)
+
+
+def _bound(entered: dict[str, float], parameters: BehaviorParameters) -> None:
+    """Forget the products that came first while there are too many, or their ids are too long."""
+    if len(entered) > parameters.session_products:
+        del entered[next(iter(entered))]
+    if len(entered) * _LONGEST > parameters.session_characters:
+        excess = characters_of(entered) - parameters.session_characters
+        while excess > 0:
+            first = next(iter(entered))
+            excess -= len(first)
+            del entered[first]
 
 
 def _move(

@@ -1,5 +1,7 @@
 """A shopper's row: what is remembered of one shopper, as bytes and as a structure."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from models.event_time import instant
@@ -43,6 +45,15 @@ class OpenSession(msgspec.Struct, array_like=True):
     def size(self) -> int:
         """How many entries it remembers."""
         return sum(map(len, self.entered.values()))
+
+    def characters(self) -> int:
+        """How many characters the ids of these entries have."""
+        return sum(characters_of(products) for products in self.entered.values())
+
+
+def characters_of(products: Mapping[str, float]) -> int:
+    """How many characters the ids of `products` have."""
+    return sum(map(len, products))
 
 
 class ShopperState(msgspec.Struct, array_like=True):
@@ -92,6 +103,8 @@ class ShopperRow:
 
     def to_bytes(self) -> bytes:
         """The row as a version byte and MessagePack."""
+        # Who writes a row has read it: kept at hand by the thousand, rows are much smaller unread.
+        self._view = None
         return self._data
 
     def _decoded(self) -> ShopperState:

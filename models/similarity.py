@@ -95,12 +95,13 @@ class _Space:
     ) -> list[list[tuple[str, float]]]:
         """For each of q `vectors` the `k` nearest rows, without those that its entry of `excluded` names."""
         found = []
+        order = _Order(self.ids)
         step = max(1, _CELLS // max(1, len(self.ids)))
         for start in range(0, len(vectors), step):
             cosines = self.cosines(vectors[start : start + step])
             for row, names in zip(cosines, excluded[start : start + step], strict=True):
                 row[[self.row[name] for name in names if name in self.row]] = -np.inf
-                found.append(_best(row, self.ids, k))
+                found.append(_best(row, order, k))
         return found
 
 
@@ -184,11 +185,31 @@ class SimilarityIndex:
         return space
 
 
-def _best(cosines: NDArray[np.float64], ids: list[str], k: int) -> list[tuple[str, float]]:
+class _Order:
+    """The rows of a matrix in the order of their ids, sorted once for all queries, and only if one asks."""
+
+    def __init__(self, ids: list[str]) -> None:
+        self.ids = ids
+        self._place: NDArray[np.intp] | None = None
+
+    def first(self, rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+        """The `count` of `rows`, of which there are more, whose ids come first; in no order."""
+        if self._place is None:
+            self._place = np.empty(len(self.ids), dtype=np.intp)
+            self._place[sorted(range(len(self.ids)), key=self.ids.__getitem__)] = np.arange(len(self.ids))
+        return rows[np.argpartition(self._place[rows], count)[:count]]
+
+
+def _best(cosines: NDArray[np.float64], order: _Order, k: int) -> list[tuple[str, float]]:
     count = min(k, len(cosines))
     if count < 1:
         return []
     border = np.partition(cosines, -count)[-count]
-    candidates = np.flatnonzero((cosines >= border) & np.isfinite(cosines)).tolist()
-    ranked = sorted((-float(cosines[row]), ids[row]) for row in candidates)[:count]
+    rows = np.flatnonzero((cosines >= border) & np.isfinite(cosines))
+    if len(rows) > count:
+        # A catalogue may hold one text ten thousand times: sorting all of them for each would take minutes.
+        ties = np.flatnonzero(cosines == border)
+        sure = np.flatnonzero(cosines > border)
+        rows = np.concatenate([sure, order.first(ties, count - len(sure))])
+    ranked = sorted((-float(cosines[row]), order.ids[row]) for row in rows.tolist())
     return [(name, -negative) for negative, name in ranked]

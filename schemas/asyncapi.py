@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from schemas.asyncapi_text import CHANNELS, INTRODUCTION, TOMBSTONES
 from schemas.codec import encode
-from schemas.dead_letter import DESCRIPTIONS, TOPIC
+from schemas.dead_letter import DESCRIPTIONS, FIELD, LEFT_OUT, TOPIC
 from schemas.envelope import event_type, output_headers, output_id, schema_uri
 from schemas.events import EVENTS, Event, Source
 from schemas.examples import EXAMPLES
@@ -234,7 +234,7 @@ def _output_headers() -> dict[str, Any]:
 
 
 def _dead_letter_headers() -> dict[str, Any]:
-    optional = ("shelfstream.field",)
+    optional = (FIELD, LEFT_OUT)
     return {
         "type": "object",
         "description": "The original record's headers, untouched, then these. Those that start with "

@@ -26,6 +26,7 @@ STAGE = "shelfstream.stage"
 ATTEMPT = "shelfstream.attempt"
 GROUP = "shelfstream.group"
 TIMESTAMP = "shelfstream.timestamp"
+LEFT_OUT = "shelfstream.left-out"
 
 DESCRIPTIONS: dict[str, str] = {
     EXCEPTION: "the error's class",
@@ -40,6 +41,7 @@ DESCRIPTIONS: dict[str, str] = {
     ATTEMPT: "how many times processing was tried, in decimal digits",
     GROUP: "the consumer group that gave up on it",
     TIMESTAMP: "the record's own timestamp, Unix milliseconds; the dead letter's is when it was written",
+    LEFT_OUT: "only of a record too large for this topic: what is missing here and is only where it was read",
 }
 """Every header that shelfstream adds to a dead letter, and what it says."""
 

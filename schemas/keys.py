@@ -14,6 +14,8 @@ _SEED = 0x9747B28C
 _M = 0x5BD1E995
 # 32,768 keys of some 30 bytes are about 6 MB: hot products and shoppers come again and again.
 _REMEMBERED = 1 << 15
+# The key of the longest identifier. Anything may stand in a record's key, and longer ones name nothing.
+_LONGEST = 256 * 4
 _WORDS = tuple(Struct(f"<{count}I").unpack_from for count in range(65))
 
 
@@ -56,7 +58,6 @@ def murmur2(data: bytes) -> int:
     return h ^ h >> 15
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def partition_for(key: bytes, partitions: int) -> int:
     """The partition that Kafka's default partitioner gives `key` in a topic of `partitions` partitions.
 
@@ -70,6 +71,15 @@ def partition_for(key: bytes, partitions: int) -> int:
     Raises:
         ValueError: `partitions` is below 1.
     """
+    if len(key) > _LONGEST:
+        return _partition_for(key, partitions)
+    return _remembered_partition_for(key, partitions)
+
+
+def _partition_for(key: bytes, partitions: int) -> int:
     if partitions < 1:
         raise ValueError(f"a topic has at least 1 partition, not {partitions}")
     return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+_remembered_partition_for = lru_cache(maxsize=_REMEMBERED)(_partition_for)

@@ -16,6 +16,7 @@ from streams.agents.burial import Burial
 from streams.clients import aiokafka_options, confluent_options, consumer_options
 from streams.lanes.backoff import TokenBucket
 from streams.lanes.group_offsets import GroupOffsets
+from streams.lanes.header_names import accept_any_header_names
 from streams.lanes.lane import Lane
 from streams.lanes.lane_parts import LaneLimits, LaneParts, Observer
 from streams.lanes.lanes import Lanes
@@ -217,6 +218,7 @@ def build_app(
         StopWorker: Faust or aiokafka is not of a tested version.
     """
     check_versions()
+    accept_any_header_names()
     app = LaneApp(settings.app_id, **_faust_options(settings, state_dir))
     app.overdue = partial(leave, app)
     app.kafka_client = consumer_options(settings)

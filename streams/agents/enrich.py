@@ -17,7 +17,7 @@ from schemas.events import (
     ProductEnriched,
 )
 from schemas.keys import partition_for
-from streams.agents.burial import MOVED_FROM, ORIGIN, Burial, input_of, origin_header, source_of
+from streams.agents.burial import MOVED_FROM, ORIGIN, Burial, input_of, moved_header, origin_header, source_of
 from streams.agents.feedback import corrected
 from streams.agents.inference import InferenceThread
 from streams.agents.outputs import OutputMaker
@@ -128,7 +128,7 @@ class EnrichProcessor:
         if target == record.partition:
             return None
         headers = [header for header in record.headers if header[0] not in (ORIGIN, MOVED_FROM)]
-        headers.append((MOVED_FROM, record.topic.encode()))
+        headers.append(moved_header(record))
         headers.append(origin_header(source_of(record)))
         return Output(PRODUCT_REPARTITION, target, key, record.value, headers)
 

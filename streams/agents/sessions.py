@@ -1,6 +1,7 @@
 """The sessions agent: shoppers' behaviour in, co-behaviour deltas and what each shopper likes out."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -24,6 +25,10 @@ from streams.topics import CO_BEHAVIOR, USER_BEHAVIOR
 
 # The last day of the year 9998: a day may be added to it.
 _LATEST_MS = 253_370_678_400_000
+# A batch of four thousand events may be one crawler's, each of which meets a thousand products: 29 bytes a
+# delta while they are collected, and as much again while they are written.
+_EVENTS_AT_ONCE = 256
+_PAIRS_AT_ONCE = 250_000
 
 
 def shoppers_table(changelog: str) -> TableSpec[ShopperRow]:
@@ -73,43 +78,74 @@ class SessionsProcessor:
         causes: dict[str, Record] = {}
         for record in records:
             try:
-                event = decode_user_behavior(record.value, record.key, received_at=_received_at(record))
+                event = decode_user_behavior(record.value, record.key, received_at=received_at(record))
             except InvalidEvent as error:
                 outputs.append(self._bury(record, error, "decode"))
                 continue
             shopper = shopper_id(event)
             by_shopper.setdefault(shopper, []).append(event)
             causes[shopper] = record
-        pairs = DeltaBuilder()
+        pairs = _Pairs(self._partitions, records[-1], self.name)
         for shopper, events in by_shopper.items():
             key = shopper.encode()
-            row = apply(table.get(key) or ShopperRow(), events, pairs, self._parameters)
+            row = table.get(key) or ShopperRow()
+            for start in range(0, len(events), _EVENTS_AT_ONCE):
+                part = events[start : start + _EVENTS_AT_ONCE]
+                row = apply(row, part, pairs.builder, self._parameters)
+                pairs.flush(_PAIRS_AT_ONCE)
             table.put(key, row)
             update = shopper_updated(shopper, row, self._next_behavior, self._describe, self._parameters)
             if update is not None:
                 outputs.append(self._make.event(update, shopper, causes[shopper]))
-        if len(pairs):
-            outputs.extend(co_behavior(pairs, self._partitions, records[-1], self.name))
-        return outputs
+        pairs.flush()
+        return outputs + pairs.outputs
 
 
-def _received_at(record: Record) -> datetime | None:
+def received_at(record: Record) -> datetime | None:
     """When the record was written; None where it does not say: old clients write -1, broken ones anything."""
     if not 0 <= record.timestamp <= _LATEST_MS:
         return None
     return datetime.fromtimestamp(record.timestamp / 1000, UTC)
 
 
-def co_behavior(pairs: DeltaBuilder, partitions: int, cause: Record, agent: str) -> list[Output]:
-    """The deltas as records, one for each partition of products that gets any (more if it were too large)."""
+class _Pairs:
+    """A batch's pairs, written as records before they become too many: a crawler's may be millions."""
+
+    def __init__(self, partitions: int, cause: Record, agent: str) -> None:
+        self._partitions, self._cause, self._agent = partitions, cause, agent
+        self._parts: Counter[int] = Counter()
+        self.builder = DeltaBuilder()
+        self.outputs: list[Output] = []
+
+    def flush(self, beyond: int = 0) -> None:
+        """Write what was collected, if it is more than `beyond` deltas."""
+        if len(self.builder) > beyond:
+            self.outputs += co_behavior(self.builder, self._partitions, self._cause, self._agent, self._parts)
+            self.builder = DeltaBuilder()
+
+
+def co_behavior(
+    pairs: DeltaBuilder, partitions: int, cause: Record, agent: str, parts: Counter[int] | None = None
+) -> list[Output]:
+    """The deltas as records, one for each partition of products that gets any (more if it were too large).
+
+    Args:
+        pairs: the deltas.
+        partitions: of every topic.
+        cause: the record that brought them about.
+        agent: the agent's name.
+        parts: how many records `cause` has brought about for each partition, counted on; None: none before.
+    """
+    parts = Counter() if parts is None else parts
     outputs = []
     for partition, deltas in pairs.build().by_partition(partitions, partition_for).items():
-        for part, value in enumerate(encode_deltas(deltas)):
+        for value in encode_deltas(deltas):
             headers = output_headers(
                 CO_BEHAVIOR,
-                event_id=output_id(source_of(cause), "", "", CO_BEHAVIOR, f"{partition}/{part}"),
+                event_id=output_id(source_of(cause), "", "", CO_BEHAVIOR, f"{partition}/{parts[partition]}"),
                 source=f"/shelfstream/{agent}",
                 subject=str(partition),
             )
+            parts[partition] += 1
             outputs.append(Output(CO_BEHAVIOR, partition, None, value, headers))
     return outputs

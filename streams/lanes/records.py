@@ -72,9 +72,16 @@ class Output(NamedTuple):
         return size
 
 
+RECORD_BYTES = 256
+"""What a record takes beside its bytes: a million tombstones are much more than their keys."""
+
+
 def size_of(record: Record) -> int:
-    """Bytes of the record's key and value: what it costs to hold it."""
-    return len(record.key or b"") + len(record.value or b"")
+    """What it costs to hold the record: its key, value and headers, and `RECORD_BYTES`."""
+    size = RECORD_BYTES + len(record.key or b"") + len(record.value or b"")
+    for name, value in record.headers:
+        size += len(name) + len(value or b"")
+    return size
 
 
 class Processor(Protocol):

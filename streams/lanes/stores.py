@@ -186,6 +186,6 @@ class RocksStore:
         self._db = self._open()
 
     def close(self) -> None:
-        """Flush and release the directory's lock; rows that a full disk does not take are in the changelog."""
+        """Flush and release the directory's lock; rows that a full disk won't take are in the changelog."""
         with suppress(Exception):
             self._db.close()

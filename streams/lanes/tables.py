@@ -24,6 +24,9 @@ class StateDamaged(RetryLater):
 #: How many decoded rows a table keeps at hand.
 CACHED_ROWS = 20_000
 
+#: How many bytes these rows may have, encoded: most rows have some hundreds, and a few a megabyte.
+CACHED_BYTES = 32 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class TableSpec(Generic[V]):
@@ -48,29 +51,37 @@ class TableSpec(Generic[V]):
 class Table(Generic[V]):
     """One partition of a table. Rows are immutable values: a change is a new row under the same key."""
 
-    def __init__(self, spec: TableSpec[V], store: Store, cached_rows: int = CACHED_ROWS) -> None:
+    def __init__(
+        self,
+        spec: TableSpec[V],
+        store: Store,
+        cached_rows: int = CACHED_ROWS,
+        cached_bytes: int = CACHED_BYTES,
+    ) -> None:
         self.spec = spec
         self.store = store
-        self._cache: OrderedDict[bytes, V] = OrderedDict()
+        self._cache: OrderedDict[bytes, tuple[V, int]] = OrderedDict()
         self._cached_rows = cached_rows
+        self._cached_bytes = cached_bytes
+        self._bytes = 0
         self._staged: dict[bytes, V | None] = {}
 
     def get(self, key: bytes) -> V | None:
         """The row as this batch sees it: staged, else committed, else None."""
         if key in self._staged:
             return self._staged[key]
-        row = self._cache.get(key)
-        if row is not None:
+        cached = self._cache.get(key)
+        if cached is not None:
             self._cache.move_to_end(key)
-            return row
+            return cached[0]
         try:
             encoded = self.store.get(key)
             row = None if encoded is None else self.spec.decode(encoded)
         except Exception as error:
             # The state is at fault and not the record: such an error must never bury a record.
             raise StateDamaged(f"table {self.spec.name}, key {key!r}: {error}") from error
-        if row is not None:
-            self._remember(key, row)
+        if row is not None and encoded is not None:
+            self._remember(key, row, len(encoded))
         return row
 
     def put(self, key: bytes, row: V | None) -> None:
@@ -98,29 +109,38 @@ class Table(Generic[V]):
         """Make `changes` (of this stage) part of the store, after their transaction has committed."""
         self.store.apply(changes, checkpoint)
         for key, row in self._staged.items():
-            if row is None:
-                self._cache.pop(key, None)
+            encoded = changes[key]
+            if row is None or encoded is None:
+                self._forget(key)
             else:
-                self._remember(key, row)
+                self._remember(key, row, len(encoded))
         self._staged = {}
 
     def restore(self, records: Mapping[bytes, bytes | None], checkpoint: Checkpoint) -> None:
         """Take rows from the changelog, which are newer than any that is held."""
         self.store.apply(records, checkpoint)
         for key in records:
-            self._cache.pop(key, None)
+            self._forget(key)
 
     def wipe(self) -> None:
         """Forget all rows, to restore them from the changelog's start."""
         self._staged = {}
         self._cache.clear()
+        self._bytes = 0
         self.store.wipe()
 
-    def _remember(self, key: bytes, row: V) -> None:
-        self._cache[key] = row
-        self._cache.move_to_end(key)
-        if len(self._cache) > self._cached_rows:
-            self._cache.popitem(last=False)
+    def _remember(self, key: bytes, row: V, size: int) -> None:
+        self._forget(key)
+        self._cache[key] = row, size
+        self._bytes += size
+        while len(self._cache) > self._cached_rows or self._bytes > self._cached_bytes:
+            _, (_, gone) = self._cache.popitem(last=False)
+            self._bytes -= gone
+
+    def _forget(self, key: bytes) -> None:
+        cached = self._cache.pop(key, None)
+        if cached is not None:
+            self._bytes -= cached[1]
 
 
 class Tables:

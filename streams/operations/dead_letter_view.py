@@ -81,6 +81,7 @@ def full_text(letter: DeadLetter, limit: int) -> str:
         "group": letter.group or "",
         "exception": letter.exception or "",
         "source": f"{letter.source} of {iso(letter.timestamp)}",
+        "left out": "" if letter.left_out is None else f"{letter.left_out}: too large, see the source",
         "key": _text(record.key),
     }
     lines = [f"{name:<10} {printable(text)}" for name, text in facts.items() if text]

@@ -11,6 +11,7 @@ from schemas.dead_letter import (
     EXCEPTION,
     FIELD,
     GROUP,
+    LEFT_OUT,
     MESSAGE,
     REASON,
     SOURCE_OFFSET,
@@ -45,6 +46,7 @@ class DeadLetter(NamedTuple):
     source_topic: str | None
     source_partition: int | None
     source_offset: int | None
+    left_out: str | None
 
     @property
     def place(self) -> str:
@@ -75,6 +77,7 @@ def parse(record: MemoryRecord) -> DeadLetter:
         source_topic=headers.get(SOURCE_TOPIC),
         source_partition=_number(headers.get(SOURCE_PARTITION)),
         source_offset=_number(headers.get(SOURCE_OFFSET)),
+        left_out=headers.get(LEFT_OUT),
     )
 
 

@@ -69,7 +69,9 @@ def _route(shared: list[Processor], as_json: bool, stream: TextIO, level: str) -
     """Make one handler the only way out, for structlog and for the standard library's loggers."""
     renderers: list[Processor]
     if as_json:
-        renderers = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        # Not structlog's own `dict_tracebacks`: it adds every frame's variables, and with them whole records.
+        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        renderers = [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
     else:
         plain = structlog.dev.plain_traceback
         renderers = [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]

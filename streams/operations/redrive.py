@@ -176,6 +176,9 @@ def _chosen(
             counts.already += 1
         elif letter.source_topic is None:
             counts.homeless["no header tells the source topic"] += 1
+        elif letter.left_out is not None:
+            # Without its value it would go back as a tombstone.
+            counts.homeless["too large to be kept whole; write it again in smaller records"] += 1
         elif letter.source_topic not in partitions:
             counts.homeless[f"there is no topic {letter.source_topic!r}"] += 1
         else:

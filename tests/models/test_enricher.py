@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.enricher import Enricher, Enrichment
+from models.enricher import CACHED_CHARACTERS, Enricher, Enrichment
+from models.text import MAX_CHARACTERS
 from schemas.codec import decode_product_enriched, encode
 from schemas.events import DecisionOutcome, ProductCreated, Source
 
@@ -130,6 +131,24 @@ def test_repeated_texts_are_not_classified_again() -> None:
     assert (enricher.cache_hits, enricher.cache_misses) == (1, 1)
     assert enricher.enrich([product("RED SHOES")])[0].category == first[0].category
     assert (enricher.cache_hits, enricher.cache_misses) == (2, 1)
+
+
+def test_long_texts_are_not_remembered_and_judged_alike_each_time() -> None:
+    """Fifty thousand of them would be a gigabyte."""
+    enricher = Enricher.load()
+    for length, misses in ((CACHED_CHARACTERS, 1), (CACHED_CHARACTERS + 1, 2)):
+        enricher.cache_misses = 0
+        listing = product("x" * length)
+        assert enricher.enrich([listing]) == enricher.enrich([listing])
+        assert enricher.cache_misses == misses
+
+
+def test_what_is_said_beyond_what_is_read_becomes_no_tag() -> None:
+    """Tags are those that a correction would leave: of a title of a megabyte only the start is read."""
+    titles = ["organic", "x " * MAX_CHARACTERS + "organic"]
+    near, far = map(one, titles)
+    assert "organic" in {tag.name for tag in near.tags}
+    assert "organic" not in {tag.name for tag in far.tags}
 
 
 def test_backends_agree() -> None:

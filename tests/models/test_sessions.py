@@ -176,6 +176,22 @@ def test_a_session_remembers_its_newest_products() -> None:
     ]
 
 
+def test_a_session_remembers_fewer_products_of_long_ids() -> None:
+    parameters = BehaviorParameters(session_characters=600)
+    events = [behavior(name * 200, minute=minute) for minute, name in enumerate("abcde")]
+    (session,) = fed([events], parameters).sessions
+    assert list(session.entered["bought"]) == [name * 200 for name in "cde"]
+
+
+def test_a_shoppers_sessions_of_long_ids_together_are_bounded() -> None:
+    parameters = BehaviorParameters(session_characters=600)
+    events = [
+        behavior(f"{number}" * 200, minute=number, session_id=f"s{number // 3}") for number in range(1, 10)
+    ]
+    row = fed([events], parameters)
+    assert [session.session_id for session in row.sessions] == ["s2", "s3"]
+
+
 def test_a_shoppers_sessions_together_are_bounded() -> None:
     parameters = BehaviorParameters(session_products=10)
     events = [behavior(f"p{number}", minute=number, session_id=f"s{number // 10}") for number in range(60)]

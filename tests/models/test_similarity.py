@@ -91,6 +91,24 @@ def test_ties_go_by_id_and_exclusions_are_kept_out() -> None:
     assert [name for name, _ in index.nearest("a", 9, exclude=["c", "unknown"])] == ["b", "d"]
 
 
+@given(
+    st.lists(
+        st.tuples(st.text(max_size=3), st.sampled_from([(5, 5), (10, 10), (5, 4), (0, 0)])), max_size=40
+    ),
+    st.integers(1, 12),
+)
+def test_however_many_are_alike_those_whose_ids_come_first_are_taken(
+    products: list[tuple[str, Vector]], k: int
+) -> None:
+    index, oracle = SimilarityIndex(), dict[str, Vector]()
+    for name, vector in products:
+        index.add(name, embedding(vector))
+        oracle[name] = vector
+    found = rounded(index.nearest(embedding((5, 5)), k))
+    scores = {name: round(cosine((5, 5), vector), 12) for name, vector in oracle.items()}
+    assert found == sorted(scores.items(), key=lambda entry: (-entry[1], entry[0]))[:k]
+
+
 def test_models_never_meet_and_a_product_lives_in_one() -> None:
     index = SimilarityIndex()
     index.add("a", embedding((1, 0), "old"))

@@ -1,5 +1,7 @@
 """Keys go where Kafka's own clients put them."""
 
+import tracemalloc
+
 import aiokafka.partitioner
 import pytest
 from hypothesis import given
@@ -34,6 +36,18 @@ def test_partitions_agree_with_aiokafkas_default_partitioner(key: bytes, partiti
     everywhere = list(range(partitions))
     expected = aiokafka.partitioner.DefaultPartitioner()(key, everywhere, everywhere)
     assert partition_for(key, partitions) == expected
+
+
+def test_a_key_too_long_for_an_identifier_is_not_remembered() -> None:
+    """Producers may write keys of a megabyte, each another one."""
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            partition_for(b"%06d" % number + bytes(10_000), 4)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 100 * 10_000
 
 
 def test_a_topic_without_partitions_is_refused() -> None:

@@ -7,6 +7,7 @@ from schemas.dead_letter import (
     ATTEMPT,
     DESCRIPTIONS,
     GROUP,
+    LEFT_OUT,
     MESSAGE,
     REASON,
     SOURCE_OFFSET,
@@ -17,7 +18,7 @@ from schemas.dead_letter import (
 )
 from schemas.errors import InvalidEvent
 from schemas.events import Source
-from streams.agents.burial import MOVED_FROM, ORIGIN, Burial, input_of, source_of
+from streams.agents.burial import LARGEST, MOVED_FROM, ORIGIN, Burial, input_of, source_of
 from streams.lanes.records import MemoryRecord
 from streams.topics import CATEGORY_FEEDBACK, DEAD_LETTER, PRODUCT_CREATED, PRODUCT_REPARTITION
 
@@ -85,6 +86,39 @@ def test_a_record_that_failed_before_tells_only_of_this_time() -> None:
     headers = dict(Burial("group", 4)(again, ERROR, "decode").headers)
     assert (headers[GROUP], headers[SOURCE_OFFSET]) == (b"group", b"78")
     assert set(names) <= set(DESCRIPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "header", "left_out"),
+    [
+        (10, LARGEST, 10, b"value"),
+        (10, 10, LARGEST, b"value, headers"),
+        (LARGEST, 10, 10, b"value, headers, key"),
+        (LARGEST // 2, 10, LARGEST // 2, b"value, headers"),
+    ],
+)
+def test_a_record_that_no_dead_letter_can_hold_leaves_out_what_is_too_large(
+    key: int, value: int, header: int, left_out: bytes
+) -> None:
+    """What was compressed may be of any size, and nothing may stop its lane."""
+    own = [("a", b"1"), ("b", bytes(header))]
+    large = MemoryRecord(PRODUCT_CREATED, 5, 77, 1_234, bytes(key), bytes(value), own)
+    letter = Burial("group", 4)(large, ERROR, "decode")
+    headers = dict(letter.headers)
+    assert letter.size <= LARGEST
+    assert headers[LEFT_OUT] == left_out
+    assert letter.value is None
+    assert (letter.key is None) == (b"key" in left_out)
+    assert ("b" not in headers) == (b"headers" in left_out)
+    assert (headers[SOURCE_TOPIC], headers[SOURCE_OFFSET]) == (b"product-created", b"77")
+
+
+def test_a_record_that_just_fits_is_kept_whole() -> None:
+    room = LARGEST - Burial("group", 4)(record(), ERROR, "decode").size + len(record().value or b"")
+    whole = MemoryRecord(PRODUCT_CREATED, 5, 77, 1_234, b"\xff\x00key", bytes(room))
+    letter = Burial("group", 4)(whole, ERROR, "decode")
+    assert (letter.size, letter.value) == (LARGEST, whole.value)
+    assert LEFT_OUT not in dict(letter.headers)
 
 
 # Where a record comes from

@@ -206,6 +206,20 @@ def test_list_show_and_redrive_work_on_the_embedded_broker(embedded: EmbeddedBro
         assert (second.sent, second.already) == ({}, 12)
 
 
+def test_a_dead_letter_without_its_value_is_not_sent_back_as_a_tombstone(embedded: EmbeddedBroker) -> None:
+    settings = Settings(bootstrap_servers=embedded.bootstrap, embedded=True)
+    large = buried(MemoryRecord("product-created", 0, 7, 1_234, b"k", bytes(5_000_000)))
+    assert "value: too large, see the source" in full_text(parse(large), PREVIEW_BYTES)
+    write(
+        settings,
+        [Output("product-created", 0, b"k", b"v"), Output(DEAD_LETTER, 0, large.key, None, large.headers)],
+    )
+    with DeadLetterReader(settings) as reader:
+        done = redrive(settings, reader, reader.ranges(START), Choice())
+    assert done.sent == {}
+    assert list(done.homeless.values()) == [1]
+
+
 @pytest.fixture
 def broken(kafka: Kafka, unique: Callable[[str], str]) -> Iterator[tuple[Settings, str]]:
     """A broker with 300 dead letters of a topic of the test's own, and where they came from.

@@ -326,6 +326,21 @@ async def test_a_moved_record_that_is_bad_is_buried_as_it_first_stood(
     assert "shelfstream.moved-from" not in dict(outputs[0].headers)
 
 
+@pytest.mark.parametrize("key", [b"p", None])
+async def test_a_moved_record_with_an_origin_of_its_own_is_buried_where_and_as_it_was_read(
+    spread: EnrichProcessor, tables: Tables, key: bytes | None
+) -> None:
+    """A replayed record, or one whose producer makes up an origin: its dead letter names the record read."""
+    source = Source(CATEGORY_FEEDBACK, (HOME + 1) % PARTITIONS, offset=5)
+    record = source.record(feedback(999_999_999), key, [("shelfstream.origin", b"product-created:9:9")])
+    (moved,) = await settled(spread, [record], tables)
+    outputs = await settled(spread, [Source(PRODUCT_REPARTITION, HOME).moved(moved)], tables)
+    assert reasons(outputs) == ["unknown-category"]
+    assert outputs[0].key == key
+    place = [header(outputs[0], name) for name in (SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET)]
+    assert place == [CATEGORY_FEEDBACK, str(record.partition), "5"]
+
+
 async def test_a_keyless_record_that_names_no_product_is_buried_where_it_stands(
     spread: EnrichProcessor, tables: Tables
 ) -> None:

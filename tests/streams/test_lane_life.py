@@ -7,7 +7,7 @@ from pathlib import Path
 from schemas.errors import RetryLater
 from streams.lanes.lane import Lane
 from streams.lanes.lane_parts import BatchReport, LaneLimits, LaneState, Observer
-from streams.lanes.records import Output, Partition, Record
+from streams.lanes.records import RECORD_BYTES, Output, Partition, Record
 from streams.lanes.restoration import Progress
 from streams.lanes.stores import RocksStore
 from streams.lanes.tables import Tables
@@ -273,7 +273,7 @@ async def test_every_committed_record_is_reported_once() -> None:
     telling = Telling()
     await finish(bench.worker(observer=telling))
     assert sum(report.records for report in telling.reports) == 30
-    assert sum(report.size for report in telling.reports) == 30 * 4
+    assert sum(report.size for report in telling.reports) == 30 * (RECORD_BYTES + 4)
     assert sum(len(report.outputs) for report in telling.reports) == 30
     assert [report.next_offset for report in telling.reports][-1] == 30
     assert len(telling.failures) == 3

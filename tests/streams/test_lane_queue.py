@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from streams.lanes.lane_queue import LaneQueue
-from streams.lanes.records import MemoryRecord, Partition, Record, size_of
+from streams.lanes.records import RECORD_BYTES, MemoryRecord, Partition, Record, size_of
 
 FIRST, SECOND = Partition("first", 0), Partition("second", 0)
-RECORDS, BYTES = 5, 40
+RECORDS, BYTES = 5, 5 * RECORD_BYTES + 40
 
 
 def records(at: Partition, *offsets: int, size: int = 1) -> list[MemoryRecord]:
@@ -115,13 +115,24 @@ def test_small_fetches_are_joined_to_one_batch() -> None:
 
 
 def test_a_fetch_is_cut_where_its_bytes_end() -> None:
-    small = queue(batch_bytes=10)
+    small = queue(batch_bytes=2 * RECORD_BYTES + 10)
     small.offer(FIRST, records(FIRST, 0, 1, 2, 3, size=4))
     assert offsets(small.take()) == [0, 1]
     assert offsets(small.take()) == [2, 3]
     small.offer(FIRST, records(FIRST, 4, 5, size=4))
     small.offer(FIRST, records(FIRST, 6, size=4))
     assert offsets(small.take()) == [4, 5]
+
+
+def test_headers_and_nothing_at_all_take_room_too() -> None:
+    """Or records of headers, or a million tombstones, would fill the memory and never a batch."""
+    small = queue(batch_bytes=1_000)
+    small.offer(FIRST, [MemoryRecord(*FIRST, number, headers=[("h", b"x" * 600)]) for number in range(2)])
+    assert offsets(small.take()) == [0]
+    assert small.bytes == RECORD_BYTES + 601
+    small.clear()
+    small.offer(FIRST, [MemoryRecord(*FIRST, number) for number in range(2, 7)])
+    assert offsets(small.take()) == [2, 3, 4]
 
 
 def test_a_record_above_the_limit_goes_alone() -> None:
@@ -147,7 +158,7 @@ def test_taking_from_an_empty_queue_is_an_error() -> None:
 
 def test_a_batch_is_as_full_as_its_limits_allow() -> None:
     """Exactly the limit is within it."""
-    full = queue(batch_bytes=12)
+    full = queue(batch_bytes=3 * (RECORD_BYTES + 4))
     full.offer(FIRST, records(FIRST, 0, 1, 2, 3, size=4))
     assert offsets(full.take()) == [0, 1, 2]
 
@@ -155,4 +166,4 @@ def test_a_batch_is_as_full_as_its_limits_allow() -> None:
 def test_keys_count_among_the_bytes() -> None:
     counted = queue()
     counted.offer(FIRST, [MemoryRecord("first", 0, 0, key=b"four", value=b"sixsix"), *records(FIRST, 1)])
-    assert counted.bytes == 11
+    assert counted.bytes == 2 * RECORD_BYTES + 11

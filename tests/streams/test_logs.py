@@ -77,6 +77,20 @@ def test_an_exception_is_one_json_line_with_its_type() -> None:
     assert "ValueError" in json.dumps(line["exception"])
 
 
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_an_exception_does_not_tell_what_the_variables_held(form: str) -> None:
+    """They hold records, which may be personal, and would make one line many times as long."""
+    stream = io.StringIO()
+    configure_logs(form, stream=stream)
+    title = "a shopper's secret"
+    try:
+        int(title[:1])
+    except ValueError:
+        structlog.get_logger("streams").exception("failed")
+    assert "ValueError" in stream.getvalue()
+    assert title not in stream.getvalue()
+
+
 def test_warnings_become_log_lines() -> None:
     stream = io.StringIO()
     configure_logs("json", stream=stream)

@@ -13,8 +13,10 @@ from schemas.codec import decode_shopper_updated
 from schemas.dead_letter import SOURCE_OFFSET
 from schemas.events import Relation
 from schemas.keys import partition_for
+from streams.agents import sessions
 from streams.agents.burial import Burial
 from streams.agents.sessions import SessionsProcessor, shoppers_table
+from streams.lanes.lane_parts import LaneLimits
 from streams.lanes.records import MemoryRecord, Output
 from streams.lanes.tables import Tables
 from streams.topics import CO_BEHAVIOR, DEAD_LETTER, SHOPPER_UPDATED, USER_BEHAVIOR
@@ -106,6 +108,40 @@ async def test_shoppers_do_not_meet(agent: SessionsProcessor, tables: Tables) ->
     outputs = await settled(agent, batch, tables)
     assert met(outputs) == set()
     assert sorted(output.key or b"" for output in to(SHOPPER_UPDATED, outputs)) == [b"u", b"v"]
+
+
+async def test_a_crawler_s_pairs_are_written_in_parts_and_all_of_them(
+    agent: SessionsProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One batch may bring millions: never all of them at once, and no two records with one identity."""
+    source = Source(USER_BEHAVIOR)
+    batch = [source.record(behavior(f"p{number}"), b"u") for number in range(60)]
+    whole = await settled(agent, batch, tables_of(SHOPPERS))
+    monkeypatch.setattr(sessions, "_EVENTS_AT_ONCE", 7)
+    monkeypatch.setattr(sessions, "_PAIRS_AT_ONCE", 50)
+    parts = await settled(agent, batch, tables_of(SHOPPERS))
+    assert len(to(CO_BEHAVIOR, whole)) == PARTITIONS < len(to(CO_BEHAVIOR, parts))
+    assert met(parts) == met(whole)
+    assert sum(len(decode_deltas(each.value or b"")) for each in to(CO_BEHAVIOR, parts)) == 60 * 59
+    identities = [header(each, "ce_id") for each in to(CO_BEHAVIOR, parts)]
+    assert len(set(identities)) == len(identities)
+    assert to(SHOPPER_UPDATED, parts) == to(SHOPPER_UPDATED, whole)
+
+
+async def test_the_longest_ids_fill_neither_a_row_nor_the_topic_of_pairs(agent: SessionsProcessor) -> None:
+    """A thousand ids of a kilobyte were a row that nobody could write, and megabytes for each event."""
+    source, tables = Source(USER_BEHAVIOR), tables_of(SHOPPERS)
+    ids = ["\U0001f600" * 250 + f"{number:06}" for number in range(1_200)]
+    batch = [
+        source.record(behavior(name, action=action, session_id="s"), b"u")
+        for name in ids
+        for action in ("view", "cart", "purchase")
+    ]
+    outputs = await settled(agent, batch, tables)
+    row = tables.of(SHOPPERS).get(b"u")
+    assert row is not None
+    assert len(row.to_bytes()) < LaneLimits().row_bytes
+    assert sum(each.size for each in to(CO_BEHAVIOR, outputs)) < 50_000_000
 
 
 async def test_a_guest_is_known_by_the_session(agent: SessionsProcessor, tables: Tables) -> None:

@@ -155,6 +155,33 @@ def test_rows_beyond_the_cache_are_read_from_the_store() -> None:
     assert reads == [b"b"]
 
 
+def test_large_rows_do_not_fill_the_memory() -> None:
+    """The cache counts bytes, too: of what was put, replaced, read, and deleted."""
+    reads: list[bytes] = []
+
+    class Counting(MemoryStore):
+        def get(self, key: bytes) -> bytes | None:
+            reads.append(key)
+            return super().get(key)
+
+    table = Table(NUMBERS, Counting(), cached_rows=100, cached_bytes=20)
+    for key, row in ((b"a", 10**8), (b"b", 10**8), (b"b", 1), (b"c", 10**8)):
+        table.put(key, row)
+        committed(table)
+    assert [table.get(key) for key in (b"a", b"b", b"c")] == [10**8, 1, 10**8]
+    assert reads == []
+    table.put(b"d", 10**8)
+    committed(table)
+    assert table.get(b"b") == 1
+    assert reads == []
+    assert table.get(b"a") == 10**8
+    assert reads == [b"a"]
+    table.put(b"a", 10**40)
+    committed(table)
+    assert table.get(b"a") == 10**40
+    assert reads == [b"a", b"a"]
+
+
 class TableMachine(RuleBasedStateMachine):
     """A table against two dictionaries: what is committed, and what the batch sees."""
 

@@ -185,7 +185,7 @@ class Deployment:
         messages: list[Message] = []
         ended = 0
         while ended < PARTITIONS:
-            for message in consumer.consume(10_000, 5.0):
+            for message in consumer.consume(10_000, 0.5):
                 if message.error():
                     ended += 1
                 else:

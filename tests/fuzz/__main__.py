@@ -1,0 +1,84 @@
+"""`python -m tests.fuzz`: the fuzzer's records through a real worker on a real Kafka, and their account."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tests.fuzz.account import Tally
+from tests.fuzz.on_kafka import MEMORY_LIMIT, MIB, Run, run
+from tests.support.kafka import KafkaUnavailable, own_kafka
+
+_SHOWN = 20
+
+
+def main() -> int:
+    """Run it; returns 0 if everything adds up, else 1."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--records", type=int, default=100_000, help="how many (100000)")
+    parser.add_argument("--seed", type=int, default=7, help="of the fuzzer (7)")
+    parser.add_argument("--within", type=float, default=1_800, help="seconds that the worker may take (1800)")
+    chosen = parser.parse_args()
+    progress_console, console = Console(stderr=True), Console(width=120)
+    try:
+        broker = own_kafka()
+        broker.start()
+    except KafkaUnavailable as why:
+        progress_console.print(f"[red]{escape(str(why))}")
+        return 1
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    try:
+        with tempfile.TemporaryDirectory() as folder, Progress(*columns, console=progress_console) as bar:
+            steps = {
+                each: bar.add_task(each, total=chosen.records) for each in ("write", "process", "account")
+            }
+            done = run(
+                broker.bootstrap,
+                Path(folder),
+                chosen.seed,
+                chosen.records,
+                within_s=chosen.within,
+                progress=lambda what, at, total: bar.update(steps[what], completed=at, total=total),
+            )
+    finally:
+        broker.remove()
+    console.print(_table(done))
+    return _verdict(done, console)
+
+
+def _table(done: Run) -> Table:
+    table = Table(title="What became of the records")
+    table.add_column("topic")
+    for name in Tally.__dataclass_fields__:
+        table.add_column(name, justify="right")
+    total = Tally()
+    for topic, tally in sorted(done.account.topics.items()):
+        table.add_row(topic, *(f"{value:,}" for value in vars(tally).values()))
+        for name, value in vars(tally).items():
+            setattr(total, name, getattr(total, name) + value)
+    table.add_section()
+    table.add_row("all", *(f"{value:,}" for value in vars(total).values()))
+    return table
+
+
+def _verdict(done: Run, console: Console) -> int:
+    console.print(
+        f"worker memory: {done.memory_before // MIB} MiB before, {done.memory_after // MIB} MiB after, "
+        f"{done.memory_peak // MIB} MiB at its peak (limit {MEMORY_LIMIT // MIB} MiB)\n"
+        f"restarts: {done.restarts}; log: {done.log_bytes:,} bytes; {done.seconds:.0f} s"
+    )
+    faults = done.faults()
+    for fault in faults[:_SHOWN]:
+        console.print(f"[red]{escape(fault)}")
+    if len(faults) > _SHOWN:
+        console.print(f"[red]… and {len(faults) - _SHOWN:,} more")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""The three agents without Kafka: real processors, real bisection, tables in memory, topics as lists."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from random import Random
+
+from models.behavior_parameters import BehaviorParameters
+from models.enricher import Enricher
+from models.next_behavior import shipped_next_behavior
+from streams.agents.affinity import AffinityProcessor, affinities_table
+from streams.agents.burial import Burial
+from streams.agents.catalogue import Catalogue
+from streams.agents.enrich import EnrichProcessor, products_table
+from streams.agents.inference import InferenceThread
+from streams.agents.sessions import SessionsProcessor, shoppers_table
+from streams.lanes.bisection import Bisection
+from streams.lanes.lane_parts import LaneLimits
+from streams.lanes.records import MemoryRecord, Output, Partition, Processor, Record
+from streams.lanes.tables import Tables
+from streams.topics import CO_BEHAVIOR, DEAD_LETTER, PRODUCT_ENRICHED, PRODUCT_REPARTITION
+from tests.fuzz.account import Outputs
+from tests.fuzz.records import Fuzzed
+from tests.support.processing import NOW_MS, tables_of
+
+PARTITIONS = 4
+
+
+class _Lane:
+    """One agent's partition: a batch goes in, its outputs come out, its rows are kept."""
+
+    def __init__(self, processor: Processor, tables: Tables, burial: Burial) -> None:
+        self.processor, self.tables = processor, tables
+        self._bisection = Bisection(
+            processor, LaneLimits(), lambda record, error: self._bury(burial, record, error)
+        )
+        self.surprises: list[tuple[Record, Exception]] = []
+
+    def _bury(self, burial: Burial, record: Record, error: Exception) -> Output:
+        self.surprises.append((record, error))
+        return burial(record, error, self.processor.name)
+
+    async def settle(self, records: Sequence[Record]) -> list[Output]:
+        outputs, changes = await self._bisection.process(records, self.tables)
+        changelog = self.tables.changelog(changes)
+        written = {Partition(each.topic, each.partition): 1 for each in [*outputs, *changelog]}
+        self.tables.apply(changes, written, NOW_MS)
+        return [*outputs, *changelog]
+
+
+class Agents:
+    """All agents on all partitions. What the agents write for each other is read as soon as it is there.
+
+    Attributes:
+        topics: everything that was written, by topic.
+        surprises: records that raised something, with what they raised: none should.
+    """
+
+    def __init__(self, enricher: Enricher) -> None:
+        self.topics: defaultdict[str, list[MemoryRecord]] = defaultdict(list)
+        self._offsets: defaultdict[Partition, int] = defaultdict(int)
+        burial, parameters, catalogue = Burial("group", PARTITIONS), BehaviorParameters(), Catalogue()
+        self._inference = InferenceThread(enricher)
+        products, shoppers = products_table(), shoppers_table("shoppers")
+        affinities = affinities_table("affinities")
+        enrich = EnrichProcessor(products, PARTITIONS, self._inference, burial)
+        sessions = SessionsProcessor(
+            shoppers, PARTITIONS, parameters, shipped_next_behavior(), catalogue.describe, burial
+        )
+        affinity = AffinityProcessor(affinities, PARTITIONS, parameters, catalogue, burial)
+        self._lanes = {
+            Partition(topic, partition): lane
+            for processor, spec in ((enrich, products), (sessions, shoppers), (affinity, affinities))
+            for partition in range(PARTITIONS)
+            for lane in [_Lane(processor, tables_of(spec, partition), burial)]
+            for topic in processor.topics
+        }
+
+    @property
+    def surprises(self) -> list[tuple[Record, Exception]]:
+        lanes = {id(lane): lane for lane in self._lanes.values()}
+        return [each for lane in lanes.values() for each in lane.surprises]
+
+    @property
+    def outputs(self) -> Outputs:
+        """What was written, for the account."""
+        rows = {
+            (each.partition, each.key): each.value
+            for each in self.topics["shoppers"]
+            if each.key is not None and each.value is not None
+        }
+        return Outputs(self.topics[PRODUCT_ENRICHED], self.topics[DEAD_LETTER], rows)
+
+    def write(self, fuzzed: Fuzzed) -> MemoryRecord:
+        """Give a record its offset and the time of its arrival."""
+        topic, partition, key, value, headers = fuzzed
+        # Null header values are legal in Kafka, though the types of records do not say so.
+        return self._appended(Output(topic, partition, key, value, headers))  # type: ignore[arg-type]
+
+    async def process(self, records: Sequence[MemoryRecord], dice: Random) -> None:
+        """Let the agents read `records` in batches of any size, and then what they wrote for each other."""
+        waiting: defaultdict[Partition, list[MemoryRecord]] = defaultdict(list)
+        for record in records:
+            waiting[Partition(record.topic, record.partition)].append(record)
+        while waiting:
+            at = next(iter(waiting))
+            size = dice.choice((1, 30, 400))
+            batch, rest = waiting[at][:size], waiting[at][size:]
+            if rest:
+                waiting[at] = rest
+            else:
+                del waiting[at]
+            for output in await self._lanes[at].settle(batch):
+                record = self._appended(output)
+                if record.topic in (PRODUCT_REPARTITION, CO_BEHAVIOR, PRODUCT_ENRICHED):
+                    waiting[Partition(record.topic, record.partition)].append(record)
+
+    def close(self) -> None:
+        """End the inference thread."""
+        self._inference.close()
+
+    def _appended(self, output: Output) -> MemoryRecord:
+        topic, partition, key, value, headers, _ = output
+        at = Partition(topic, partition)
+        record = MemoryRecord(topic, partition, self._offsets[at], NOW_MS, key, value, headers)
+        self._offsets[at] += 1
+        self.topics[topic].append(record)
+        return record

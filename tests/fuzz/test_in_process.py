@@ -1,0 +1,113 @@
+"""Whatever bytes come in, without Kafka: no agent raises, and each record has its one defined end."""
+
+from dataclasses import replace
+from itertools import islice
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.enricher import Enricher
+from schemas.keys import partition_for
+from streams.topics import CATEGORY_FEEDBACK, DEAD_LETTER, PRODUCT_CREATED, PRODUCT_ENRICHED, USER_BEHAVIOR
+from tests.fuzz import events, values
+from tests.fuzz.account import Account, account
+from tests.fuzz.agents import PARTITIONS, Agents
+from tests.fuzz.records import Fuzzed, records
+
+SEED, RECORDS, AT_ONCE = 7, 20_000, 2_000
+
+topics = st.sampled_from([PRODUCT_CREATED, USER_BEHAVIOR, CATEGORY_FEEDBACK])
+keys = st.none() | st.sampled_from([b"", b"p", b"u", b"\xff"]) | st.binary(max_size=20)
+headers = st.lists(st.tuples(st.text(max_size=8), st.none() | st.binary(max_size=60)), max_size=3)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40)
+trees = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@st.composite
+def structured(draw: st.DrawFn) -> Fuzzed:
+    """A right event with any of its fields replaced by anything, with the key that it names or another."""
+    topic = draw(topics)
+    fields: dict[str, Any] = events.right(topic, Random(draw(st.integers(0, 2**32))))
+    fields |= draw(st.dictionaries(st.sampled_from(events.fields(topic)), trees, max_size=3))
+    value = values.dumped(fields, Random(0))
+    name = str(fields.get("user_id") or fields.get("session_id") or fields.get("product_id"))
+    return placed(topic, draw(st.just(name.encode("utf-8", "replace")) | keys), value, draw(headers))
+
+
+def placed(topic: str, key: bytes | None, value: bytes | None, its: list[tuple[str, bytes | None]]) -> Fuzzed:
+    return Fuzzed(topic, 0 if key is None else partition_for(key, PARTITIONS), key, value, its)
+
+
+raw = st.builds(placed, topics, keys, st.none() | st.binary(max_size=200), headers)
+
+
+@pytest.fixture(scope="module")
+def enricher() -> Enricher:
+    return Enricher.load()
+
+
+async def run(enricher: Enricher, fuzzed: list[Fuzzed], seed: int = 0) -> tuple[Account, Agents]:
+    """Let new agents process the records, `AT_ONCE` at a time."""
+    agents, dice, written = Agents(enricher), Random(seed), []
+    try:
+        for start in range(0, len(fuzzed), AT_ONCE):
+            part = [agents.write(each) for each in fuzzed[start : start + AT_ONCE]]
+            await agents.process(part, dice)
+            written += part
+    finally:
+        agents.close()
+    return account(written, agents.outputs, enricher, PARTITIONS), agents
+
+
+@settings(max_examples=150)
+@given(st.lists(raw | structured(), min_size=1, max_size=12))
+async def test_any_records_come_to_one_end_each(enricher: Enricher, fuzzed: list[Fuzzed]) -> None:
+    done, agents = await run(enricher, fuzzed)
+    assert agents.surprises == []
+    assert done.faults == []
+    assert done.adds_up
+
+
+async def test_the_fuzzer_s_records_come_to_one_end_each(enricher: Enricher) -> None:
+    fuzzed = list(islice(records(SEED, PARTITIONS), RECORDS))
+    done, agents = await run(enricher, fuzzed, SEED)
+    assert agents.surprises == []
+    assert done.faults == []
+    assert done.adds_up
+    assert sum(tally.records for tally in done.topics.values()) == RECORDS
+    for topic in (PRODUCT_CREATED, USER_BEHAVIOR, CATEGORY_FEEDBACK):
+        # A fuzzer whose records all die early, or all live, would test little.
+        assert done.topics[topic].dead > 100
+        assert done.topics[topic].processed > 100
+
+
+def test_one_seed_is_one_stream() -> None:
+    assert list(islice(records(SEED), 1_000)) == list(islice(records(SEED), 1_000))
+    assert list(islice(records(SEED), 1_000)) != list(islice(records(SEED + 1), 1_000))
+
+
+@pytest.mark.parametrize("topic", [PRODUCT_ENRICHED, DEAD_LETTER, "shoppers"])
+@pytest.mark.parametrize("change", ["lost", "twice", "other"])
+async def test_the_account_sees_what_is_lost_repeated_or_changed(
+    enricher: Enricher, topic: str, change: str
+) -> None:
+    agents = Agents(enricher)
+    written = [agents.write(each) for each in islice(records(SEED, PARTITIONS), 200)]
+    await agents.process(written, Random(SEED))
+    agents.close()
+    assert account(written, agents.outputs, enricher, PARTITIONS).adds_up
+    last = agents.topics[topic].pop()
+    if change == "twice":
+        agents.topics[topic] += [last, replace(last, key=b"somebody") if topic == "shoppers" else last]
+    elif change == "other":
+        agents.topics[topic].append(replace(last, key=b"x", value=b"x", headers=last.headers[:-1]))
+    done = account(written, agents.outputs, enricher, PARTITIONS)
+    assert done.faults
+    assert not done.adds_up
