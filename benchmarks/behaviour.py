@@ -42,6 +42,7 @@ def measure(
     contestants: Mapping[str, Contestant],
     *,
     events: int,
+    most_lines: int,
     limit_s: float,
     tell: Callable[[str], None],
 ) -> dict[str, Worked]:
@@ -51,13 +52,14 @@ def measure(
         cluster: a broker on which nothing has been measured yet.
         contestants: those that count, by short name.
         events: how many.
+        most_lines: baskets with more are left out.
         limit_s: a turn ends after so long, however far it got.
         tell: told in a line what happens.
     """
     environment = settings_of(cluster)
     subprocess.run([str(_SHELFSTREAM), "topics", "create"], env=environment, check=True, capture_output=True)
     tell(f"writing {events:,} behaviour events")
-    produce(cluster.bootstrap, USER_BEHAVIOR, keyed_behaviour(basket_events(events)))
+    produce(cluster.bootstrap, USER_BEHAVIOR, keyed_behaviour(basket_events(events, most_lines)))
     results = {"shelfstream": _sessions_and_affinity(cluster, environment, events, limit_s)}
     tell(f"shelfstream, sessions and affinity: {results['shelfstream'].per_s:,.0f} events/s")
     for short, each in contestants.items():

@@ -1,9 +1,10 @@
 """The broker that everything is measured on: topics made and dropped, and how far somebody has got."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from confluent_kafka import (
     Consumer,
@@ -15,6 +16,8 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from tests.support.kafka import own_kafka
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +60,8 @@ class Cluster:
         config = {name.replace("_", "."): value for name, value in config.items()}
         new = NewTopic(topic, num_partitions=partitions, replication_factor=1, config=config)
         self._admin.create_topics([new])[topic].result(30)
-        self._wait_for_leaders(topic, partitions)
-
-    def _wait_for_leaders(self, topic: str, partitions: int) -> None:
-        """A topic that was just made answers that nobody leads it."""
-        deadline = time.monotonic() + 30.0
-        while True:
-            try:
-                self.stable_end(topic, partitions)
-            except KafkaException:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
-            else:
-                return
+        # A topic that was just made answers that nobody leads it.
+        _patiently(lambda: self.stable_end(topic, partitions))
 
     def delete(self, topics: Iterable[str]) -> None:
         """Drop topics: the disk of the machine is not endless."""
@@ -104,7 +95,7 @@ class Cluster:
             {"bootstrap.servers": self.bootstrap, "group.id": group, "enable.auto.commit": False}
         )
         try:
-            return sum(max(0, each.offset) for each in consumer.committed(at, 10.0))
+            return int(_patiently(lambda: sum(max(0, each.offset) for each in consumer.committed(at, 10.0))))
         finally:
             consumer.close()
 
@@ -134,6 +125,18 @@ class Cluster:
                 first_ms, last_ms = min(first_ms, moment), max(last_ms, moment)
         consumer.close()
         return Committed(records, len(seen), first_ms / 1000, last_ms / 1000)
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    """Ask again while a broker that has just started or elected says that it is not ready."""
+    deadline = time.monotonic() + 30.0
+    while True:
+        try:
+            return ask()
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 @contextmanager
