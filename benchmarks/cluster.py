@@ -52,7 +52,10 @@ class Cluster:
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        self._admin = self._connected()
+
+    def _connected(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
 
     def create(self, topic: str, partitions: int, **config: str) -> None:
         """Make a topic; the broker sets its records' time, so that all contestants have the same clock."""
@@ -80,12 +83,18 @@ class Cluster:
 
         Offsets count transaction markers too.
         """
-        at = [TopicPartition(topic, number) for number in range(partitions)]
-        latest = dict.fromkeys(at, OffsetSpec.latest())
-        stable = self._admin.list_offsets(latest, isolation_level=IsolationLevel.READ_COMMITTED)
-        ends = self._admin.list_offsets(latest, isolation_level=IsolationLevel.READ_UNCOMMITTED)
-        total = sum(future.result().offset for future in stable.values())
-        return total, total == sum(future.result().offset for future in ends.values())
+        try:
+            total = self._ends(topic, partitions, IsolationLevel.READ_COMMITTED)
+            return total, total == self._ends(topic, partitions, IsolationLevel.READ_UNCOMMITTED)
+        except KafkaException:
+            # It remembers that it found no leaders, longer than that is so.
+            self._admin = self._connected()
+            raise
+
+    def _ends(self, topic: str, partitions: int, isolation: IsolationLevel) -> int:
+        latest = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(partitions)}
+        asked = self._admin.list_offsets(latest, isolation_level=isolation)
+        return int(sum(future.result().offset for future in asked.values()))
 
     def consumed(self, group: str, topic: str, partitions: int) -> int:
         """How far the group has committed, summed over the partitions."""

@@ -15,6 +15,7 @@ from yarl import URL
 from streams.agents.burial import Burial
 from streams.clients import aiokafka_options, confluent_options, consumer_options
 from streams.lanes.backoff import TokenBucket
+from streams.lanes.fetched_records import read_lean_records
 from streams.lanes.group_offsets import GroupOffsets
 from streams.lanes.header_names import accept_any_header_names
 from streams.lanes.lane import Lane
@@ -219,6 +220,7 @@ def build_app(
     """
     check_versions()
     accept_any_header_names()
+    read_lean_records()
     app = LaneApp(settings.app_id, **_faust_options(settings, state_dir))
     app.overdue = partial(leave, app)
     app.kafka_client = consumer_options(settings)

@@ -2,6 +2,8 @@
 
 import re
 
+import msgspec
+
 from schemas.dead_letter import ATTEMPT, DESCRIPTIONS, LEFT_OUT, dead_letter_headers
 from schemas.events import Source
 from streams.lanes.records import Output, Record
@@ -110,11 +112,13 @@ def _fitting(letter: Output) -> Output:
     if letter.size <= LARGEST:
         return letter
     ours = [header for header in letter.headers if header[0] in DESCRIPTIONS]
-    lighter = letter._replace(value=None, headers=[*letter.headers, (LEFT_OUT, b"value")])
+    lighter = msgspec.structs.replace(letter, value=None, headers=[*letter.headers, (LEFT_OUT, b"value")])
     if lighter.size > LARGEST:
-        lighter = lighter._replace(headers=[*ours, (LEFT_OUT, b"value, headers")])
+        lighter = msgspec.structs.replace(lighter, headers=[*ours, (LEFT_OUT, b"value, headers")])
     if lighter.size > LARGEST:
-        lighter = lighter._replace(key=None, headers=[*ours, (LEFT_OUT, b"value, headers, key")])
+        lighter = msgspec.structs.replace(
+            lighter, key=None, headers=[*ours, (LEFT_OUT, b"value, headers, key")]
+        )
     return lighter
 
 

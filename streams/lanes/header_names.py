@@ -47,6 +47,7 @@ class _Batch:
         return next(self._compiled)
 
     def __iter__(self) -> Iterator[Any]:
+        # One by one: a list of all would be looked at by the garbage collector again and again.
         count = 0
         try:
             for record in self._compiled:

@@ -20,9 +20,9 @@ from streams.lanes.backoff import Backoff
 from streams.lanes.bisection import Bisection
 from streams.lanes.cancellation import asked_to_end
 from streams.lanes.lane_parts import BatchReport, LaneParts, LaneState
-from streams.lanes.lane_queue import LaneQueue
+from streams.lanes.lane_queue import Batch, LaneQueue
 from streams.lanes.ledger import Fenced
-from streams.lanes.records import Output, Partition, Processor, Record, size_of
+from streams.lanes.records import Output, Partition, Processor, Record
 from streams.lanes.tables import StateDamaged, Tables
 
 # Every opening of every lane has an epoch of its own, so that no delivery is ever taken for a later one.
@@ -194,13 +194,13 @@ class Lane:
 
     async def _work(self) -> None:
         while not self._stopping:
-            at, records = await self._next_batch()
-            if records:
-                await self._settle(at, records, self._opened_tables)
+            batch = await self._next_batch()
+            if batch is not None:
+                await self._settle(batch, self._opened_tables)
                 self._backoff.reset()
 
-    async def _next_batch(self) -> tuple[Partition, Sequence[Record]]:
-        """The next records of the first input that has some; nothing when the lane is to stop."""
+    async def _next_batch(self) -> Batch | None:
+        """The next records of the first input that has some; None when the lane is to stop."""
         limits = self.parts.limits
         while not self._stopping:
             if not self._queue:
@@ -212,7 +212,7 @@ class Lane:
             batch = self._queue.take()
             self.parts.changed()
             return batch
-        return self.inputs[0], []
+        return None
 
     @property
     def _opened_tables(self) -> Tables:
@@ -225,9 +225,10 @@ class Lane:
         if tables is not None:
             tables.close()
 
-    async def _settle(self, at: Partition, records: Sequence[Record], tables: Tables) -> None:
+    async def _settle(self, batch: Batch, tables: Tables) -> None:
         """Process, commit, apply. An exception leaves staged changes for `_run` to discard."""
         parts = self.parts
+        at, records, size = batch
         self._settling = True
         started = parts.clock()
         outputs, changes = await self._bisection.process(records, tables)
@@ -245,7 +246,7 @@ class Lane:
         report = BatchReport(
             at=at,
             records=len(records),
-            size=sum(map(size_of, records)),
+            size=size,
             outputs=outputs,
             next_offset=next_offset,
             last_timestamp=records[-1].timestamp,

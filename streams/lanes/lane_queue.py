@@ -2,8 +2,17 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from streams.lanes.records import Partition, Record, size_of
+
+
+class Batch(NamedTuple):
+    """Records of one input, in offset order, and their bytes."""
+
+    at: Partition
+    records: Sequence[Record]
+    size: int
 
 
 class LaneQueue:
@@ -16,7 +25,7 @@ class LaneQueue:
     """
 
     def __init__(self, inputs: Iterable[Partition], batch_records: int, batch_bytes: int) -> None:
-        self._queues: dict[Partition, deque[Sequence[Record]]] = {at: deque() for at in inputs}
+        self._queues: dict[Partition, deque[tuple[Sequence[Record], int]]] = {at: deque() for at in inputs}
         self._bytes: dict[Partition, int] = dict.fromkeys(self._queues, 0)
         self._accepted: dict[Partition, int] = dict.fromkeys(self._queues, 0)
         self._batch_records = batch_records
@@ -54,11 +63,12 @@ class LaneQueue:
         if not records:
             return False
         self._accepted[at] = records[-1].offset + 1
-        self._queues[at].append(records)
-        self._bytes[at] += sum(map(size_of, records))
+        size = sum(map(size_of, records))
+        self._queues[at].append((records, size))
+        self._bytes[at] += size
         return True
 
-    def take(self) -> tuple[Partition, Sequence[Record]]:
+    def take(self) -> Batch:
         """The next batch, of the first input that has records: at least one record, within the limits.
 
         Raises:
@@ -66,24 +76,27 @@ class LaneQueue:
         """
         for at, queue in self._queues.items():
             if queue:
-                return at, self._take(at, queue)
+                return self._take(at, queue)
         raise IndexError("take from an empty lane queue")
 
-    def _take(self, at: Partition, queue: deque[Sequence[Record]]) -> Sequence[Record]:
+    def _take(self, at: Partition, queue: deque[tuple[Sequence[Record], int]]) -> Batch:
         taken: list[Record] = []
         size = 0
         while queue and len(taken) < self._batch_records and size < self._batch_bytes:
-            head = queue.popleft()
-            least = 0 if taken else 1
+            head, head_size = queue.popleft()
             most, most_bytes = self._batch_records - len(taken), self._batch_bytes - size
-            count, cut_size = self._cut(head, least, most, most_bytes)
+            if len(head) <= most and head_size <= most_bytes:
+                taken.extend(head)
+                size += head_size
+                continue
+            count, cut_size = self._cut(head, 0 if taken else 1, most, most_bytes)
             taken.extend(head[:count])
             size += cut_size
             if count < len(head):
-                queue.appendleft(head[count:])
+                queue.appendleft((head[count:], head_size - cut_size))
                 break
         self._bytes[at] -= size
-        return taken
+        return Batch(at, taken, size)
 
     @staticmethod
     def _cut(records: Sequence[Record], least: int, most: int, most_bytes: int) -> tuple[int, int]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:
     from streams.lanes.tables import Tables
 
@@ -52,8 +54,11 @@ class MemoryRecord:
     headers: Headers = ()
 
 
-class Output(NamedTuple):
-    """A record to write. `timestamp` in milliseconds; None lets the broker's client set the time."""
+class Output(msgspec.Struct, frozen=True, gc=False):
+    """A record to write. `timestamp` in milliseconds; None lets the broker's client set the time.
+
+    The garbage collector does not see it: there are many, they live briefly, and nothing in them leads back.
+    """
 
     topic: str
     partition: int
@@ -79,8 +84,9 @@ RECORD_BYTES = 256
 def size_of(record: Record) -> int:
     """What it costs to hold the record: its key, value and headers, and `RECORD_BYTES`."""
     size = RECORD_BYTES + len(record.key or b"") + len(record.value or b"")
-    for name, value in record.headers:
-        size += len(name) + len(value or b"")
+    if record.headers:
+        for name, value in record.headers:
+            size += len(name) + len(value or b"")
     return size
 
 

@@ -119,9 +119,8 @@ class Agents:
         self._inference.close()
 
     def _appended(self, output: Output) -> MemoryRecord:
-        topic, partition, key, value, headers, _ = output
-        at = Partition(topic, partition)
-        record = MemoryRecord(topic, partition, self._offsets[at], NOW_MS, key, value, headers)
+        at = Partition(output.topic, output.partition)
+        record = MemoryRecord(*at, self._offsets[at], NOW_MS, output.key, output.value, output.headers)
         self._offsets[at] += 1
-        self.topics[topic].append(record)
+        self.topics[output.topic].append(record)
         return record

@@ -1,14 +1,12 @@
 """What waits in a lane comes out complete, once, in order and within limits, whatever is offered and when."""
 
-from collections.abc import Sequence
-
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streams.lanes.lane_queue import LaneQueue
-from streams.lanes.records import RECORD_BYTES, MemoryRecord, Partition, Record, size_of
+from streams.lanes.lane_queue import Batch, LaneQueue
+from streams.lanes.records import RECORD_BYTES, MemoryRecord, Partition, size_of
 
 FIRST, SECOND = Partition("first", 0), Partition("second", 0)
 RECORDS, BYTES = 5, 5 * RECORD_BYTES + 40
@@ -19,8 +17,8 @@ def records(at: Partition, *offsets: int, size: int = 1) -> list[MemoryRecord]:
     return [MemoryRecord(at.topic, at.partition, offset, value=b"x" * size) for offset in offsets]
 
 
-def offsets(taken: tuple[Partition, Sequence[Record]]) -> list[int]:
-    return [record.offset for record in taken[1]]
+def offsets(taken: Batch) -> list[int]:
+    return [record.offset for record in taken.records]
 
 
 def queue(batch_records: int = RECORDS, batch_bytes: int = BYTES) -> LaneQueue:
@@ -63,11 +61,12 @@ class LaneQueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: bool(self.queue))
     @rule()
     def take(self) -> None:
-        at, batch = self.queue.take()
+        at, batch, size = self.queue.take()
         assert at == (FIRST if self._waiting(FIRST) else SECOND)
         assert list(batch) == self._waiting(at)[: len(batch)]
         assert 1 <= len(batch) <= RECORDS
-        assert sum(map(size_of, batch)) <= BYTES or len(batch) == 1
+        assert size == sum(map(size_of, batch))
+        assert size <= BYTES or len(batch) == 1
         self.taken[at] += len(batch)
 
     @rule()
