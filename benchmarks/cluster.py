@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 from confluent_kafka import (
@@ -99,14 +100,14 @@ class Cluster:
     def consumed(self, group: str, topic: str, partitions: int) -> int:
         """How far the group has committed, summed over the partitions."""
         at = [TopicPartition(topic, number) for number in range(partitions)]
-        # Never joins. An AdminClient crashes where the coordinator refuses.
-        consumer = Consumer(
-            {"bootstrap.servers": self.bootstrap, "group.id": group, "enable.auto.commit": False}
-        )
-        try:
-            return int(_patiently(lambda: sum(max(0, each.offset) for each in consumer.committed(at, 10.0))))
-        finally:
-            consumer.close()
+        asking = self._asking(group)
+        return int(_patiently(lambda: sum(max(0, each.offset) for each in asking.committed(at, 10.0))))
+
+    @cache  # noqa: B019 - there is one cluster in a run
+    def _asking(self, group: str) -> Consumer:
+        """A consumer that never joins. An AdminClient can ask too, but dies where the coordinator refuses."""
+        own = {"group.id": group, "enable.auto.commit": False, "log_level": 0}
+        return Consumer({"bootstrap.servers": self.bootstrap, **own})
 
     def read_committed(self, topic: str, partitions: int) -> Committed:
         """Read all that is committed; records are told apart by key and value."""

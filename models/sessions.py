@@ -126,6 +126,14 @@ def _open(
 
 
 def _forget_old_sessions(state: ShopperState, active: OpenSession, parameters: BehaviorParameters) -> None:
+    # No session holds more entries than events: for most shoppers that is enough to know.
+    events = sum([session.events for session in state.sessions])
+    if (
+        len(state.sessions) <= parameters.open_sessions
+        and events <= 2 * parameters.session_products
+        and events * _LONGEST <= 2 * parameters.session_characters
+    ):
+        return
     remembered = sum(session.size() for session in state.sessions)
     while len(state.sessions) > 1 and (
         len(state.sessions) > parameters.open_sessions
