@@ -9,6 +9,8 @@ help:
 	@echo "make demo   stream a real shop through real workers for about a minute, with a live view"
 	@echo "make test   set up, lint, type-check and run all tests (a real Kafka: Docker, or Java with Maven)"
 	@echo "make fuzz   100,000 bad records through a real worker on a real Kafka, and what became of each"
+	@echo "make chaos  faults under load for a quarter of an hour: what is lost or doubled, here and with peers"
+	@echo "make bench  throughput, latency and growth beside peers, in about half an hour"
 	@echo "make lint   ruff, mypy --strict, import-linter and the published contracts"
 	@echo "make clean  remove the virtual environment and local state"
 
@@ -40,6 +42,12 @@ test: lint
 
 fuzz: setup-dev
 	$(BIN)/python -m tests.fuzz --records 100000 --seed 7
+
+chaos: setup-peers
+	$(BIN)/python -m tests.chaos --output benchmarks/results/chaos
+
+bench: setup-peers
+	$(BIN)/python -m benchmarks
 
 lint: setup-dev
 	$(BIN)/ruff check .
