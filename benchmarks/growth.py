@@ -49,7 +49,6 @@ def rows(cluster: Cluster, which: Contestant, count: int, events: int) -> Point:
     before = cluster.topics()
     source, group = f"rows-{count}", f"rows-{count}"
     cluster.create(source, _PARTITIONS)
-    cluster.create(f"{group}-counts-changelog", _PARTITIONS, cleanup_policy="compact")
     produce(cluster.bootstrap, source, _filling(count, events))
     with tempfile.TemporaryDirectory(prefix="shelfstream-bench-") as state:
         work = Work(cluster.bootstrap, COUNTER, source, "", group, Path(state), _PARTITIONS)

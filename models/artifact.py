@@ -83,6 +83,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         training_data: What the model learnt from.
         measurements: How well it did.
         command: What made it.
+        teacher: Whose knowledge of words the student got besides; empty where nobody's.
     """
 
     format: int
@@ -100,6 +101,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     training_data: list[TrainingData]
     measurements: list[Measurement]
     command: str
+    teacher: str = ""
 
 
 class Artifact:

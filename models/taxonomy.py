@@ -5,7 +5,7 @@ descendants are the contiguous indices `[index, ends[index])`. A probability per
 subtree by one difference of a cumulative sum.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +15,13 @@ import numpy.typing as npt
 
 from schemas.errors import StopWorker
 
+Synonyms = Mapping[int, Sequence[tuple[str, str]]]
 SEPARATOR = " > "
 GOOGLE_VERSION = "google-2021-09-21"
 _SHIPPED = Path(__file__).parent / "pretrained" / "taxonomy"
 _GOOGLE_FILE = _SHIPPED / "google-product-taxonomy-2021-09-21.en-US.txt"
 _CHINESE_FILE = _SHIPPED / "zh_names.tsv"
+_SYNONYMS_FILE = _SHIPPED / "synonyms.tsv"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Node:
         parent: The parent's index; -1 at level 1.
         children: The children's indices, ascending.
         translations: The category's own name by language code.
+        synonyms: What sellers call its products, each with its language code.
     """
 
     id: int
@@ -41,6 +44,7 @@ class Node:
     parent: int
     children: tuple[int, ...] = ()
     translations: dict[str, str] = field(default_factory=dict, compare=False)
+    synonyms: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def name(self) -> str:
@@ -66,28 +70,41 @@ class Taxonomy:
         nodes: All categories in depth-first order.
     """
 
-    def __init__(self, version: str, paths: dict[int, tuple[str, ...]], chinese: dict[int, str]) -> None:
+    def __init__(
+        self,
+        version: str,
+        paths: dict[int, tuple[str, ...]],
+        chinese: dict[int, str],
+        synonyms: Synonyms | None = None,
+    ) -> None:
         self.version = version
-        self.nodes = _build(paths, chinese)
+        self.nodes = _build(paths, chinese, synonyms or {})
         self._index = {node.id: node.index for node in self.nodes}
 
     @classmethod
     def google(cls) -> "Taxonomy":
-        """The shipped Google Product Taxonomy of 2021-09-21, with Chinese names for some categories."""
+        """The shipped Google Product Taxonomy of 2021-09-21, with Chinese names and synonyms for some."""
         chinese: dict[int, str] = {}
         for line in _CHINESE_FILE.read_text(encoding="utf-8").splitlines()[1:]:
             number, _, name = line.split("\t")
             chinese[int(number)] = name
-        return cls.load(_GOOGLE_FILE, GOOGLE_VERSION, chinese)
+        synonyms: dict[int, list[tuple[str, str]]] = {}
+        for line in _SYNONYMS_FILE.read_text(encoding="utf-8").splitlines()[1:]:
+            number, language, text = line.split("\t")
+            synonyms.setdefault(int(number), []).append((language, text))
+        return cls.load(_GOOGLE_FILE, GOOGLE_VERSION, chinese, synonyms)
 
     @classmethod
-    def load(cls, path: Path, version: str, chinese: dict[int, str] | None = None) -> "Taxonomy":
+    def load(
+        cls, path: Path, version: str, chinese: dict[int, str] | None = None, synonyms: Synonyms | None = None
+    ) -> "Taxonomy":
         """Read a tree from a file of `id - A > B > C` lines; `#` starts a comment.
 
         Args:
             path: The file, UTF-8.
             version: What to call this edition of the tree in events.
             chinese: Chinese names by id, where known.
+            synonyms: What sellers call the products of a category, by id: language codes and texts.
 
         Raises:
             StopWorker: The file cannot be read, or is not such a tree; says the line.
@@ -96,7 +113,7 @@ class Taxonomy:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise StopWorker(f"Cannot read the category tree {path}: {error}. Give a UTF-8 file.") from error
-        return cls(version, _parse(lines, path), chinese or {})
+        return cls(version, _parse(lines, path), chinese or {}, synonyms)
 
     def __len__(self) -> int:
         """The number of categories."""
@@ -172,7 +189,9 @@ def _parse(lines: Iterable[str], origin: Path) -> dict[int, tuple[str, ...]]:
     return paths
 
 
-def _build(paths: dict[int, tuple[str, ...]], chinese: dict[int, str]) -> tuple[Node, ...]:
+def _build(
+    paths: dict[int, tuple[str, ...]], chinese: dict[int, str], synonyms: Synonyms
+) -> tuple[Node, ...]:
     ids = {names: identifier for identifier, names in paths.items()}
     if len(ids) != len(paths):
         raise StopWorker("The category tree names one path with two ids; make paths unique.")
@@ -192,6 +211,7 @@ def _build(paths: dict[int, tuple[str, ...]], chinese: dict[int, str]) -> tuple[
             parent=position[names[:-1]] if len(names) > 1 else -1,
             children=tuple(children.get(index, ())),
             translations={"zh": chinese[ids[names]]} if ids[names] in chinese else {},
+            synonyms=tuple(synonyms.get(ids[names], ())),
         )
         for index, names in enumerate(ordered)
     )

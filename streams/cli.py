@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "replay": "streams.commands.replay_command:replay",
     "dead-letters": "streams.commands.dead_letters_command:dead_letters",
     "enrich": "streams.commands.offline_enrich:enrich",
+    "explain": "streams.commands.explain_command:explain",
     "train": "streams.commands.train_command:train",
     "affinity": "streams.commands.offline_affinity:affinity",
     "contracts": "streams.commands.contracts_command:contracts",

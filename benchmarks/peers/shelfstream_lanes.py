@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 import msgspec
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from benchmarks.peers.command_line import takes_work
 from benchmarks.peers.contestant import (
@@ -32,7 +34,7 @@ _started = time.monotonic()
 
 
 def changelog_topic(group: str) -> str:
-    """The name of the changelog of the table of `counter` and `recover`; whoever starts it makes it."""
+    """The name of the changelog of the table of `counter` and `recover`."""
     return f"{group}-counts-changelog"
 
 
@@ -104,6 +106,18 @@ class Announcing(Observer):
                 click.echo(f"recovered {sum(self._rows.values())} rows, {elapsed_s:.3f} s after start")
 
 
+def _make_changelog(work: Work) -> None:
+    """Make the changelog, unless it is there: lanes expect their topics."""
+    topic = changelog_topic(work.group)
+    new = NewTopic(topic, work.partitions, 1, config={"cleanup.policy": "compact"})
+    admin = AdminClient({"bootstrap.servers": work.bootstrap})
+    try:
+        admin.create_topics([new])[topic].result(30)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise
+
+
 @click.command()
 @takes_work(PASSTHROUGH, COUNTER, RECOVER)
 def main(work: Work) -> None:
@@ -120,6 +134,7 @@ def main(work: Work) -> None:
     counts: TableSpec[int] = TableSpec("counts", changelog_topic(work.group), lambda row: b"%d" % row, int)
     processor: Any = Passthrough(work.source, work.sink)
     if work.job != PASSTHROUGH:
+        _make_changelog(work)
         processor = Counting(work.source, counts)
     observer = Announcing(work.partitions) if work.job == RECOVER else Observer()
     app = build_app(settings, [processor], {COUNTER: [counts]}, state_dir=work.state, observer=observer)

@@ -26,8 +26,11 @@ class Example:
         shop: The data set it is from.
         split: `train`, `calibration` or `test`, by the title's hash; the same for all texts of one title.
         language: `en` or `zh`.
-        kind: `title`, or `attributes` for a title followed by its attribute values.
+        kind: `title`, or `attributes` for a title followed by its attribute values; `name`, `synonym` or
+            `word` for what comes from no shop.
         weight: How much it counts in training.
+        shares: Instead of a label, a teacher's probabilities: pairs of a category's index and a share,
+            summing to 1; empty where `category` is the label.
     """
 
     text: str
@@ -37,6 +40,7 @@ class Example:
     language: str = "en"
     kind: str = "title"
     weight: float = 1.0
+    shares: tuple[tuple[int, float], ...] = ()
 
 
 def read_shops(data: Path, taxonomy: Taxonomy, shops: Iterable[str] = SHOPS) -> list[Example]:
@@ -70,6 +74,10 @@ def category_examples(taxonomy: Taxonomy, weight: float) -> list[Example]:
         ]
         if chinese := node.translations.get("zh"):
             examples.append(Example(clean(chinese), node.index, "taxonomy", "train", "zh", "name", weight))
+        examples += [
+            Example(clean(text), node.index, "taxonomy", "train", language, "synonym", weight)
+            for language, text in node.synonyms
+        ]
     return examples
 
 

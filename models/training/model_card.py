@@ -15,14 +15,15 @@ whole subtree. Temperature {temperature}; a category is published at level 1, 2,
 probability of {thresholds}. Otherwise a shallower category is published, and if not even level 1 is
 sure, the product goes to review.
 
-Trained with `{command}`: {epochs} epochs, seed {seed}, about a
-minute on a core, and some five with the runs for unseen shops.
+Trained with `{command}`: {epochs} epochs, seed {seed}. With
+the runs for unseen shops that takes well under an hour on two cores.
 
 ## What it learnt from
 
 {data}
 
-Besides, each category's own English name and path, and Chinese names where there are some. Titles were
+Besides, each category's own English name and path, Chinese names and synonyms in both languages where
+there are some{teacher}. Titles were
 deduplicated within a shop and split by the hash of the cleaned title, 80 / 10 / 10. The rows themselves
 carry no stated licence and are not part of the project. No personal data is in them; the seller's
 identity is not used.
@@ -45,12 +46,14 @@ label itself is coarse).
 Good at new listings of the kinds of shops it knows: fashion, groceries, an Indian general marketplace.
 It is fast and small, and it says nothing about a text of which it knows no word.
 
-Bad at departments that no training shop sells: there it has only the categories' names, knows few
-words, and often takes a familiar department for an unfamiliar one; the second table says how often. Do
-not publish its decisions for such a shop without looking at a sample, and send corrections. Chinese
-rests on some 400 titles of five departments. It reads words and not sentences: `case for phone` and
-`phone with case` are much the same to it. Titles stuffed with many product nouns get the commonest. It
-has no idea of pictures, and does not use prices or descriptions.
+Less good at departments that no training shop sells: there it has only the categories' names, their
+synonyms, and what a teacher says of single words, and sometimes takes a familiar department for an
+unfamiliar one; the second table says how often. The synonyms were written by hand from general knowledge,
+by somebody who knew what kinds of shops these are, though not from their titles: the second table may
+flatter. Look at a sample before you publish its decisions for such a shop, and send corrections. Chinese
+rests on some 400 titles of five departments, and on names and synonyms. It reads words and not sentences:
+`case for phone` and `phone with case` are much the same to it. Titles stuffed with many product nouns get
+the commonest. It has no idea of pictures, and uses neither prices nor descriptions.
 """
 
 _UNSEEN = """The same training without one shop, measured on all of that shop: what to expect of a
@@ -80,6 +83,9 @@ def render_card(manifest: Manifest, recipe: Recipe) -> str:
         epochs=recipe.epochs,
         seed=recipe.seed,
         data="\n".join(data),
+        teacher=f", and what a pretrained encoder makes of them: {manifest.teacher}"
+        if manifest.teacher
+        else "",
         known=_rows(known),
         unseen=_UNSEEN.format(rows=_rows(unseen))
         if unseen

@@ -17,6 +17,7 @@ from models.training.evaluation import Judgement, choose_thresholds, measure_gro
 from models.training.export import export
 from models.training.model_card import render_card
 from models.training.student import Recipe, Student, count_matrix, train
+from models.training.teacher import Teacher, word_examples
 
 Progress = Callable[[str, int, int], None]
 PUBLISHED_PRECISION = 0.98
@@ -34,12 +35,17 @@ class Calibrated:
 
 
 def fit(
-    examples: Sequence[Example], taxonomy: Taxonomy, recipe: Recipe, progress: Progress, name: str
+    examples: Sequence[Example],
+    lessons: Sequence[Example],
+    taxonomy: Taxonomy,
+    recipe: Recipe,
+    progress: Progress,
+    name: str,
 ) -> Calibrated:
-    """Train on the `train` split and the category names, calibrate on the `calibration` split."""
+    """Train on the `train` split and on `lessons`, which are no shop's; calibrate on `calibration`."""
     learning = [example for example in examples if example.split == "train"]
     student = train(
-        learning + category_examples(taxonomy, recipe.name_weight),
+        [*learning, *lessons],
         taxonomy,
         recipe,
         lambda step, steps, loss: progress(f"{name}, loss {loss:.3f}", step, steps),
@@ -55,13 +61,17 @@ def fit(
 
 
 def leave_one_out(
-    examples: Sequence[Example], taxonomy: Taxonomy, recipe: Recipe, progress: Progress
+    examples: Sequence[Example],
+    lessons: Sequence[Example],
+    taxonomy: Taxonomy,
+    recipe: Recipe,
+    progress: Progress,
 ) -> list[Measurement]:
     """For each shop, a model that never saw it, measured on all of it."""
     measurements = []
     for shop in dict.fromkeys(example.shop for example in examples):
         others = [example for example in examples if example.shop != shop]
-        model = fit(others, taxonomy, recipe, progress, f"Without {shop}")
+        model = fit(others, lessons, taxonomy, recipe, progress, f"Without {shop}")
         unseen = [example for example in examples if example.shop == shop]
         found = measure_groups(model.student, unseen, taxonomy, model.temperature, model.thresholds)
         measurements += [_renamed(measurement) for measurement in found]
@@ -76,6 +86,7 @@ def run(
     *,
     unseen: bool,
     taxonomy: Taxonomy | None = None,
+    teacher: Teacher | None = None,
 ) -> Manifest:
     """Train, measure and write a model into `folder`.
 
@@ -86,17 +97,21 @@ def run(
         progress: Called with what is being done, the step and the number of steps.
         unseen: Whether to train once more per shop without it, to measure unseen shops.
         taxonomy: The tree that the mappings point into; Google's if not given.
+        teacher: Whose knowledge of words the student gets besides.
 
     Raises:
         StopWorker: The data is not there; says which file.
     """
     taxonomy = taxonomy or Taxonomy.google()
     examples = read_shops(data, taxonomy)
-    model = fit(examples, taxonomy, recipe, progress, "Training")
+    lessons = category_examples(taxonomy, recipe.name_weight)
+    if teacher is not None:
+        lessons += word_examples(teacher, taxonomy, recipe.word_weight)
+    model = fit(examples, lessons, taxonomy, recipe, progress, "Training")
     tested = [example for example in examples if example.split == "test"]
     measurements = measure_groups(model.student, tested, taxonomy, model.temperature, model.thresholds)
     if unseen:
-        measurements += leave_one_out(examples, taxonomy, recipe, progress)
+        measurements += leave_one_out(examples, lessons, taxonomy, recipe, progress)
     brands, brand_precision = learn_brands(data)
     folder.mkdir(parents=True, exist_ok=True)
     write_brands(folder / "brands.tsv", brands)
@@ -106,6 +121,7 @@ def run(
         brand_precision=round(brand_precision, 4),
         training_data=_counts(examples),
         measurements=measurements,
+        teacher="" if teacher is None else f"{len(teacher.words):,} words of {teacher.name}",
     )
     return _finish(folder, manifest, recipe)
 

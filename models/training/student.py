@@ -7,7 +7,7 @@ product is somewhere below it, so its likelihood is the sum of the probabilities
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,7 @@ class Recipe:
         output_rate: The output matrix's learning rate relative to the table's.
         spread: The standard deviation of the parts of categories' vectors at the start.
         name_weight: How much an example made of a category's own name counts.
+        word_weight: How much an example made of what the teacher knows of a word counts.
         rows: The most rows of the table, the empty row included.
         seed: Of every random choice.
     """
@@ -48,7 +49,8 @@ class Recipe:
     output_rate: float = 0.3
     spread: float = 1.0
     name_weight: float = 1.0
-    rows: int = 100_000
+    word_weight: float = 1.0
+    rows: int = 130_000
     seed: int = 20261122
 
 
@@ -81,14 +83,19 @@ class Student:
         return np.asarray(self.hidden(counts) @ self.weights + self.bias, dtype=np.float32)
 
 
-def build_vocabulary(features: Sequence[Sequence[str]], rows: int) -> npt.NDArray[np.uint32]:
+def build_vocabulary(
+    features: Sequence[Sequence[str]], rows: int, certain: Collection[str] = frozenset()
+) -> npt.NDArray[np.uint32]:
     """The hashes of the features worth a row: seen in enough texts, the most frequent first.
 
     Words and Chinese pieces need two texts, pairs three, pieces of words five, as these are many and vague.
+    Those in `certain` need one.
     """
     seen = Counter(feature for text in features for feature in set(text))
-    wanted = [feature for feature, count in seen.items() if count >= _texts_needed(feature)]
-    wanted.sort(key=lambda feature: (-seen[feature], feature))
+    wanted = [
+        feature for feature, count in seen.items() if feature in certain or count >= _texts_needed(feature)
+    ]
+    wanted.sort(key=lambda feature: (feature not in certain, -seen[feature], feature))
     hashes = dict.fromkeys(feature_hash(feature) for feature in wanted)
     return np.array(list(hashes)[: rows - 1], dtype=np.uint32)
 
@@ -126,7 +133,9 @@ def train(
         progress: Called after each step with its number, the number of steps, and the mean loss of late.
     """
     features = [text_features(example.text) for example in examples]
-    hashes = build_vocabulary(features, recipe.rows)
+    # What the teacher says of a word it says once; it knows more words than the shops' titles have.
+    certain = {f"={example.text}" for example in examples if example.kind == "word"}
+    hashes = build_vocabulary(features, recipe.rows, certain)
     counts = count_matrix(features, hashes)
     run = _Run(counts, examples, taxonomy, recipe, hashes)
     steps = recipe.epochs * -(-len(examples) // recipe.batch)
@@ -154,6 +163,7 @@ class _Run:
         self.first = np.array([example.category for example in examples])
         self.last = taxonomy.ends[self.first]
         self.importance = np.array([example.weight for example in examples], dtype=np.float32)
+        self.shares = share_matrix(examples, len(taxonomy))
         shape = (recipe.dimensions, len(taxonomy))
         self.student = Student(
             hashes=hashes,
@@ -191,7 +201,7 @@ class _Run:
         scale = 1.0 / (np.asarray(counts.sum(axis=1), dtype=np.float32) + self.student.shrinkage)
         hidden = np.asarray(counts @ self.student.table[used], dtype=np.float32) * scale
         logits = hidden @ self.student.weights + self.student.bias
-        loss, slope = subtree_loss(logits, self.first[chosen], self.last[chosen])
+        loss, slope = subtree_loss(logits, self.first[chosen], self.last[chosen], self.shares[chosen])
         importance = self.importance[chosen][:, None]
         slope *= importance
         hidden_slope = (slope @ self.student.weights.T) * scale
@@ -229,8 +239,20 @@ class _Run:
         self.student.table[0] = 0.0
 
 
+def share_matrix(examples: Sequence[Example], categories: int) -> csr_matrix:
+    """Shape [examples, categories]: the teacher's shares of each example; empty rows where a label counts."""
+    starts = np.cumsum([0, *(len(example.shares) for example in examples)])
+    pairs = [pair for example in examples for pair in example.shares]
+    columns = np.array([column for column, _ in pairs], dtype=np.int64)
+    values = np.array([value for _, value in pairs], dtype=np.float32)
+    return csr_matrix((values, columns, starts), shape=(len(examples), categories))
+
+
 def subtree_loss(
-    logits: Floats, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]
+    logits: Floats,
+    first: npt.NDArray[np.int64],
+    last: npt.NDArray[np.int64],
+    shares: csr_matrix | None = None,
 ) -> tuple[Floats, Floats]:
     """The negative log of the probability of each text's label subtree `[first, last)`, and its gradient.
 
@@ -238,15 +260,23 @@ def subtree_loss(
         logits: Shape [texts, categories].
         first: Shape [texts]: the label's index.
         last: Shape [texts]: one past the last index of the label's subtree.
+        shares: Shape [texts, categories]: where a row is not empty, the loss is the cross-entropy with it
+            instead, and the label does not count (distillation: Hinton et al., 2015).
 
     Returns:
         The losses, shape [texts], and their slopes with respect to the logits, shape [texts, categories]:
-        the softmax less the softmax restricted to the subtree.
+        the softmax less the softmax restricted to the subtree, or less the shares.
     """
     slope = np.exp(logits - logits.max(axis=1, keepdims=True))
     slope /= slope.sum(axis=1, keepdims=True)
     losses = np.empty(len(logits), dtype=np.float32)
     for text, (start, end) in enumerate(zip(first, last, strict=True)):
+        row = slice(*shares.indptr[text : text + 2]) if shares is not None else slice(0)
+        if shares is not None and row.start < row.stop:
+            columns, values = shares.indices[row], shares.data[row]
+            losses[text] = -(values * np.log(np.maximum(slope[text, columns], 1e-12))).sum()
+            slope[text, columns] -= values
+            continue
         inside = slope[text, start:end]
         mass = max(float(inside.sum()), 1e-12)
         losses[text] = -np.log(mass)

@@ -28,7 +28,14 @@ from schemas.errors import StopWorker
 @click.option(
     "--unseen/--no-unseen", default=True, help="Also train without each shop, to measure unseen shops."
 )
-def train(data: Path, output: Path, epochs: int | None, seed: int | None, unseen: bool) -> None:
+@click.option(
+    "--teacher",
+    default=None,
+    help="A sentence encoder's Hugging Face name or folder; all-MiniLM-L6-v2 if not given; `none` for none.",
+)
+def train(
+    data: Path, output: Path, epochs: int | None, seed: int | None, unseen: bool, teacher: str | None
+) -> None:
     """Train the student on labelled titles, measure it, and write it with manifest and model card.
 
     Needs the extra `train`: pip install 'shelfstream[train]'.
@@ -36,6 +43,9 @@ def train(data: Path, output: Path, epochs: int | None, seed: int | None, unseen
     try:
         from models.training.pipeline import run
         from models.training.student import Recipe
+        from models.training.teacher import load_teacher
+
+        guide = None if teacher == "none" else load_teacher(teacher)
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"Training needs {error.name}: pip install 'shelfstream[train]', then again."
@@ -52,7 +62,7 @@ def train(data: Path, output: Path, epochs: int | None, seed: int | None, unseen
             bars.update(tasks[key], description=name, completed=step)
 
         try:
-            manifest = run(data, output, recipe, progress, unseen=unseen)
+            manifest = run(data, output, recipe, progress, unseen=unseen, teacher=guide)
         except StopWorker as error:
             raise click.ClickException(str(error)) from error
     for item in manifest.measurements:

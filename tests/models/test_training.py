@@ -11,14 +11,21 @@ from hypothesis import strategies as st
 
 from models.artifact import Artifact
 from models.classifier import StudentClassifier
-from models.features import text_features
+from models.features import feature_hash, text_features
 from models.numpy_backend import NumpyBackend
 from models.onnx_backend import OnnxBackend
 from models.taxonomy import Taxonomy
 from models.training.corpus import Example, category_examples, read_shops, split_of
 from models.training.export import quantize
 from models.training.pipeline import run
-from models.training.student import Recipe, build_vocabulary, count_matrix, subtree_loss, train
+from models.training.student import (
+    Recipe,
+    build_vocabulary,
+    count_matrix,
+    share_matrix,
+    subtree_loss,
+    train,
+)
 from schemas.errors import StopWorker
 
 TREE = Taxonomy(
@@ -32,6 +39,7 @@ TREE = Taxonomy(
         6: ("Food", "Tea"),
     },
     {2: "鞋"},
+    {2: [("en", "Sneakers"), ("zh", "球鞋")]},
 )
 RECIPE = Recipe(dimensions=8, epochs=30, batch=16, rows=2000, dropout=0.1)
 TITLES = {
@@ -68,6 +76,25 @@ def test_the_slope_is_the_numerical_one(seed: int) -> None:
         assert np.allclose((above - below) / 2e-2, slope[:, column], atol=2e-3)
 
 
+@given(st.integers(0, 1000))
+def test_the_slope_towards_a_teacher_s_shares_is_the_numerical_one(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    logits = random.normal(0, 1, (2, len(TREE))).astype(np.float32)
+    taught = [
+        Example("tea", 0, "tiny", "train"),
+        Example("tea", 0, "tiny", "train", shares=((1, 0.25), (len(TREE) - 1, 0.75))),
+    ]
+    shares = share_matrix(taught, len(TREE))
+    first, last = np.zeros(2, dtype=np.int64), np.ones(2, dtype=np.int64)
+    _, slope = subtree_loss(logits.copy(), first, last, shares)
+    for column in range(len(TREE)):
+        step = np.zeros_like(logits)
+        step[:, column] = 1e-2
+        above, _ = subtree_loss(logits + step, first, last, shares)
+        below, _ = subtree_loss(logits - step, first, last, shares)
+        assert np.allclose((above - below) / 2e-2, slope[:, column], atol=2e-3)
+
+
 def test_it_learns_and_a_coarse_label_teaches_without_hiding_the_finer_one() -> None:
     """Half of the shoes are labelled only as wear; shoes are still found to be shoes."""
     node = {node.name: node.index for node in TREE.nodes}
@@ -93,6 +120,7 @@ def test_the_vocabulary_keeps_what_enough_texts_say() -> None:
     features = [["=a", "=a", "x y"], ["=a", "x y"], ["x y", "abc"], ["=b"]]
     assert len(build_vocabulary(features, 100)) == 2
     assert len(build_vocabulary(features, 2)) == 1
+    assert build_vocabulary(features, 2, {"=b"}).tolist() == [feature_hash("=b")]
 
 
 @given(st.integers(0, 1000))
@@ -118,6 +146,7 @@ def test_category_names_become_examples_in_every_language() -> None:
     found = {(example.text, example.category) for example in category_examples(TREE, 1.0)}
     shoes = next(node.index for node in TREE.nodes if node.name == "Shoes")
     assert {("shoes", shoes), ("wear shoes", shoes), ("鞋", shoes)} <= found
+    assert {("sneakers", shoes), ("球鞋", shoes)} <= found
 
 
 def write_data(folder: Path) -> None:
