@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.peers.contestant import Contestant, Work
 
-_LOOK_EVERY_S = 0.25
+_LOOK_EVERY_S = 0.1
 _STANDS_STILL_S = 30.0
 
 
