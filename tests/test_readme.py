@@ -200,3 +200,15 @@ def test_the_programs_run_as_they_stand(own_broker: StartableKafka, tmp_path: Pa
         assert names["category"] == {"mug-1": names["category"]["mug-1"]}
         assert names["category"]["mug-1"].endswith("Mugs")
         assert worker.stop() == 0
+
+
+@pytest.mark.parametrize("name", ["bench", "chaos"])
+def test_measured_tables_are_those_that_the_commands_wrote(name: str) -> None:
+    """No figure beside other frameworks but from `make bench` and `make chaos`."""
+    written = (ROOT / "benchmarks" / "results" / f"{name}.md").read_text("utf-8")
+    tables = re.findall(r"^\|.*\n(?:\|.*\n)+", written, re.MULTILINE)
+    assert tables
+    for table in tables:
+        assert table in README
+    machine = written.splitlines()[0]
+    assert json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())["machine"] in machine
