@@ -50,21 +50,38 @@ class Classifier(Protocol):
         ...
 
 
+class SecondStage(Protocol):
+    """Judges what the student doubts. Thread-safe."""
+
+    version: str
+
+    def join(self, texts: Sequence[str], share: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Probabilities of the shape of `share`, which are the student's, in the light of both."""
+        ...
+
+
 class StudentClassifier:
-    """The student of the cascade.
+    """The student of the cascade, and the cascade where there is a second stage.
 
     Args:
         artifact: The verified model folder.
         backend: What runs its numbers.
         taxonomy: The artifact's category tree.
         threshold: The least confidence of a published category, at every level; None: the artifact's own.
+        second: What judges the texts of which the student is not even sure of level 1; None: nothing.
     """
 
     def __init__(
-        self, artifact: Artifact, backend: Backend, taxonomy: Taxonomy, threshold: float | None = None
+        self,
+        artifact: Artifact,
+        backend: Backend,
+        taxonomy: Taxonomy,
+        threshold: float | None = None,
+        second: SecondStage | None = None,
     ) -> None:
         manifest = artifact.manifest
-        self.model_version = manifest.model_version
+        self.model_version = manifest.model_version + ("" if second is None else f"+{second.version}")
+        self._second = second
         self.dimensions = next(t.shape[1] for t in manifest.tensors if t.name == "table")
         self._backend, self._taxonomy = backend, taxonomy
         self._temperature = manifest.temperature
@@ -83,14 +100,20 @@ class StudentClassifier:
             for batch in batcher.add(text, len(rows[text]) + 1, now=0.0)
         ]
         for batch in [*batches, *batcher.drain()]:
-            for text, result in zip(batch, self._run([rows[text] for text in batch]), strict=True):
+            found = self._run([rows[text] for text in batch], [texts[text] for text in batch])
+            for text, result in zip(batch, found, strict=True):
                 results[text] = result
         return [result for result in results if result is not None]
 
-    def _run(self, rows: list[list[int]]) -> list[Classification]:
+    def _run(self, rows: list[list[int]], texts: list[str]) -> list[Classification]:
         output = self._backend.run(pad(rows))
         share = probabilities(output.logits, self._temperature, out=output.logits)
         chosen, confidence, sure = descend(share, self._taxonomy, self._thresholds)
+        doubted = [text for text, known in enumerate(rows) if known and not sure[text]]
+        if self._second is not None and doubted:
+            share[doubted] = self._second.join([texts[text] for text in doubted], share[doubted])
+            found = descend(share[doubted], self._taxonomy, self._thresholds)
+            chosen[doubted], confidence[doubted], sure[doubted] = found
         columns, values = top(share, CANDIDATES)
         best, masses = columns.tolist(), _rounded(values)
         codes = np.rint(output.embedding * 127.0).astype(np.int8)

@@ -13,6 +13,7 @@ from models.attributes import AttributeExtractor, attributes_text
 from models.backend import Backend
 from models.brands import read_brands
 from models.classifier import Classification, Classifier, StudentClassifier
+from models.encoder import EncoderStage
 from models.lexicon import shipped_lexicon
 from models.numpy_backend import NumpyBackend
 from models.onnx_backend import OnnxBackend
@@ -99,6 +100,7 @@ class Enricher:
         backend: Literal["onnx", "numpy"] = "onnx",
         threads: int = 1,
         threshold: float | None = None,
+        cascade: bool = True,
     ) -> "Enricher":
         """Load a trained model.
 
@@ -107,6 +109,7 @@ class Enricher:
             backend: `onnx` serves; `numpy` is the reference.
             threads: For each batch, onnx only.
             threshold: The least confidence of a published category; None is what the model's makers chose.
+            cascade: Whether the text encoder judges what the student is unsure of.
 
         Raises:
             StopWorker: The model is missing, damaged or does not fit; says why.
@@ -114,7 +117,8 @@ class Enricher:
         taxonomy = Taxonomy.google()
         artifact = Artifact.load(path, taxonomy)
         runner: Backend = OnnxBackend(artifact, threads) if backend == "onnx" else NumpyBackend.load(artifact)
-        classifier = StudentClassifier(artifact, runner, taxonomy, threshold)
+        second = EncoderStage.load(None, taxonomy, threads) if cascade else None
+        classifier = StudentClassifier(artifact, runner, taxonomy, threshold, second)
         brands = read_brands(artifact.path / "brands.tsv")
         extractor = AttributeExtractor(shipped_lexicon(), brands, artifact.manifest.brand_precision)
         return cls(classifier, taxonomy, extractor, Tagger.shipped(taxonomy))

@@ -97,6 +97,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     model_path: Annotated[Path | None, _doc("the folder of the model; unset: the shipped one")] = None
     inference_threads: Annotated[int, _doc("threads that one inference may use", ge=1, le=1024)] = 1
+    cascade: Annotated[
+        bool, _doc("whether the text encoder judges the listings of which the student is unsure")
+    ] = True
     # The bounds are floats, as in the contract's Probability: typing takes equal annotations for one object.
     confidence_threshold: Annotated[
         Annotated[float, Meta(ge=0.0, le=1.0)] | None,

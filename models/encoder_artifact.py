@@ -1,0 +1,93 @@
+"""A text encoder as a folder that proves what it is: manifest, graph, vocabulary and prototypes."""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from models.prototypes import Floats, Prototypes
+from models.taxonomy import Taxonomy
+from schemas.errors import StopWorker
+
+SHIPPED_ENCODER = Path(__file__).parent / "pretrained" / "encoder"
+FORMAT = 1
+GRAPH, VOCABULARY, PROTOTYPES, MANIFEST = "encoder.onnx", "vocabulary.txt", "prototypes.npz", "manifest.json"
+
+
+class EncoderManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What an encoder is.
+
+    Attributes:
+        format: The form of this folder.
+        name: The pretrained model that it is.
+        taxonomy_version: The category tree whose prototypes these are.
+        dimensions: The width of its vectors.
+        temperature: What cosines are divided by before the softmax.
+        files: SHA-256 by file name.
+    """
+
+    format: int
+    name: str
+    taxonomy_version: str
+    dimensions: int
+    temperature: float
+    files: dict[str, str]
+
+
+def write_encoder_manifest(folder: Path, manifest: EncoderManifest) -> EncoderManifest:
+    """Hash the other files of the folder and write `manifest.json`."""
+    files = {name: _sha256(folder / name) for name in (GRAPH, PROTOTYPES, VOCABULARY)}
+    manifest = msgspec.structs.replace(manifest, files=files)
+    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+    return manifest
+
+
+def read_encoder_manifest(folder: Path, taxonomy: Taxonomy) -> tuple[EncoderManifest, str]:
+    """Verify a folder; returns its manifest and the eight digits that name it.
+
+    Raises:
+        StopWorker: It is missing, damaged, of another format, or for another category tree.
+    """
+    try:
+        raw = (folder / MANIFEST).read_bytes()
+        manifest = msgspec.json.decode(raw, type=EncoderManifest)
+        found = {name: _sha256(folder / name) for name in (GRAPH, PROTOTYPES, VOCABULARY)}
+    except OSError as error:
+        raise StopWorker(f"Cannot read the encoder's {error.filename}: {error.strerror}.") from error
+    except msgspec.DecodeError as error:
+        raise StopWorker(f"{folder / MANIFEST} is not an encoder's manifest: {error}.") from error
+    if manifest.format != FORMAT:
+        raise StopWorker(f"The encoder {folder} has format {manifest.format}; this program reads {FORMAT}.")
+    for name, digest in found.items():
+        if manifest.files.get(name) != digest:
+            raise StopWorker(f"{folder / name} is not the file that its manifest names: restore the encoder.")
+    if manifest.taxonomy_version != taxonomy.version:
+        raise StopWorker(
+            f"The encoder {folder} is for the category tree {manifest.taxonomy_version}, "
+            f"but {taxonomy.version} is in use: export it for this tree."
+        )
+    return manifest, hashlib.sha256(raw).hexdigest()[:8]
+
+
+def write_prototypes(folder: Path, prototypes: Prototypes) -> None:
+    """Write the points, each rounded to int8 by its own scale, its greatest magnitude over 127."""
+    scales = np.abs(prototypes.vectors).max(axis=1) / 127.0
+    codes = np.rint(prototypes.vectors / scales[:, None]).astype(np.int8)
+    np.savez(
+        folder / PROTOTYPES,
+        codes=codes,
+        scales=scales.astype(np.float32),
+        categories=prototypes.categories.astype(np.int32),
+    )
+
+
+def read_prototypes(folder: Path) -> Prototypes:
+    """The points of a verified folder."""
+    with np.load(folder / PROTOTYPES, allow_pickle=False) as arrays:
+        vectors: Floats = arrays["codes"].astype(np.float32) * arrays["scales"][:, None]
+        return Prototypes(vectors, arrays["categories"].astype(np.int64))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

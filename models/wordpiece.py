@@ -1,0 +1,99 @@
+"""BERT's uncased WordPiece tokenization (Devlin et al., 2019), for encoders of that family."""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.errors import StopWorker
+
+PADDING, UNKNOWN, START, END = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
+_LONGEST_WORD = 100
+_CACHED_WORDS = 1 << 16
+
+
+class WordPiece:
+    """From cleaned texts to token ids. Thread-safe.
+
+    Args:
+        path: The vocabulary, one token a line; the line's number is the token's id.
+        longest: The most ids of one text, those of its start and end included.
+
+    Raises:
+        StopWorker: The file cannot be read or lacks the special tokens.
+    """
+
+    def __init__(self, path: Path, longest: int) -> None:
+        try:
+            tokens = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StopWorker(f"Cannot read the vocabulary {path}: {error}.") from error
+        self._ids = {token: number for number, token in enumerate(tokens)}
+        missing = [token for token in (PADDING, UNKNOWN, START, END) if token not in self._ids]
+        if missing:
+            raise StopWorker(f"The vocabulary {path} lacks {', '.join(missing)}: it is not BERT's.")
+        self._longest = longest
+        self._word = lru_cache(maxsize=_CACHED_WORDS)(self._split)
+
+    def ids(self, text: str) -> list[int]:
+        """The token ids of a text, between those of start and end."""
+        found = [number for word in _words(text) for number in self._word(word)]
+        return [self._ids[START], *found[: self._longest - 2], self._ids[END]]
+
+    def batch(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Ids and mask, each of shape [texts, longest text], padded at the end; the mask is 1 for a token."""
+        rows = [self.ids(text) for text in texts]
+        ids = np.full((len(rows), max(map(len, rows), default=0)), self._ids[PADDING], dtype=np.int64)
+        for number, row in enumerate(rows):
+            ids[number, : len(row)] = row
+        mask = np.arange(ids.shape[1]) < np.array([len(row) for row in rows])[:, None]
+        return ids, mask.astype(np.int64)
+
+    def _split(self, word: str) -> tuple[int, ...]:
+        """The longest token that starts the word, then the longest that goes on, …; unknown if none does."""
+        if len(word) > _LONGEST_WORD:
+            return (self._ids[UNKNOWN],)
+        pieces: list[int] = []
+        start = 0
+        while start < len(word):
+            for end in range(len(word), start, -1):
+                number = self._ids.get(("##" if start else "") + word[start:end])
+                if number is not None:
+                    pieces.append(number)
+                    start = end
+                    break
+            else:
+                return (self._ids[UNKNOWN],)
+        return tuple(pieces)
+
+
+def _words(text: str) -> Iterator[str]:
+    """Runs of letters and digits without accents; punctuation and ideographs stand alone."""
+    if not text.isascii():
+        text = "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
+    word = ""
+    for character in text.lower():
+        if character.isspace() or unicodedata.category(character)[0] == "C":
+            alone = ""
+        elif _is_punctuation(character) or "\u3400" <= character <= "\u9fff":
+            alone = character
+        else:
+            word += character
+            continue
+        if word:
+            yield word
+            word = ""
+        if alone:
+            yield alone
+    if word:
+        yield word
+
+
+def _is_punctuation(character: str) -> bool:
+    # As BERT does: every ASCII sign that is no letter and no digit, such as $ and +, counts too.
+    if character.isascii():
+        return not character.isalnum()
+    return unicodedata.category(character)[0] == "P"

@@ -1,0 +1,102 @@
+"""The cascade's second stage: the shipped encoder, its tokenizer, its folder, and how opinions are joined."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.artifact import Artifact
+from models.classifier import StudentClassifier
+from models.encoder import LONGEST, EncoderStage
+from models.encoder_artifact import SHIPPED_ENCODER, VOCABULARY, read_encoder_manifest
+from models.enricher import Enricher
+from models.numpy_backend import NumpyBackend
+from models.taxonomy import Taxonomy
+from models.wordpiece import WordPiece
+from schemas.errors import StopWorker
+
+GOOGLE = Taxonomy.google()
+STAGE = EncoderStage.load(None, GOOGLE)
+WORDS = WordPiece(SHIPPED_ENCODER / VOCABULARY, LONGEST)
+ARTIFACT = Artifact.load(None, GOOGLE)
+STUDENT = StudentClassifier(ARTIFACT, NumpyBackend.load(ARTIFACT), GOOGLE)
+CASCADE = StudentClassifier(ARTIFACT, NumpyBackend.load(ARTIFACT), GOOGLE, second=STAGE)
+EVEN = np.full((1, len(GOOGLE)), 1.0 / len(GOOGLE), dtype=np.float32)
+
+
+def pieces(text: str) -> list[str]:
+    tokens = (SHIPPED_ENCODER / VOCABULARY).read_text("utf-8").splitlines()
+    return [tokens[number] for number in WORDS.ids(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("red shoes", ["[CLS]", "red", "shoes", "[SEP]"]),
+        ("T-shirt, café!", ["[CLS]", "t", "-", "shirt", ",", "cafe", "!", "[SEP]"]),
+        ("electrolytes", ["[CLS]", "electro", "##ly", "##tes", "[SEP]"]),
+        ("", ["[CLS]", "[SEP]"]),
+        ("x" * 101, ["[CLS]", "[UNK]", "[SEP]"]),
+    ],
+)
+def test_texts_fall_into_bert_s_pieces(text: str, tokens: list[str]) -> None:
+    assert pieces(text) == tokens
+
+
+def test_long_texts_are_cut_and_short_ones_padded() -> None:
+    ids, mask = WORDS.batch(["mug " * 500, "mug"])
+    assert ids.shape == mask.shape == (2, LONGEST)
+    assert mask.sum(axis=1).tolist() == [LONGEST, 3]
+
+
+def test_vectors_have_length_one_and_do_not_depend_on_the_batch() -> None:
+    texts = ["ceramic mug", "wireless mouse with usb receiver", "a", "green tea bags, 100 pieces, organic"]
+    together = STAGE.encode(texts)
+    assert np.allclose(np.linalg.norm(together, axis=1), 1.0, atol=1e-4)
+    for text, vector in zip(texts, together, strict=True):
+        assert np.array_equal(vector, STAGE.encode([text])[0])
+
+
+def test_a_student_without_opinion_gets_the_encoder_s() -> None:
+    joint = STAGE.join(["samovar"], EVEN)
+    assert joint.sum() == pytest.approx(1.0, abs=1e-4)
+    assert GOOGLE.nodes[int(joint[0].argmax())].names[0] == "Home & Garden"
+
+
+def test_what_the_encoder_cannot_read_stays_the_student_s() -> None:
+    assert np.array_equal(STAGE.join(["红色连衣裙 dress"], EVEN), EVEN)
+
+
+def test_only_what_the_student_doubts_is_judged_again() -> None:
+    sure, doubted = "ceramic mug", "large blue teapot"
+    before, after = STUDENT.classify([sure, doubted]), CASCADE.classify([sure, doubted])
+    assert before[0].sure
+    assert (after[0].category, after[0].confidence) == (before[0].category, before[0].confidence)
+    assert not before[1].sure
+    assert GOOGLE.nodes[after[1].category].names[:2] == ("Home & Garden", "Kitchen & Dining")
+    assert CASCADE.classify(["", "🙂"])[1].category == -1
+    assert CASCADE.model_version == f"{STUDENT.model_version}+{STAGE.version}"
+
+
+def test_it_can_be_switched_off() -> None:
+    assert Enricher.load(cascade=False).model_version == STUDENT.model_version
+    assert Enricher.load().model_version == CASCADE.model_version
+
+
+@pytest.mark.parametrize("name", ["encoder.onnx", "prototypes.npz", "vocabulary.txt", "manifest.json"])
+def test_a_damaged_or_missing_file_is_refused(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "encoder"
+    shutil.copytree(SHIPPED_ENCODER, folder)
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(StopWorker, match=name):
+        read_encoder_manifest(folder, GOOGLE)
+    (folder / name).unlink()
+    with pytest.raises(StopWorker, match=name):
+        read_encoder_manifest(folder, GOOGLE)
+
+
+def test_another_tree_is_refused() -> None:
+    with pytest.raises(StopWorker, match="tiny-1"):
+        read_encoder_manifest(SHIPPED_ENCODER, Taxonomy("tiny-1", {1: ("Wear",)}, {}))
