@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Of faults, for `make chaos`.
+ROUNDS ?= 4
 
 .PHONY: help demo test fuzz chaos bench lint setup setup-dev setup-peers clean
 
@@ -9,7 +11,7 @@ help:
 	@echo "make demo   stream a real shop through real workers for about a minute, with a live view"
 	@echo "make test   set up, lint, type-check and run all tests (a real Kafka: Docker, or Java with Maven)"
 	@echo "make fuzz   100,000 bad records through a real worker on a real Kafka, and what became of each"
-	@echo "make chaos  faults under load for a quarter of an hour: what is lost or doubled, here and with peers"
+	@echo "make chaos  faults under load, here and with peers: what is lost or doubled; some 10 minutes for each of ROUNDS=4"
 	@echo "make bench  throughput, latency and growth beside peers, in about half an hour"
 	@echo "make lint   ruff, mypy --strict, import-linter and the published contracts"
 	@echo "make clean  remove the virtual environment and local state"
@@ -44,7 +46,7 @@ fuzz: setup-dev
 	$(BIN)/python -m tests.fuzz --records 100000 --seed 7
 
 chaos: setup-peers
-	$(BIN)/python -m tests.chaos --output benchmarks/results/chaos
+	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --output benchmarks/results/chaos
 
 bench: setup-peers
 	$(BIN)/python -m benchmarks

@@ -13,7 +13,6 @@ from pathlib import Path
 from benchmarks.peers.contestant import Contestant, Work
 
 _LOOK_EVERY_S = 0.1
-_STANDS_STILL_S = 30.0
 
 
 class ContestantFailed(Exception):
@@ -107,7 +106,13 @@ class Course:
         return (later[-1][1] - later[0][1]) / (self.ended_at - later[0][0])
 
 
-def watch(process: Running, progress: Callable[[], int], done: Callable[[], bool], limit_s: float) -> Course:
+def watch(
+    process: Running,
+    progress: Callable[[], int],
+    done: Callable[[], bool],
+    limit_s: float,
+    patience_s: float = 30.0,
+) -> Course:
     """Look at a contestant until it is done, or the limit has passed since it first moved.
 
     Args:
@@ -115,9 +120,10 @@ def watch(process: Running, progress: Callable[[], int], done: Callable[[], bool
         progress: how far it has got.
         done: whether it is finished.
         limit_s: seconds.
+        patience_s: how long it may stand still.
 
     Raises:
-        ContestantFailed: it ended, or stood still for 30 s without being done.
+        ContestantFailed: it ended, or stood still beyond the patience.
     """
     seen: list[tuple[float, int]] = []
     moved_at = time.monotonic()
@@ -131,6 +137,6 @@ def watch(process: Running, progress: Callable[[], int], done: Callable[[], bool
             return Course(seen, now)
         if seen and now - seen[0][0] > limit_s:
             return Course(seen, seen[-1][0])
-        if now - moved_at > _STANDS_STILL_S:
+        if now - moved_at > patience_s:
             raise ContestantFailed(f"stands still at {at}: {process.tail()}")
         time.sleep(_LOOK_EVERY_S)

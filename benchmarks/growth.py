@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cluster import Cluster
-from benchmarks.contest import Course, Running, contestant, watch
+from benchmarks.contest import Running, contestant, watch
 from benchmarks.events import Keyed, plain_events, produce
 from benchmarks.peers.contestant import COUNTER, PASSTHROUGH, RECOVER, Contestant, Work
 
 _PARTITIONS = 4
 _LIMIT_S = 120.0
+_RECOVERY_PATIENCE_S = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def partitions(cluster: Cluster, which: Contestant, count: int, events: int) -> 
 
 def record_size(cluster: Cluster, which: Contestant, size: int, volume: int) -> Point:
     """The passthrough of `volume` bytes in records of `size` bytes."""
-    events = min(500_000, volume // size)
+    events = min(1_000_000, volume // size)
     return _passthrough(cluster, which, size, _PARTITIONS, plain_events(events, size), events, size)
 
 
@@ -82,7 +83,8 @@ def recovery_s(
     with tempfile.TemporaryDirectory(prefix="shelfstream-bench-") as state:
         work = Work(cluster.bootstrap, RECOVER, source, "", group, Path(state), _PARTITIONS)
         with contestant(which, work) as process:
-            watch(process, lambda: _recovered(process)[0], lambda: _recovered(process)[0] > 0, _LIMIT_S)
+            # Nothing shows until all rows are there.
+            watch(process, lambda: 0, lambda: _recovered(process)[0] > 0, _LIMIT_S, _RECOVERY_PATIENCE_S)
             seconds = _recovered(process)[1]
     cluster.delete(cluster.topics() - before)
     return seconds
@@ -127,7 +129,8 @@ def _passthrough(
             return cluster.consumed(group, source, count)
 
         with contestant(which, work) as process:
-            course: Course = watch(process, progress, lambda: progress() >= events, _LIMIT_S)
+            watch(process, progress, lambda: progress() >= events, _LIMIT_S)
+    # By the broker's own clock: with many lanes, most of it may be done between two looks.
+    per_s = cluster.read_committed(sink, count).per_s
     cluster.delete(cluster.topics() - before)
-    per_s = course.rate()
     return Point(name, per_s, per_s * size / 2**20, process.peak_mib)

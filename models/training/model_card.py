@@ -50,7 +50,8 @@ Less good at departments that no training shop sells: there it has only the cate
 synonyms, and what a teacher says of single words, and sometimes takes a familiar department for an
 unfamiliar one; the second table says how often. The synonyms were written by hand from general knowledge,
 by somebody who knew what kinds of shops these are and had seen a few rows of each shop and some of its
-labels: the second table flatters to an extent that nobody has measured. Look at a sample before you publish its decisions for such a shop, and send corrections. Chinese
+labels: the second table flatters to an extent that nobody has measured. Look at a sample before you publish
+its decisions for such a shop, and send corrections. Chinese
 rests on some 400 titles of five departments, and on names and synonyms. It reads words and not sentences:
 `case for phone` and `phone with case` are much the same to it. Titles stuffed with many product nouns get
 the commonest. It has no idea of pictures, and uses neither prices nor descriptions.
