@@ -113,6 +113,7 @@ def _count(cluster: Cluster, short: str, which: Contestant, events: int, limit_s
 
     with tempfile.TemporaryDirectory(prefix="shelfstream-bench-") as state:
         work = Work(cluster.bootstrap, COUNTER, USER_BEHAVIOR, "", group, Path(state), PARTITIONS)
+        progress()  # the first question takes seconds, in which much may be done
         with contestant(which, work) as process:
             course = watch(process, progress, lambda: progress() >= events, limit_s)
     return _worked(which.name, "a count per shopper", course, process)

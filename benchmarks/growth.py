@@ -57,6 +57,7 @@ def rows(cluster: Cluster, which: Contestant, count: int, events: int) -> Point:
         def progress() -> int:
             return cluster.consumed(group, source, _PARTITIONS)
 
+        progress()  # the first question takes seconds, in which much may be done
         with contestant(which, work) as process:
             course = watch(process, progress, lambda: progress() >= count + events, _LIMIT_S)
     cluster.delete(cluster.topics() - before)

@@ -89,7 +89,7 @@ class Campaign:
         seed: int,
         rounds: int,
         tell: Callable[[str], None],
-        settle_s: float = 240.0,
+        settle_s: float = 120.0,
         pause_s: tuple[float, float] = (1.0, 6.0),
     ) -> None:
         self._system = system
