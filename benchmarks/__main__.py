@@ -64,7 +64,7 @@ def _write(results: Results, output: Path, minutes: float, regrown: bool) -> Non
     from benchmarks.plots import growth
 
     output.mkdir(parents=True, exist_ok=True)
-    head = f"{describe()}. " + ("Growth and recovery in a run of their own.\n" if regrown else "One run.\n")
+    head = f"{describe()}. " + ("Growth in a run of its own.\n" if regrown else "One run.\n")
     text = "\n".join([head, *(markdown(rows) for rows in tables(results))])
     (output / "bench.md").write_text(text, encoding="utf-8")
     whole = {"machine": describe(), "minutes": round(minutes, 1), **record(results)}

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -40,7 +39,6 @@ class Feed(threading.Thread):
         super().__init__(daemon=True)
         self._inputs = inputs
         self._rate_per_s = rate_per_s
-        self._extra: deque[Input] = deque()
         self._end = threading.Event()
         self._refused: list[KafkaError] = []
         self._producer = Producer(
@@ -56,20 +54,18 @@ class Feed(threading.Thread):
         )
         self.receipts: list[Receipt] = []
 
-    def add(self, inputs: list[Input]) -> None:
-        """Write these next, at once."""
-        self._extra.extend(inputs)
-
     def run(self) -> None:
         """Write until told to stop."""
         began, written = time.monotonic(), 0
         while not self._end.is_set():
             due = int((time.monotonic() - began) * self._rate_per_s) - written
             for _ in range(due):
-                self._write(next(self._inputs))
+                record = next(self._inputs)
+                while record.at_once:
+                    self._write(record)
+                    record = next(self._inputs)
+                self._write(record)
             written += max(0, due)
-            while self._extra:
-                self._write(self._extra.popleft())
             self._producer.poll(0)
             time.sleep(_TICK_S)
         self._producer.flush()

@@ -28,7 +28,13 @@ _ROUND = timedelta(days=13)
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A record to write. `number` is unique in its topic and grows; `poison` must become a dead letter."""
+    """A record to write.
+
+    Attributes:
+        number: unique in its topic, and growing.
+        poison: whether it must become a dead letter.
+        at_once: whether it is written beyond the feed's rate.
+    """
 
     topic: str
     key: bytes
@@ -36,6 +42,7 @@ class Input:
     number: int
     headers: Headers = ()
     poison: bool = False
+    at_once: bool = False
 
 
 def listings(seed: int, poison_share: float) -> Iterator[Input]:

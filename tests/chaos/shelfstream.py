@@ -3,7 +3,9 @@
 import itertools
 import random
 import shutil
+from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +82,7 @@ class Shelfstream:
         ).__enter__()
         self._models = itertools.cycle([recalibrated(folder / "other-model"), None])
         self._sweep = listings(seed + 2, 0.0)
-        self._swept: list[Input] = []
+        self._swept: deque[Input] = deque()
         self.fleet = Fleet(
             broker,
             folder / "state",
@@ -180,7 +182,7 @@ class Shelfstream:
         """The inputs, with sweeps between them when they come."""
         for record in inputs:
             while self._swept:
-                yield self._swept.pop(0)
+                yield replace(self._swept.popleft(), at_once=True)
             yield record
 
     def _renew_model(self) -> None:
