@@ -2,7 +2,7 @@
 
 import statistics
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,6 @@ class Passed:
         per_s: events a second, one figure for each turn.
         moved: events that a read_committed reader found, over all turns.
         surplus: how many of those were there twice or more.
-        missing: how many were not there although it was done.
         peak_mib: the most resident memory.
     """
 
@@ -36,7 +35,6 @@ class Passed:
     per_s: list[float] = field(default_factory=list)
     moved: int = 0
     surplus: int = 0
-    missing: int = 0
     peak_mib: float = 0.0
 
     @property
@@ -118,8 +116,3 @@ def ratios(results: Mapping[str, Passed], ours: str) -> dict[str, float]:
     """How many times as fast as each other contestant `ours` was, by medians of the turns."""
     mine = results[ours].median_per_s
     return {short: mine / each.median_per_s for short, each in results.items() if short != ours}
-
-
-def names(contestants: Sequence[Contestant]) -> str:
-    """For a line of text."""
-    return ", ".join(each.name for each in contestants)

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
+from models.onnx_backend import session_of
 from models.prototypes import Floats
-from schemas.errors import StopWorker
 
 
 class EncoderBackend:
@@ -19,18 +18,7 @@ class EncoderBackend:
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        # Catalogues are confidential: nothing about a worker's sessions may leave it.
-        ort.disable_telemetry_events()
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # A spinning pool would take the core that the event loop needs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise StopWorker(f"onnxruntime refuses {path}: {error}. Export the encoder again.") from error
+        self._session = session_of(path, threads, "Export the encoder again.")
 
     def run(self, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> Floats:
         """Encode texts.

@@ -1,5 +1,7 @@
 """The backend that serves: onnxruntime on the CPU."""
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
@@ -7,6 +9,31 @@ import onnxruntime as ort
 from models.artifact import Artifact
 from models.backend import Output
 from schemas.errors import StopWorker
+
+
+def session_of(path: Path, threads: int, remedy: str) -> ort.InferenceSession:
+    """A graph ready to run on the CPU.
+
+    Args:
+        path: The ONNX file.
+        threads: Threads within one batch.
+        remedy: What to do where onnxruntime refuses it, as a sentence.
+
+    Raises:
+        StopWorker: It is missing or no graph.
+    """
+    # Catalogues are confidential: nothing about a worker's sessions may leave it.
+    ort.disable_telemetry_events()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # A spinning pool would take the core that the event loop needs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise StopWorker(f"onnxruntime refuses {path}: {error}. {remedy}") from error
 
 
 class OnnxBackend:
@@ -18,19 +45,7 @@ class OnnxBackend:
     """
 
     def __init__(self, artifact: Artifact, threads: int = 1) -> None:
-        # Catalogues are confidential: nothing about a worker's sessions may leave it.
-        ort.disable_telemetry_events()
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # A spinning pool would take the core that the event loop needs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        path = artifact.path / "student.onnx"
-        try:
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise StopWorker(f"onnxruntime refuses {path}: {error}. Train the model again.") from error
+        self._session = session_of(artifact.path / "student.onnx", threads, "Train the model again.")
 
     def run(self, rows: npt.NDArray[np.int32]) -> Output:
         """As `Backend.run`."""
