@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +30,6 @@ RESULTS = Path(__file__).parent / "results"
 )
 def main(small: bool, growth: bool, output: Path) -> None:
     """Measure shelfstream beside its peers, on a real Kafka, and print, write and draw what came of it."""
-    began = time.monotonic()
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
@@ -46,7 +44,7 @@ def main(small: bool, growth: bool, output: Path) -> None:
             results = _grown(output, scale, tell) if growth else run(scale, tell)
         except PeerMissing as missing:
             raise click.ClickException(str(missing)) from None
-    _write(results, output, (time.monotonic() - began) / 60, growth)
+    _write(results, output, growth)
     shown = Console(width=160 if not sys.stdout.isatty() else None)
     shown.print(describe())
     for rows in tables(results):
@@ -60,14 +58,14 @@ def _grown(output: Path, scale: Scale, tell: Tell) -> Results:
     return replace(last, partitions=partitions, rows=rows, sizes=sizes, recovery_s=recoveries)
 
 
-def _write(results: Results, output: Path, minutes: float, regrown: bool) -> None:
+def _write(results: Results, output: Path, regrown: bool) -> None:
     from benchmarks.plots import growth
 
     output.mkdir(parents=True, exist_ok=True)
     head = f"{describe()}. " + ("Growth in a run of its own.\n" if regrown else "One run.\n")
     text = "\n".join([head, *(markdown(rows) for rows in tables(results))])
     (output / "bench.md").write_text(text, encoding="utf-8")
-    whole = {"machine": describe(), "minutes": round(minutes, 1), **record(results)}
+    whole = {"machine": describe(), **record(results)}
     (output / "bench.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     for name, what, points in (
         ("partitions", "partitions", results.partitions),

@@ -16,6 +16,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
+from tests.support.committed import committed_reader
 from tests.support.kafka import own_kafka
 
 T = TypeVar("T")
@@ -111,16 +112,7 @@ class Cluster:
 
     def read_committed(self, topic: str, partitions: int) -> Committed:
         """Read all that is committed; records are told apart by key and value."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "group.id": f"reader-{time.monotonic_ns()}",
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "enable.auto.commit": False,
-            }
-        )
-        consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+        consumer = committed_reader(self.bootstrap, topic, [0] * partitions)
         records, ended, seen = 0, 0, set()
         first_ms, last_ms = 1 << 62, 0
         while ended < partitions:

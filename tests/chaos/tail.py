@@ -2,31 +2,15 @@
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from tests.chaos.feed import Receipt
+from tests.support.committed import committed_reader
 
 MarkOf = Callable[[Message], Hashable]
-
-
-def _reader(bootstrap: str, topic: str, offsets: Sequence[int]) -> Consumer:
-    """A reader of all partitions of a topic, each from its offset on."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": f"reader-{time.monotonic_ns()}",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-            "enable.auto.commit": False,
-            "reconnect.backoff.max.ms": 500,
-            "log_level": 0,
-        }
-    )
-    consumer.assign([TopicPartition(topic, number, offset) for number, offset in enumerate(offsets)])
-    return consumer
 
 
 class Committed:
@@ -39,7 +23,7 @@ class Committed:
 
     def read(self) -> list[Message]:
         """What has come, up to the end of every partition."""
-        consumer = _reader(self._bootstrap, self._topic, self._next)
+        consumer = committed_reader(self._bootstrap, self._topic, self._next)
         messages: list[Message] = []
         ended: set[int | None] = set()
         while len(ended) < len(self._next):
@@ -59,7 +43,7 @@ class Tail(threading.Thread):
 
     def __init__(self, bootstrap: str, topic: str, partitions: int, mark_of: MarkOf) -> None:
         super().__init__(daemon=True)
-        self._consumer = _reader(bootstrap, topic, [0] * partitions)
+        self._consumer = committed_reader(bootstrap, topic, [0] * partitions)
         self._mark_of = mark_of
         self._end = threading.Event()
         self.arrivals: dict[Hashable, float] = {}

@@ -16,6 +16,8 @@ from typing import Self
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
+from tests.support.committed import committed_reader
+
 SHELFSTREAM = Path(sys.executable).with_name("shelfstream")
 PARTITIONS = 4
 SESSION_TIMEOUT_S = 3
@@ -172,16 +174,7 @@ class Deployment:
 
     def read(self, topic: str) -> list[Message]:
         """All committed records of a topic, as a read_committed consumer sees them."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "group.id": f"reader-{time.monotonic_ns()}",
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "enable.auto.commit": False,
-            }
-        )
-        consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+        consumer = committed_reader(self.bootstrap, topic, [0] * PARTITIONS)
         messages: list[Message] = []
         ended = 0
         while ended < PARTITIONS:
