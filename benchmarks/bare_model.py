@@ -19,10 +19,11 @@ BATCH = 4_000
 
 @click.command()
 @click.option("--titles", type=click.IntRange(min=BATCH), default=20_000, show_default=True)
-def main(titles: int) -> None:
+@click.option("--cascade/--no-cascade", default=True, help="With the text encoder or without.")
+def main(titles: int, cascade: bool) -> None:
     """Classify that many different titles, in batches, on the thread that the agent uses."""
     products = [decode_product_created(value) for _, value in listings(titles + BATCH)]
-    inference = InferenceThread(Enricher.load())
+    inference = InferenceThread(Enricher.load(cascade=cascade))
     asyncio.run(inference.enrich(products[:BATCH]))  # the first batch warms up
     started = time.perf_counter()
 

@@ -57,7 +57,7 @@ class Results:
 
     passthrough: Mapping[str, Passed]
     behaviour: Mapping[str, Worked]
-    enrich: Enriched
+    enrich: Mapping[str, Enriched]
     latency: list[Latency]
     partitions: list[Point]
     rows: list[Point]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from benchmarks.behaviour import PARTITIONS, settings_of
 from benchmarks.cluster import Cluster
@@ -13,18 +13,21 @@ from benchmarks.contest import running, watch
 from benchmarks.events import listings, produce
 from streams.topics import PRODUCT_CREATED
 
+CASCADE, STUDENT = "the cascade", "the student alone"
+"""The models: as shipped, and without the text encoder that judges what the student doubts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Enriched:
-    """Titles a second, one figure for each turn; the two take turns.
+    """Titles a second of one model, one figure for each turn; bare and agent take turns.
 
     Attributes:
         bare: the model alone.
         agent: from Kafka to a committed transaction.
     """
 
-    bare: list[float]
-    agent: list[float]
+    bare: list[float] = field(default_factory=list)
+    agent: list[float] = field(default_factory=list)
 
     @property
     def ratio(self) -> float:
@@ -34,8 +37,8 @@ class Enriched:
 
 def measure(
     cluster: Cluster, *, titles: int, rounds: int, limit_s: float, tell: Callable[[str], None]
-) -> Enriched:
-    """Let the bare model and the agent take turns.
+) -> dict[str, Enriched]:
+    """Let the bare model and the agent take turns, for each of the two models.
 
     Args:
         cluster: the broker.
@@ -44,14 +47,17 @@ def measure(
         limit_s: a turn of the agent ends after so long.
         tell: told in a line what happens.
     """
-    results = Enriched([], [])
+    results = {CASCADE: Enriched(), STUDENT: Enriched()}
     environment = settings_of(cluster)
     subprocess.run(_shelfstream("topics", "create"), env=environment, check=True, capture_output=True)
     produce(cluster.bootstrap, PRODUCT_CREATED, listings(titles))
     for number in range(rounds):
-        results.bare.append(_bare(titles))
-        results.agent.append(_agent(cluster, f"enrich-{number}", titles, limit_s))
-        tell(f"bare model {results.bare[-1]:,.0f}, agent {results.agent[-1]:,.0f} titles/s")
+        for model, found in results.items():
+            cascade = model == CASCADE
+            found.bare.append(_bare(titles, cascade))
+            settings = settings_of(cluster, app_id=f"enrich-{number}-{cascade}", cascade=cascade)
+            found.agent.append(_agent(cluster, settings, titles, limit_s))
+            tell(f"{model}: bare {found.bare[-1]:,.0f}, agent {found.agent[-1]:,.0f} titles/s")
     return results
 
 
@@ -59,14 +65,15 @@ def _shelfstream(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "streams", *arguments]
 
 
-def _bare(titles: int) -> float:
-    command = [sys.executable, "-m", "benchmarks.bare_model", "--titles", str(titles)]
+def _bare(titles: int, cascade: bool) -> float:
+    model = "--cascade" if cascade else "--no-cascade"
+    command = [sys.executable, "-m", "benchmarks.bare_model", "--titles", str(titles), model]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def _agent(cluster: Cluster, app_id: str, titles: int, limit_s: float) -> float:
+def _agent(cluster: Cluster, environment: dict[str, str], titles: int, limit_s: float) -> float:
     """One worker that runs nothing but the agent, with a group of its own and nothing known."""
-    environment = settings_of(cluster, app_id=app_id)
+    app_id = environment["SHELFSTREAM_APP_ID"]
     subprocess.run(_shelfstream("topics", "create"), env=environment, check=True, capture_output=True)
 
     def progress() -> int:

@@ -79,15 +79,17 @@ def _behaviour(results: Results) -> Rows:
 
 
 def _enrich(results: Results) -> Rows:
-    found = results.enrich
+    def row(what: str, figures: list[float], ratio: str) -> list[str]:
+        return [what, ", ".join(f"{each:,.0f}" for each in figures), ratio]
+
     title = "Enrich: different titles, one process, one inference thread"
     rows = [
-        ["the model alone", ", ".join(f"{each:,.0f}" for each in found.bare), ""],
-        [
-            "the agent, from Kafka to Kafka",
-            ", ".join(f"{each:,.0f}" for each in found.agent),
-            f"{found.ratio:.2f}",
-        ],
+        line
+        for model, found in results.enrich.items()
+        for line in (
+            row(f"{model}, bare", found.bare, ""),
+            row(f"{model} in the agent, from Kafka to Kafka", found.agent, f"{found.ratio:.2f}"),
+        )
     ]
     return title, ["", "titles/s, turn by turn", "ratio of the medians"], rows
 
