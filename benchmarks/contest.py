@@ -134,7 +134,8 @@ def watch(
             seen.append((now, at))
             moved_at = now
         if done():
-            return Course(seen, now)
+            # Not `now`: the broker may have held back the answer until a transaction ended.
+            return Course(seen, time.monotonic())
         if seen and now - seen[0][0] > limit_s:
             return Course(seen, seen[-1][0])
         if now - moved_at > patience_s:
