@@ -8,6 +8,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from models.artifact import Artifact
 from models.attributes import AttributeExtractor, attributes_text
 from models.backend import Backend
@@ -128,6 +131,10 @@ class Enricher:
         texts = [classified_text(product) for product in products]
         decided = self._decide(texts)
         return [self._complete(product, decided[text]) for product, text in zip(products, texts, strict=True)]
+
+    def shares(self, products: Sequence[ProductCreated]) -> npt.NDArray[np.float32]:
+        """The probabilities that the categories of `enrich` come from, as `Classifier.shares`."""
+        return self._classifier.shares([classified_text(product) for product in products])
 
     def event(
         self, product: ProductCreated, enrichment: Enrichment, source: Source | None = None

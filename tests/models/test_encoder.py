@@ -100,3 +100,19 @@ def test_a_damaged_or_missing_file_is_refused(tmp_path: Path, name: str) -> None
 def test_another_tree_is_refused() -> None:
     with pytest.raises(StopWorker, match="tiny-1"):
         read_encoder_manifest(SHIPPED_ENCODER, Taxonomy("tiny-1", {1: ("Wear",)}, {}))
+
+
+def test_shares_are_what_the_decisions_come_from() -> None:
+    texts = ["large blue teapot", "", "ceramic mug", "🙂", "红色连衣裙"]
+    shares = CASCADE.shares(texts)
+    assert shares.shape == (len(texts), len(GOOGLE))
+    assert not shares[[1, 3]].any()
+    for row, found in zip(shares, CASCADE.classify(texts), strict=True):
+        best = dict(found.candidates)
+        assert sorted(best.values(), reverse=True) == pytest.approx(np.sort(row)[::-1][: len(best)], abs=1e-4)
+        for category, share in best.items():
+            assert row[category] == pytest.approx(share, abs=1e-4)
+        if found.category >= 0:
+            inside = row[found.category : GOOGLE.ends[found.category]]
+            assert inside.sum() == pytest.approx(found.confidence, abs=1e-3)
+    assert CASCADE.shares([]).shape == (0, len(GOOGLE))
