@@ -44,7 +44,7 @@ class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
     test: int
 
 
-class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How well the model did on texts that it did not learn from.
 
     Attributes:
@@ -54,6 +54,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
         calibration_error: Expected calibration error of the level-1 confidence, 15 bins.
         published: The share for which the model decided.
         precision: The share right of those.
+        cascade: Whether the second stage judged too.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     calibration_error: float
     published: float
     precision: float
+    cascade: bool = False
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from models.artifact import Artifact
 from models.backend import Backend
 from models.batching import MicroBatcher
 from models.calibration import descend, probabilities, top
+from models.cascade import SecondStage, settle
 from models.features import Featurizer, pad
 from models.taxonomy import Taxonomy
 
@@ -58,16 +59,6 @@ class Classifier(Protocol):
         ...
 
 
-class SecondStage(Protocol):
-    """Judges what the student doubts. Thread-safe."""
-
-    version: str
-
-    def join(self, texts: Sequence[str], share: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Probabilities of the shape of `share`, which are the student's, in the light of both."""
-        ...
-
-
 class _Joint(NamedTuple):
     """What student and second stage make of a batch: probabilities, and where they lead."""
 
@@ -86,7 +77,7 @@ class StudentClassifier:
         backend: What runs its numbers.
         taxonomy: The artifact's category tree.
         threshold: The least confidence of a published category, at every level; None: the artifact's own.
-        second: What judges the texts of which the student is not even sure of level 1; None: nothing.
+        second: What judges the texts that the student doubts; None: nothing.
     """
 
     def __init__(
@@ -137,13 +128,9 @@ class StudentClassifier:
     def _joint(self, rows: list[list[int]], texts: list[str]) -> "_Joint":
         output = self._backend.run(pad(rows))
         share = probabilities(output.logits, self._temperature, out=output.logits)
-        chosen, confidence, sure = descend(share, self._taxonomy, self._thresholds)
-        doubted = [text for text, known in enumerate(rows) if known and not sure[text]]
-        if self._second is not None and doubted:
-            share[doubted] = self._second.join([texts[text] for text in doubted], share[doubted])
-            found = descend(share[doubted], self._taxonomy, self._thresholds)
-            chosen[doubted], confidence[doubted], sure[doubted] = found
-        return _Joint(share, chosen, confidence, sure, output.embedding)
+        if self._second is not None:
+            settle(share, texts, [bool(known) for known in rows], self._taxonomy, self._second)
+        return _Joint(share, *descend(share, self._taxonomy, self._thresholds), output.embedding)
 
     def _run(self, rows: list[list[int]], texts: list[str]) -> list[Classification]:
         share, chosen, confidence, sure, embedding = self._joint(rows, texts)

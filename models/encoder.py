@@ -1,12 +1,13 @@
 """The second stage of the cascade: what the student doubts, a pretrained text encoder judges too.
 
 The student remembers the shops that it learnt from; the encoder knows words from general reading, and places
-a text among the categories' prototypes. Their joint opinion is the normalized geometric mean of their
-probabilities (logarithmic opinion pool: Genest and Zidek, 1986).
+a text among the categories' prototypes. Their joint opinion is the normalized, weighted geometric mean of
+their probabilities (logarithmic opinion pool: Genest and Zidek, 1986).
 """
 
 import re
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,10 @@ from models.wordpiece import WordPiece
 
 LONGEST = 64
 """Tokens read of one text; a title has some 14."""
+STUDENT_WEIGHT, ENCODER_WEIGHT = 0.6, 0.45
+"""Exponents of the two opinions: of a grid, the best calibrated on titles of shops that the student had not
+seen and on held-out titles of those that it had; more for the encoder hardly helps with the former."""
+_ROWS = 32
 _FOREIGN = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LEAST = np.float32(1e-7)
 
@@ -68,9 +73,18 @@ class EncoderStage:
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """Shape [texts, dimensions]: unit vectors of cleaned texts."""
-        # One at a time: int8 activations are scaled by the whole batch, and a product's neighbours in a batch
-        # must not change what is said of it, or a replay would say something else.
-        return np.concatenate([self._backend.run(*self._tokenizer.batch([text])) for text in texts])
+        rows = [self._tokenizer.ids(text) for text in texts]
+        vectors = np.zeros((len(texts), self._prototypes.vectors.shape[1]), dtype=np.float32)
+        # Texts of one length together: nothing is padded, so that a product's neighbours in a batch do not
+        # change what is said of it, or a replay would say something else.
+        order = sorted(range(len(texts)), key=lambda text: len(rows[text]))
+        for _, group in groupby(order, key=lambda text: len(rows[text])):
+            members = list(group)
+            for start in range(0, len(members), _ROWS):
+                chosen = members[start : start + _ROWS]
+                ids = np.array([rows[text] for text in chosen], dtype=np.int64)
+                vectors[chosen] = self._backend.run(ids, np.ones_like(ids))
+        return vectors
 
     def join(self, texts: Sequence[str], share: Floats) -> Floats:
         """The joint probabilities of student and encoder.
@@ -88,6 +102,7 @@ class EncoderStage:
         if readable:
             vectors = self.encode([texts[number] for number in readable])
             own = probabilities(self._prototypes.scores(vectors), self._temperature)
-            pooled = np.sqrt((own + _LEAST) * (share[readable] + _LEAST))
-            joint[readable] = pooled / pooled.sum(axis=1, keepdims=True)
+            logs = STUDENT_WEIGHT * np.log(share[readable] + _LEAST)
+            logs += ENCODER_WEIGHT * np.log(own + _LEAST)
+            joint[readable] = probabilities(logs, 1.0)
         return joint

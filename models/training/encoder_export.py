@@ -48,9 +48,10 @@ def export_encoder(teacher: Teacher, source: str | None, folder: Path, taxonomy:
 
 
 def _write_graph(tokenizer: object, model: object, path: Path) -> None:
+    import onnx
     import torch
-    from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    from models.training.row_quantization import quantize_rows
     from models.training.teacher import pooled
 
     class Graph(torch.nn.Module):  # type: ignore[misc]
@@ -77,4 +78,4 @@ def _write_graph(tokenizer: object, model: object, path: Path) -> None:
             opset_version=17,
             dynamo=False,
         )
-        quantize_dynamic(full, path, weight_type=QuantType.QInt8, per_channel=True)
+        onnx.save(quantize_rows(onnx.load(full)), path)

@@ -13,6 +13,7 @@ from models.calibration import (
     probabilities,
     subtree_sums,
 )
+from models.cascade import SecondStage, settle
 from models.features import text_features
 from models.taxonomy import Taxonomy
 from models.training.corpus import Example
@@ -23,25 +24,35 @@ _ROWS = 512
 
 
 class Judgement:
-    """A student's probabilities for labelled examples.
+    """A student's probabilities for labelled examples, or a cascade's.
 
     Args:
         student: Whose.
         examples: On what.
         taxonomy: The tree.
         temperature: What logits are divided by.
+        second: What judges the texts that the student doubts; None: nothing.
     """
 
     def __init__(
-        self, student: Student, examples: Sequence[Example], taxonomy: Taxonomy, temperature: float
+        self,
+        student: Student,
+        examples: Sequence[Example],
+        taxonomy: Taxonomy,
+        temperature: float,
+        second: SecondStage | None = None,
     ) -> None:
-        self.examples, self.taxonomy = examples, taxonomy
+        self.examples, self.taxonomy, self.cascade = examples, taxonomy, second is not None
         self.labels = np.array([example.category for example in examples], dtype=np.int64)
         counts = count_matrix([text_features(example.text) for example in examples], student.hashes)
-        self.shares = [
-            probabilities(student.logits(counts[start : start + _ROWS]), temperature)
-            for start in range(0, len(examples), _ROWS)
-        ]
+        self.shares = []
+        for start in range(0, len(examples), _ROWS):
+            chosen = counts[start : start + _ROWS]
+            share = probabilities(student.logits(chosen), temperature)
+            if second is not None:
+                texts = [example.text for example in examples[start : start + _ROWS]]
+                settle(share, texts, (np.diff(chosen.indptr) > 0).tolist(), taxonomy, second)
+            self.shares.append(share)
 
     def at_level(self, level: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """Confidence and rightness of the likeliest category of a level, where the label goes that deep."""
@@ -78,6 +89,7 @@ class Judgement:
             calibration_error=round(expected_calibration_error(*levels[0]), 4),
             published=round(float(sure.mean()), 4),
             precision=round(float(right[sure].mean()), 4) if sure.any() else 0.0,
+            cascade=self.cascade,
         )
 
 
@@ -95,12 +107,13 @@ def measure_groups(
     taxonomy: Taxonomy,
     temperature: float,
     thresholds: Sequence[float],
+    second: SecondStage | None = None,
 ) -> list[Measurement]:
-    """One measurement per shop and kind of text."""
+    """One measurement per shop and kind of text, of the student or, with a second stage, of the cascade."""
     groups: dict[str, list[Example]] = {}
     for example in examples:
         groups.setdefault(f"{example.shop} {example.kind}", []).append(example)
     return [
-        Judgement(student, group, taxonomy, temperature).measure(name, thresholds)
+        Judgement(student, group, taxonomy, temperature, second).measure(name, thresholds)
         for name, group in groups.items()
     ]

@@ -35,8 +35,10 @@ calibration error of level 1 (15 bins). *Published* is the share that the model 
 the share of those whose published category is the label or an ancestor of it (or below it where the
 label itself is coarse).
 
-| held-out texts of known shops | texts | level 1 | level 2 | level 3 | ECE | published | right |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+*Cascade* is the student with the pretrained encoder as second stage, which judges what the student doubts.
+
+| held-out texts of known shops | model | texts | level 1 | level 2 | level 3 | ECE | published | right |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 {known}
 
 {unseen}Brands found at the start of held-out Flipkart titles are right in {brand:.1%}.
@@ -60,8 +62,8 @@ the commonest. It has no idea of pictures, and uses neither prices nor descripti
 _UNSEEN = """The same training without one shop, measured on all of that shop: what to expect of a
 shop it has never seen, if that shop sells what no other training shop sells.
 
-| unseen shops | texts | level 1 | level 2 | level 3 | ECE | published | right |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| unseen shops | model | texts | level 1 | level 2 | level 3 | ECE | published | right |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 {rows}
 
 """
@@ -97,7 +99,8 @@ def render_card(manifest: Manifest, recipe: Recipe) -> str:
 
 def _rows(measurements: list[Measurement]) -> str:
     return "\n".join(
-        f"| {item.name.removeprefix('unseen ')} | {item.texts:,} | "
+        f"| {item.name.removeprefix('unseen ')} | {'cascade' if item.cascade else 'student'} "
+        f"| {item.texts:,} | "
         + " | ".join(f"{value:.1%}" for value in item.accuracy)
         + f" | {item.calibration_error:.1%} | {item.published:.1%} | {item.precision:.1%} |"
         for item in measurements

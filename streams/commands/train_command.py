@@ -54,6 +54,7 @@ def train(
     Needs the extra `train`: pip install 'shelfstream[train]'.
     """
     try:
+        from models.encoder import EncoderStage
         from models.training.encoder_export import export_encoder
         from models.training.pipeline import run
         from models.training.student import Recipe
@@ -78,10 +79,12 @@ def train(
         try:
             if encoder is not None and guide is not None:
                 export_encoder(guide, teacher, encoder, Taxonomy.google())
-            manifest = run(data, output, recipe, progress, unseen=unseen, teacher=guide)
+            second = EncoderStage.load(encoder, Taxonomy.google(), threads=2)
+            manifest = run(data, output, recipe, progress, unseen=unseen, teacher=guide, second=second)
         except StopWorker as error:
             raise click.ClickException(str(error)) from error
     for item in manifest.measurements:
         accuracy = " ".join(f"{value:6.1%}" for value in item.accuracy)
-        click.echo(f"{item.name:34} {accuracy}  published {item.published:6.1%}, right {item.precision:6.1%}")
+        name = f"{item.name}, cascade" if item.cascade else item.name
+        click.echo(f"{name:42} {accuracy}  published {item.published:6.1%}, right {item.precision:6.1%}")
     click.echo(f"{manifest.model_version} is in {output}.")
