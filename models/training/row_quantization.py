@@ -71,9 +71,9 @@ class _Rewriter:
         name, rows, (out,) = node.input[0], node.input[1], node.output
         codes, scales = _round_by(table, axis=1)
         self._replace(name, codes, scales)
-        yield helper.make_node("Gather", [f"{name}_codes", rows], [f"{out}_codes"], axis=0)
+        yield helper.make_node("Gather", [f"{name}_codes", rows], [f"{out}_gathered"], axis=0)
         yield helper.make_node("Gather", [f"{name}_scales", rows], [f"{out}_scales"], axis=0)
-        yield helper.make_node("Cast", [f"{out}_codes"], [f"{out}_steps"], to=TensorProto.FLOAT)
+        yield helper.make_node("Cast", [f"{out}_gathered"], [f"{out}_steps"], to=TensorProto.FLOAT)
         yield helper.make_node("Mul", [f"{out}_steps", f"{out}_scales"], [out])
 
     def _round(self, name: str) -> Iterator[NodeProto]:
