@@ -25,26 +25,18 @@ class SecondStage(Protocol):
         ...
 
 
-def settle(
-    share: Floats,
-    texts: Sequence[str],
-    known: Sequence[bool],
-    taxonomy: Taxonomy,
-    second: SecondStage,
-    doubt: float = DOUBT,
-) -> None:
-    """Let the second stage judge, in place, the texts that the student doubts.
+def doubted(
+    share: Floats, known: npt.NDArray[np.bool_], taxonomy: Taxonomy, doubt: float = DOUBT
+) -> npt.NDArray[np.bool_]:
+    """Whether the second stage is to judge each text.
 
     Args:
         share: Shape [texts, categories]: the student's probabilities.
-        texts: The cleaned texts.
-        known: Whether the student knows anything of the text; one of which it knows nothing stays as it is.
+        known: Shape [texts]: whether the student knows anything of the text; nobody is asked about others.
         taxonomy: The tree.
-        second: Who is asked.
         doubt: The probability of the likeliest department from which nobody is asked.
     """
     # The departments' subtrees tile the columns.
-    likeliest = np.add.reduceat(share, taxonomy.roots, axis=1).max(axis=1)
-    doubted = np.flatnonzero(np.asarray(known, dtype=bool) & (likeliest < doubt))
-    if len(doubted):
-        share[doubted] = second.join([texts[text] for text in doubted.tolist()], share[doubted])
+    likeliest: Floats = np.add.reduceat(share, taxonomy.roots, axis=1).max(axis=1)
+    asked: npt.NDArray[np.bool_] = known & (likeliest < doubt)
+    return asked

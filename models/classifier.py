@@ -11,13 +11,14 @@ from models.artifact import Artifact
 from models.backend import Backend
 from models.batching import MicroBatcher
 from models.calibration import descend, probabilities, top
-from models.cascade import SecondStage, settle
+from models.cascade import Floats, SecondStage, doubted
 from models.features import Featurizer, pad
 from models.taxonomy import Taxonomy
 
 CANDIDATES = 5
 _BATCH_ROWS = 64
 _BATCH_TOKENS = 8192
+_DOUBTED_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Classifier(Protocol):
         """Classify each text, in order; odd and empty texts included."""
         ...
 
-    def shares(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def shares(self, texts: Sequence[str]) -> Floats:
         """The probabilities that `classify` decides by, shape [texts, categories].
 
         A row of zeros for a text that says nothing. A text takes 22 kB with Google's tree: give some hundred
@@ -59,14 +60,24 @@ class Classifier(Protocol):
         ...
 
 
-class _Joint(NamedTuple):
-    """What student and second stage make of a batch: probabilities, and where they lead."""
+class _Judged(NamedTuple):
+    """Texts whose probabilities are settled.
 
-    share: npt.NDArray[np.float32]
-    chosen: npt.NDArray[np.int64]
-    confidence: npt.NDArray[np.float32]
-    sure: npt.NDArray[np.bool_]
-    embedding: npt.NDArray[np.float32]
+    Attributes:
+        texts: Their numbers, shape [texts].
+        share: Shape [texts, categories].
+        embedding: Shape [texts, dimensions].
+        known: Shape [texts]: whether the student knows anything of them.
+    """
+
+    texts: npt.NDArray[np.int64]
+    share: Floats
+    embedding: Floats
+    known: npt.NDArray[np.bool_]
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> "_Judged":
+        """Only the chosen ones."""
+        return _Judged(self.texts[chosen], self.share[chosen], self.embedding[chosen], self.known[chosen])
 
 
 class StudentClassifier:
@@ -100,18 +111,39 @@ class StudentClassifier:
     def classify(self, texts: Sequence[str]) -> list[Classification]:
         """As `Classifier.classify`."""
         results: list[Classification | None] = [None] * len(texts)
-        for batch, rows in self._batches(texts):
-            for text, result in zip(batch, self._run(rows, [texts[text] for text in batch]), strict=True):
+        for judged in self._judged(texts):
+            for text, result in zip(judged.texts.tolist(), self._decide(judged), strict=True):
                 results[text] = result
         return [result for result in results if result is not None]
 
-    def shares(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def shares(self, texts: Sequence[str]) -> Floats:
         """As `Classifier.shares`."""
         shares = np.zeros((len(texts), len(self._taxonomy)), dtype=np.float32)
-        for batch, rows in self._batches(texts):
-            shares[batch] = self._joint(rows, [texts[text] for text in batch]).share
-            shares[[text for text, known in zip(batch, rows, strict=True) if not known]] = 0.0
+        for judged in self._judged(texts):
+            shares[judged.texts] = np.where(judged.known[:, None], judged.share, 0.0)
         return shares
+
+    def _judged(self, texts: Sequence[str]) -> Iterator[_Judged]:
+        """What the student is sure of, batch by batch; what it doubts waits for few, large batches."""
+        waiting: list[_Judged] = []
+        for batch, rows in self._batches(texts):
+            judged = self._student(batch, rows)
+            if self._second is None:
+                yield judged
+                continue
+            asked = doubted(judged.share, judged.known, self._taxonomy)
+            yield judged.where(~asked)
+            waiting.append(judged.where(asked))
+            if sum(len(each.texts) for each in waiting) >= _DOUBTED_ROWS:
+                yield self._settled(self._second, waiting, texts)
+                waiting = []
+        if self._second is not None and waiting:
+            yield self._settled(self._second, waiting, texts)
+
+    def _settled(self, second: SecondStage, waiting: list[_Judged], texts: Sequence[str]) -> _Judged:
+        judged = _Judged(*map(np.concatenate, zip(*waiting, strict=True)))
+        joint = second.join([texts[text] for text in judged.texts.tolist()], judged.share)
+        return judged._replace(share=joint)
 
     def _batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], list[list[int]]]]:
         """The texts' numbers, texts of like length together so that little is padded, with their rows."""
@@ -125,36 +157,39 @@ class StudentClassifier:
         for batch in [*batches, *batcher.drain()]:
             yield batch, [rows[text] for text in batch]
 
-    def _joint(self, rows: list[list[int]], texts: list[str]) -> "_Joint":
+    def _student(self, texts: list[int], rows: list[list[int]]) -> _Judged:
         output = self._backend.run(pad(rows))
         share = probabilities(output.logits, self._temperature, out=output.logits)
-        if self._second is not None:
-            settle(share, texts, [bool(known) for known in rows], self._taxonomy, self._second)
-        return _Joint(share, *descend(share, self._taxonomy, self._thresholds), output.embedding)
+        known = np.fromiter(map(bool, rows), dtype=np.bool_, count=len(rows))
+        return _Judged(np.array(texts, dtype=np.int64), share, output.embedding, known)
 
-    def _run(self, rows: list[list[int]], texts: list[str]) -> list[Classification]:
-        share, chosen, confidence, sure, embedding = self._joint(rows, texts)
-        columns, values = top(share, CANDIDATES)
+    def _decide(self, judged: _Judged) -> list[Classification]:
+        if not len(judged.texts):
+            return []
+        chosen, confidence, sure = descend(judged.share, self._taxonomy, self._thresholds)
+        columns, values = top(judged.share, CANDIDATES)
         best, masses = columns.tolist(), _rounded(values)
-        codes = np.rint(embedding * 127.0).astype(np.int8)
+        codes = np.rint(judged.embedding * 127.0).astype(np.int8)
         nothing = Classification(-1, 0.0, False, (), codes[0] * 0)
         return [
             Classification(
-                category,
-                certainty,
-                is_sure,
-                tuple(zip(best[text], masses[text], strict=True)),
-                codes[text],
+                category, certainty, is_sure, tuple(zip(best[text], masses[text], strict=True)), codes[text]
             )
-            if rows[text]
+            if known
             else nothing
-            for text, (category, certainty, is_sure) in enumerate(
-                zip(chosen.tolist(), _rounded(confidence), sure.tolist(), strict=True)
+            for text, (category, certainty, is_sure, known) in enumerate(
+                zip(
+                    chosen.tolist(),
+                    _rounded(confidence),
+                    sure.tolist(),
+                    judged.known.tolist(),
+                    strict=True,
+                )
             )
         ]
 
 
-def _rounded(shares: npt.NDArray[np.float32]) -> list[Any]:
+def _rounded(shares: Floats) -> list[Any]:
     """To four decimals, beyond which a probability says nothing and only fills events."""
     rounded: list[Any] = np.round(shares.astype(np.float64), 4).tolist()
     return rounded

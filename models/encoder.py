@@ -101,8 +101,8 @@ class EncoderStage:
         joint = share.copy()
         if readable:
             vectors = self.encode([texts[number] for number in readable])
-            own = probabilities(self._prototypes.scores(vectors), self._temperature)
-            logs = STUDENT_WEIGHT * np.log(share[readable] + _LEAST)
-            logs += ENCODER_WEIGHT * np.log(own + _LEAST)
+            # The encoder's own probabilities would only need a division more, which the softmax does.
+            logs = self._prototypes.scores(vectors) * np.float32(ENCODER_WEIGHT / self._temperature)
+            logs += np.float32(STUDENT_WEIGHT) * np.log(share[readable] + _LEAST)
             joint[readable] = probabilities(logs, 1.0)
         return joint

@@ -13,7 +13,7 @@ from models.calibration import (
     probabilities,
     subtree_sums,
 )
-from models.cascade import SecondStage, settle
+from models.cascade import SecondStage, doubted
 from models.features import text_features
 from models.taxonomy import Taxonomy
 from models.training.corpus import Example
@@ -50,8 +50,9 @@ class Judgement:
             chosen = counts[start : start + _ROWS]
             share = probabilities(student.logits(chosen), temperature)
             if second is not None:
-                texts = [example.text for example in examples[start : start + _ROWS]]
-                settle(share, texts, (np.diff(chosen.indptr) > 0).tolist(), taxonomy, second)
+                asked = np.flatnonzero(doubted(share, np.diff(chosen.indptr) > 0, taxonomy))
+                texts = [examples[start + text].text for text in asked.tolist()]
+                share[asked] = second.join(texts, share[asked])
             self.shares.append(share)
 
     def at_level(self, level: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
