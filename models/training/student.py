@@ -18,6 +18,8 @@ from models.features import feature_hash, text_features
 from models.taxonomy import Taxonomy
 from models.training.corpus import Example
 
+_LEAST_BATCH, _LEAST_STEPS = 32, 20
+"""A pass over few examples has some 20 steps, in batches of 32 at least; in fewer steps, less is learnt."""
 Floats = npt.NDArray[np.float32]
 
 
@@ -28,7 +30,7 @@ class Recipe:
     Attributes:
         dimensions: The width of the embedding.
         epochs: Passes over the examples.
-        batch: Examples per step.
+        batch: Examples per step; fewer where there are few examples, or the steps were too few to learn.
         rate: Adagrad's learning rate at the start; it falls linearly to a tenth.
         dropout: The share of features hidden at each step, so that no shop's habit is relied upon alone.
         shrinkage: Added to the number of features that the sum is divided by: few features, little certainty.
@@ -138,7 +140,7 @@ def train(
     hashes = build_vocabulary(features, recipe.rows, certain)
     counts = count_matrix(features, hashes)
     run = _Run(counts, examples, taxonomy, recipe, hashes)
-    steps = recipe.epochs * -(-len(examples) // recipe.batch)
+    steps = recipe.epochs * -(-len(examples) // run.batch)
     recent = 0.0
     for step, chosen in enumerate(run.batches(), 1):
         loss = run.step(chosen, recipe.rate * (1.0 - 0.9 * step / steps))
@@ -159,6 +161,7 @@ class _Run:
         hashes: npt.NDArray[np.uint32],
     ) -> None:
         self.recipe, self.counts = recipe, counts
+        self.batch = min(recipe.batch, max(_LEAST_BATCH, len(examples) // _LEAST_STEPS))
         self.random = np.random.default_rng(recipe.seed)
         self.first = np.array([example.category for example in examples])
         self.last = taxonomy.ends[self.first]
@@ -189,8 +192,8 @@ class _Run:
         """The examples' numbers, shuffled anew each epoch."""
         for _ in range(self.recipe.epochs):
             order = self.random.permutation(len(self.first))
-            for start in range(0, len(order), self.recipe.batch):
-                yield order[start : start + self.recipe.batch]
+            for start in range(0, len(order), self.batch):
+                yield order[start : start + self.batch]
 
     def step(self, chosen: npt.NDArray[np.int64], rate: float) -> float:
         """One step of Adagrad on the chosen examples; returns their weighted mean loss."""
