@@ -7,6 +7,7 @@ their probabilities (logarithmic opinion pool: Genest and Zidek, 1986).
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from itertools import groupby
 from pathlib import Path
 
@@ -70,6 +71,17 @@ class EncoderStage:
         tokenizer = WordPiece(folder / VOCABULARY, LONGEST)
         backend = EncoderBackend(folder / GRAPH, threads)
         return cls(tokenizer, backend, read_prototypes(folder), manifest.temperature, version)
+
+    def among(self, prototypes: Prototypes, version: str) -> "EncoderStage":
+        """The same encoder among the categories of another tree.
+
+        Args:
+            prototypes: That tree's points in this encoder's space.
+            version: Names the encoder and the points.
+        """
+        other = copy(self)
+        other._prototypes, other.version = prototypes, version[:8]
+        return other
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """Shape [texts, dimensions]: unit vectors of cleaned texts."""

@@ -15,6 +15,8 @@ _TAG = re.compile(r"<[/!]?[a-zA-Z][^<>]{0,500}>")
 _NOISE = re.compile(
     "[\x00-\x20\x7f-\xa0\ud800-\udfff\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ue000-\uf8ff\ufffd]+"
 )
+# Letters of scripts from Cyrillic on; Greek ones stand in English titles too, as in `10 μm`.
+_FOREIGN = re.compile("[\u0400-\u1cff\u2e80-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]")
 _FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", 0x2019: "'"}
 
 
@@ -28,6 +30,11 @@ def clean(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", _NOISE.sub(" ", text))
     return _NOISE.sub(" ", text.lower())[:MAX_CHARACTERS].strip()
+
+
+def is_foreign(text: str) -> bool:
+    """Whether a cleaned text holds letters that an encoder of English does not read, such as Chinese ones."""
+    return not text.isascii() and _FOREIGN.search(text) is not None
 
 
 def fold(text: str) -> str:

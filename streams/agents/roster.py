@@ -90,6 +90,8 @@ def _add_enrich(agents: Agents, settings: Settings, burial: Burial) -> None:
         threads=settings.inference_threads,
         threshold=settings.confidence_threshold,
         cascade=settings.cascade,
+        taxonomy=settings.taxonomy,
+        cache=settings.data_dir / "prototypes",
     )
     inference = InferenceThread(enricher)
     products = products_table()

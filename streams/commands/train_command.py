@@ -8,6 +8,7 @@ from rich.progress import Progress, TaskID
 
 from models.taxonomy import Taxonomy
 from schemas.errors import StopWorker
+from streams.commands.line_options import prototypes_folder, taxonomy_option
 
 
 @click.command("train")
@@ -24,6 +25,7 @@ from schemas.errors import StopWorker
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the model goes, such as models/pretrained/student.",
 )
+@taxonomy_option
 @click.option("--epochs", default=None, type=click.IntRange(min=1), help="Passes over the data.")
 @click.option("--seed", default=None, type=int, help="Of every random choice.")
 @click.option(
@@ -43,6 +45,7 @@ from schemas.errors import StopWorker
 def train(
     data: Path,
     output: Path,
+    taxonomy: Path | None,
     epochs: int | None,
     seed: int | None,
     unseen: bool,
@@ -51,7 +54,8 @@ def train(
 ) -> None:
     """Train the student on labelled titles, measure it, and write it with manifest and model card.
 
-    Needs the extra `train`: pip install 'shelfstream[train]'.
+    With --taxonomy, the mappings point into that tree, and the shops are those of the data's mappings/. Needs
+    the extra `train`: pip install 'shelfstream[train]'.
     """
     try:
         from models.encoder import EncoderStage
@@ -59,6 +63,7 @@ def train(
         from models.training.pipeline import run
         from models.training.student import Recipe
         from models.training.teacher import load_teacher
+        from models.tree_encoder import second_stage
 
         guide = None if teacher == "none" else load_teacher(teacher)
     except ModuleNotFoundError as error:
@@ -77,10 +82,17 @@ def train(
             bars.update(tasks[key], description=name, completed=step)
 
         try:
+            tree = Taxonomy.google() if taxonomy is None else Taxonomy.load(taxonomy)
             if encoder is not None and guide is not None:
-                export_encoder(guide, teacher, encoder, Taxonomy.google())
-            second = EncoderStage.load(encoder, Taxonomy.google(), threads=2)
-            manifest = run(data, output, recipe, progress, unseen=unseen, teacher=guide, second=second)
+                export_encoder(guide, teacher, encoder, tree)
+            second = (
+                second_stage(tree, prototypes_folder(), threads=2)
+                if encoder is None
+                else EncoderStage.load(encoder, tree, threads=2)
+            )
+            manifest = run(
+                data, output, recipe, progress, unseen=unseen, taxonomy=tree, teacher=guide, second=second
+            )
         except StopWorker as error:
             raise click.ClickException(str(error)) from error
     for item in manifest.measurements:
