@@ -18,6 +18,7 @@ from models.backend import Backend
 from models.brands import read_brands
 from models.classifier import Classification, Classifier, StudentClassifier
 from models.lexicon import shipped_lexicon
+from models.model_checks import check_student
 from models.numpy_backend import NumpyBackend
 from models.onnx_backend import OnnxBackend
 from models.tags import Tagger
@@ -133,6 +134,7 @@ class Enricher:
         else:
             onnx = backend == "onnx"
             runner: Backend = OnnxBackend(artifact, threads) if onnx else NumpyBackend.load(artifact)
+            check_student(artifact, runner)
             second = second_stage(tree, cache, threads) if cascade else None
             classifier = StudentClassifier(artifact, runner, tree, threshold, second)
         brands = read_brands(artifact.path / "brands.tsv")
