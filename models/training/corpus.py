@@ -99,7 +99,7 @@ def category_examples(taxonomy: Taxonomy, weight: float) -> list[Example]:
 def _read_shop(data: Path, shop: str, taxonomy: Taxonomy) -> Iterator[Example]:
     mapping = _mapping(data / "mappings" / f"{shop}.tsv", taxonomy)
     seen: set[str] = set()
-    for title, label, attributes in _products(data, shop):
+    for title, label, attributes in products_of(data, shop):
         text = clean(title)
         category = mapping.get(label)
         if category is None or not text or text in seen:
@@ -148,7 +148,7 @@ def read_rows(data: Path, source: str) -> Iterator[dict[str, Any]]:
             yield from csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
 
 
-def _products(data: Path, shop: str) -> Iterator[tuple[str, str, str]]:
+def products_of(data: Path, shop: str) -> Iterator[tuple[str, str, str]]:
     """Title, label and attribute text of each product."""
     for row in read_rows(data, shop):
         values = " ".join(f"{name} {value}" for name, value in row.get("attributes") or ())
