@@ -38,8 +38,8 @@ class Trial:
     def sample(self, titles: int, random: Random) -> "Trial":
         """At most so many of the titles."""
         chosen = random.sample(range(len(self.texts)), min(titles, len(self.texts)))
-        texts, labels = ([column[number] for number in chosen] for column in (self.texts, self.labels))
-        return Trial(self.name, self.tree, texts, labels)  # type: ignore[arg-type]
+        texts, labels = [self.texts[each] for each in chosen], [self.labels[each] for each in chosen]
+        return Trial(self.name, self.tree, texts, labels)
 
 
 def google_trials(data: Path) -> Iterator[Trial]:
@@ -73,7 +73,7 @@ def measure(trial: Trial, classifier: ZeroShotClassifier) -> str:
     """A row of the table."""
     tree, labels = trial.tree, np.array(trial.labels)
     share = np.concatenate(
-        [classifier.shares(trial.texts[start : start + 64])[0] for start in range(0, len(trial.texts), 64)]
+        [classifier.shares(trial.texts[start : start + 64]) for start in range(0, len(trial.texts), 64)]
     )
     chosen, _, sure = descend(share, tree, classifier.thresholds)
     above = (chosen <= labels) & (labels < tree.ends[chosen])
