@@ -27,7 +27,7 @@ from models.tree_encoder import shipped_encoder, tree_prototypes
 ENCODER_TEMPERATURE, ENCODER_NONE = 0.036, 0.45
 OVERLAP_TEMPERATURE, OVERLAP_NONE = 0.06, 0.4
 THRESHOLDS = (0.9, 0.95, 0.98)
-_ROWS = 64
+_ROWS = 256
 
 
 class ZeroShotClassifier:
