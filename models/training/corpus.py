@@ -10,7 +10,7 @@ from typing import Any, TextIO, cast
 from zlib import crc32
 
 from models.taxonomy import GOOGLE_VERSION, Taxonomy
-from models.text import clean, is_foreign
+from models.text import clean
 from schemas.errors import StopWorker
 
 SHOPS = ("flipkart", "fashion_styles", "instacart", "openbg")
@@ -113,7 +113,7 @@ def _read_shop(data: Path, shop: str, taxonomy: Taxonomy) -> Iterator[Example]:
 
 
 def _language(text: str) -> str:
-    return "zh" if is_foreign(text) else "en"
+    return "zh" if any("\u3400" <= character <= "\u9fff" for character in text) else "en"
 
 
 def _mapping(path: Path, taxonomy: Taxonomy) -> dict[str, int]:
