@@ -88,6 +88,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         measurements: How well it did.
         command: What made it.
         teacher: Whose knowledge of words the student got besides; empty where nobody's.
+        alone: True where a second stage would do harm; there is none then.
     """
 
     format: int
@@ -106,6 +107,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     measurements: list[Measurement]
     command: str
     teacher: str = ""
+    alone: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Artifact:

@@ -135,7 +135,8 @@ class Enricher:
             onnx = backend == "onnx"
             runner: Backend = OnnxBackend(artifact, threads) if onnx else NumpyBackend.load(artifact)
             check_student(artifact, runner)
-            second = second_stage(tree, cache, threads) if cascade else None
+            asked = cascade and artifact.manifest.alone is not True
+            second = second_stage(tree, cache, threads) if asked else None
             classifier = StudentClassifier(artifact, runner, tree, threshold, second)
         brands = read_brands(artifact.path / "brands.tsv")
         extractor = AttributeExtractor(shipped_lexicon(), brands, artifact.manifest.brand_precision)

@@ -135,6 +135,8 @@ def run(
     if teacher is not None:
         lessons += word_examples(teacher, taxonomy, recipe.word_weight)
     model = fit(examples, lessons, taxonomy, recipe, progress, "Training")
+    alone = second is not None and better_alone(model, examples, taxonomy, second)
+    second = None if alone else second
     tested = [example for example in examples if example.split == "test"]
     measurements = measure(model, tested, taxonomy, second)
     if unseen:
@@ -149,8 +151,28 @@ def run(
         training_data=_counts(examples, shops),
         measurements=measurements,
         teacher="" if teacher is None else f"{len(teacher.words):,} words of {teacher.name}",
+        alone=alone or msgspec.UNSET,
     )
     return _finish(folder, manifest, recipe)
+
+
+def better_alone(
+    model: Calibrated, examples: Sequence[Example], taxonomy: Taxonomy, second: SecondStage
+) -> bool:
+    """Whether the calibration titles of another tree than Google's are told better by the student alone.
+
+    The second stage's say was weighed on Google's tree, whose names mean something; those of others may not.
+    """
+    if taxonomy.version == GOOGLE_VERSION:
+        return False
+    held_out = [example for example in examples if example.split == "calibration"]
+
+    def right(stage: SecondStage | None) -> float:
+        judgement = Judgement(model.student, held_out, taxonomy, model.temperature, stage)
+        levels = range(1, min(2, taxonomy.lineage.shape[1]) + 1)
+        return sum(float(judgement.at_level(level)[1].sum()) for level in levels)
+
+    return right(None) > right(second)
 
 
 def _draft(model: Calibrated, taxonomy: Taxonomy, recipe: Recipe) -> Manifest:
