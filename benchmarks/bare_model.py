@@ -1,9 +1,8 @@
-"""The model without any pipeline: the same titles, the same thread, nothing else.
+"""The model without any pipeline: the same titles, nothing else.
 
 Run: `python -m benchmarks.bare_model --titles 20000`. Prints titles a second.
 """
 
-import asyncio
 import time
 
 import click
@@ -11,7 +10,6 @@ import click
 from benchmarks.events import listings
 from models.enricher import Enricher
 from schemas.codec import decode_product_created
-from streams.agents.inference import InferenceThread
 
 BATCH = 4_000
 """As many as a lane's batch has at most."""
@@ -21,20 +19,14 @@ BATCH = 4_000
 @click.option("--titles", type=click.IntRange(min=BATCH), default=20_000, show_default=True)
 @click.option("--cascade/--no-cascade", default=True, help="With the text encoder or without.")
 def main(titles: int, cascade: bool) -> None:
-    """Classify that many different titles, in batches, on the thread that the agent uses."""
+    """Classify that many different titles, in batches, on one thread."""
     products = [decode_product_created(value) for _, value in listings(titles + BATCH)]
-    inference = InferenceThread(Enricher.load(cascade=cascade))
-    asyncio.run(inference.enrich(products[:BATCH]))  # the first batch warms up
+    enricher = Enricher.load(cascade=cascade)
+    enricher.enrich(products[:BATCH])  # the first batch warms up
     started = time.perf_counter()
-
-    async def run() -> None:
-        for start in range(BATCH, len(products), BATCH):
-            await inference.enrich(products[start : start + BATCH])
-
-    asyncio.run(run())
-    elapsed = time.perf_counter() - started
-    inference.close()
-    click.echo(f"{titles / elapsed:.1f}")
+    for start in range(BATCH, len(products), BATCH):
+        enricher.enrich(products[start : start + BATCH])
+    click.echo(f"{titles / (time.perf_counter() - started):.1f}")
 
 
 if __name__ == "__main__":

@@ -198,8 +198,7 @@ class Enricher:
             product: What was published of it.
             category: The decided category, of this enricher's taxonomy.
         """
-        index = self.taxonomy.node(category.id).index
-        return self._tagger.tags(index, category.confidence, product.attributes, fold(product.title))
+        return self._tagger.retagged(product, category)
 
     def _decide(self, texts: Sequence[str]) -> dict[str, "_Decided"]:
         known: dict[str, _Decided] = {}

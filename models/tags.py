@@ -9,7 +9,8 @@ from pathlib import Path
 
 from models.lexicon import Lexicon, load_phrases
 from models.taxonomy import Taxonomy
-from schemas.events import Attribute, Tag, TagSource
+from models.text import fold
+from schemas.events import Attribute, Category, ProductEnriched, Tag, TagSource
 
 TAGGED_ATTRIBUTES = frozenset({"colour", "gender", "material", "brand"})
 PHRASE_CONFIDENCE = 0.9
@@ -57,3 +58,8 @@ class Tagger:
             if name and name not in found:
                 found[name] = Tag(name=name, source=TagSource.PHRASE, confidence=PHRASE_CONFIDENCE)
         return sorted(found.values(), key=lambda tag: (-tag.confidence, tag.name))
+
+    def retagged(self, product: ProductEnriched, category: Category) -> list[Tag]:
+        """The tags of a product once somebody else has decided its category, one of this taxonomy."""
+        index = self._taxonomy.node(category.id).index
+        return self.tags(index, category.confidence, product.attributes, fold(product.title))

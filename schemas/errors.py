@@ -1,9 +1,10 @@
 """The errors of shelfstream, named for what the runtime does about them.
 
 ShelfstreamError
-├── InvalidEvent   dead-letter: this record can never be processed
-├── RetryLater     back off and do it again: the world was not ready
-└── StopWorker     stop and say why: the configuration or the artifacts are wrong
+├── InvalidEvent      dead-letter: this record can never be processed
+├── RetryLater        back off and do it again: the world was not ready
+├── InferenceFailed   halve the batch until the record at fault stands alone: the model cannot judge it
+└── StopWorker        stop and say why: the configuration or the artifacts are wrong
 """
 
 
@@ -37,6 +38,10 @@ class InvalidEvent(ShelfstreamError):
 
 class RetryLater(ShelfstreamError):
     """Something outside was not ready; the same work may succeed later."""
+
+
+class InferenceFailed(ShelfstreamError):
+    """The model cannot judge a batch, or its process died of it again and again; parts of it may do."""
 
 
 class StopWorker(ShelfstreamError):

@@ -100,6 +100,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         Path | None,
         _doc("the file of your own category tree; without a model_path its names decide; unset: Google's"),
     ] = None
+    inference: Annotated[
+        Literal["thread", "process"],
+        _doc("where the model runs: a thread shares the worker's interpreter, a process has one of its own"),
+    ] = "process"
     inference_threads: Annotated[int, _doc("threads that one inference may use", ge=1, le=1024)] = 1
     cascade: Annotated[
         bool, _doc("whether the text encoder judges the listings of which the student is unsure")

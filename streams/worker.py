@@ -116,8 +116,8 @@ class Surroundings(Service):
 
     def _watch(self) -> None:
         self._monitor.watch_dead_letters(self._app.factory.dead_letters)
-        if self._agents.enricher is not None:
-            self._monitor.watch_cache(self._agents.enricher.cache_hits, self._agents.enricher.cache_misses)
+        if (inference := self._agents.inference) is not None:
+            self._monitor.watch_cache(*inference.cache_requests)
         consumer: LaneConsumer | None = self._app.consumer if self._app.started else None
         if consumer is None:
             return
@@ -150,12 +150,13 @@ def run_worker(settings: Settings, announce: Callable[[str], Any] = lambda line:
     with Slot(settings.data_dir) as slot:
         worker_id = f"{socket.gethostname()}-{slot.number}"
         configure_logs(settings.log_format, settings.log_level, worker_id=worker_id)
+        curation = agents.inference.curation if agents.inference is not None else None
         status = WorkerStatus(
             worker_id=worker_id,
             version=version("shelfstream"),
             agents=settings.agents,
-            model_version=agents.enricher.model_version if agents.enricher else "",
-            taxonomy_version=agents.enricher.taxonomy_version if agents.enricher else "",
+            model_version=curation.model_version if curation else "",
+            taxonomy_version=curation.taxonomy_version if curation else "",
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         metrics = Metrics()

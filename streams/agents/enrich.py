@@ -6,20 +6,14 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from models.enricher import Enrichment
 from schemas.codec import decode_category_feedback, decode_product_created, decode_product_enriched, encode
 from schemas.errors import InvalidEvent
-from schemas.events import (
-    CategoryFeedback,
-    Change,
-    DecisionOutcome,
-    ProductCreated,
-    ProductEnriched,
-)
+from schemas.events import CategoryFeedback, DecisionOutcome, EnrichmentReview, ProductEnriched
 from schemas.keys import partition_for
 from streams.agents.burial import MOVED_FROM, ORIGIN, Burial, input_of, moved_header, origin_header, source_of
 from streams.agents.feedback import corrected
-from streams.agents.inference import InferenceThread
+from streams.agents.inference import Inference
+from streams.agents.judge import Judgement, Listing, Refusal
 from streams.agents.outputs import OutputMaker
 from streams.lanes.records import Output, Record
 from streams.lanes.tables import Table, Tables, TableSpec
@@ -54,11 +48,10 @@ def _known(row: bytes | None) -> ProductEnriched | None:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A record and what it says."""
+    """A record and what came of it: a person's word, or what the model says of a listing."""
 
     record: Record
-    event: ProductCreated | CategoryFeedback
-    enrichment: Enrichment | None = None
+    word: CategoryFeedback | Judgement | Refusal
 
 
 class EnrichProcessor:
@@ -76,41 +69,37 @@ class EnrichProcessor:
     topics = (CATEGORY_FEEDBACK, PRODUCT_REPARTITION, PRODUCT_CREATED)
 
     def __init__(
-        self, table: TableSpec[bytes], partitions: int, inference: InferenceThread, burial: Burial
+        self, table: TableSpec[bytes], partitions: int, inference: Inference, burial: Burial
     ) -> None:
-        enricher = inference.enricher
         self._table = table
         self._partitions = partitions
         self._inference = inference
-        self._enricher = enricher
         self._bury = burial
-        self._make = OutputMaker(self.name, partitions, enricher.model_version, enricher.taxonomy_version)
+        curation = inference.curation
+        self._make = OutputMaker(self.name, partitions, curation.model_version, curation.taxonomy_version)
 
     async def process(self, records: Sequence[Record], tables: Tables) -> list[Output]:
-        """See `Processor.process`. Only the model runs off the event loop."""
+        """See `Processor.process`. Listings are read, judged and written off the event loop."""
         outputs: list[Output] = []
-        read: list[_Read] = []
+        waiting: list[tuple[Record, CategoryFeedback | None]] = []
         for record in records:
             try:
                 moved = self._moved(record)
-                if moved is None:
-                    read.append(_Read(record, self._decode(record)))
-                else:
+                if moved is not None:
                     outputs.append(moved)
+                elif input_of(record) == CATEGORY_FEEDBACK:
+                    waiting.append((record, decode_category_feedback(record.value, record.key)))
+                else:
+                    waiting.append((record, None))
             except InvalidEvent as error:
                 outputs.append(self._bury(record, error, "decode"))
         table = tables.of(self._table)
-        for each in await self._enriched(read):
+        for each in await self._judged(waiting):
             try:
                 outputs.extend(self._outputs(each, table))
             except InvalidEvent as error:
                 outputs.append(self._bury(each.record, error, self.name))
         return outputs
-
-    def _decode(self, record: Record) -> ProductCreated | CategoryFeedback:
-        if input_of(record) == CATEGORY_FEEDBACK:
-            return decode_category_feedback(record.value, record.key)
-        return decode_product_created(record.value, record.key)
 
     def _moved(self, record: Record) -> Output | None:
         """The record on its way to its key's partition, if it does not stand there.
@@ -122,8 +111,8 @@ class EnrichProcessor:
             return None
         key = record.key
         if key is None:
-            event = self._decode(record)
-            key = event.product_id.encode()
+            decode = decode_category_feedback if record.topic == CATEGORY_FEEDBACK else decode_product_created
+            key = decode(record.value, None).product_id.encode()
         target = partition_for(key, self._partitions)
         if target == record.partition:
             return None
@@ -132,55 +121,56 @@ class EnrichProcessor:
         headers.append(origin_header(source_of(record)))
         return Output(PRODUCT_REPARTITION, target, key, record.value, headers)
 
-    async def _enriched(self, read: Sequence[_Read]) -> list[_Read]:
-        """Add what the model says to the listings; feedback and withdrawals need no model."""
-        listings = [
-            each.event
-            for each in read
-            if isinstance(each.event, ProductCreated) and each.event.change is not Change.WITHDRAWN
-        ]
-        if not listings:
-            return list(read)
-        enrichments = iter(await self._inference.enrich(listings))
-        return [
-            _Read(each.record, each.event, next(enrichments))
-            if isinstance(each.event, ProductCreated) and each.event.change is not Change.WITHDRAWN
-            else each
-            for each in read
-        ]
+    async def _judged(self, waiting: Sequence[tuple[Record, CategoryFeedback | None]]) -> list[_Read]:
+        """Add what the model says to the listings; feedback needs no model."""
+        listings = [_listing(record) for record, feedback in waiting if feedback is None]
+        judgements = iter(await self._inference.judge(listings) if listings else ())
+        return [_Read(record, feedback or next(judgements)) for record, feedback in waiting]
 
     def _outputs(self, read: _Read, table: Table[bytes]) -> list[Output]:
-        record, event = read.record, read.event
-        key = event.product_id.encode()
-        if isinstance(event, CategoryFeedback):
-            enriched = corrected(_known(table.get(key)), event, self._enricher, source_of(record))
-            return [self._publish(enriched, record, table)]
-        if read.enrichment is None:
-            table.put(key, None)
-            return [self._make.tombstone(PRODUCT_ENRICHED, event.product_id, record)]
-        return self._listed(record, event, read.enrichment, table)
+        record, word = read.record, read.word
+        if isinstance(word, Judgement):
+            return self._listed(record, word, table)
+        if isinstance(word, Refusal):
+            return [self._bury(record, word.error(), "decode")]
+        known = _known(table.get(word.product_id.encode()))
+        enriched = corrected(known, word, self._inference.curation, source_of(record))
+        version = self._inference.curation.model_version
+        return [self._publish(enriched.product_id, encode(enriched), record, table, version)]
 
-    def _listed(
-        self, record: Record, event: ProductCreated, enrichment: Enrichment, table: Table[bytes]
-    ) -> list[Output]:
+    def _listed(self, record: Record, judgement: Judgement, table: Table[bytes]) -> list[Output]:
         """Publish a listing; where a person has decided its category, that stays."""
-        source = source_of(record)
-        enriched = self._enricher.event(event, enrichment, source)
-        review = self._enricher.review(event, enrichment, source)
-        row = table.get(event.product_id.encode())
+        product, enriched, review = judgement.product_id, judgement.enriched, judgement.review
+        if enriched is None:
+            table.put(product.encode(), None)
+            return [self._make.tombstone(PRODUCT_ENRICHED, product, record)]
+        row = table.get(product.encode())
         known = _known(row) if row is not None and _PERSON in row else None
         if known is not None and known.decision.outcome is DecisionOutcome.PERSON:
-            enriched = msgspec.structs.replace(enriched, category=known.category, decision=known.decision)
-            if known.category is not None and known.category.id in self._enricher.taxonomy:
-                tags = self._enricher.retagged(enriched, known.category)
-                enriched = msgspec.structs.replace(enriched, tags=tags)
-            review = None
-        outputs = [self._publish(enriched, record, table)]
+            enriched, review = self._overruled(enriched, known), None
+        version = judgement.model_version
+        outputs = [self._publish(product, enriched, record, table, version)]
         if review is not None:
-            outputs.append(self._make.event(review, event.product_id, record))
+            outputs.append(self._make.record(EnrichmentReview.topic, product, review, record, version))
         return outputs
 
-    def _publish(self, enriched: ProductEnriched, record: Record, table: Table[bytes]) -> Output:
-        value = encode(enriched)
-        table.put(enriched.product_id.encode(), value)
-        return self._make.record(PRODUCT_ENRICHED, enriched.product_id, value, record)
+    def _overruled(self, enriched: bytes, known: ProductEnriched) -> bytes:
+        """What the model made of a listing, with the category that a person decided."""
+        event = msgspec.structs.replace(
+            decode_product_enriched(enriched), category=known.category, decision=known.decision
+        )
+        curation = self._inference.curation
+        if known.category is not None and known.category.id in curation.taxonomy:
+            event = msgspec.structs.replace(event, tags=curation.retagged(event, known.category))
+        return encode(event)
+
+    def _publish(
+        self, product: str, enriched: bytes, record: Record, table: Table[bytes], model_version: str
+    ) -> Output:
+        table.put(product.encode(), enriched)
+        return self._make.record(PRODUCT_ENRICHED, product, enriched, record, model_version)
+
+
+def _listing(record: Record) -> Listing:
+    source = source_of(record)
+    return Listing(record.value, record.key, source.topic, source.partition, source.offset)

@@ -1,28 +1,77 @@
-"""The one thread per device that runs the model, so that the event loop never waits for it."""
+"""What runs the model, so that the event loop never waits for it: a thread here, or a process of its own."""
 
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
-from models.enricher import Enricher, Enrichment
-from schemas.events import ProductCreated
+from models.curator import Curation
+from schemas.errors import RetryLater
+from streams.agents.judge import Judge, Judgement, Listing, Refusal
 
 
-class InferenceThread:
-    """Runs an enricher's batches one after the other, in the order in which lanes ask.
+class Inference(Protocol):
+    """Judges batches one after the other, in the order in which lanes ask.
 
-    Lanes overlap: while one lane's batch is inferred, others decode, encode and commit.
+    Lanes overlap: while one lane's batch is judged, others decode, encode and commit.
+
     """
 
-    def __init__(self, enricher: Enricher) -> None:
-        self.enricher = enricher
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
+    @property
+    def curation(self) -> Curation:
+        """Names, tags and versions of the model that judges now."""
+        ...
 
-    async def enrich(self, products: Sequence[ProductCreated]) -> list[Enrichment]:
-        """What the model says of each product, in order."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self.enricher.enrich, products)
+    @property
+    def cache_requests(self) -> tuple[int, int]:
+        """Listings whose classification was at hand, and those that were classified; both only grow."""
+        ...
+
+    async def judge(self, listings: Sequence[Listing]) -> list[Judgement | Refusal]:
+        """What becomes of each listing, in order.
+
+        Raises:
+            InferenceFailed: the model cannot judge these listings.
+            RetryLater: the model cannot judge anything for now.
+            StopWorker: the model cannot be loaded again.
+        """
+        ...
 
     def close(self) -> None:
         """Let the batch in work end and take no more."""
+        ...
+
+
+class InferenceThread:
+    """Runs the model on one thread of this process, sharing its interpreter.
+
+    Args:
+        judge: what is done with each batch.
+    """
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
+
+    @property
+    def curation(self) -> Curation:
+        """As `Inference.curation`."""
+        return self._judge.enricher
+
+    @property
+    def cache_requests(self) -> tuple[int, int]:
+        """As `Inference.cache_requests`."""
+        return self._judge.cache_requests
+
+    async def judge(self, listings: Sequence[Listing]) -> list[Judgement | Refusal]:
+        """As `Inference.judge`; what the model raises passes through."""
+        loop = asyncio.get_running_loop()
+        try:
+            judged = loop.run_in_executor(self._executor, self._judge, listings)
+        except RuntimeError as closed:
+            raise RetryLater("the model's thread is being stopped") from closed
+        return await judged
+
+    def close(self) -> None:
+        """As `Inference.close`."""
         self._executor.shutdown(wait=False, cancel_futures=True)

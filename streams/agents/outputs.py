@@ -34,12 +34,20 @@ class OutputMaker:
         """The record that withdraws `subject` from a compacted topic."""
         return self.record(topic, subject, None, cause)
 
-    def record(self, topic: str, subject: str, value: bytes | None, cause: Record) -> Output:
-        """A record with `subject` as its key."""
+    def record(
+        self,
+        topic: str,
+        subject: str,
+        value: bytes | None,
+        cause: Record,
+        model_version: str | None = None,
+    ) -> Output:
+        """A record with `subject` as its key; `model_version` is that of another model than the usual."""
         key = subject.encode()
+        model = self._model_version if model_version is None else model_version
         headers = output_headers(
             topic,
-            event_id=output_id(source_of(cause), self._model_version, self._taxonomy_version, topic, subject),
+            event_id=output_id(source_of(cause), model, self._taxonomy_version, topic, subject),
             source=self._source,
             subject=subject,
             traceparent=traceparent_of(cause.headers) if cause.headers else None,

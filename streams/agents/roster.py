@@ -16,7 +16,7 @@ from streams.settings import Settings
 from streams.topics import changelog
 
 if TYPE_CHECKING:
-    from models.enricher import Enricher
+    from streams.agents.inference import Inference
 
 AGENTS = ("enrich", "sessions", "affinity")
 """The agents there are, in the order of the data's way."""
@@ -26,14 +26,14 @@ AGENTS = ("enrich", "sessions", "affinity")
 class Agents:
     """The processors of a worker, the tables of each, and what they share.
 
-    `catalogue` is None unless some agent reads it, `enricher` unless this worker enriches. `close` ends what
+    `catalogue` is None unless some agent reads it, `inference` unless this worker enriches. `close` ends what
     runs beside the event loop.
     """
 
     processors: list[Processor] = field(default_factory=list)
     tables: dict[str, Sequence[TableSpec[Any]]] = field(default_factory=dict)
     catalogue: Catalogue | None = None
-    enricher: "Enricher | None" = None
+    inference: "Inference | None" = None
     close: Callable[[], None] = lambda: None
 
 
@@ -81,21 +81,29 @@ def make_agents(settings: Settings) -> Agents:
 
 def _add_enrich(agents: Agents, settings: Settings, burial: Burial) -> None:
     # Imported only here: a worker without this agent needs neither the model nor its runtime in memory.
-    from models.enricher import Enricher
     from streams.agents.enrich import EnrichProcessor, products_table
-    from streams.agents.inference import InferenceThread
 
-    enricher = Enricher.load(
-        settings.model_path,
+    inference = _inference_of(settings)
+    products = products_table()
+    agents.processors.append(EnrichProcessor(products, settings.partitions, inference, burial))
+    agents.tables["enrich"] = [products]
+    agents.inference = inference
+    agents.close = inference.close
+
+
+def _inference_of(settings: Settings) -> "Inference":
+    from streams.agents.inference import InferenceThread
+    from streams.agents.inference_process import InferenceProcess
+    from streams.agents.judge import Judge, ModelChoice
+
+    choice = ModelChoice(
+        path=None if settings.model_path is None else str(settings.model_path),
         threads=settings.inference_threads,
         threshold=settings.confidence_threshold,
         cascade=settings.cascade,
         taxonomy=settings.taxonomy,
         cache=settings.data_dir / "prototypes",
     )
-    inference = InferenceThread(enricher)
-    products = products_table()
-    agents.processors.append(EnrichProcessor(products, settings.partitions, inference, burial))
-    agents.tables["enrich"] = [products]
-    agents.enricher = enricher
-    agents.close = inference.close
+    if settings.inference == "process":
+        return InferenceProcess(choice)
+    return InferenceThread(Judge(choice.load()))

@@ -12,6 +12,7 @@ from streams.agents.burial import Burial
 from streams.agents.catalogue import Catalogue
 from streams.agents.enrich import EnrichProcessor, products_table
 from streams.agents.inference import InferenceThread
+from streams.agents.judge import Judge
 from streams.agents.sessions import SessionsProcessor, shoppers_table
 from streams.lanes.bisection import Bisection
 from streams.lanes.lane_parts import LaneLimits
@@ -59,7 +60,7 @@ class Agents:
         self.topics: defaultdict[str, list[MemoryRecord]] = defaultdict(list)
         self._offsets: defaultdict[Partition, int] = defaultdict(int)
         burial, parameters, catalogue = Burial("group", PARTITIONS), BehaviorParameters(), Catalogue()
-        self._inference = InferenceThread(enricher)
+        self._inference = InferenceThread(Judge(enricher))
         products, shoppers = products_table(), shoppers_table("shoppers")
         affinities = affinities_table("affinities")
         enrich = EnrichProcessor(products, PARTITIONS, self._inference, burial)

@@ -14,6 +14,7 @@ from schemas.keys import partition_for
 from streams.agents.burial import Burial
 from streams.agents.enrich import EnrichProcessor, products_table
 from streams.agents.inference import InferenceThread
+from streams.agents.judge import Judge
 from streams.lanes.records import MemoryRecord, Output
 from streams.lanes.stores import Checkpoint
 from streams.lanes.tables import Tables
@@ -36,7 +37,7 @@ HOME = partition_for(b"p", PARTITIONS)
 @pytest.fixture(scope="module")
 def inference() -> Iterator[InferenceThread]:
     """The shipped model."""
-    thread = InferenceThread(Enricher.load())
+    thread = InferenceThread(Judge(Enricher.load()))
     yield thread
     thread.close()
 
