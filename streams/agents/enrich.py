@@ -1,7 +1,6 @@
 """The enrich agent: listings and people's corrections in, enriched products and questions for review out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 import structlog
@@ -46,14 +45,6 @@ def _known(row: bytes | None) -> ProductEnriched | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A record and what came of it: a person's word, or what the model says of a listing."""
-
-    record: Record
-    word: CategoryFeedback | Judgement | Refusal
-
-
 class EnrichProcessor:
     """Classifies listings in micro-batches and lets people overrule the model.
 
@@ -94,11 +85,14 @@ class EnrichProcessor:
             except InvalidEvent as error:
                 outputs.append(self._bury(record, error, "decode"))
         table = tables.of(self._table)
-        for each in await self._judged(waiting):
+        listings = [_listing(record) for record, feedback in waiting if feedback is None]
+        judgements = iter(await self._inference.judge(listings) if listings else ())
+        for record, feedback in waiting:
+            word = next(judgements) if feedback is None else feedback
             try:
-                outputs.extend(self._outputs(each, table))
+                outputs.extend(self._outputs(record, word, table))
             except InvalidEvent as error:
-                outputs.append(self._bury(each.record, error, self.name))
+                outputs.append(self._bury(record, error, self.name))
         return outputs
 
     def _moved(self, record: Record) -> Output | None:
@@ -121,14 +115,10 @@ class EnrichProcessor:
         headers.append(origin_header(source_of(record)))
         return Output(PRODUCT_REPARTITION, target, key, record.value, headers)
 
-    async def _judged(self, waiting: Sequence[tuple[Record, CategoryFeedback | None]]) -> list[_Read]:
-        """Add what the model says to the listings; feedback needs no model."""
-        listings = [_listing(record) for record, feedback in waiting if feedback is None]
-        judgements = iter(await self._inference.judge(listings) if listings else ())
-        return [_Read(record, feedback or next(judgements)) for record, feedback in waiting]
-
-    def _outputs(self, read: _Read, table: Table[bytes]) -> list[Output]:
-        record, word = read.record, read.word
+    def _outputs(
+        self, record: Record, word: CategoryFeedback | Judgement | Refusal, table: Table[bytes]
+    ) -> list[Output]:
+        """What follows from a person's word, or from what the model says of a listing."""
         if isinstance(word, Judgement):
             return self._listed(record, word, table)
         if isinstance(word, Refusal):
