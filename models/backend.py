@@ -1,4 +1,4 @@
-"""What runs the student's numbers: the interface that each backend fulfils, and the model's own numbers."""
+"""What runs the models' numbers: the interfaces that backends fulfil, and the student's own numbers."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -28,5 +28,21 @@ class Backend(Protocol):
 
         Args:
             rows: Shape [texts, longest], rows of the feature table, padded with 0; texts may be 0.
+        """
+        ...
+
+
+class TextEncoder(Protocol):
+    """Runs one text encoder. Deterministic and thread-safe."""
+
+    def run(self, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Encode texts.
+
+        Args:
+            ids: Shape [texts, longest]: token ids, padded; at least one text.
+            mask: Shape [texts, longest]: 1 for a token, 0 for padding, which follows the tokens.
+
+        Returns:
+            Shape [texts, dimensions]: unit vectors.
         """
         ...

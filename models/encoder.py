@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
+from models.backend import TextEncoder
 from models.calibration import probabilities
 from models.encoder_artifact import (
-    GRAPH,
     SHIPPED_ENCODER,
     VOCABULARY,
     read_encoder_manifest,
     read_prototypes,
 )
-from models.encoder_backend import EncoderBackend
+from models.encoder_device import Hardware, open_encoder
 from models.model_checks import check_encoder
 from models.prototypes import Floats, Prototypes
 from models.taxonomy import Taxonomy
@@ -51,7 +51,7 @@ class EncoderStage:
     def __init__(
         self,
         tokenizer: WordPiece,
-        backend: EncoderBackend,
+        backend: TextEncoder,
         prototypes: Prototypes,
         temperature: float,
         version: str,
@@ -61,7 +61,13 @@ class EncoderStage:
         self._prototypes, self._temperature = prototypes, temperature
 
     @classmethod
-    def load(cls, folder: Path | None, taxonomy: Taxonomy, threads: int = 1) -> "EncoderStage":
+    def load(
+        cls,
+        folder: Path | None,
+        taxonomy: Taxonomy,
+        threads: int = 1,
+        hardware: Hardware = Hardware(),  # noqa: B008 - immutable
+    ) -> "EncoderStage":
         """Read and verify an encoder's folder; None is the shipped one.
 
         Raises:
@@ -70,7 +76,7 @@ class EncoderStage:
         folder = SHIPPED_ENCODER if folder is None else folder
         manifest, version = read_encoder_manifest(folder, taxonomy)
         tokenizer = WordPiece(folder / VOCABULARY, LONGEST)
-        backend = EncoderBackend(folder / GRAPH, threads)
+        backend = open_encoder(folder, threads, hardware)
         prototypes = read_prototypes(folder, len(taxonomy))
         check_encoder(folder, manifest, prototypes, backend, tokenizer, taxonomy)
         return cls(tokenizer, backend, prototypes, manifest.temperature, version)

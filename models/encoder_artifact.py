@@ -13,6 +13,8 @@ from schemas.errors import StopWorker
 SHIPPED_ENCODER = Path(__file__).parent / "pretrained" / "encoder"
 FORMAT = 1
 GRAPH, VOCABULARY, PROTOTYPES, MANIFEST = "encoder.onnx", "vocabulary.txt", "prototypes.npz", "manifest.json"
+HALF_GRAPH, TORCH = "encoder-fp16.onnx", "torch"
+"""What a folder may hold besides, for GPUs: the graph in half precision, and a Hugging Face folder."""
 
 
 class EncoderManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +39,9 @@ class EncoderManifest(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_encoder_manifest(folder: Path, manifest: EncoderManifest) -> EncoderManifest:
     """Hash the other files of the folder and write `manifest.json`."""
-    files = {name: _sha256(folder / name) for name in (GRAPH, PROTOTYPES, VOCABULARY)}
+    names = [GRAPH, PROTOTYPES, VOCABULARY, *(name for name in (HALF_GRAPH,) if (folder / name).exists())]
+    names += sorted(f"{TORCH}/{path.name}" for path in (folder / TORCH).glob("*"))
+    files = {name: _sha256(folder / name) for name in names}
     manifest = msgspec.structs.replace(manifest, files=files)
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
     return manifest
@@ -52,7 +56,8 @@ def read_encoder_manifest(folder: Path, taxonomy: Taxonomy) -> tuple[EncoderMani
     try:
         raw = (folder / MANIFEST).read_bytes()
         manifest = msgspec.json.decode(raw, type=EncoderManifest)
-        found = {name: _sha256(folder / name) for name in (GRAPH, PROTOTYPES, VOCABULARY)}
+        names = dict.fromkeys((GRAPH, PROTOTYPES, VOCABULARY, *manifest.files))
+        found = {name: _sha256(folder / name) for name in names}
     except OSError as error:
         raise StopWorker(f"Cannot read the encoder's {error.filename}: {error.strerror}.") from error
     except msgspec.DecodeError as error:

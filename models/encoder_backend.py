@@ -21,14 +21,6 @@ class EncoderBackend:
         self._session = session_of(path, threads, "Export the encoder again.")
 
     def run(self, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> Floats:
-        """Encode texts.
-
-        Args:
-            ids: Shape [texts, longest]: token ids, padded.
-            mask: Shape [texts, longest]: 1 for a token, 0 for padding.
-
-        Returns:
-            Shape [texts, dimensions]: unit vectors.
-        """
+        """As `TextEncoder.run`."""
         (vectors,) = self._session.run(["vectors"], {"ids": ids, "mask": mask})
         return np.asarray(vectors, dtype=np.float32)

@@ -17,6 +17,7 @@ from models.attributes import AttributeExtractor, attributes_text
 from models.backend import Backend
 from models.brands import read_brands
 from models.classifier import Classification, Classifier, StudentClassifier
+from models.encoder_device import Hardware
 from models.lexicon import shipped_lexicon
 from models.model_checks import check_student
 from models.numpy_backend import NumpyBackend
@@ -24,7 +25,7 @@ from models.onnx_backend import OnnxBackend
 from models.tags import Tagger
 from models.taxonomy import Taxonomy
 from models.text import MAX_CHARACTERS, clean, fold
-from models.tree_encoder import second_stage
+from models.tree_encoder import second_stage, shipped_encoder, tree_prototypes
 from models.zero_shot import ZeroShotClassifier
 from schemas.events import (
     Alternative,
@@ -110,6 +111,8 @@ class Enricher:
         cascade: bool = True,
         taxonomy: Path | None = None,
         cache: Path | None = None,
+        encoder: Path | None = None,
+        hardware: Hardware = Hardware(),  # noqa: B008 - immutable
     ) -> "Enricher":
         """Load a trained model; or, for a tree of your own without a model, none: categories by their names.
 
@@ -121,6 +124,8 @@ class Enricher:
             cascade: Whether the text encoder judges what the student is unsure of.
             taxonomy: The file of the model's category tree; None is Google's.
             cache: The folder where the encoder's points of such a tree are kept; None: each start makes them.
+            encoder: The text encoder's folder; None is the one that comes with the project.
+            hardware: What runs the text encoder.
 
         Raises:
             StopWorker: The model or the tree is missing, damaged or does not fit; says why.
@@ -130,13 +135,14 @@ class Enricher:
         artifact = Artifact.load(path, Taxonomy.google() if untrained else tree)
         classifier: Classifier
         if untrained:
-            classifier = ZeroShotClassifier.load(tree, cache, threads, threshold)
+            stage = shipped_encoder(threads, encoder, hardware)
+            classifier = ZeroShotClassifier(tree, stage, tree_prototypes(tree, stage, cache), threshold)
         else:
             onnx = backend == "onnx"
             runner: Backend = OnnxBackend(artifact, threads) if onnx else NumpyBackend.load(artifact)
             check_student(artifact, runner)
             asked = cascade and artifact.manifest.alone is not True
-            second = second_stage(tree, cache, threads) if asked else None
+            second = second_stage(tree, cache, threads, encoder, hardware) if asked else None
             classifier = StudentClassifier(artifact, runner, tree, threshold, second)
         brands = read_brands(artifact.path / "brands.tsv")
         extractor = AttributeExtractor(shipped_lexicon(), brands, artifact.manifest.brand_precision)

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from models.artifact import Artifact
-from models.backend import Backend
+from models.backend import Backend, TextEncoder
 from models.encoder_artifact import EncoderManifest
-from models.encoder_backend import EncoderBackend
 from models.prototypes import Prototypes, points_of
 from models.taxonomy import Taxonomy
 from models.wordpiece import WordPiece
@@ -47,7 +46,7 @@ def check_encoder(
     folder: Path,
     manifest: EncoderManifest,
     prototypes: Prototypes,
-    backend: EncoderBackend,
+    backend: TextEncoder,
     tokenizer: WordPiece,
     taxonomy: Taxonomy,
 ) -> None:

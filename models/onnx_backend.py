@@ -1,5 +1,6 @@
-"""The backend that serves: onnxruntime on the CPU."""
+"""The backend that serves the student: onnxruntime on the CPU."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,19 @@ from models.artifact import Artifact
 from models.backend import Output
 from schemas.errors import StopWorker
 
+PROCESSOR = "CPUExecutionProvider"
 
-def session_of(path: Path, threads: int, remedy: str) -> ort.InferenceSession:
-    """A graph ready to run on the CPU.
+
+def session_of(
+    path: Path, threads: int, remedy: str, providers: Sequence[str] = (PROCESSOR,)
+) -> ort.InferenceSession:
+    """A graph ready to run.
 
     Args:
         path: The ONNX file.
         threads: Threads within one batch.
         remedy: What to do where onnxruntime refuses it, as a sentence.
+        providers: What runs it, the first that can; the processor if not given.
 
     Raises:
         StopWorker: It is missing or no graph.
@@ -31,7 +37,7 @@ def session_of(path: Path, threads: int, remedy: str) -> ort.InferenceSession:
     # A spinning pool would take the core that the event loop needs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(str(path), options, providers=list(providers))
     except Exception as error:
         raise StopWorker(f"onnxruntime refuses {path}: {error}. {remedy}") from error
 

@@ -3,18 +3,28 @@
 from pathlib import Path
 
 from models.encoder import EncoderStage
+from models.encoder_device import Hardware
 from models.prototype_cache import cached_prototypes, points_digest
 from models.prototypes import Prototypes, points_of
 from models.taxonomy import GOOGLE_VERSION, Taxonomy
 
 
-def shipped_encoder(threads: int = 1) -> EncoderStage:
+def shipped_encoder(
+    threads: int = 1,
+    folder: Path | None = None,
+    hardware: Hardware = Hardware(),  # noqa: B008 - immutable
+) -> EncoderStage:
     """The encoder as it comes, among Google's categories.
+
+    Args:
+        threads: Threads within one batch.
+        folder: Another encoder's folder; None is the shipped one.
+        hardware: What runs it.
 
     Raises:
         StopWorker: It is missing or damaged; says why.
     """
-    return EncoderStage.load(None, Taxonomy.google(), threads)
+    return EncoderStage.load(folder, Taxonomy.google(), threads, hardware)
 
 
 def tree_prototypes(taxonomy: Taxonomy, encoder: EncoderStage, cache: Path | None) -> Prototypes | None:
@@ -30,13 +40,26 @@ def tree_prototypes(taxonomy: Taxonomy, encoder: EncoderStage, cache: Path | Non
     return cached_prototypes(taxonomy, encoder.encode, encoder.version, cache)
 
 
-def second_stage(taxonomy: Taxonomy, cache: Path | None, threads: int = 1) -> EncoderStage | None:
+def second_stage(
+    taxonomy: Taxonomy,
+    cache: Path | None,
+    threads: int = 1,
+    folder: Path | None = None,
+    hardware: Hardware = Hardware(),  # noqa: B008 - immutable
+) -> EncoderStage | None:
     """What judges the texts that a student of `taxonomy` doubts; None where the tree has no name to judge by.
+
+    Args:
+        taxonomy: The tree.
+        cache: As for `tree_prototypes`.
+        threads: As for `shipped_encoder`, like the rest.
+        folder: Another encoder's folder.
+        hardware: What runs it.
 
     Raises:
         StopWorker: As `shipped_encoder`.
     """
-    encoder = shipped_encoder(threads)
+    encoder = shipped_encoder(threads, folder, hardware)
     if taxonomy.version == GOOGLE_VERSION:
         return encoder
     prototypes = tree_prototypes(taxonomy, encoder, cache)

@@ -108,6 +108,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     cascade: Annotated[
         bool, _doc("whether the text encoder judges the listings of which the student is unsure")
     ] = True
+    encoder_path: Annotated[Path | None, _doc("the folder of the text encoder; unset: the shipped one")] = (
+        None
+    )
+    encoder_runtime: Annotated[
+        Literal["onnx", "torch"], _doc("what runs the text encoder; torch needs the extra `torch`")
+    ] = "onnx"
+    device: Annotated[
+        Literal["cpu", "cuda", "auto"],
+        _doc("where the text encoder runs; auto: on CUDA where the encoder's folder and the machine can"),
+    ] = "cpu"
     # The bounds are floats, as in the contract's Probability: typing takes equal annotations for one object.
     confidence_threshold: Annotated[
         Annotated[float, Meta(ge=0.0, le=1.0)] | None,

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from models.encoder_artifact import (
     FORMAT,
     GRAPH,
+    HALF_GRAPH,
+    TORCH,
     VOCABULARY,
     EncoderManifest,
     write_encoder_manifest,
@@ -13,13 +16,16 @@ from models.encoder_artifact import (
 )
 from models.prototypes import Prototypes
 from models.taxonomy import Taxonomy
+from models.training.encoder_graph import write_full_graph, write_half_graph
 from models.training.teacher import Teacher, load_model
 
 TEMPERATURE = 0.03
 """What cosines of titles are divided by: the best of 0.02, 0.03 and 0.04 on titles of shops."""
 
 
-def export_encoder(teacher: Teacher, source: str | None, folder: Path, taxonomy: Taxonomy) -> EncoderManifest:
+def export_encoder(
+    teacher: Teacher, source: str | None, folder: Path, taxonomy: Taxonomy, *, for_gpu: bool = False
+) -> EncoderManifest:
     """Write the folder that `EncoderStage.load` reads.
 
     Args:
@@ -27,12 +33,16 @@ def export_encoder(teacher: Teacher, source: str | None, folder: Path, taxonomy:
         source: Its Hugging Face name or folder; None is the packaged one.
         folder: Where it goes; made if missing.
         taxonomy: Whose categories get prototypes.
+        for_gpu: Whether it also gets what GPUs run: a graph in half precision, and a Hugging Face folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer, model = load_model(source)
     vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
     (folder / VOCABULARY).write_text("".join(f"{token}\n" for token, _ in vocabulary), encoding="utf-8")
     _write_graph(tokenizer, model, folder / GRAPH)
+    if for_gpu:
+        write_half_graph(tokenizer, model, folder / HALF_GRAPH)
+        model.save_pretrained(folder / TORCH)
     write_prototypes(folder, Prototypes.of(taxonomy, teacher.encode))
     return write_encoder_manifest(
         folder,
@@ -47,35 +57,12 @@ def export_encoder(teacher: Teacher, source: str | None, folder: Path, taxonomy:
     )
 
 
-def _write_graph(tokenizer: object, model: object, path: Path) -> None:
+def _write_graph(tokenizer: Any, model: Any, path: Path) -> None:
     import onnx
-    import torch
 
     from models.training.row_quantization import quantize_rows
-    from models.training.teacher import pooled
 
-    class Graph(torch.nn.Module):  # type: ignore[misc]
-        """The encoder with its pooling."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            return pooled(self.model, {"input_ids": ids, "attention_mask": mask})
-
-    batch = tokenizer(["a red shoe", "a mug"], padding=True, return_tensors="pt")  # type: ignore[operator]
-    texts, longest = {0: "texts"}, {0: "texts", 1: "longest"}
     with TemporaryDirectory() as scratch:
         full = Path(scratch) / GRAPH
-        torch.onnx.export(
-            Graph(),
-            (batch["input_ids"], batch["attention_mask"]),
-            str(full),
-            input_names=["ids", "mask"],
-            output_names=["vectors"],
-            dynamic_axes={"ids": longest, "mask": longest, "vectors": texts},
-            opset_version=17,
-            dynamo=False,
-        )
+        write_full_graph(tokenizer, model, full)
         onnx.save(quantize_rows(onnx.load(full)), path)

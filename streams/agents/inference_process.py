@@ -15,7 +15,6 @@ import msgspec
 import structlog
 
 from models.curator import Curation, Curator
-from models.taxonomy import Taxonomy
 from schemas.errors import InferenceFailed, RetryLater, ShelfstreamError
 from streams.agents.inference_wire import Answer, Failure, Frames, Ready, decode_word, encode
 from streams.agents.judge import Judgement, Listing, ModelChoice, Refusal
@@ -121,7 +120,7 @@ class InferenceProcess:
 
     def __init__(self, choice: ModelChoice, program: Sequence[str] = PROGRAM) -> None:
         self._choice, self._program = choice, program
-        self._taxonomy = Taxonomy.google()
+        self._taxonomy = choice.tree()
         self._todo: SimpleQueue[_Batch | _Child | None] = SimpleQueue()
         self._closing = threading.Event()
         self._backoff = Backoff(0.1, 10.0)

@@ -9,7 +9,9 @@ from typing import TypeGuard
 
 import msgspec
 
+from models.encoder_device import Hardware
 from models.enricher import Enricher, Enrichment
+from models.taxonomy import Taxonomy
 from schemas.codec import decode_product_created, encode
 from schemas.errors import InvalidEvent
 from schemas.events import Change, ProductCreated, Source
@@ -23,21 +25,52 @@ class ModelChoice(msgspec.Struct, frozen=True, kw_only=True):
         threads: that one batch may use.
         threshold: least confidence of a published category; None: the model's own.
         cascade: whether the text encoder judges what the student doubts.
+        taxonomy: the file of the model's category tree; None is Google's.
+        cache: the folder that keeps the encoder's points of such a tree; None: each start makes them.
+        encoder: the text encoder's folder; None is the shipped one.
+        hardware: what runs the text encoder.
     """
 
     path: str | None = None
     threads: int = 1
     threshold: float | None = None
     cascade: bool = True
+    taxonomy: str | None = None
+    cache: str | None = None
+    encoder: str | None = None
+    hardware: Hardware = Hardware()
+
+    def tree(self) -> Taxonomy:
+        """The model's category tree.
+
+        Raises:
+            StopWorker: its file is missing or no tree; says why.
+        """
+        return Taxonomy.google() if self.taxonomy is None else Taxonomy.load(Path(self.taxonomy))
 
     def load(self) -> Enricher:
-        """The model, read and verified.
+        """The model, read, verified and warm.
 
         Raises:
             StopWorker: it is missing, damaged or does not fit; says why.
         """
-        path = None if self.path is None else Path(self.path)
-        return Enricher.load(path, threads=self.threads, threshold=self.threshold, cascade=self.cascade)
+        enricher = Enricher.load(
+            _path(self.path),
+            threads=self.threads,
+            threshold=self.threshold,
+            cascade=self.cascade,
+            taxonomy=_path(self.taxonomy),
+            cache=_path(self.cache),
+            encoder=_path(self.encoder),
+            hardware=self.hardware,
+        )
+        # The first batch would wait for buffers and threads.
+        enricher.enrich([ProductCreated(product_id="0", title="Warm woollen socks")])
+        return enricher
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
 
 
 class Listing(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -102,26 +135,35 @@ class Judge:
         """What becomes of each listing, in order."""
         events = [_read(listing) for listing in listings]
         listed = [event for event in events if _is_listed(event)]
-        enrichments = iter(self.enricher.enrich(listed) if listed else ())
+        judged = iter(self._judged(listed))
         found: list[Judgement | Refusal] = []
         for listing, event in zip(listings, events, strict=True):
             if isinstance(event, Refusal):
                 found.append(event)
             elif _is_listed(event):
-                found.append(self._judgement(listing, event, next(enrichments)))
+                found.append(_judgement(listing, event, *next(judged)))
             else:
                 found.append(Judgement(event.product_id, None, None, self.model_version))
         return found
 
-    def _judgement(self, listing: Listing, event: ProductCreated, enrichment: Enrichment) -> Judgement:
-        source = Source(topic=listing.topic, partition=listing.partition, offset=listing.offset)
-        review = self.enricher.review(event, enrichment, source)
-        return Judgement(
-            event.product_id,
-            encode(self.enricher.event(event, enrichment, source)),
-            None if review is None else encode(review),
-            self.model_version,
-        )
+    def _judged(self, products: Sequence[ProductCreated]) -> list[tuple[Enricher, Enrichment]]:
+        """Who judged each product, and what was made of it."""
+        if not products:
+            return []
+        return [(self.enricher, enrichment) for enrichment in self.enricher.enrich(products)]
+
+
+def _judgement(
+    listing: Listing, event: ProductCreated, enricher: Enricher, enrichment: Enrichment
+) -> Judgement:
+    source = Source(topic=listing.topic, partition=listing.partition, offset=listing.offset)
+    review = enricher.review(event, enrichment, source)
+    return Judgement(
+        event.product_id,
+        encode(enricher.event(event, enrichment, source)),
+        None if review is None else encode(review),
+        enricher.model_version,
+    )
 
 
 def _read(listing: Listing) -> ProductCreated | Refusal:

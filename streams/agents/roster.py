@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.behavior_parameters import BehaviorParameters
@@ -92,17 +93,23 @@ def _add_enrich(agents: Agents, settings: Settings, burial: Burial) -> None:
 
 
 def _inference_of(settings: Settings) -> "Inference":
+    from models.encoder_device import Hardware
     from streams.agents.inference import InferenceThread
     from streams.agents.inference_process import InferenceProcess
     from streams.agents.judge import Judge, ModelChoice
 
+    def text(path: Path | None) -> str | None:
+        return None if path is None else str(path)
+
     choice = ModelChoice(
-        path=None if settings.model_path is None else str(settings.model_path),
+        path=text(settings.model_path),
         threads=settings.inference_threads,
         threshold=settings.confidence_threshold,
         cascade=settings.cascade,
-        taxonomy=settings.taxonomy,
-        cache=settings.data_dir / "prototypes",
+        taxonomy=text(settings.taxonomy),
+        cache=text(settings.data_dir / "prototypes"),
+        encoder=text(settings.encoder_path),
+        hardware=Hardware(device=settings.device, runtime=settings.encoder_runtime),
     )
     if settings.inference == "process":
         return InferenceProcess(choice)

@@ -42,6 +42,7 @@ from streams.commands.line_options import prototypes_folder, taxonomy_option
     type=click.Path(file_okay=False, path_type=Path),
     help="Also write the teacher there as the cascade's second stage, such as models/pretrained/encoder.",
 )
+@click.option("--for-gpu", is_flag=True, help="With --encoder: also write there what GPUs and torch run.")
 def train(
     data: Path,
     output: Path,
@@ -51,6 +52,7 @@ def train(
     unseen: bool,
     teacher: str | None,
     encoder: Path | None,
+    for_gpu: bool,
 ) -> None:
     """Train the student on labelled titles, measure it, and write it with manifest and model card.
 
@@ -84,7 +86,7 @@ def train(
         try:
             tree = Taxonomy.google() if taxonomy is None else Taxonomy.load(taxonomy)
             if encoder is not None and guide is not None:
-                export_encoder(guide, teacher, encoder, tree)
+                export_encoder(guide, teacher, encoder, tree, for_gpu=for_gpu)
             second = (
                 second_stage(tree, prototypes_folder(), threads=2)
                 if encoder is None
