@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Of faults, for `make chaos`.
 ROUNDS ?= 4
+# A folder with an encoder for GPUs, for `make bench-gpu`.
+ENCODER ?=
 
-.PHONY: help demo test fuzz chaos bench lint setup setup-dev setup-peers clean
+.PHONY: help demo test fuzz chaos bench bench-gpu lint setup setup-dev setup-peers clean
 
 help:
 	@echo "make demo   stream a real shop through real workers for about a minute, with a live view"
@@ -13,6 +15,7 @@ help:
 	@echo "make fuzz   100,000 bad records through a real worker on a real Kafka, and what became of each"
 	@echo "make chaos  faults under load, here and with peers: what is lost or doubled; some 10 minutes for each of ROUNDS=4"
 	@echo "make bench  throughput, latency and growth beside peers, in about half an hour"
+	@echo "make bench-gpu  the text encoder on a GPU; says that it was not run where there is none"
 	@echo "make lint   ruff, mypy --strict, import-linter and the published contracts"
 	@echo "make clean  remove the virtual environment and local state"
 
@@ -50,6 +53,9 @@ chaos: setup-peers
 
 bench: setup-peers
 	$(BIN)/python -m benchmarks
+
+bench-gpu: setup-dev
+	$(BIN)/python -m benchmarks.gpu $(if $(ENCODER),--encoder $(ENCODER))
 
 lint: setup-dev
 	$(BIN)/ruff check .
