@@ -118,6 +118,7 @@ class Surroundings(Service):
         self._monitor.watch_dead_letters(self._app.factory.dead_letters)
         if (inference := self._agents.inference) is not None:
             self._monitor.watch_cache(*inference.cache_requests)
+            self._monitor.watch_model_restarts(inference.restarts)
         consumer: LaneConsumer | None = self._app.consumer if self._app.started else None
         if consumer is None:
             return

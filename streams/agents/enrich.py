@@ -12,7 +12,7 @@ from schemas.keys import partition_for
 from streams.agents.burial import MOVED_FROM, ORIGIN, Burial, input_of, moved_header, origin_header, source_of
 from streams.agents.feedback import corrected
 from streams.agents.inference import Inference
-from streams.agents.judge import Judgement, Listing, Refusal
+from streams.agents.judgement import Judgement, Listing, Refusal
 from streams.agents.outputs import OutputMaker
 from streams.lanes.records import Output, Record
 from streams.lanes.tables import Table, Tables, TableSpec

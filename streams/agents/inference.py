@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from models.curator import Curation
 from schemas.errors import RetryLater
-from streams.agents.judge import Judge, Judgement, Listing, Refusal
+from streams.agents.judgement import Judgement, Listing, Refusal
+
+if TYPE_CHECKING:
+    from streams.agents.judge import Judge
 
 
 class Inference(Protocol):
@@ -25,6 +28,11 @@ class Inference(Protocol):
     @property
     def cache_requests(self) -> tuple[int, int]:
         """Listings whose classification was at hand, and those that were classified; both only grow."""
+        ...
+
+    @property
+    def restarts(self) -> int:
+        """How often the model's process ended by itself and was started again; only grows."""
         ...
 
     async def judge(self, listings: Sequence[Listing]) -> list[Judgement | Refusal]:
@@ -49,7 +57,7 @@ class InferenceThread:
         judge: what is done with each batch.
     """
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: "Judge") -> None:
         self._judge = judge
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
 
@@ -62,6 +70,11 @@ class InferenceThread:
     def cache_requests(self) -> tuple[int, int]:
         """As `Inference.cache_requests`."""
         return self._judge.cache_requests
+
+    @property
+    def restarts(self) -> int:
+        """None: a thread lives as long as its process."""
+        return 0
 
     async def judge(self, listings: Sequence[Listing]) -> list[Judgement | Refusal]:
         """As `Inference.judge`; what the model raises passes through."""

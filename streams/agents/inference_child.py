@@ -17,12 +17,13 @@ import msgspec
 
 from schemas.errors import ShelfstreamError
 from streams.agents.inference_wire import Answer, Failure, Frames, Ready, Word, decode_listings, encode
-from streams.agents.judge import Judge, ModelChoice
+from streams.agents.judge import Judge, load_enricher
+from streams.agents.judgement import ModelChoice
 
 
 def load(choice: ModelChoice) -> Judge:
     """What judges in this process."""
-    return Judge(choice.load())
+    return Judge(load_enricher(choice))
 
 
 def main(load: Callable[[ModelChoice], Judge] = load) -> None:

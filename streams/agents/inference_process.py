@@ -17,7 +17,7 @@ import structlog
 from models.curator import Curation, Curator
 from schemas.errors import InferenceFailed, RetryLater, ShelfstreamError
 from streams.agents.inference_wire import Answer, Failure, Frames, Ready, decode_word, encode
-from streams.agents.judge import Judgement, Listing, ModelChoice, Refusal
+from streams.agents.judgement import Judgement, Listing, ModelChoice, Refusal
 from streams.lanes.backoff import Backoff
 
 log = structlog.get_logger()
@@ -112,6 +112,7 @@ class InferenceProcess:
     Attributes:
         curation: as `Inference.curation`.
         cache_requests: as `Inference.cache_requests`.
+        restarts: as `Inference.restarts`.
 
     Raises:
         StopWorker: the model cannot be loaded.
@@ -125,6 +126,7 @@ class InferenceProcess:
         self._closing = threading.Event()
         self._backoff = Backoff(0.1, 10.0)
         self.cache_requests = (0, 0)
+        self.restarts = 0
         self.curation: Curation
         self._child: _Child | None = self._start()
         threading.Thread(target=self._keep, name="inference", daemon=True).start()
@@ -182,6 +184,7 @@ class InferenceProcess:
     def _replace(self, died: _Child) -> None:
         log.warning("the model's process ended and is started again", code=died.process.returncode)
         self._child = None
+        self.restarts += 1
         batches = list(died.in_work)
         if batches:
             batches[0].deaths += 1

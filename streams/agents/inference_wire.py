@@ -11,7 +11,7 @@ from contextlib import suppress
 import msgspec
 
 from schemas.errors import InferenceFailed, RetryLater, ShelfstreamError, StopWorker
-from streams.agents.judge import Judgement, Listing, Refusal
+from streams.agents.judgement import Judgement, Listing, Refusal
 
 _LENGTH = struct.Struct("!Q")
 # One batch's answer has some megabytes; the less often both sides wait for each other, the better.

@@ -7,108 +7,36 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeGuard
 
-import msgspec
-
-from models.encoder_device import Hardware
 from models.enricher import Enricher, Enrichment
-from models.taxonomy import Taxonomy
 from schemas.codec import decode_product_created, encode
 from schemas.errors import InvalidEvent
 from schemas.events import Change, ProductCreated, Source
+from streams.agents.judgement import Judgement, Listing, ModelChoice, Refusal
 
 
-class ModelChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """Which model judges, and how; see the settings of the same names.
+def load_enricher(choice: ModelChoice) -> Enricher:
+    """The model, read, verified and warm.
 
-    Attributes:
-        path: the model's folder; None is the shipped one.
-        threads: that one batch may use.
-        threshold: least confidence of a published category; None: the model's own.
-        cascade: whether the text encoder judges what the student doubts.
-        taxonomy: the file of the model's category tree; None is Google's.
-        cache: the folder that keeps the encoder's points of such a tree; None: each start makes them.
-        encoder: the text encoder's folder; None is the shipped one.
-        hardware: what runs the text encoder.
+    Raises:
+        StopWorker: it is missing, damaged or does not fit; says why.
     """
-
-    path: str | None = None
-    threads: int = 1
-    threshold: float | None = None
-    cascade: bool = True
-    taxonomy: str | None = None
-    cache: str | None = None
-    encoder: str | None = None
-    hardware: Hardware = Hardware()
-
-    def tree(self) -> Taxonomy:
-        """The model's category tree.
-
-        Raises:
-            StopWorker: its file is missing or no tree; says why.
-        """
-        return Taxonomy.google() if self.taxonomy is None else Taxonomy.load(Path(self.taxonomy))
-
-    def load(self) -> Enricher:
-        """The model, read, verified and warm.
-
-        Raises:
-            StopWorker: it is missing, damaged or does not fit; says why.
-        """
-        enricher = Enricher.load(
-            _path(self.path),
-            threads=self.threads,
-            threshold=self.threshold,
-            cascade=self.cascade,
-            taxonomy=_path(self.taxonomy),
-            cache=_path(self.cache),
-            encoder=_path(self.encoder),
-            hardware=self.hardware,
-        )
-        # The first batch would wait for buffers and threads.
-        enricher.enrich([ProductCreated(product_id="0", title="Warm woollen socks")])
-        return enricher
+    enricher = Enricher.load(
+        _path(choice.path),
+        threads=choice.threads,
+        threshold=choice.threshold,
+        cascade=choice.cascade,
+        taxonomy=_path(choice.taxonomy),
+        cache=_path(choice.cache),
+        encoder=_path(choice.encoder),
+        hardware=choice.hardware,
+    )
+    # The first batch would wait for buffers and threads.
+    enricher.enrich([ProductCreated(product_id="0", title="Warm woollen socks")])
+    return enricher
 
 
 def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text)
-
-
-class Listing(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A record of a listing, as read, with the record that its outputs name as their source."""
-
-    value: bytes | None
-    key: bytes | None
-    topic: str
-    partition: int
-    offset: int
-
-
-class Judgement(msgspec.Struct, frozen=True, array_like=True, tag=0, gc=False):
-    """What became of a listing.
-
-    Attributes:
-        product_id: whose listing it was.
-        enriched: the product-enriched event; None: the listing was withdrawn.
-        review: the enrichment-review event; None where the model decided.
-        model_version: which model judged.
-    """
-
-    product_id: str
-    enriched: bytes | None
-    review: bytes | None
-    model_version: str
-
-
-class Refusal(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
-    """Why a listing cannot be read: the parts of an `InvalidEvent`."""
-
-    reason: str
-    detail: str
-    field: str | None
-
-    def error(self) -> InvalidEvent:
-        """The error that it was."""
-        return InvalidEvent(self.reason, self.detail, self.field)
 
 
 class Judge:

@@ -18,6 +18,7 @@ from streams.topics import changelog
 
 if TYPE_CHECKING:
     from streams.agents.inference import Inference
+    from streams.agents.judgement import ModelChoice
 
 AGENTS = ("enrich", "sessions", "affinity")
 """The agents there are, in the order of the data's way."""
@@ -93,15 +94,25 @@ def _add_enrich(agents: Agents, settings: Settings, burial: Burial) -> None:
 
 
 def _inference_of(settings: Settings) -> "Inference":
-    from models.encoder_device import Hardware
+    choice = _choice_of(settings)
+    if settings.inference == "process":
+        from streams.agents.inference_process import InferenceProcess
+
+        return InferenceProcess(choice)
     from streams.agents.inference import InferenceThread
-    from streams.agents.inference_process import InferenceProcess
-    from streams.agents.judge import Judge, ModelChoice
+    from streams.agents.judge import Judge, load_enricher
+
+    return InferenceThread(Judge(load_enricher(choice)))
+
+
+def _choice_of(settings: Settings) -> "ModelChoice":
+    from models.encoder_device import Hardware
+    from streams.agents.judgement import ModelChoice
 
     def text(path: Path | None) -> str | None:
         return None if path is None else str(path)
 
-    choice = ModelChoice(
+    return ModelChoice(
         path=text(settings.model_path),
         threads=settings.inference_threads,
         threshold=settings.confidence_threshold,
@@ -111,6 +122,3 @@ def _inference_of(settings: Settings) -> "Inference":
         encoder=text(settings.encoder_path),
         hardware=Hardware(device=settings.device, runtime=settings.encoder_runtime),
     )
-    if settings.inference == "process":
-        return InferenceProcess(choice)
-    return InferenceThread(Judge(choice.load()))

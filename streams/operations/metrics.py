@@ -109,6 +109,9 @@ class Metrics:
             "dead letters that may still come at once; below 0 the worker slows down",
         )
         self.retries = self._counter("retries", "work done again after a passing failure, by cause", "cause")
+        self.model_restarts = self._counter(
+            "model_restarts", "times that the model's process ended by itself and was started again"
+        )
         self.fenced = self._counter("fenced", "lanes that lost their partition to a newer owner", "agent")
         self.rebalances = self._counter("rebalances", "times that partitions were assigned anew")
 

@@ -33,6 +33,7 @@ class Monitor(Observer):
         self.status = status
         self.metrics = metrics
         self._cache: dict[str, int] = {}
+        self._model_restarts = 0
 
     def assigned(self) -> None:
         """The worker is a member of its group, whether it got partitions or not."""
@@ -112,6 +113,11 @@ class Monitor(Observer):
         for result, total in (("hit", hits), ("miss", misses)):
             self.metrics.cache_requests.labels(result).inc(total - self._cache.get(result, 0))
             self._cache[result] = total
+
+    def watch_model_restarts(self, total: int) -> None:
+        """Count the restarts of the model's process since the last look."""
+        self.metrics.model_restarts.inc(total - self._model_restarts)
+        self._model_restarts = total
 
     def watch_state(self, lane: Lane) -> None:
         """Show how large the lane's tables are."""

@@ -18,7 +18,8 @@ from streams.agents.burial import Burial
 from streams.agents.enrich import EnrichProcessor, products_table
 from streams.agents.inference import Inference, InferenceThread
 from streams.agents.inference_process import ATTEMPTS, InferenceProcess
-from streams.agents.judge import Judge, Judgement, Listing, ModelChoice, Refusal
+from streams.agents.judge import Judge, load_enricher
+from streams.agents.judgement import Judgement, Listing, ModelChoice, Refusal
 from streams.lanes.bisection import Bisection
 from streams.lanes.lane_parts import LaneLimits
 from streams.topics import DEAD_LETTER, PRODUCT_CREATED, PRODUCT_ENRICHED
@@ -46,7 +47,7 @@ def value(text: bytes) -> Listing:
 @pytest.fixture(scope="module")
 def judge() -> Judge:
     """The student alone, in this process."""
-    return Judge(STUDENT.load())
+    return Judge(load_enricher(STUDENT))
 
 
 @pytest.fixture(scope="module", params=["thread", "process"])
@@ -161,6 +162,7 @@ async def test_a_process_that_is_killed_is_started_again_and_its_batches_are_jud
     for number, task in enumerate(asked):
         assert await task == [Judgement("p", b"%d" % number, None, "fatal-1")]
     await eventually(lambda: fatal.pid not in (None, first))
+    assert fatal.restarts == 1
     assert await fatal.judge([value(b"later")]) == [Judgement("p", b"later", None, "fatal-1")]
 
 
@@ -222,7 +224,7 @@ def test_no_model_is_left_when_its_worker_is_killed() -> None:
     """The worker has no chance to say goodbye."""
     script = (
         "import sys, time; from streams.agents.inference_process import InferenceProcess as P;"
-        f"from streams.agents.judge import ModelChoice; p = P(ModelChoice(), {FATAL!r});"
+        f"from streams.agents.judgement import ModelChoice; p = P(ModelChoice(), {FATAL!r});"
         "print(p.pid, flush=True); time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as worker:
@@ -241,3 +243,11 @@ def test_a_model_that_cannot_be_loaded_stops_the_worker_with_the_reason(tmp_path
 def test_a_process_that_does_not_start_is_tried_later() -> None:
     with pytest.raises(RetryLater, match="ended with 3"):
         InferenceProcess(STUDENT, (sys.executable, "-c", "raise SystemExit(3)"))
+
+
+def test_a_worker_whose_model_has_a_process_does_not_load_the_model_s_runtime() -> None:
+    script = (
+        "import sys, streams.agents.enrich, streams.agents.inference_process;"
+        "sys.exit('onnxruntime' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -200,6 +200,12 @@ def test_cache_requests_are_counted_once(monitor: Monitor) -> None:
     assert value(monitor, "cache_requests_total", result="miss") == 4
 
 
+def test_restarts_of_the_model_are_counted_once(monitor: Monitor) -> None:
+    for total in (1, 1, 3):
+        monitor.watch_model_restarts(total)
+    assert value(monitor, "model_restarts_total") == 3
+
+
 def test_the_size_of_a_lanes_tables_is_shown(monitor: Monitor) -> None:
     monitor.watch_state(lane({"products": (5, 600)}))
     assert value(monitor, "state_rows", table="products", partition="3") == 5

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from streams.agents.inference_child import main
-from streams.agents.judge import Judgement, Listing
+from streams.agents.judgement import Judgement, Listing
 
 
 class FatalJudge:
