@@ -13,8 +13,12 @@ from benchmarks.contest import running, watch
 from benchmarks.events import listings, produce
 from streams.topics import PRODUCT_CREATED
 
-CASCADE, STUDENT = "the cascade", "the student alone"
-"""The models: as shipped, and without the text encoder that judges what the student doubts."""
+MODELS = {
+    "the cascade": {"cascade": True, "inference": "process"},
+    "the student alone": {"cascade": False, "inference": "process"},
+    "the student alone, sharing the worker's interpreter": {"cascade": False, "inference": "thread"},
+}
+"""As shipped; without the text encoder that judges what the student doubts; and that on a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Enriched:
 def measure(
     cluster: Cluster, *, titles: int, rounds: int, limit_s: float, tell: Callable[[str], None]
 ) -> dict[str, Enriched]:
-    """Let the bare model and the agent take turns, for each of the two models.
+    """Let the bare model and the agent take turns, for each of `MODELS`.
 
     Args:
         cluster: the broker.
@@ -47,15 +51,16 @@ def measure(
         limit_s: a turn of the agent ends after so long.
         tell: told in a line what happens.
     """
-    results = {CASCADE: Enriched(), STUDENT: Enriched()}
+    results = {model: Enriched() for model in MODELS}
     environment = settings_of(cluster)
     subprocess.run(_shelfstream("topics", "create"), env=environment, check=True, capture_output=True)
     produce(cluster.bootstrap, PRODUCT_CREATED, listings(titles))
     for number in range(rounds):
         for model, found in results.items():
-            cascade = model == CASCADE
-            found.bare.append(_bare(titles, cascade))
-            settings = settings_of(cluster, app_id=f"enrich-{number}-{cascade}", cascade=cascade)
+            chosen = MODELS[model]
+            found.bare.append(_bare(titles, bool(chosen["cascade"])))
+            app_id = "-".join(map(str, ("enrich", number, *chosen.values())))
+            settings = settings_of(cluster, app_id=app_id, **chosen)
             found.agent.append(_agent(cluster, settings, titles, limit_s))
             tell(f"{model}: bare {found.bare[-1]:,.0f}, agent {found.agent[-1]:,.0f} titles/s")
     return results

@@ -82,7 +82,7 @@ def _enrich(results: Results) -> Rows:
     def row(what: str, figures: list[float], ratio: str) -> list[str]:
         return [what, ", ".join(f"{each:,.0f}" for each in figures), ratio]
 
-    title = "Enrich: different titles, one process, one inference thread"
+    title = "Enrich: different titles, one worker, one inference thread"
     rows = [
         line
         for model, found in results.enrich.items()
