@@ -38,10 +38,10 @@ TEXTS = [
     "kids pyjama set, cotton, 2 pack, dinosaurs " * 6,
 ]
 LEAST_COSINE = {
-    "onnx": 1.0 - 1e-6,
-    "onnx in buckets": 0.97,
-    "torch float32": 0.97,
-    "torch bfloat16": 0.96,
+    "onnx": 1.0 - 1e-5,
+    "onnx in buckets": 1.0 - 1e-5,
+    "torch float32": 0.985,
+    "torch bfloat16": 0.985,
 }
 """How near each text's vector must be to that of the int8 graph that reads it alone: int8 rounds."""
 
@@ -90,13 +90,11 @@ def test_parity_with_the_graph_that_serves(named: tuple[str, TextEncoder]) -> No
 
 
 def test_padding_and_neighbours_change_next_to_nothing(named: tuple[str, TextEncoder]) -> None:
-    """The int8 graph rounds by its whole batch, so that it may change more than the others."""
-    name, encoder = named
-    least = 0.9999 if name.startswith("torch") else 0.95
+    encoder = named[1]
     ids, mask = WORDS.batch(TEXTS)
     together = encoder.run(np.pad(ids, ((0, 0), (0, 3))), np.pad(mask, ((0, 0), (0, 3))))
     for text, vector in zip(TEXTS, together, strict=True):
-        assert cosines(encoder.run(*WORDS.batch([text])), vector[None])[0] >= least
+        assert cosines(encoder.run(*WORDS.batch([text])), vector[None])[0] >= 0.9999
 
 
 def test_threads_share_a_backend(named: tuple[str, TextEncoder]) -> None:
