@@ -1,0 +1,90 @@
+"""A real worker whose model's process is killed in the middle of work: every listing still comes out once."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.deployment import Deployment, WorkerProcess
+from tests.support.kafka import StartableKafka
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+
+LISTINGS = 4_000
+
+
+@pytest.fixture
+def deployment(own_broker: StartableKafka, tmp_path: Path) -> Iterator[Deployment]:
+    with Deployment(own_broker.bootstrap, tmp_path, batch_max_records=200, cascade=False) as running:
+        yield running
+
+
+def model_of(worker: WorkerProcess) -> int | None:
+    """The worker's child; None while there is none."""
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = status.read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if int(parent) == worker.process.pid and state != "Z":
+            return int(status.parent.name)
+    return None
+
+
+def ended(pid: int) -> bool:
+    """Whether a process is gone; one whose exit code nobody has asked for is."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def restarts(worker: WorkerProcess) -> float:
+    lines = worker.get("metrics").splitlines()
+    return next(
+        float(line.split()[1]) for line in lines if line.startswith("shelfstream_model_restarts_total ")
+    )
+
+
+def test_every_listing_comes_out_once_though_the_model_is_killed_again_and_again(
+    deployment: Deployment,
+) -> None:
+    worker = deployment.worker("enrich")
+    worker.wait_ready()
+    killed: set[int] = set()
+    for start in range(0, LISTINGS, LISTINGS // 4):
+        deployment.produce(
+            "product-created",
+            (
+                (
+                    b"p%d" % number,
+                    json.dumps({"product_id": f"p{number}", "title": f"Blue mug {number}"}).encode(),
+                )
+                for number in range(start, start + LISTINGS // 4)
+            ),
+        )
+        model = model_of(worker)
+        if model is not None and model not in killed:
+            os.kill(model, signal.SIGKILL)
+            killed.add(model)
+    deployment.settle()
+    enriched = deployment.read("product-enriched")
+    assert sorted(message.key() for message in enriched) == sorted(b"p%d" % n for n in range(LISTINGS))
+    assert deployment.read("dead-letter") == []
+    assert killed
+    eventually(lambda: restarts(worker) == len(killed))
+    last = model_of(worker)
+    assert last is not None
+    assert worker.stop() == 0
+    eventually(lambda: ended(last))
