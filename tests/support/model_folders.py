@@ -1,0 +1,46 @@
+"""Models to put into registries: tiny ones that only prove what they are, and ones that judge otherwise."""
+
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from models.artifact import Artifact, Manifest, write_manifest
+from models.taxonomy import Taxonomy
+
+TREE = Taxonomy("tiny-1", {1: ("Wear",), 2: ("Wear", "Shoes"), 3: ("Food",)}, {})
+FILES = ("student.bin", "student.onnx", "brands.tsv")
+
+
+def tiny_model(folder: Path, number: int, taxonomy: Taxonomy = TREE) -> str:
+    """Write a model that verifies and that no runtime would take; returns its version."""
+    folder.mkdir(parents=True)
+    for name in FILES:
+        (folder / name).write_text(f"{name} of model {number}\n")
+    manifest = Manifest(
+        format=1,
+        model_version="",
+        taxonomy_version=taxonomy.version,
+        labels=[node.id for node in taxonomy.nodes],
+        inputs={},
+        outputs={},
+        shrinkage=1.0,
+        temperature=1.0,
+        thresholds=[0.9],
+        brand_precision=0.9,
+        files={},
+        tensors=[],
+        training_data=[],
+        measurements=[],
+        command="",
+    )
+    return write_manifest(folder, manifest, [*FILES]).model_version
+
+
+def recalibrated(path: Path, factor: float = 1.1) -> Path:
+    """A model of another version: the shipped one with `factor` times its temperature."""
+    shipped = Artifact.load(None, Taxonomy.google())
+    shutil.copytree(shipped.path, path)
+    manifest = msgspec.structs.replace(shipped.manifest, temperature=shipped.manifest.temperature * factor)
+    write_manifest(path, manifest, sorted(manifest.files))
+    return path
