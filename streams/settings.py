@@ -100,6 +100,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         Path | None,
         _doc("the file of your own category tree; without a model_path its names decide; unset: Google's"),
     ] = None
+    model_registry: Annotated[
+        Path | None,
+        _doc(
+            "the folder of models whose deployment is followed; while it names none, and unset: model_path's"
+        ),
+    ] = None
     inference: Annotated[
         Literal["thread", "process"],
         _doc("where the model runs: a thread shares the worker's interpreter, a process has one of its own"),

@@ -18,6 +18,7 @@ from mode import Service
 
 from schemas.errors import RetryLater, ShelfstreamError
 from streams.agents.catalogue import CatalogueFollower
+from streams.agents.model_report import NO_MODELS
 from streams.agents.roster import AGENTS, Agents, make_agents
 from streams.app import LaneApp, build_app, leave
 from streams.clients import consumer_options
@@ -81,6 +82,8 @@ class Surroundings(Service):
             log.info("status page", url=f"http://{settings.http_host}:{port}/")
         if self._follower is not None:
             self.add_future(self._follower.run())
+        if self._agents.follow is not None:
+            self.add_future(self._agents.follow())
         self.add_future(self._tick())
 
     async def on_stop(self) -> None:
@@ -116,9 +119,8 @@ class Surroundings(Service):
 
     def _watch(self) -> None:
         self._monitor.watch_dead_letters(self._app.factory.dead_letters)
-        if (inference := self._agents.inference) is not None:
-            self._monitor.watch_cache(*inference.cache_requests)
-            self._monitor.watch_model_restarts(inference.restarts)
+        if self._agents.models is not None:
+            self._monitor.watch_models(self._agents.models())
         consumer: LaneConsumer | None = self._app.consumer if self._app.started else None
         if consumer is None:
             return
@@ -151,19 +153,16 @@ def run_worker(settings: Settings, announce: Callable[[str], Any] = lambda line:
     with Slot(settings.data_dir) as slot:
         worker_id = f"{socket.gethostname()}-{slot.number}"
         configure_logs(settings.log_format, settings.log_level, worker_id=worker_id)
-        curation = agents.inference.curation if agents.inference is not None else None
         status = WorkerStatus(
             worker_id=worker_id,
             version=version("shelfstream"),
             agents=settings.agents,
-            model_version=curation.model_version if curation else "",
-            taxonomy_version=curation.taxonomy_version if curation else "",
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        metrics = Metrics()
-        metrics.versions.labels(status.version, status.model_version, status.taxonomy_version).set(1)
+        monitor = Monitor(status, Metrics())
+        monitor.watch_models(agents.models() if agents.models is not None else NO_MODELS)
         announce(f"worker {worker_id} runs {', '.join(settings.agents)} on {settings.bootstrap_servers}")
-        _run(settings, agents, slot, Monitor(status, metrics))
+        _run(settings, agents, slot, monitor)
 
 
 def _verify_topics(settings: Settings) -> None:

@@ -133,7 +133,7 @@ class EnrichProcessor:
         product, enriched, review = judgement.product_id, judgement.enriched, judgement.review
         if enriched is None:
             table.put(product.encode(), None)
-            return [self._make.tombstone(PRODUCT_ENRICHED, product, record)]
+            return [self._make.record(PRODUCT_ENRICHED, product, None, record, judgement.model_version)]
         row = table.get(product.encode())
         known = _known(row) if row is not None and _PERSON in row else None
         if known is not None and known.decision.outcome is DecisionOutcome.PERSON:

@@ -9,9 +9,17 @@ from typing import TypeGuard
 
 from models.enricher import Enricher, Enrichment
 from schemas.codec import decode_product_created, encode
-from schemas.errors import InvalidEvent
+from schemas.errors import InvalidEvent, StopWorker
 from schemas.events import Change, ProductCreated, Source
 from streams.agents.judgement import Judgement, Listing, ModelChoice, Refusal
+
+_WARM_UP = (
+    "Warm woollen socks",
+    "Nike Men's Running Shoes Blue Size 10",
+    "纯棉男士蓝色衬衫",
+    "B08-XK2 / 4417",
+    "",
+)
 
 
 def load_enricher(choice: ModelChoice) -> Enricher:
@@ -30,8 +38,11 @@ def load_enricher(choice: ModelChoice) -> Enricher:
         encoder=_path(choice.encoder),
         hardware=choice.hardware,
     )
-    # The first batch would wait for buffers and threads.
-    enricher.enrich([ProductCreated(product_id="0", title="Warm woollen socks")])
+    # The first batch would wait for buffers and threads; and what cannot judge these should judge none.
+    try:
+        enricher.enrich([ProductCreated(product_id="0", title=title) for title in _WARM_UP])
+    except Exception as error:
+        raise StopWorker(f"{enricher.model_version} loads, but cannot judge: {error!r}.") from error
     return enricher
 
 

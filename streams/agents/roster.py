@@ -1,15 +1,18 @@
 """The agents that a worker may run, made from settings."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.behavior_parameters import BehaviorParameters
 from models.next_behavior import shipped_next_behavior
+from schemas.errors import StopWorker
 from streams.agents.affinity import AffinityProcessor, affinities_table
 from streams.agents.burial import Burial
 from streams.agents.catalogue import Catalogue
+from streams.agents.model_report import ModelReport
 from streams.agents.sessions import SessionsProcessor, shoppers_table
 from streams.lanes.records import Processor
 from streams.lanes.tables import TableSpec
@@ -28,14 +31,16 @@ AGENTS = ("enrich", "sessions", "affinity")
 class Agents:
     """The processors of a worker, the tables of each, and what they share.
 
-    `catalogue` is None unless some agent reads it, `inference` unless this worker enriches. `close` ends what
-    runs beside the event loop.
+    `catalogue` is None unless some agent reads it, `models` (what judges now) unless this worker enriches,
+    `follow` (to be awaited while it works) unless its models are a registry's. `close` ends what runs beside
+    the event loop.
     """
 
     processors: list[Processor] = field(default_factory=list)
     tables: dict[str, Sequence[TableSpec[Any]]] = field(default_factory=dict)
     catalogue: Catalogue | None = None
-    inference: "Inference | None" = None
+    models: Callable[[], ModelReport] | None = None
+    follow: Callable[[], Awaitable[None]] | None = None
     close: Callable[[], None] = lambda: None
 
 
@@ -85,16 +90,41 @@ def _add_enrich(agents: Agents, settings: Settings, burial: Burial) -> None:
     # Imported only here: a worker without this agent needs neither the model nor its runtime in memory.
     from streams.agents.enrich import EnrichProcessor, products_table
 
-    inference = _inference_of(settings)
+    inference = _inference(agents, settings)
     products = products_table()
     agents.processors.append(EnrichProcessor(products, settings.partitions, inference, burial))
     agents.tables["enrich"] = [products]
-    agents.inference = inference
     agents.close = inference.close
 
 
-def _inference_of(settings: Settings) -> "Inference":
-    choice = _choice_of(settings)
+def _inference(agents: Agents, settings: Settings) -> "Inference":
+    """What runs the settings' model, or those that a registry's deployment names."""
+    from models.registry import Registry
+    from streams.agents.deployment_follower import DeploymentFollower
+    from streams.agents.serving import ServingInference
+
+    if settings.model_registry is None:
+        inference = ServingInference(_loaded(settings, settings.model_path))
+        agents.models = inference.report
+        return inference
+    if not settings.model_registry.is_dir():
+        raise StopWorker(
+            f"There is no model registry {settings.model_registry}: correct SHELFSTREAM_MODEL_REGISTRY, "
+            "or begin one with `shelfstream models add`."
+        )
+    registry = Registry(settings.model_registry)
+
+    def load(version: str | None) -> "Inference":
+        return _loaded(settings, settings.model_path if version is None else registry.artifact(version).path)
+
+    follower = DeploymentFollower(registry, load, time.monotonic())
+    agents.models, agents.follow = follower.report, follower.run
+    return follower.inference
+
+
+def _loaded(settings: Settings, path: Path | None) -> "Inference":
+    """A model's folder, loaded where and how the settings say."""
+    choice = _choice_of(settings, path)
     if settings.inference == "process":
         from streams.agents.inference_process import InferenceProcess
 
@@ -105,7 +135,7 @@ def _inference_of(settings: Settings) -> "Inference":
     return InferenceThread(Judge(load_enricher(choice)))
 
 
-def _choice_of(settings: Settings) -> "ModelChoice":
+def _choice_of(settings: Settings, path: Path | None) -> "ModelChoice":
     from models.encoder_device import Hardware
     from streams.agents.judgement import ModelChoice
 
@@ -113,7 +143,7 @@ def _choice_of(settings: Settings) -> "ModelChoice":
         return None if path is None else str(path)
 
     return ModelChoice(
-        path=text(settings.model_path),
+        path=text(path),
         threads=settings.inference_threads,
         threshold=settings.confidence_threshold,
         cascade=settings.cascade,

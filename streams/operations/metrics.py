@@ -47,6 +47,7 @@ class Metrics:
         self._flow()
         self._batches()
         self._decisions()
+        self._models()
         self._trouble()
         self._state()
 
@@ -98,6 +99,30 @@ class Metrics:
         )
         self.versions = self._gauge(
             "versions", "always 1; the labels say what runs", "version", "model_version", "taxonomy_version"
+        )
+
+    def _models(self) -> None:
+        self.canary_share = self._gauge(
+            "canary_share", "share of the products for which a candidate model publishes", "model_version"
+        )
+        self.model_swaps = self._counter(
+            "model_swaps", "times that a worker took over another model, to serve or to be tried"
+        )
+        self.model_failures = self._counter(
+            "model_failures", "times that a deployed model or deployment could not be used"
+        )
+        self.model_trouble = self._gauge(
+            "model_trouble", "1 while other models run than those that are deployed, else 0"
+        )
+        self.shadow_listings = self._counter(
+            "shadow_listings",
+            "listings for a candidate in the shadow, by result: compared, dropped",
+            "result",
+        )
+        self.shadow_differences = self._counter(
+            "shadow_differences",
+            "compared listings that differ, by aspect: level1, category, outcome",
+            "aspect",
         )
 
     def _trouble(self) -> None:

@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 import structlog
+from prometheus_client import Counter as Total
 
 from schemas.dead_letter import REASON
+from streams.agents.model_report import ModelReport
 from streams.lanes.backoff import TokenBucket
 from streams.lanes.lane import Lane
 from streams.lanes.lane_parts import BatchReport, LaneState, Observer
@@ -32,8 +34,7 @@ class Monitor(Observer):
     def __init__(self, status: WorkerStatus, metrics: Metrics) -> None:
         self.status = status
         self.metrics = metrics
-        self._cache: dict[str, int] = {}
-        self._model_restarts = 0
+        self._told: dict[Total, int] = {}
 
     def assigned(self) -> None:
         """The worker is a member of its group, whether it got partitions or not."""
@@ -108,16 +109,25 @@ class Monitor(Observer):
         self.metrics.dead_letter_budget.set(left)
         self.status.dead_letter_ceiling = left <= 0
 
-    def watch_cache(self, hits: int, misses: int) -> None:
-        """Count the enricher's cache requests since the last look; both totals only grow."""
-        for result, total in (("hit", hits), ("miss", misses)):
-            self.metrics.cache_requests.labels(result).inc(total - self._cache.get(result, 0))
-            self._cache[result] = total
-
-    def watch_model_restarts(self, total: int) -> None:
-        """Count the restarts of the model's process since the last look."""
-        self.metrics.model_restarts.inc(total - self._model_restarts)
-        self._model_restarts = total
+    def watch_models(self, report: ModelReport) -> None:
+        """Show what judges; count what came since the last look."""
+        metrics, shadowed = self.metrics, report.shadowed
+        self.status.judged_by(report)
+        metrics.versions.clear()
+        metrics.versions.labels(self.status.version, report.model_version, report.taxonomy_version).set(1)
+        metrics.canary_share.clear()
+        if report.candidate_version:
+            metrics.canary_share.labels(report.candidate_version).set(report.canary_share)
+        metrics.model_trouble.set(report.trouble is not None)
+        self._grown(metrics.model_swaps, report.swaps)
+        self._grown(metrics.model_failures, report.failures)
+        self._grown(metrics.model_restarts, report.restarts)
+        self._grown(metrics.cache_requests.labels("hit"), report.cache_hits)
+        self._grown(metrics.cache_requests.labels("miss"), report.cache_misses)
+        self._grown(metrics.shadow_listings.labels("compared"), shadowed.compared)
+        self._grown(metrics.shadow_listings.labels("dropped"), shadowed.dropped)
+        for aspect, count in shadowed.differing.items():
+            self._grown(metrics.shadow_differences.labels(aspect), count)
 
     def watch_state(self, lane: Lane) -> None:
         """Show how large the lane's tables are."""
@@ -131,6 +141,11 @@ class Monitor(Observer):
         self._status_of(lane).lag = sum(known.values()) if known else None
         for at, lag in known.items():
             self.metrics.consumer_lag.labels(at.topic, str(at.partition)).set(lag)
+
+    def _grown(self, counter: Total, total: int) -> None:
+        """Count what was added to a total that only grows."""
+        counter.inc(total - self._told.get(counter, 0))
+        self._told[counter] = total
 
     def _status_of(self, lane: Lane) -> LaneStatus:
         return self.status.lane(lane.processor.name, lane.processor.topics[-1], lane.partition)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from streams.agents.model_report import ModelReport
 from streams.lanes.lane_parts import LaneState
 
 
@@ -88,6 +89,10 @@ class WorkerStatus:
     agents: tuple[str, ...] = ()
     model_version: str = ""
     taxonomy_version: str = ""
+    candidate_version: str = ""
+    canary_share: float = 0.0
+    shadow: dict[str, int] | None = None
+    model_trouble: str | None = None
     started_at: str = ""
     joined: bool = False
     stopping: bool = False
@@ -101,6 +106,19 @@ class WorkerStatus:
         """The status of a lane; made at its first use."""
         lane = LaneStatus(agent, topic, partition)
         return self.lanes.setdefault(lane.name, lane)
+
+    def judged_by(self, report: ModelReport) -> None:
+        """What judges now."""
+        self.model_version = report.model_version
+        self.taxonomy_version = report.taxonomy_version
+        self.candidate_version = report.candidate_version
+        self.canary_share = report.canary_share
+        self.shadow = None if report.shadow is None else report.shadow.as_dict()
+        self.model_trouble = report.trouble
+
+    def warnings(self) -> list[str]:
+        """What somebody should look at although the worker does its work."""
+        return [] if self.model_trouble is None else [self.model_trouble]
 
     def unready(self, now: float) -> list[str]:
         """Why the worker does not do its work; empty when it is ready. `now` in monotonic seconds."""
@@ -127,4 +145,9 @@ class WorkerStatus:
             shown = {name: value for name, value in vars(lane).items() if not isinstance(value, Rate)}
             lanes.append(shown | {"rate": round(lane.rate.per_second(now), 1)})
         own = {name: value for name, value in vars(self).items() if name != "lanes"}
-        return own | {"ready": not self.unready(now), "reasons": self.unready(now), "lanes": lanes}
+        return own | {
+            "ready": not self.unready(now),
+            "reasons": self.unready(now),
+            "warnings": self.warnings(),
+            "lanes": lanes,
+        }

@@ -14,7 +14,7 @@ _PAGE = Template(
 body { margin: 1.5rem auto; max-width: 75rem; padding: 0 1rem; }
 h1 { font-size: 1.3rem; } h2 { font-size: 1rem; margin-top: 1.6rem; }
 .ready, .running { color: #18794e; } .unready, .fenced, .backoff, .error { color: #cd2b31; }
-.opening, .restoring, .paused { color: #ad5700; } .closed { opacity: .6; }
+.opening, .restoring, .paused, .warning { color: #ad5700; } .closed { opacity: .6; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0;
   border-bottom: 1px solid #8884; }
@@ -23,7 +23,7 @@ dl { display: grid; grid-template-columns: max-content 1fr;
   gap: .1rem 1rem; } dt { opacity: .7; } dd { margin: 0; }
 </style></head><body>
 <h1>shelfstream <span class="$class">$word</span></h1>
-$reasons
+$reasons$warnings
 <dl>$facts</dl>
 <h2>Lanes</h2>$lanes
 <h2>Dead letters of this worker</h2>$dead_letters
@@ -39,17 +39,34 @@ def render(status: dict[str, Any]) -> str:
     """The page of `status`, which is what `WorkerStatus.as_json` returns."""
     ready = status["ready"]
     reasons = "".join(f"<li>{_text(reason)}</li>" for reason in status["reasons"])
-    facts = "".join(f"<dt>{name.replace('_', ' ')}</dt><dd>{_text(status[name])}</dd>" for name in _FACTS)
+    warnings = "".join(f"<li>{_text(warning)}</li>" for warning in status["warnings"])
+    facts = "".join(
+        f"<dt>{name.replace('_', ' ')}</dt><dd>{_text(value)}</dd>"
+        for name, value in [*((name, status[name]) for name in _FACTS), *_trial(status)]
+    )
     return _PAGE.substitute(
         refresh=REFRESH_S,
         title="shelfstream: " + ("ready" if ready else "not ready"),
         word="ready" if ready else "not ready",
         **{"class": "ready" if ready else "unready"},
         reasons=f'<ul class="error">{reasons}</ul>' if reasons else "",
+        warnings=f'<ul class="warning">{warnings}</ul>' if warnings else "",
         facts=facts,
         lanes=_lanes(status["lanes"]),
         dead_letters=_dead_letters(status["dead_letters"]),
     )
+
+
+def _trial(status: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is to be said of a candidate model, if there is one."""
+    version, share, shadow = status["candidate_version"], status["canary_share"], status["shadow"]
+    facts = []
+    if share:
+        facts.append(("canary", f"{version} for {share:.1%} of the products"))
+    if shadow is not None:
+        counts = ", ".join(f"{name} {count:,}" for name, count in shadow.items())
+        facts.append(("shadow", f"{version}: {counts}"))
+    return facts
 
 
 def _lanes(lanes: list[dict[str, Any]]) -> str:

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from schemas.errors import InvalidEvent, RetryLater
 from streams.agents.burial import Burial
+from streams.agents.model_report import ModelReport, ShadowCounts
 from streams.lanes.backoff import TokenBucket
 from streams.lanes.lane import Lane
 from streams.lanes.lane_parts import BatchReport, LaneState
@@ -191,19 +192,62 @@ def test_a_spent_dead_letter_budget_makes_the_worker_unready(monitor: Monitor) -
     assert value(monitor, "dead_letter_budget_records") == pytest.approx(-5, abs=0.1)
 
 
-def test_cache_requests_are_counted_once(monitor: Monitor) -> None:
-    """The enricher tells totals, and Prometheus gets what was added."""
-    monitor.watch_cache(10, 3)
-    monitor.watch_cache(10, 3)
-    monitor.watch_cache(12, 4)
+def models(**more: Any) -> ModelReport:
+    return ModelReport(model_version="m", taxonomy_version="t", **more)
+
+
+def test_what_models_did_is_counted_once(monitor: Monitor) -> None:
+    """The report tells totals, and Prometheus gets what was added."""
+    for hits, misses, compared in ((10, 3, 0), (10, 3, 0), (12, 4, 7)):
+        differing = {"level1": 0, "category": compared // 2, "outcome": compared}
+        shadowed = ShadowCounts(compared, hits, differing)
+        monitor.watch_models(
+            models(
+                cache_hits=hits,
+                cache_misses=misses,
+                shadowed=shadowed,
+                swaps=misses,
+                failures=hits,
+                restarts=misses,
+            )
+        )
     assert value(monitor, "cache_requests_total", result="hit") == 12
     assert value(monitor, "cache_requests_total", result="miss") == 4
+    assert value(monitor, "shadow_listings_total", result="compared") == 7
+    assert value(monitor, "shadow_listings_total", result="dropped") == 12
+    assert value(monitor, "shadow_differences_total", aspect="level1") == 0
+    assert value(monitor, "shadow_differences_total", aspect="category") == 3
+    assert value(monitor, "shadow_differences_total", aspect="outcome") == 7
+    assert value(monitor, "model_swaps_total") == 4
+    assert value(monitor, "model_failures_total") == 12
+    assert value(monitor, "model_restarts_total") == 4
 
 
-def test_restarts_of_the_model_are_counted_once(monitor: Monitor) -> None:
-    for total in (1, 1, 3):
-        monitor.watch_model_restarts(total)
-    assert value(monitor, "model_restarts_total") == 3
+def test_what_judges_is_shown_and_what_no_longer_does_is_not(monitor: Monitor) -> None:
+    version = {"version": "", "taxonomy_version": "t"}
+    monitor.watch_models(models(candidate_version="n", canary_share=0.05, shadow=ShadowCounts()))
+    assert value(monitor, "versions", model_version="m", **version) == 1
+    assert value(monitor, "canary_share", model_version="n") == 0.05
+    assert (monitor.status.model_version, monitor.status.candidate_version) == ("m", "n")
+    assert monitor.status.shadow == {"compared": 0, "dropped": 0}
+    monitor.watch_models(ModelReport(model_version="n", taxonomy_version="t"))
+    assert value(monitor, "versions", model_version="m", **version) is None
+    assert value(monitor, "versions", model_version="n", **version) == 1
+    assert value(monitor, "canary_share", model_version="n") is None
+    shown = monitor.status.as_json(0.0)
+    assert (shown["candidate_version"], shown["shadow"]) == ("", None)
+
+
+def test_a_model_that_is_not_in_service_is_a_warning_and_no_reason_to_be_unready(monitor: Monitor) -> None:
+    monitor.assigned()
+    monitor.watch_models(models(trouble="n is deployed, but not in service: torn"))
+    assert value(monitor, "model_trouble") == 1
+    assert monitor.status.unready(0.0) == []
+    assert monitor.status.warnings() == ["n is deployed, but not in service: torn"]
+    assert monitor.status.as_json(0.0)["warnings"] == monitor.status.warnings()
+    monitor.watch_models(models())
+    assert value(monitor, "model_trouble") == 0
+    assert monitor.status.warnings() == []
 
 
 def test_the_size_of_a_lanes_tables_is_shown(monitor: Monitor) -> None:

@@ -130,6 +130,16 @@ async def test_an_unready_worker_lives_and_says_why_it_is_not_ready(
     assert (await client.get("/live")).status == 200
 
 
+async def test_a_warning_is_told_and_leaves_the_worker_ready(
+    status: WorkerStatus, client: TestClient[Request, Application]
+) -> None:
+    status.model_trouble = "student-2 is deployed, but not in service: torn"
+    answer = await client.get("/ready")
+    assert answer.status == 200
+    assert json.loads(await answer.text())["warnings"] == [status.model_trouble]
+    assert status.model_trouble in await (await client.get("/")).text()
+
+
 async def test_a_worker_that_failed_for_good_is_not_alive(
     status: WorkerStatus, client: TestClient[Request, Application]
 ) -> None:

@@ -1,0 +1,65 @@
+"""Models that say what they are told to, for tests of who judges what."""
+
+import asyncio
+import json
+import weakref
+from collections.abc import Sequence
+from typing import ClassVar
+
+from models.curator import Curator
+from models.taxonomy import Taxonomy
+from streams.agents.judgement import Judgement, Listing, Refusal
+
+
+class FakeInference:
+    """Puts everything where it was told to.
+
+    Args:
+        version: What it calls itself.
+        path: Where it puts everything.
+        breaks_at: A title at which it raises something.
+
+    Attributes:
+        may: Judges wait until it is set, as it is at first.
+        closed: Whether nobody needs it any more.
+    """
+
+    alive: ClassVar["weakref.WeakSet[FakeInference]"] = weakref.WeakSet()
+
+    def __init__(self, version: str, path: str = "A > B", breaks_at: str | None = None) -> None:
+        self.curation = Curator(version, Taxonomy("t", {1: ("A",)}, {}))
+        self.cache_requests = (0, 0)
+        self.restarts = 0
+        self.may = asyncio.Event()
+        self.may.set()
+        self.closed = False
+        self._path = path
+        self._breaks_at = breaks_at
+        self.alive.add(self)
+
+    async def judge(self, listings: Sequence[Listing]) -> list[Judgement | Refusal]:
+        """As `Inference.judge`."""
+        await self.may.wait()
+        await asyncio.sleep(0)
+        assert not self.closed
+        if any(json.loads(each.value or b"{}")["title"] == self._breaks_at for each in listings):
+            raise ValueError(f"{self.curation.model_version} breaks")
+        self.cache_requests = (self.cache_requests[0], self.cache_requests[1] + len(listings))
+        enriched = json.dumps({"category": {"path": self._path}, "decision": {"outcome": "model"}}).encode()
+        version = self.curation.model_version
+        return [Judgement((each.key or b"").decode(), enriched, None, version) for each in listings]
+
+    def close(self) -> None:
+        """As `Inference.close`."""
+        self.closed = True
+        self.alive.discard(self)
+
+
+def listings(count: int, title: str = "a title") -> list[Listing]:
+    """As many products, p0 the first."""
+    return [
+        Listing(
+            json.dumps({"product_id": f"p{number}", "title": title}).encode(), b"p%d" % number, "t", 0, number
+        )
+        for number in range(count)
+    ]
