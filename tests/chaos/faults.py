@@ -149,10 +149,9 @@ def _without_worker(fleet: Fleet, dice: random.Random, damage: Callable[[], None
 
 
 def _renew_model(fleet: Fleet, dice: random.Random) -> float:
+    """Another model takes over while workers work, in all that live and in those that come."""
     since = time.monotonic()
     fleet.renew_model()
-    for worker in list(fleet.workers):
-        fleet.stop(worker)
     return since
 
 

@@ -22,7 +22,7 @@ class Fleet:
         launch: starts one more worker.
         size: how many the supervisor keeps alive.
         session_timeout_s: after which their group counts a silent one as dead.
-        renew_model: makes workers that start from now on use another model.
+        renew_model: lets another model serve.
         sweep_poison: feeds a block with poison in every position of a batch.
 
     Attributes:

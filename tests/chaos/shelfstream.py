@@ -2,7 +2,6 @@
 
 import itertools
 import random
-import shutil
 from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
@@ -12,9 +11,9 @@ from typing import Any
 import msgspec
 from confluent_kafka import KafkaException, Message
 
-from models.artifact import Artifact, write_manifest
+from models.artifact import SHIPPED
 from models.behavior_parameters import BehaviorParameters
-from models.taxonomy import Taxonomy
+from models.registry import Registry
 from schemas.codec import decode_user_behavior
 from schemas.envelope import output_id
 from schemas.events import Source, UserBehavior
@@ -27,6 +26,7 @@ from tests.chaos.inputs import Input, behaviour, broken_listing, listings
 from tests.chaos.tail import Committed
 from tests.support.deployment import PARTITIONS, SESSION_TIMEOUT_S, Deployment
 from tests.support.kafka import StartableKafka
+from tests.support.model_folders import recalibrated
 from tests.support.oracle import wrong_affinities, wrong_shoppers
 
 BATCH = 100
@@ -40,6 +40,7 @@ class _Origin(msgspec.Struct):
     """What is read of an enriched product."""
 
     source: Source
+    model_version: str
 
 
 _ORIGIN = msgspec.json.Decoder(_Origin)
@@ -55,6 +56,9 @@ class Shelfstream:
         listings_per_s: listings fed.
         behaviour_per_s: behaviour events fed.
         poison_share: of both.
+
+    Attributes:
+        judges: the versions of the models that judged what was read.
     """
 
     name = "shelfstream"
@@ -79,8 +83,15 @@ class Shelfstream:
             transaction_timeout_s=10,
             retry_backoff_max_s=5,
             dead_letter_burst=1_000_000,
+            model_registry=folder / "registry",
         ).__enter__()
-        self._models = itertools.cycle([recalibrated(folder / "other-model"), None])
+        self._registry = Registry(folder / "registry")
+        shipped, other = (
+            self._registry.add(each) for each in (SHIPPED, recalibrated(folder / "other-model"))
+        )
+        self._registry.promote(shipped)
+        self._models = itertools.cycle([other, shipped])
+        self.judges: set[str] = set()
         self._sweep = listings(seed + 2, 0.0)
         self._swept: deque[Input] = deque()
         self.fleet = Fleet(
@@ -119,8 +130,9 @@ class Shelfstream:
 
     def mark_of(self, message: Message) -> Hashable:
         """Where the listing lies that was enriched."""
-        source = _ORIGIN.decode(message.value() or b"").source
-        return source.partition, source.offset
+        origin = _ORIGIN.decode(message.value() or b"")
+        self.judges.add(origin.model_version)
+        return origin.source.partition, origin.source.offset
 
     def settled(self, receipts: Sequence[Receipt]) -> bool:
         """Whether no input waits, in topics or in lanes."""
@@ -186,10 +198,7 @@ class Shelfstream:
             yield record
 
     def _renew_model(self) -> None:
-        path = next(self._models)
-        self._deployment.environment.pop("SHELFSTREAM_MODEL_PATH", None)
-        if path is not None:
-            self._deployment.environment["SHELFSTREAM_MODEL_PATH"] = str(path)
+        self._registry.promote(next(self._models))
 
 
 def poison_sweep(inputs: Iterator[Input]) -> list[Input]:
@@ -204,15 +213,6 @@ def poison_sweep(inputs: Iterator[Input]) -> list[Input]:
             else:
                 block.append(first)
     return block
-
-
-def recalibrated(path: Path) -> Path:
-    """A model of another version: the shipped one with another temperature."""
-    shipped = Artifact.load(None, Taxonomy.google())
-    shutil.copytree(shipped.path, path)
-    manifest = msgspec.structs.replace(shipped.manifest, temperature=shipped.manifest.temperature * 1.1)
-    write_manifest(path, manifest, sorted(manifest.files))
-    return path
 
 
 def _behaviour_of(receipts: Sequence[Receipt]) -> list[UserBehavior]:

@@ -34,4 +34,5 @@ def test_whatever_happens_a_reader_sees_each_event_once(
     assert result.faults[Fault.KILL] == 5
     assert min(result.faults.values()) == 1
     assert result.clean, happened
+    assert len(system.judges) == 2, happened
     assert all(struck.recovery_s is not None for struck in result.struck), happened
