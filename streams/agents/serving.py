@@ -63,6 +63,7 @@ class ServingInference:
         self.failed: tuple[Inference, Exception] | None = None
         self._shadow = Shadow()
         self._comparisons: set[asyncio.Task[None]] = set()
+        self._leaving: list[Inference] = []
         self._retired_hits = self._retired_misses = self._retired_restarts = 0
         self._holders: Counter[Inference] = Counter()
         self._released = asyncio.Event()
@@ -76,14 +77,14 @@ class ServingInference:
     def cache_requests(self) -> tuple[int, int]:
         """As `Inference.cache_requests`: of all models since the start."""
         hits, misses = self._retired_hits, self._retired_misses
-        for each in self.serving.loaded:
+        for each in (*self.serving.loaded, *self._leaving):
             hits, misses = hits + each.cache_requests[0], misses + each.cache_requests[1]
         return hits, misses
 
     @property
     def restarts(self) -> int:
         """As `Inference.restarts`: of all models since the start."""
-        return self._retired_restarts + sum(each.restarts for each in self.serving.loaded)
+        return self._retired_restarts + sum(each.restarts for each in (*self.serving.loaded, *self._leaving))
 
     async def judge(self, listings: Sequence[Listing]) -> Found:
         """As `Inference.judge`. What a candidate cannot judge, the model that serves does."""
@@ -100,11 +101,12 @@ class ServingInference:
 
         Returns once those that are needed no more are closed: no batch holds them then.
         """
-        before, self.serving = self.serving, serving
+        leaving = [each for each in self.serving.loaded if each not in serving.loaded]
+        self._leaving += leaving
+        self.serving = serving
         self._shadow.begin(serving.candidate if serving.shadow else None)
-        for each in before.loaded:
-            if each not in serving.loaded:
-                await self._retire(each)
+        for each in leaving:
+            await self._retire(each)
 
     def report(self) -> ModelReport:
         """The models in service and what they did."""
@@ -126,7 +128,7 @@ class ServingInference:
         """As `Inference.close`."""
         for comparison in self._comparisons:
             comparison.cancel()
-        for each in self.serving.loaded:
+        for each in (*self.serving.loaded, *self._leaving):
             each.close()
 
     async def _split(self, listings: Sequence[Listing], chosen: set[int], serving: Serving) -> Found:
@@ -182,6 +184,7 @@ class ServingInference:
         except TimeoutError:
             # Its batches are read again, by whoever serves then.
             log.warning("a model is closed at work", model=inference.curation.model_version)
+        self._leaving.remove(inference)
         hits, misses = inference.cache_requests
         self._retired_hits += hits
         self._retired_misses += misses

@@ -91,6 +91,7 @@ async def test_a_batch_is_judged_by_the_models_that_it_began_with(
 ) -> None:
     """And the old one is closed once no batch holds it, no sooner."""
     inference = ServingInference(old)
+    await judges(inference, LISTINGS)
     old.may.clear()
     batch = asyncio.create_task(judges(inference, LISTINGS))
     await asyncio.sleep(0)
@@ -99,10 +100,13 @@ async def test_a_batch_is_judged_by_the_models_that_it_began_with(
     assert set((await judges(inference, LISTINGS)).values()) == {"new"}
     assert not old.closed
     assert not swap.done()
+    assert inference.cache_requests == (0, 800)
     old.may.set()
     assert set((await batch).values()) == {"old"}
     await swap
-    assert old.closed
+    assert inference.cache_requests == (0, 1_200)
+    closed: bool = vars(old)["closed"]
+    assert closed
 
 
 async def test_a_model_that_does_not_come_to_an_end_is_closed_all_the_same(
@@ -244,11 +248,15 @@ def test_judgements_differ_in_department_category_and_outcome(
 
 
 async def test_closing_closes_all_models_and_ends_comparisons(old: FakeInference, new: FakeInference) -> None:
+    """Also one that a batch still holds."""
     inference = ServingInference(old)
     await inference.replace(Serving(old, new, shadow=True))
     new.may.clear()
     await judges(inference, LISTINGS)
-    inference.close()
+    newest = FakeInference("newest")
+    swap = asyncio.create_task(inference.replace(Serving(newest)))
     await asyncio.sleep(0)
-    assert (old.closed, new.closed) == (True, True)
+    inference.close()
+    await swap
+    assert (old.closed, new.closed, newest.closed) == (True, True, True)
     assert inference.failed is None
