@@ -49,6 +49,8 @@ def models() -> None:
 @with_registry
 def list_models(registry: Registry, as_json: bool) -> None:
     """List all models, the oldest first: what each does now, how well it did, and whether it is sound."""
+    if not registry.folder.is_dir():
+        raise StopWorker(f"There is no registry {registry.folder}: begin it with `shelfstream models add`.")
     deployment = registry.deployment()
     rows = [_row(registry, deployment, version) for version in registry.versions()]
     if as_json:

@@ -100,6 +100,15 @@ def test_without_a_registry_the_commands_say_what_to_set(monkeypatch: pytest.Mon
     assert "SHELFSTREAM_MODEL_REGISTRY" in result.output
 
 
+def test_a_registry_that_is_not_there_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    """A slip in its name must not look like a deployment that was lost."""
+    for arguments in (["list"], ["rollback"], ["promote", "student-1-00000000"]):
+        result = CliRunner().invoke(main, ["models", *arguments, "--registry", str(tmp_path / "registyr")])
+        assert result.exit_code == 1
+        assert "There is no registry" in result.output
+    assert not (tmp_path / "registyr").exists()
+
+
 def test_the_setting_names_the_registry(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELFSTREAM_MODEL_REGISTRY", str(shell.registry.folder))
     result = CliRunner().invoke(main, ["models", "list"])
