@@ -112,7 +112,7 @@ def _inference(agents: Agents, settings: Settings) -> "Inference":
             f"There is no model registry {settings.model_registry}: correct SHELFSTREAM_MODEL_REGISTRY, "
             "or begin one with `shelfstream models add`."
         )
-    registry = Registry(settings.model_registry)
+    registry = Registry(settings.model_registry, _choice_of(settings, None).tree())
 
     def load(version: str | None) -> "Inference":
         return _loaded(settings, settings.model_path if version is None else registry.artifact(version).path)

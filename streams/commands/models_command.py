@@ -11,6 +11,7 @@ import click
 from models.artifact import Manifest
 from models.deployment import Deployment
 from models.registry import Registry
+from models.taxonomy import Taxonomy
 from schemas.errors import StopWorker
 from streams.commands.listing import listing, show
 from streams.options import with_settings
@@ -34,7 +35,8 @@ def with_registry(command: Callable[..., None]) -> Callable[..., None]:
         folder = at or settings.model_registry
         if folder is None:
             raise click.UsageError("name the registry: set SHELFSTREAM_MODEL_REGISTRY, or give --registry")
-        command(registry=Registry(folder), **kwargs)
+        tree = None if settings.taxonomy is None else Taxonomy.load(settings.taxonomy)
+        command(registry=Registry(folder, tree), **kwargs)
 
     return run
 
