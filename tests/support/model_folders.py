@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from models.artifact import Artifact, Manifest, write_manifest
+from models.artifact import Artifact, Manifest, Tensor, write_manifest
 from models.taxonomy import Taxonomy
 
 TREE = Taxonomy("tiny-1", {1: ("Wear",), 2: ("Wear", "Shoes"), 3: ("Food",)}, {})
@@ -16,7 +16,7 @@ def tiny_model(folder: Path, number: int, taxonomy: Taxonomy = TREE) -> str:
     """Write a model that verifies and that no runtime would take; returns its version."""
     folder.mkdir(parents=True)
     for name in FILES:
-        (folder / name).write_text(f"{name} of model {number}\n")
+        (folder / name).write_text(f"{name} of model {number}\n" + " " * 4 * len(taxonomy))
     manifest = Manifest(
         format=1,
         model_version="",
@@ -29,7 +29,16 @@ def tiny_model(folder: Path, number: int, taxonomy: Taxonomy = TREE) -> str:
         thresholds=[0.9],
         brand_precision=0.9,
         files={},
-        tensors=[],
+        tensors=[
+            Tensor(name=name, dtype="int8", shape=shape, offset=0)
+            for name, shape in (
+                ("table", [2, 1]),
+                ("scales", [2]),
+                ("weights", [1, len(taxonomy)]),
+                ("bias", [len(taxonomy)]),
+                ("hashes", [1]),
+            )
+        ],
         training_data=[],
         measurements=[],
         command="",
