@@ -3,7 +3,7 @@
 import csv
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -14,6 +14,8 @@ from models.text import clean
 from schemas.errors import StopWorker
 
 SHOPS = ("flipkart", "fashion_styles", "instacart", "openbg")
+Corrections = Mapping[tuple[str, str], int]
+"""Labels that a person put right: a category's index by shop and cleaned title."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +54,21 @@ def shops_of(data: Path, taxonomy: Taxonomy) -> tuple[str, ...]:
     return (*known, *sorted(mapped.difference(SHOPS))) or SHOPS
 
 
-def read_shops(data: Path, taxonomy: Taxonomy, shops: Iterable[str] = SHOPS) -> list[Example]:
+def read_shops(
+    data: Path, taxonomy: Taxonomy, shops: Iterable[str] = SHOPS, corrections: Corrections | None = None
+) -> list[Example]:
     """All labelled titles of the shops, each normalized title of a shop once, with the labels mapped.
 
     Args:
         data: The folder with `products/` and `mappings/`.
         taxonomy: The tree that the mappings point into.
         shops: Names of data sets.
+        corrections: Labels that win over those of the shops.
 
     Raises:
         StopWorker: A file is missing; says which.
     """
-    return [example for shop in shops for example in _read_shop(data, shop, taxonomy)]
+    return [example for shop in shops for example in _read_shop(data, shop, taxonomy, corrections or {})]
 
 
 def split_of(text: str) -> str:
@@ -96,15 +101,27 @@ def category_examples(taxonomy: Taxonomy, weight: float) -> list[Example]:
     return examples
 
 
-def _read_shop(data: Path, shop: str, taxonomy: Taxonomy) -> Iterator[Example]:
+def labelled_rows(data: Path, shop: str, taxonomy: Taxonomy) -> Iterator[tuple[str, int, str]]:
+    """Each row of a shop that has a text and a mapped label: cleaned title, category's index, attributes.
+
+    Raises:
+        StopWorker: A file is missing; says which.
+    """
     mapping = _mapping(data / "mappings" / f"{shop}.tsv", taxonomy)
-    seen: set[str] = set()
     for title, label, attributes in products_of(data, shop):
         text = clean(title)
         category = mapping.get(label)
-        if category is None or not text or text in seen:
+        if category is not None and text:
+            yield text, category, attributes
+
+
+def _read_shop(data: Path, shop: str, taxonomy: Taxonomy, corrections: Corrections) -> Iterator[Example]:
+    seen: set[str] = set()
+    for text, label, attributes in labelled_rows(data, shop, taxonomy):
+        if text in seen:
             continue
         seen.add(text)
+        category = corrections.get((shop, text), label)
         language = "zh" if shop == "openbg" else _language(text)
         yield Example(text, category, shop, split_of(text), language)
         if attributes:

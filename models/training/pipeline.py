@@ -13,9 +13,11 @@ from models.cascade import SecondStage
 from models.features import text_features
 from models.taxonomy import GOOGLE_VERSION, Taxonomy
 from models.training.brand_names import learn_brands
-from models.training.corpus import SHOPS, Example, category_examples, read_shops, shops_of
+from models.training.corpus import SHOPS, Example, category_examples, shops_of
 from models.training.evaluation import Judgement, choose_thresholds, measure_groups
+from models.training.examples import People, gather
 from models.training.export import export
+from models.training.feedback import SHOP as FEEDBACK
 from models.training.model_card import render_card
 from models.training.student import Recipe, Student, count_matrix, train
 from models.training.teacher import Teacher, word_examples
@@ -76,7 +78,8 @@ def leave_one_out(
     progress: Progress,
     second: SecondStage | None = None,
 ) -> list[Measurement]:
-    """For each shop, a model that never saw it, measured on all of it, if the others are enough."""
+    """For each shop, a model that saw neither it nor people's words, measured on it if others are enough."""
+    examples = [example for example in examples if example.shop != FEEDBACK]
     measurements = []
     for shop in dict.fromkeys(example.shop for example in examples):
         others = [example for example in examples if example.shop != shop]
@@ -112,6 +115,7 @@ def run(
     taxonomy: Taxonomy | None = None,
     teacher: Teacher | None = None,
     second: SecondStage | None = None,
+    people: People | None = None,
 ) -> Manifest:
     """Train, measure and write a model into `folder`.
 
@@ -124,13 +128,14 @@ def run(
         taxonomy: The tree that the mappings point into; Google's if not given.
         teacher: Whose knowledge of words the student gets besides.
         second: With what it serves as a cascade, which then is measured too.
+        people: What people add to the data.
 
     Raises:
         StopWorker: The data is not there, or too little; says which file.
     """
-    taxonomy = taxonomy or Taxonomy.google()
+    taxonomy, people = taxonomy or Taxonomy.google(), people or People()
     shops = shops_of(data, taxonomy)
-    examples = read_shops(data, taxonomy, shops)
+    examples = gather(data, taxonomy, people, recipe.feedback_weight)
     lessons = category_examples(taxonomy, recipe.name_weight)
     if teacher is not None:
         lessons += word_examples(teacher, taxonomy, recipe.word_weight)
@@ -145,10 +150,10 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     write_brands(folder / "brands.tsv", brands)
     manifest = msgspec.structs.replace(
-        _draft(model, taxonomy, recipe),
+        _draft(model, taxonomy, recipe, people),
         tensors=export(model.student, folder),
         brand_precision=round(brand_precision, 4),
-        training_data=_counts(examples, shops),
+        training_data=_counts(examples),
         measurements=measurements,
         teacher="" if teacher is None else f"{len(teacher.words):,} words of {teacher.name}",
         alone=alone or msgspec.UNSET,
@@ -175,7 +180,7 @@ def better_alone(
     return right(None) > right(second)
 
 
-def _draft(model: Calibrated, taxonomy: Taxonomy, recipe: Recipe) -> Manifest:
+def _draft(model: Calibrated, taxonomy: Taxonomy, recipe: Recipe, people: People) -> Manifest:
     """What the manifest says of the model itself; data and figures are to be filled in."""
     own = "" if taxonomy.version == GOOGLE_VERSION else " --taxonomy TREE"
     return Manifest(
@@ -196,7 +201,8 @@ def _draft(model: Calibrated, taxonomy: Taxonomy, recipe: Recipe) -> Manifest:
         tensors=[],
         training_data=[],
         measurements=[],
-        command=f"shelfstream train{own} --data DATA -o OUTPUT --epochs {recipe.epochs} --seed {recipe.seed}",
+        command=f"shelfstream train{own} --data DATA -o OUTPUT --epochs {recipe.epochs} --seed {recipe.seed}"
+        f"{people.options}",
     )
 
 
@@ -213,7 +219,7 @@ def _finish(folder: Path, manifest: Manifest, recipe: Recipe) -> Manifest:
     return manifest
 
 
-def _counts(examples: Sequence[Example], shops: Sequence[str]) -> list[TrainingData]:
+def _counts(examples: Sequence[Example]) -> list[TrainingData]:
     def count(shop: str, split: str) -> int:
         return sum(example.shop == shop and example.split == split for example in examples)
 
@@ -224,7 +230,7 @@ def _counts(examples: Sequence[Example], shops: Sequence[str]) -> list[TrainingD
             calibration=count(shop, "calibration"),
             test=count(shop, "test"),
         )
-        for shop in shops
+        for shop in dict.fromkeys(example.shop for example in examples)
     ]
 
 

@@ -38,6 +38,7 @@ class Recipe:
         spread: The standard deviation of the parts of categories' vectors at the start.
         name_weight: How much an example made of a category's own name counts.
         word_weight: How much an example made of what the teacher knows of a word counts.
+        feedback_weight: How much an example made of a person's word on a product counts.
         rows: The most rows of the table, the empty row included.
         seed: Of every random choice.
     """
@@ -52,6 +53,7 @@ class Recipe:
     spread: float = 1.0
     name_weight: float = 1.0
     word_weight: float = 1.0
+    feedback_weight: float = 1.0
     rows: int = 130_000
     seed: int = 20261122
 

@@ -1,6 +1,7 @@
 """`shelfstream train`: make the model anew from the data folder."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -43,6 +44,24 @@ from streams.commands.line_options import prototypes_folder, taxonomy_option
     help="Also write the teacher there as the cascade's second stage, such as models/pretrained/encoder.",
 )
 @click.option("--for-gpu", is_flag=True, help="With --encoder: also write there what GPUs and torch run.")
+@click.option(
+    "--with-feedback",
+    default=None,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Learn also from people's words: what `feedback export` wrote.",
+)
+@click.option(
+    "--feedback-weight",
+    default=None,
+    type=click.FloatRange(min=0, min_open=True),
+    help="How much each of those counts; a shop's title counts 1.",
+)
+@click.option(
+    "--corrections",
+    default=None,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Labels put right: what `labels check` wrote, with `yes` where a person accepts.",
+)
 def train(
     data: Path,
     output: Path,
@@ -53,6 +72,9 @@ def train(
     teacher: str | None,
     encoder: Path | None,
     for_gpu: bool,
+    with_feedback: Path | None,
+    feedback_weight: float | None,
+    corrections: Path | None,
 ) -> None:
     """Train the student on labelled titles, measure it, and write it with manifest and model card.
 
@@ -62,6 +84,7 @@ def train(
     try:
         from models.encoder import EncoderStage
         from models.training.encoder_export import export_encoder
+        from models.training.examples import People
         from models.training.pipeline import run
         from models.training.student import Recipe
         from models.training.teacher import load_teacher
@@ -72,7 +95,8 @@ def train(
         raise click.ClickException(
             f"Training needs {error.name}: pip install 'shelfstream[train]', then again."
         ) from error
-    given = {"epochs": epochs, "seed": seed}
+    people = People(with_feedback, corrections)
+    given: dict[str, Any] = {"epochs": epochs, "seed": seed, "feedback_weight": feedback_weight}
     recipe = Recipe(**{name: value for name, value in given.items() if value is not None})
     with Progress(console=Console(stderr=True)) as bars:
         tasks: dict[str, TaskID] = {}
@@ -92,9 +116,8 @@ def train(
                 if encoder is None
                 else EncoderStage.load(encoder, tree, threads=2)
             )
-            manifest = run(
-                data, output, recipe, progress, unseen=unseen, taxonomy=tree, teacher=guide, second=second
-            )
+            options: dict[str, Any] = {"unseen": unseen, "teacher": guide, "second": second, "people": people}
+            manifest = run(data, output, recipe, progress, taxonomy=tree, **options)
         except StopWorker as error:
             raise click.ClickException(str(error)) from error
     for item in manifest.measurements:

@@ -1,7 +1,5 @@
 """Training: the loss's slope, coarse labels, splits, quantization, and the whole way on a tiny shop."""
 
-import gzip
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,28 +31,9 @@ from models.training.student import (
     train,
 )
 from schemas.errors import StopWorker
+from tests.support.tiny_shops import COLOURS, TITLES, TREE, write_shops
 
-TREE = Taxonomy(
-    "tiny-1",
-    {
-        1: ("Wear",),
-        2: ("Wear", "Shoes"),
-        3: ("Wear", "Shirts"),
-        4: ("Food",),
-        5: ("Food", "Milk"),
-        6: ("Food", "Tea"),
-    },
-    {2: "鞋"},
-    {2: [("en", "Sneakers"), ("zh", "球鞋")]},
-)
 RECIPE = Recipe(dimensions=8, epochs=30, batch=16, rows=2000, dropout=0.1)
-TITLES = {
-    "Shoes": ["running shoes", "leather shoe", "blue sneaker shoes", "walking shoes"],
-    "Shirts": ["cotton shirt", "linen shirts", "blue shirt", "striped shirt"],
-    "Milk": ["whole milk", "oat milk", "milk carton", "fresh milk"],
-    "Tea": ["green tea", "black tea bags", "herbal tea", "mint tea"],
-}
-COLOURS = ("red", "blue", "green", "white", "black", "brown", "pink", "grey")
 
 
 def examples() -> list[Example]:
@@ -155,36 +134,9 @@ def test_category_names_become_examples_in_every_language() -> None:
     assert {("sneakers", shoes), ("球鞋", shoes)} <= found
 
 
-def write_data(folder: Path) -> None:
-    (folder / "products").mkdir()
-    (folder / "mappings").mkdir()
-    ids = {node.name: node.id for node in TREE.nodes}
-    rows = [
-        (f"{c} {t} {n}", name) for name, ts in TITLES.items() for t in ts for c in COLOURS for n in ("x", "y")
-    ]
-    for shop in ("flipkart", "fashion_styles", "instacart"):
-        lines = ["id\ttitle\tbrand\tcategory_path"]
-        lines += [f"{number}\tAcme {title}\tAcme\t{name}" for number, (title, name) in enumerate(rows)]
-        content = "\n".join(lines) + "\n"
-        (folder / "products" / f"{shop}.tsv.gz").write_bytes(gzip.compress(content.encode()))
-        mapping = "label\tgoogle_id\tgoogle_path\tnote\n" + "".join(f"{n}\t{ids[n]}\t\t\n" for n in TITLES)
-        (folder / "mappings" / f"{shop}.tsv").write_text(mapping + "Mixed\t\t\t\n", encoding="utf-8")
-    products = [
-        {"title": f"鞋子{number}号", "attributes": [["品牌", "Ace/艾斯"]], "coarse": "Wear", "fine": "Shoes"}
-        for number in range(60)
-    ]
-    text = "\n".join(json.dumps(product) for product in products)
-    for name in ("openbg", "openbg_attributes"):
-        (folder / "products" / f"{name}.jsonl.gz").write_bytes(gzip.compress(text.encode()))
-    line = f"Wear > Shoes\t{ids['Shoes']}\t\t\n"
-    (folder / "mappings" / "openbg.tsv").write_text(
-        "label\tgoogle_id\tgoogle_path\tnote\n" + line, encoding="utf-8"
-    )
-
-
 def test_the_whole_way_gives_a_model_that_loads_and_decides(tmp_path: Path) -> None:
     """Read, train, calibrate, measure also without each shop, export, load by both backends, classify."""
-    write_data(tmp_path)
+    write_shops(tmp_path)
     steps: list[tuple[str, int, int]] = []
     manifest = run(
         tmp_path,
@@ -242,7 +194,7 @@ def test_a_student_that_is_better_alone_is_measured_and_served_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: bool
 ) -> None:
     monkeypatch.setattr(pipeline, "better_alone", lambda *_: harm)
-    write_data(tmp_path)
+    write_shops(tmp_path)
     file, folder = tmp_path / "tree.txt", tmp_path / "student"
     file.write_text("".join(f"{node.id} - {node.path}\n" for node in TREE.nodes), encoding="utf-8")
     tree, recipe = Taxonomy.load(file), Recipe(dimensions=8, epochs=2, batch=32)

@@ -1,0 +1,47 @@
+"""All examples of a run: the shops' rows as people put them right, and people's own words."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.taxonomy import Taxonomy
+from models.training.corpus import Example, read_shops, shops_of
+from models.training.corrections import read_corrections
+from models.training.feedback import feedback_examples, read_feedback
+from schemas.errors import StopWorker
+
+
+@dataclass(frozen=True)
+class People:
+    """What people add to the shops' data.
+
+    Attributes:
+        feedback: The file of `shelfstream feedback export`; None: none.
+        corrections: The file of `shelfstream labels check`, gone through by a person; None: none.
+    """
+
+    feedback: Path | None = None
+    corrections: Path | None = None
+
+    @property
+    def options(self) -> str:
+        """How a command line names them."""
+        given = (("--with-feedback FEEDBACK", self.feedback), ("--corrections CORRECTIONS", self.corrections))
+        return "".join(f" {option}" for option, path in given if path is not None)
+
+
+def gather(data: Path, taxonomy: Taxonomy, people: People, feedback_weight: float) -> list[Example]:
+    """The shops' examples with the accepted corrections, then those of people's words.
+
+    Raises:
+        StopWorker: A file is missing or wrong, or a correction is of a title that no shop has.
+    """
+    corrections = read_corrections(people.corrections, taxonomy) if people.corrections else {}
+    examples = read_shops(data, taxonomy, shops_of(data, taxonomy), corrections)
+    strangers = corrections.keys() - {(example.shop, example.text) for example in examples}
+    if strangers:
+        shop, title = min(strangers)
+        raise StopWorker(f"{people.corrections} corrects {title!r}, which {shop!r} does not have in {data}.")
+    if people.feedback is not None:
+        lines = read_feedback(people.feedback, taxonomy)
+        examples += feedback_examples(lines, taxonomy, feedback_weight)
+    return examples
