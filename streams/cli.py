@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "enrich": "streams.commands.offline_enrich:enrich",
     "models": "streams.commands.models_command:models",
     "explain": "streams.commands.explain_command:explain",
+    "feedback": "streams.commands.feedback_command:feedback",
     "train": "streams.commands.train_command:train",
     "affinity": "streams.commands.offline_affinity:affinity",
     "contracts": "streams.commands.contracts_command:contracts",

@@ -176,7 +176,8 @@ def test_commands_in_the_pages_have_the_options_that_they_are_shown_with(page: P
         for command in re.findall(r"(?:^\$ |\| )shelfstream ([^#\n]*)", block, re.MULTILINE):
             words = [word for word in command.split() if word != "-"]
             names = [word for word in words if not word.startswith("-")]
-            depth = 2 if words[0] in {"topics", "dead-letters", "contracts", "models"} else 1
+            grouped = {"topics", "dead-letters", "contracts", "models", "feedback", "labels"}
+            depth = 2 if words[0] in grouped else 1
             usage = CliRunner().invoke(main, [*names[:depth], "--help"])
             assert usage.exit_code == 0, f"{command}: {usage.output}"
             for option in (word for word in words if word.startswith("-")):

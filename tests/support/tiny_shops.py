@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from models.taxonomy import Taxonomy
@@ -28,11 +29,16 @@ TITLES = {
 COLOURS = ("red", "blue", "green", "white", "black", "brown", "pink", "grey")
 
 
-def write_shops(folder: Path) -> None:
-    """Write `products/` and `mappings/` as training reads them, into an empty folder."""
+def write_shops(folder: Path, ids: Mapping[str, int] | None = None) -> None:
+    """Write `products/` and `mappings/` as training reads them, into a folder without them.
+
+    Args:
+        folder: where.
+        ids: the categories' ids by their names, if they are not to be those of `TREE`.
+    """
     (folder / "products").mkdir()
     (folder / "mappings").mkdir()
-    ids = {node.name: node.id for node in TREE.nodes}
+    ids = ids or {node.name: node.id for node in TREE.nodes}
     rows = [
         (f"{c} {t} {n}", name) for name, ts in TITLES.items() for t in ts for c in COLOURS for n in ("x", "y")
     ]
