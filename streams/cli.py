@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "explain": "streams.commands.explain_command:explain",
     "feedback": "streams.commands.feedback_command:feedback",
     "train": "streams.commands.train_command:train",
+    "gate": "streams.commands.gate_command:gate",
     "affinity": "streams.commands.offline_affinity:affinity",
     "contracts": "streams.commands.contracts_command:contracts",
 }

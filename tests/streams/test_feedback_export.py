@@ -12,19 +12,16 @@ from models.enricher import Enricher
 from models.taxonomy import Taxonomy
 from models.training.feedback import FeedbackLine, find_conflicts, read_feedback
 from schemas.events import Verdict
-from streams.agents.burial import Burial
-from streams.agents.enrich import EnrichProcessor, products_table
 from streams.agents.inference import InferenceThread
 from streams.cli import main
 from streams.embedded import EmbeddedBroker
-from streams.lanes.records import MemoryRecord, Output
 from streams.operations.feedback_export import pseudonym
 from streams.settings import Settings
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED
 from tests.support.deployment import Deployment
+from tests.support.feedback_stream import FeedbackStream
 from tests.support.kafka import StartableKafka
-from tests.support.processing import NOW_MS, Source, settled, tables_of
-from tests.support.topic import write
+from tests.support.processing import NOW_MS
 
 SHOES, SHIRTS, DOGS = 187, 212, 5
 TITLE = "Nike Men's Running Shoes, Blue, Size 10"
@@ -38,43 +35,9 @@ def inference() -> Iterator[InferenceThread]:
     thread.close()
 
 
-class Stream:
-    """What a deployment of one partition would have written, on the embedded broker."""
-
-    def __init__(self, settings: Settings, inference: InferenceThread) -> None:
-        self._settings = settings
-        self._agent = EnrichProcessor(products_table(), 1, inference, Burial("group", 1))
-        self._tables = tables_of(products_table())
-        self._sources = {topic: Source(topic) for topic in (PRODUCT_CREATED, CATEGORY_FEEDBACK)}
-        self.version = inference.enricher.model_version
-
-    async def say(self, topic: str, key: str, value: object) -> None:
-        """One record, and what the agent makes of it."""
-        raw = value if isinstance(value, bytes | None) else json.dumps(value).encode()
-        record = self._sources[topic].record(raw, key.encode())
-        outputs = await settled(self._agent, [record], self._tables)
-        write(self._settings, [_as_output(record), *outputs])
-
-    async def listed(self, product_id: str, title: str, **fields: object) -> None:
-        """A listing."""
-        await self.say(PRODUCT_CREATED, product_id, {"product_id": product_id, "title": title} | fields)
-
-    async def judged(self, product_id: str, category_id: int | None, by: str) -> None:
-        """A person's word; without a category it accepts."""
-        word: dict[str, object] = {"product_id": product_id, "verdict": "accept", "by": by}
-        word["comment"] = "call me: 555"
-        if category_id is not None:
-            word |= {"verdict": "correct", "category_id": category_id}
-        await self.say(CATEGORY_FEEDBACK, product_id, word)
-
-
-def _as_output(record: MemoryRecord) -> Output:
-    return Output(record.topic, 0, record.key, record.value, record.headers, record.timestamp)
-
-
 @pytest.fixture
-def stream(embedded: EmbeddedBroker, inference: InferenceThread) -> Stream:
-    return Stream(Settings(bootstrap_servers=embedded.bootstrap, embedded=True), inference)
+def stream(embedded: EmbeddedBroker, inference: InferenceThread) -> FeedbackStream:
+    return FeedbackStream(Settings(bootstrap_servers=embedded.bootstrap, embedded=True), inference)
 
 
 def export(broker: EmbeddedBroker, path: Path, *options: str) -> tuple[list[FeedbackLine], Result]:
@@ -85,7 +48,7 @@ def export(broker: EmbeddedBroker, path: Path, *options: str) -> tuple[list[Feed
 
 
 async def test_each_last_word_becomes_a_line_that_says_where_it_comes_from(
-    stream: Stream, embedded: EmbeddedBroker, tmp_path: Path
+    stream: FeedbackStream, embedded: EmbeddedBroker, tmp_path: Path
 ) -> None:
     await stream.listed("p1", TITLE, shop_id="s", attributes={"Colour": "Blue"})
     await stream.listed("p2", "Blue thing")
@@ -121,7 +84,7 @@ async def test_each_last_word_becomes_a_line_that_says_where_it_comes_from(
 
 
 async def test_what_is_no_person_s_word_on_a_listed_product_is_left_out_and_told(
-    stream: Stream, embedded: EmbeddedBroker, tmp_path: Path
+    stream: FeedbackStream, embedded: EmbeddedBroker, tmp_path: Path
 ) -> None:
     for product in ("untouched", "gone", "kept"):
         await stream.listed(product, TITLE)
@@ -145,7 +108,7 @@ async def test_what_is_no_person_s_word_on_a_listed_product_is_left_out_and_told
 
 
 async def test_people_who_disagree_on_a_text_are_told_and_their_words_kept(
-    stream: Stream, embedded: EmbeddedBroker, tmp_path: Path
+    stream: FeedbackStream, embedded: EmbeddedBroker, tmp_path: Path
 ) -> None:
     await stream.listed("p1", TITLE)
     await stream.listed("p2", TITLE.upper())
@@ -158,7 +121,7 @@ async def test_people_who_disagree_on_a_text_are_told_and_their_words_kept(
 
 
 async def test_names_are_kept_only_if_asked_for(
-    stream: Stream, embedded: EmbeddedBroker, tmp_path: Path
+    stream: FeedbackStream, embedded: EmbeddedBroker, tmp_path: Path
 ) -> None:
     await stream.listed("p1", TITLE)
     await stream.listed("p2", "Blue cotton shirt for men")

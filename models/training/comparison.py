@@ -1,0 +1,108 @@
+"""Two trained models on the same held-out titles: what each got right, and the gate's ruling on that."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from models.artifact import Artifact
+from models.taxonomy import Taxonomy
+from models.training.corpus import Example
+from models.training.evaluation import LEVELS, Judgement
+from models.training.feedback import SHOP as FEEDBACK
+from models.training.gate import Floats, Mask, Paired, Ruling, Terms, rule
+from models.training.student import Student
+
+RIGHT = "right"
+HARMLESS = "not published wrongly"
+SHORT_WORDS = 3
+SHORT_CHARACTERS = 8
+"""A title is short up to this many words, and in Chinese up to this many characters."""
+
+
+def compare(
+    candidate: Artifact,
+    serving: Artifact,
+    examples: Sequence[Example],
+    taxonomy: Taxonomy,
+    terms: Terms,
+    progress: Callable[[str, int, int], None] = lambda name, step, steps: None,
+) -> Ruling:
+    """The gate's ruling on a candidate, by the held-out titles among the examples.
+
+    The students are compared: the cascade's second stage is the same for both.
+
+    Args:
+        candidate: The model that may come to serve.
+        serving: The model that serves.
+        examples: Any; those of the split `test` count, and of those the titles alone.
+        taxonomy: The models' tree.
+        terms: The terms of promotion.
+        progress: Called with what is being done, the step and the number of steps.
+    """
+    titles = [example for example in examples if example.split == "test" and example.kind == "title"]
+    scores = []
+    for step, (name, artifact) in enumerate((("serving", serving), ("candidate", candidate))):
+        progress(f"judging by the {name}", step, 2)
+        scores.append(score(artifact, titles, taxonomy))
+    progress("judged", 2, 2)
+    (right, harmless), (candidate_right, candidate_harmless) = scores
+    measures = {
+        RIGHT: Paired(right, candidate_right),
+        HARMLESS: Paired(harmless, candidate_harmless),
+    }
+    return rule(measures, protected(titles), shops_of(titles), terms)
+
+
+def score(artifact: Artifact, titles: Sequence[Example], taxonomy: Taxonomy) -> tuple[Floats, Floats]:
+    """What a model gets right, each of shape [titles].
+
+    Returns:
+        The share of the label's levels, of the first three, whose likeliest category is the label's; and 1.0,
+        or 0.0 where a category would be published that is neither the label, above it nor below it.
+    """
+    manifest = artifact.manifest
+    judgement = Judgement(restored(artifact), titles, taxonomy, manifest.temperature)
+    hits, levels = np.zeros(len(titles)), np.zeros(len(titles))
+    for level in range(1, min(LEVELS, taxonomy.lineage.shape[1]) + 1):
+        deep = taxonomy.lineage[judgement.labels, level - 1] >= 0
+        _, right = judgement.at_level(level)
+        hits[deep] += right
+        levels[deep] += 1.0
+    sure, fitting = judgement.decided(manifest.thresholds)
+    return hits / levels, np.asarray(~(sure & ~fitting), dtype=np.float64)
+
+
+def restored(artifact: Artifact) -> Student:
+    """The student as it is served: the int8 table times its scales."""
+    table = artifact.tensor("table").astype(np.float32) * artifact.tensor("scales")[:, None]
+    return Student(
+        hashes=artifact.tensor("hashes"),
+        table=table,
+        weights=artifact.tensor("weights").astype(np.float32),
+        bias=artifact.tensor("bias"),
+        shrinkage=artifact.manifest.shrinkage,
+    )
+
+
+def shops_of(titles: Sequence[Example]) -> dict[str, Mask]:
+    """Which titles are of which shop, people's words being one."""
+    return {
+        shop: np.array([title.shop == shop for title in titles])
+        for shop in dict.fromkeys(title.shop for title in titles)
+    }
+
+
+def protected(titles: Sequence[Example]) -> dict[str, Mask]:
+    """The slices on which no candidate may be worse: shops, languages, short titles, people's words."""
+    shops = {name if name == FEEDBACK else f"shop {name}": mask for name, mask in shops_of(titles).items()}
+    languages = {
+        f"language {language}": np.array([title.language == language for title in titles])
+        for language in dict.fromkeys(title.language for title in titles)
+    }
+    return shops | languages | {"short titles": np.array([_is_short(title) for title in titles])}
+
+
+def _is_short(title: Example) -> bool:
+    if title.language == "zh":
+        return len(title.text) <= SHORT_CHARACTERS
+    return len(title.text.split()) <= SHORT_WORDS

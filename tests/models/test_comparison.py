@@ -1,0 +1,103 @@
+"""What the gate compares: trained models as they are served, on held-out titles, in the protected slices."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.artifact import Artifact
+from models.calibration import probabilities
+from models.classifier import StudentClassifier
+from models.features import Featurizer, pad
+from models.numpy_backend import NumpyBackend
+from models.training.comparison import compare, protected, score, shops_of
+from models.training.corpus import Example, read_shops
+from models.training.gate import Terms
+from models.training.pipeline import run
+from models.training.student import Recipe
+from tests.support.tiny_shops import TREE, write_shops
+
+QUICK = Terms(draws=500)
+
+
+def trained(folder: Path, name: str, recipe: Recipe) -> Artifact:
+    run(folder, folder / name, recipe, lambda *_: None, unseen=False, taxonomy=TREE)
+    return Artifact.load(folder / name, TREE)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_shops(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def poor(data: Path) -> Artifact:
+    """Ended after a single step."""
+    return trained(data, "poor", Recipe(dimensions=8, epochs=1, batch=10_000))
+
+
+@pytest.fixture(scope="module")
+def good(data: Path) -> Artifact:
+    return trained(data, "good", Recipe(dimensions=8, epochs=8, batch=32))
+
+
+@pytest.fixture(scope="module")
+def titles(data: Path) -> list[Example]:
+    examples = read_shops(data, TREE)
+    return [each for each in examples if each.split == "test" and each.kind == "title"]
+
+
+@pytest.mark.parametrize("name", ["poor", "good"])
+def test_scores_are_those_of_the_model_as_it_is_served(
+    name: str, titles: list[Example], request: pytest.FixtureRequest
+) -> None:
+    artifact: Artifact = request.getfixturevalue(name)
+    right, harmless = score(artifact, titles, TREE)
+    backend = NumpyBackend.load(artifact)
+    featurizer = Featurizer(artifact.tensor("hashes"))
+    served = StudentClassifier(artifact, backend, TREE).classify([title.text for title in titles])
+    for number, (title, result) in enumerate(zip(titles, served, strict=True)):
+        logits = backend.run(pad([featurizer.rows(title.text)])).logits
+        share = probabilities(logits, artifact.manifest.temperature)[0]
+        path = TREE.ancestors(title.category)
+        hits = []
+        for level, wanted in enumerate(path, 1):
+            nodes = np.flatnonzero(TREE.levels == level)
+            masses = [share[node : TREE.ends[node]].sum() for node in nodes]
+            hits.append(nodes[int(np.argmax(masses))] == wanted)
+        assert right[number] == pytest.approx(np.mean(hits))
+        fits = result.category in path or title.category in TREE.ancestors(result.category)
+        assert harmless[number] == float(not result.sure or fits)
+
+
+def test_a_model_that_learnt_longer_passes_and_not_the_other_way_round(
+    data: Path, poor: Artifact, good: Artifact
+) -> None:
+    examples = read_shops(data, TREE)
+    steps: list[tuple[str, int, int]] = []
+    upwards = compare(good, poor, examples, TREE, QUICK, lambda *step: steps.append(step))
+    assert (upwards.promote, steps[-1][1:]) == (True, (2, 2))
+    assert not compare(poor, good, examples, TREE, QUICK).promote
+    assert not compare(good, good, examples, TREE, QUICK).promote
+
+
+def test_shops_languages_short_titles_and_people_are_protected() -> None:
+    examples = [
+        Example("red shoe", 0, "flipkart", "test"),
+        Example("a long title of many words", 0, "flipkart", "test"),
+        Example("tea", 0, "feedback", "test"),
+        Example("鞋子", 0, "openbg", "test", "zh"),
+        Example("很长很长很长很长的鞋子", 0, "openbg", "test", "zh"),
+    ]
+    masks = {name: mask.tolist() for name, mask in protected(examples).items()}
+    assert masks == {
+        "shop flipkart": [True, True, False, False, False],
+        "feedback": [False, False, True, False, False],
+        "shop openbg": [False, False, False, True, True],
+        "language en": [True, True, True, False, False],
+        "language zh": [False, False, False, True, True],
+        "short titles": [True, False, True, True, False],
+    }
+    assert list(shops_of(examples)) == ["flipkart", "feedback", "openbg"]
