@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "models": "streams.commands.models_command:models",
     "explain": "streams.commands.explain_command:explain",
     "feedback": "streams.commands.feedback_command:feedback",
+    "labels": "streams.commands.labels_command:labels",
     "train": "streams.commands.train_command:train",
     "gate": "streams.commands.gate_command:gate",
     "affinity": "streams.commands.offline_affinity:affinity",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ import msgspec
 
 from models.taxonomy import Taxonomy
 from models.training.corpus import Example, split_of
+from models.training.kinship import contradict
 from schemas.errors import StopWorker
 from schemas.events import Source, Verdict
 
@@ -95,12 +95,6 @@ def read_feedback(path: Path, taxonomy: Taxonomy) -> list[FeedbackLine]:
     return list(latest.values())
 
 
-def akin(one: int, other: int, taxonomy: Taxonomy) -> bool:
-    """Whether two categories, by index, are the same or one lies below the other."""
-    ends = taxonomy.ends
-    return bool(one <= other < ends[one] or other <= one < ends[other])
-
-
 def find_conflicts(lines: Iterable[FeedbackLine], taxonomy: Taxonomy) -> list[Conflict]:
     """The texts on which people contradict each other, in the order of their first lines."""
     return [
@@ -146,6 +140,4 @@ def _by_text(lines: Iterable[FeedbackLine]) -> dict[str, list[FeedbackLine]]:
 
 
 def _contradicts(lines: Sequence[FeedbackLine], taxonomy: Taxonomy) -> bool:
-    found = sorted({taxonomy.node(line.category_id).index for line in lines})
-    # In depth-first order: if each lies below the one before it, they are one chain.
-    return any(not akin(one, other, taxonomy) for one, other in pairwise(found))
+    return contradict((taxonomy.node(line.category_id).index for line in lines), taxonomy)

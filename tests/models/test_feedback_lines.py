@@ -15,12 +15,12 @@ from models.training.corrections import COLUMNS, Suggestion, read_corrections, w
 from models.training.examples import People, gather
 from models.training.feedback import (
     FeedbackLine,
-    akin,
     encode_line,
     feedback_examples,
     find_conflicts,
     read_feedback,
 )
+from models.training.kinship import akin
 from models.training.pipeline import run
 from models.training.student import Recipe
 from schemas.errors import StopWorker

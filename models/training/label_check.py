@@ -1,0 +1,33 @@
+"""Suggestions for the labels of all shops: contradictions first, then likely errors, the surest first."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from models.taxonomy import Taxonomy
+from models.training.corpus import SHOPS, labelled_rows, read_shops
+from models.training.corrections import Suggestion
+from models.training.label_conflicts import label_conflicts
+from models.training.label_errors import label_errors
+from models.training.student import Recipe
+
+
+def check_labels(
+    data: Path, taxonomy: Taxonomy, recipe: Recipe, progress: Callable[[str, int, int], None]
+) -> list[Suggestion]:
+    """At most one suggestion for each shop and title.
+
+    Args:
+        data: The folder with `products/` and `mappings/`.
+        taxonomy: The tree that the mappings point into.
+        recipe: How the students that judge are trained.
+        progress: Called with what is being done, the step and the number of steps.
+
+    Raises:
+        StopWorker: The data is not there; says which file.
+    """
+    rows = ((shop, title, label) for shop in SHOPS for title, label, _ in labelled_rows(data, shop, taxonomy))
+    conflicts = label_conflicts(rows, taxonomy)
+    told = {(each.shop, each.title) for each in conflicts}
+    titles = [each for each in read_shops(data, taxonomy) if each.kind == "title"]
+    errors = label_errors(titles, taxonomy, recipe, progress=progress)
+    return [*conflicts, *(each for each in errors if (each.shop, each.title) not in told)]
