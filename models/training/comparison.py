@@ -8,6 +8,7 @@ from models.artifact import Artifact
 from models.taxonomy import Taxonomy
 from models.training.corpus import Example
 from models.training.evaluation import LEVELS, Judgement
+from models.training.examples import split_counts
 from models.training.feedback import SHOP as FEEDBACK
 from models.training.gate import Floats, Mask, Paired, Ruling, Terms, rule
 from models.training.student import Student
@@ -82,6 +83,16 @@ def restored(artifact: Artifact) -> Student:
         bias=artifact.tensor("bias"),
         shrinkage=artifact.manifest.shrinkage,
     )
+
+
+def split_otherwise(artifact: Artifact, examples: Sequence[Example]) -> list[str]:
+    """The shops of which the model learnt other texts than the split `train` of these examples.
+
+    People's words are not looked at: there are more of them each time.
+    """
+    learnt = {each.name: each for each in artifact.manifest.training_data}
+    now = [each for each in split_counts(examples) if each.name != FEEDBACK]
+    return [each.name for each in now if each != learnt.get(each.name)]
 
 
 def shops_of(titles: Sequence[Example]) -> dict[str, Mask]:

@@ -1,8 +1,11 @@
 """All examples of a run: the shops' rows as people put them right, and people's own words."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.artifact import TrainingData
 from models.taxonomy import Taxonomy
 from models.training.corpus import Example, read_shops, shops_of
 from models.training.corrections import read_corrections
@@ -45,3 +48,17 @@ def gather(data: Path, taxonomy: Taxonomy, people: People, feedback_weight: floa
         lines = read_feedback(people.feedback, taxonomy)
         examples += feedback_examples(lines, taxonomy, feedback_weight)
     return examples
+
+
+def split_counts(examples: Sequence[Example]) -> list[TrainingData]:
+    """How many texts of each shop are in each split."""
+    counts = Counter((example.shop, example.split) for example in examples)
+    return [
+        TrainingData(
+            name=shop,
+            train=counts[shop, "train"],
+            calibration=counts[shop, "calibration"],
+            test=counts[shop, "test"],
+        )
+        for shop in dict.fromkeys(example.shop for example in examples)
+    ]

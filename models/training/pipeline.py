@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from models.artifact import FORMAT, SHIPPED, Artifact, Manifest, Measurement, TrainingData, write_manifest
+from models.artifact import FORMAT, SHIPPED, Artifact, Manifest, Measurement, write_manifest
 from models.brands import read_brands, write_brands
 from models.calibration import fit_temperature
 from models.cascade import SecondStage
@@ -15,7 +15,7 @@ from models.taxonomy import GOOGLE_VERSION, Taxonomy
 from models.training.brand_names import learn_brands
 from models.training.corpus import SHOPS, Example, category_examples, shops_of
 from models.training.evaluation import Judgement, choose_thresholds, measure_groups
-from models.training.examples import People, gather
+from models.training.examples import People, gather, split_counts
 from models.training.export import export
 from models.training.feedback import SHOP as FEEDBACK
 from models.training.model_card import render_card
@@ -153,7 +153,7 @@ def run(
         _draft(model, taxonomy, recipe, people),
         tensors=export(model.student, folder),
         brand_precision=round(brand_precision, 4),
-        training_data=_counts(examples),
+        training_data=split_counts(examples),
         measurements=measurements,
         teacher="" if teacher is None else f"{len(teacher.words):,} words of {teacher.name}",
         alone=alone or msgspec.UNSET,
@@ -217,21 +217,6 @@ def _finish(folder: Path, manifest: Manifest, recipe: Recipe) -> Manifest:
     manifest = write_manifest(folder, manifest, ["student.bin", "student.onnx", "brands.tsv"])
     (folder / "MODEL_CARD.md").write_text(render_card(manifest, recipe), encoding="utf-8")
     return manifest
-
-
-def _counts(examples: Sequence[Example]) -> list[TrainingData]:
-    def count(shop: str, split: str) -> int:
-        return sum(example.shop == shop and example.split == split for example in examples)
-
-    return [
-        TrainingData(
-            name=shop,
-            train=count(shop, "train"),
-            calibration=count(shop, "calibration"),
-            test=count(shop, "test"),
-        )
-        for shop in dict.fromkeys(example.shop for example in examples)
-    ]
 
 
 def _renamed(measurement: Measurement) -> Measurement:

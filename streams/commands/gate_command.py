@@ -13,6 +13,7 @@ from models.registry import Registry
 from models.taxonomy import Taxonomy
 from models.training.gate import Ruling, Terms
 from schemas.errors import StopWorker
+from streams.commands.event_lines import say
 from streams.commands.listing import listing, show
 
 HELD = 3
@@ -124,7 +125,7 @@ def _ruling(
     taxonomy: Taxonomy,
 ) -> Ruling:
     try:
-        from models.training.comparison import compare
+        from models.training.comparison import compare, split_otherwise
         from models.training.examples import People, gather
     except ModuleNotFoundError as error:
         raise click.ClickException(
@@ -137,7 +138,17 @@ def _ruling(
         def progress(name: str, step: int, steps: int) -> None:
             bars.update(task, description=name, completed=step, total=steps)
 
+        for artifact in (candidate, serving):
+            _warn(artifact, split_otherwise(artifact, examples))
         return compare(candidate, serving, examples, taxonomy, terms, progress)
+
+
+def _warn(artifact: Artifact, shops: list[str]) -> None:
+    if shops:
+        say(
+            f"Beware: {artifact.manifest.model_version} learnt from other titles of {', '.join(shops)}, or "
+            "from another split: it may know titles that it is judged by."
+        )
 
 
 def _show(ruling: Ruling) -> None:

@@ -1,5 +1,6 @@
 """What the gate compares: trained models as they are served, on held-out titles, in the protected slices."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from models.calibration import probabilities
 from models.classifier import StudentClassifier
 from models.features import Featurizer, pad
 from models.numpy_backend import NumpyBackend
-from models.training.comparison import compare, protected, score, shops_of
+from models.training.comparison import compare, protected, score, shops_of, split_otherwise
 from models.training.corpus import Example, read_shops
 from models.training.gate import Terms
 from models.training.pipeline import run
@@ -81,6 +82,15 @@ def test_a_model_that_learnt_longer_passes_and_not_the_other_way_round(
     assert (upwards.promote, steps[-1][1:]) == (True, (2, 2))
     assert not compare(poor, good, examples, TREE, QUICK).promote
     assert not compare(good, good, examples, TREE, QUICK).promote
+
+
+def test_a_model_of_other_titles_or_another_split_is_told_apart(data: Path, good: Artifact) -> None:
+    examples = read_shops(data, TREE)
+    words = [Example("tea", 0, "feedback", "train")]
+    assert split_otherwise(good, [*examples, *words]) == []
+    moved = [replace(each, split="test") if each.shop == "openbg" else each for each in examples]
+    assert split_otherwise(good, moved) == ["openbg"]
+    assert split_otherwise(good, [*examples, Example("tea", 0, "another", "train")]) == ["another"]
 
 
 def test_shops_languages_short_titles_and_people_are_protected() -> None:
