@@ -21,9 +21,10 @@ from tests.support.tiny_shops import TREE, write_shops
 QUICK = Terms(draws=500)
 
 
-def trained(folder: Path, name: str, recipe: Recipe) -> Artifact:
-    run(folder, folder / name, recipe, lambda *_: None, unseen=False, taxonomy=TREE)
-    return Artifact.load(folder / name, TREE)
+def trained(folder: Path) -> Artifact:
+    recipe = Recipe(dimensions=8, epochs=8, batch=32)
+    run(folder, folder / "student", recipe, lambda *_: None, unseen=False, taxonomy=TREE)
+    return Artifact.load(folder / "student", TREE)
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +35,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def poor(data: Path) -> Artifact:
-    """Ended after a single step."""
-    return trained(data, "poor", Recipe(dimensions=8, epochs=1, batch=10_000))
+def poor(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """Taught that tea is milk."""
+    folder = tmp_path_factory.mktemp("wrong")
+    write_shops(folder, {"Shoes": 2, "Shirts": 3, "Milk": 5, "Tea": 5})
+    return trained(folder)
 
 
 @pytest.fixture(scope="module")
 def good(data: Path) -> Artifact:
-    return trained(data, "good", Recipe(dimensions=8, epochs=8, batch=32))
+    return trained(data)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +76,7 @@ def test_scores_are_those_of_the_model_as_it_is_served(
         assert harmless[number] == float(not result.sure or fits)
 
 
-def test_a_model_that_learnt_longer_passes_and_not_the_other_way_round(
+def test_a_model_that_learnt_better_passes_and_not_the_other_way_round(
     data: Path, poor: Artifact, good: Artifact
 ) -> None:
     examples = read_shops(data, TREE)
