@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from models.artifact import Artifact
+from models.cascade import SecondStage
 from models.taxonomy import Taxonomy
 from models.training.corpus import Example
 from models.training.evaluation import LEVELS, Judgement
@@ -27,10 +28,9 @@ def compare(
     taxonomy: Taxonomy,
     terms: Terms,
     progress: Callable[[str, int, int], None] = lambda name, step, steps: None,
+    second: SecondStage | None = None,
 ) -> Ruling:
     """The gate's ruling on a candidate, by the held-out titles among the examples.
-
-    The students are compared: the cascade's second stage is the same for both.
 
     Args:
         candidate: The model that may come to serve.
@@ -39,12 +39,13 @@ def compare(
         taxonomy: The models' tree.
         terms: The terms of promotion.
         progress: Called with what is being done, the step and the number of steps.
+        second: With what both serve as cascades; None: the students alone are compared.
     """
     titles = [example for example in examples if example.split == "test" and example.kind == "title"]
     scores = []
     for step, (name, artifact) in enumerate((("serving", serving), ("candidate", candidate))):
         progress(f"judging by the {name}", step, 2)
-        scores.append(score(artifact, titles, taxonomy))
+        scores.append(score(artifact, titles, taxonomy, second))
     progress("judged", 2, 2)
     (right, harmless), (candidate_right, candidate_harmless) = scores
     measures = {
@@ -54,15 +55,17 @@ def compare(
     return rule(measures, protected(titles), shops_of(titles), terms)
 
 
-def score(artifact: Artifact, titles: Sequence[Example], taxonomy: Taxonomy) -> tuple[Floats, Floats]:
-    """What a model gets right, each of shape [titles].
+def score(
+    artifact: Artifact, titles: Sequence[Example], taxonomy: Taxonomy, second: SecondStage | None = None
+) -> tuple[Floats, Floats]:
+    """What a model gets right, alone or with the second stage of its cascade, each of shape [titles].
 
     Returns:
         The share of the label's levels, of the first three, whose likeliest category is the label's; and 1.0,
         or 0.0 where a category would be published that is neither the label, above it nor below it.
     """
     manifest = artifact.manifest
-    judgement = Judgement(restored(artifact), titles, taxonomy, manifest.temperature)
+    judgement = Judgement(restored(artifact), titles, taxonomy, manifest.temperature, second)
     hits, levels = np.zeros(len(titles)), np.zeros(len(titles))
     for level in range(1, min(LEVELS, taxonomy.lineage.shape[1]) + 1):
         deep = taxonomy.lineage[judgement.labels, level - 1] >= 0

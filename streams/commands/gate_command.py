@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from models.artifact import Artifact
+from models.encoder import EncoderStage
 from models.registry import Registry
 from models.taxonomy import Taxonomy
 from models.training.gate import Ruling, Terms
@@ -30,6 +31,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--data", required=True, type=_FOLDER, help="The folder with products/ and mappings/.")
 @click.option("--feedback", type=_FILE, help="People's words too: what `feedback export` wrote.")
 @click.option("--corrections", type=_FILE, help="Labels put right, as for `train`.")
+@click.option(
+    "--cascade/--no-cascade",
+    default=True,
+    show_default=True,
+    help="Whether the text encoder judges too what a student doubts, as in serving.",
+)
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0, max=1),
@@ -54,6 +61,7 @@ def gate(
     data: Path,
     feedback: Path | None,
     corrections: Path | None,
+    cascade: bool,
     tolerance: float,
     seed: int,
     at: Path | None,
@@ -73,7 +81,8 @@ def gate(
     try:
         new = Artifact.load(candidate, taxonomy)
         old = _serving(serving, at, taxonomy)
-        ruling = _ruling(new, old, data, (feedback, corrections), terms, taxonomy)
+        second = EncoderStage.load(None, taxonomy, threads=2) if cascade else None
+        ruling = _ruling(new, old, data, (feedback, corrections), terms, taxonomy, second)
         if json_path is not None:
             json_path.write_bytes(msgspec.json.format(msgspec.json.encode(ruling), indent=1) + b"\n")
         _show(ruling)
@@ -123,6 +132,7 @@ def _ruling(
     people: tuple[Path | None, Path | None],
     terms: Terms,
     taxonomy: Taxonomy,
+    second: EncoderStage | None,
 ) -> Ruling:
     try:
         from models.training.comparison import compare, split_otherwise
@@ -140,7 +150,7 @@ def _ruling(
 
         for artifact in (candidate, serving):
             _warn(artifact, split_otherwise(artifact, examples))
-        return compare(candidate, serving, examples, taxonomy, terms, progress)
+        return compare(candidate, serving, examples, taxonomy, terms, progress, second)
 
 
 def _warn(artifact: Artifact, shops: list[str]) -> None:

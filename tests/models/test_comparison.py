@@ -1,13 +1,16 @@
 """What the gate compares: trained models as they are served, on held-out titles, in the protected slices."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from models.artifact import Artifact
 from models.calibration import probabilities
+from models.cascade import Floats
 from models.classifier import StudentClassifier
 from models.features import Featurizer, pad
 from models.numpy_backend import NumpyBackend
@@ -74,6 +77,26 @@ def test_scores_are_those_of_the_model_as_it_is_served(
         assert right[number] == pytest.approx(np.mean(hits))
         fits = result.category in path or title.category in TREE.ancestors(result.category)
         assert harmless[number] == float(not result.sure or fits)
+
+
+class Oracle:
+    """A second stage that is sure that everything is tea."""
+
+    version = "oracle"
+
+    def join(self, texts: Sequence[str], share: Floats) -> Floats:
+        tea = next(node.index for node in TREE.nodes if node.name == "Tea")
+        return np.eye(len(TREE), dtype=np.float32)[[tea] * len(texts)]
+
+
+def test_a_second_stage_judges_what_the_student_doubts(titles: list[Example], poor: Artifact) -> None:
+    tea = np.array([TREE.nodes[title.category].name == "Tea" for title in titles])
+    alone, _ = score(poor, titles, TREE)
+    doubting = Artifact(poor.path, msgspec.structs.replace(poor.manifest, temperature=50.0))
+    joint, _ = score(doubting, titles, TREE, Oracle())
+    assert (alone[tea] < 1.0).all()
+    assert (joint[tea] == 1.0).all()
+    assert (joint[~tea] < 1.0).all()
 
 
 def test_a_model_that_learnt_better_passes_and_not_the_other_way_round(
