@@ -25,11 +25,10 @@ class People:
     feedback: Path | None = None
     corrections: Path | None = None
 
-    @property
-    def options(self) -> str:
+    def options(self, feedback_weight: float) -> str:
         """How a command line names them."""
-        given = (("--with-feedback FEEDBACK", self.feedback), ("--corrections CORRECTIONS", self.corrections))
-        return "".join(f" {option}" for option, path in given if path is not None)
+        weight = f" --with-feedback FEEDBACK --feedback-weight {feedback_weight:g}"
+        return (weight if self.feedback else "") + (" --corrections CORRECTIONS" if self.corrections else "")
 
 
 def gather(data: Path, taxonomy: Taxonomy, people: People, feedback_weight: float) -> list[Example]:

@@ -202,7 +202,7 @@ def _draft(model: Calibrated, taxonomy: Taxonomy, recipe: Recipe, people: People
         training_data=[],
         measurements=[],
         command=f"shelfstream train{own} --data DATA -o OUTPUT --epochs {recipe.epochs} --seed {recipe.seed}"
-        f"{people.options}",
+        f"{people.options(recipe.feedback_weight)}",
     )
 
 

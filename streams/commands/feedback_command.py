@@ -73,8 +73,7 @@ def export(
     except OSError as error:
         raise click.ClickException(f"cannot write {output}: {error}") from error
     _tell(run.words, left_out, taxonomy)
-    conflicts = find_conflicts(lines, taxonomy)
-    _tell_conflicts(conflicts, taxonomy)
+    tell_conflicts(find_conflicts(lines, taxonomy), taxonomy)
     say(_summary(lines, run.words, output))
 
 
@@ -106,7 +105,8 @@ def _tell(words: PeopleWords, left_out: Counter[str], taxonomy: Taxonomy) -> Non
         say(f"and {len(words.disputes) - _SHOWN:,} more products that one person took from another")
 
 
-def _tell_conflicts(conflicts: list[Conflict], taxonomy: Taxonomy) -> None:
+def tell_conflicts(conflicts: list[Conflict], taxonomy: Taxonomy) -> None:
+    """Tell the person at the terminal on which texts people contradict each other."""
     for conflict in conflicts[:_SHOWN]:
         chosen = " or ".join(_path(category_id, taxonomy) for category_id in conflict.category_ids)
         where = ", ".join(conflict.product_ids[:5])

@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from models.taxonomy import Taxonomy
+from models.training.feedback import find_conflicts, read_feedback
 from schemas.errors import StopWorker
+from streams.commands.feedback_command import tell_conflicts
 from streams.commands.line_options import prototypes_folder, taxonomy_option
 
 
@@ -111,6 +113,8 @@ def train(
             tree = Taxonomy.google() if taxonomy is None else Taxonomy.load(taxonomy)
             if encoder is not None and guide is not None:
                 export_encoder(guide, teacher, encoder, tree, for_gpu=for_gpu)
+                export_encoder(guide, teacher, encoder, tree)
+            _tell_conflicts(with_feedback, tree)
             second = (
                 second_stage(tree, prototypes_folder(), threads=2)
                 if encoder is None
@@ -125,3 +129,9 @@ def train(
         name = f"{item.name}, cascade" if item.cascade else item.name
         click.echo(f"{name:42} {accuracy}  published {item.published:6.1%}, right {item.precision:6.1%}")
     click.echo(f"{manifest.model_version} is in {output}.")
+
+
+def _tell_conflicts(feedback: Path | None, taxonomy: Taxonomy) -> None:
+    """On which texts nobody's word is taken, as people contradict each other."""
+    if feedback is not None:
+        tell_conflicts(find_conflicts(read_feedback(feedback, taxonomy), taxonomy), taxonomy)
