@@ -10,6 +10,7 @@ from models.taxonomy import Taxonomy
 from models.training.corpus import Example, read_shops, shops_of
 from models.training.corrections import read_corrections
 from models.training.feedback import feedback_examples, read_feedback
+from models.training.kinship import contradict
 from schemas.errors import StopWorker
 
 
@@ -32,7 +33,10 @@ class People:
 
 
 def gather(data: Path, taxonomy: Taxonomy, people: People, feedback_weight: float) -> list[Example]:
-    """The shops' examples with the accepted corrections, then those of people's words.
+    """The shops' examples as people put them right, then those of people's words.
+
+    A shop's label that a person's word on the very title contradicts gives way to it; an accepted correction
+    gives way to nothing.
 
     Raises:
         StopWorker: A file is missing or wrong, or a correction is of a title that no shop has.
@@ -43,10 +47,23 @@ def gather(data: Path, taxonomy: Taxonomy, people: People, feedback_weight: floa
     if strangers:
         shop, title = min(strangers)
         raise StopWorker(f"{people.corrections} corrects {title!r}, which {shop!r} does not have in {data}.")
-    if people.feedback is not None:
-        lines = read_feedback(people.feedback, taxonomy)
-        examples += feedback_examples(lines, taxonomy, feedback_weight)
-    return examples
+    if people.feedback is None:
+        return examples
+    words = feedback_examples(read_feedback(people.feedback, taxonomy), taxonomy, feedback_weight)
+    if overruled := _overruled(examples, words, taxonomy):
+        examples = read_shops(data, taxonomy, corrections=overruled | corrections)
+    return [*examples, *words]
+
+
+def _overruled(
+    examples: Sequence[Example], words: Sequence[Example], taxonomy: Taxonomy
+) -> dict[tuple[str, str], int]:
+    said = {word.text: word.category for word in words}
+    return {
+        (example.shop, example.text): said[example.text]
+        for example in examples
+        if example.text in said and contradict((example.category, said[example.text]), taxonomy)
+    }
 
 
 def split_counts(examples: Sequence[Example]) -> list[TrainingData]:

@@ -179,6 +179,21 @@ def test_people_change_the_data_and_stay_a_shop_of_their_own(tmp_path: Path) -> 
         gather(tmp_path, TREE, People(None, stranger), 1.0)
 
 
+def test_a_person_s_word_on_a_shop_s_own_title_overrules_its_label_but_no_correction(tmp_path: Path) -> None:
+    write_shops(tmp_path)
+    tea, milk = "acme red green tea x", "acme red oat milk x"
+    words = [line("p", tea, MILK), line("q", milk, FOOD), line("r", "一鞋子", MILK)]
+    feedback = write_lines(tmp_path / "feedback.jsonl", words)
+    table = write_table(tmp_path / "table.tsv", ("instacart", tea, "3", "yes"))
+    found = gather(tmp_path, TREE, People(feedback, table), 1.0)
+    labels = {(each.shop, each.text): TREE.nodes[each.category].id for each in found}
+    assert [labels[shop, tea] for shop in ("flipkart", "instacart", "feedback")] == [MILK, SHIRTS, MILK]
+    # Only coarser than the shop's own label, which stays.
+    assert [labels[shop, milk] for shop in ("flipkart", "instacart", "feedback")] == [MILK, MILK, FOOD]
+    # A title's attributes go with it.
+    assert {labels[shop, text] for shop, text in labels if text.startswith("一鞋子 ")} == {MILK}
+
+
 def test_a_model_that_learns_from_people_says_so_and_unseen_shops_are_measured_without_them(
     tmp_path: Path,
 ) -> None:

@@ -50,7 +50,12 @@ def write_shops(folder: Path, ids: Mapping[str, int] | None = None) -> None:
         mapping = "label\tgoogle_id\tgoogle_path\tnote\n" + "".join(f"{n}\t{ids[n]}\t\t\n" for n in TITLES)
         (folder / "mappings" / f"{shop}.tsv").write_text(mapping + "Mixed\t\t\t\n", encoding="utf-8")
     products = [
-        {"title": f"鞋子{number}号", "attributes": [["品牌", "Ace/艾斯"]], "coarse": "Wear", "fine": "Shoes"}
+        {
+            "title": f"{chr(0x4E00 + number)}鞋子",
+            "attributes": [["品牌", "Ace/艾斯"]],
+            "coarse": "Wear",
+            "fine": "Shoes",
+        }
         for number in range(60)
     ]
     text = "\n".join(json.dumps(product) for product in products)
