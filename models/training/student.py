@@ -53,7 +53,7 @@ class Recipe:
     spread: float = 1.0
     name_weight: float = 1.0
     word_weight: float = 1.0
-    feedback_weight: float = 1.0
+    feedback_weight: float = 5.0
     rows: int = 130_000
     seed: int = 20261122
 

@@ -56,7 +56,7 @@ from streams.commands.line_options import prototypes_folder, taxonomy_option
     "--feedback-weight",
     default=None,
     type=click.FloatRange(min=0, min_open=True),
-    help="How much each of those counts; a shop's title counts 1.",
+    help="How much each of those counts, 5 if not given; a shop's title counts 1.",
 )
 @click.option(
     "--corrections",

@@ -212,7 +212,7 @@ def test_a_model_that_learns_from_people_says_so_and_unseen_shops_are_measured_w
         people=People(feedback),
     )
     assert Artifact.load(tmp_path / "student", TREE).manifest == manifest
-    assert manifest.command.endswith(" --with-feedback FEEDBACK --feedback-weight 1")
+    assert manifest.command.endswith(" --with-feedback FEEDBACK --feedback-weight 5")
     counted = {each.name: each.train + each.calibration + each.test for each in manifest.training_data}
     assert counted["feedback"] == len(words)
     measured = {each.name: each for each in manifest.measurements}
