@@ -53,7 +53,7 @@ class Product:
             self.answer = event
 
     def list(self, event: ProductCreated, record: Record) -> None:
-        """Take in a record of product-created: of partitions in any order, within one by offset."""
+        """Take in a record of product-created: the later one holds, between partitions by time."""
         place = (record.timestamp, record.partition)
         if self._listed[1] == record.partition or place > self._listed:
             self.listing, self._listed = event, place
