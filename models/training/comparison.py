@@ -65,6 +65,8 @@ def score(
         or 0.0 where a category would be published that is neither the label, above it nor below it.
     """
     manifest = artifact.manifest
+    if manifest.alone is True:
+        second = None
     judgement = Judgement(restored(artifact), titles, taxonomy, manifest.temperature, second)
     hits, levels = np.zeros(len(titles)), np.zeros(len(titles))
     for level in range(1, min(LEVELS, taxonomy.lineage.shape[1]) + 1):

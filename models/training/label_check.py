@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.taxonomy import Taxonomy
-from models.training.corpus import SHOPS, labelled_rows, read_shops
+from models.training.corpus import labelled_rows, read_shops, shops_of
 from models.training.corrections import Suggestion
 from models.training.label_conflicts import label_conflicts
 from models.training.label_errors import label_errors
@@ -25,9 +25,10 @@ def check_labels(
     Raises:
         StopWorker: The data is not there; says which file.
     """
-    rows = ((shop, title, label) for shop in SHOPS for title, label, _ in labelled_rows(data, shop, taxonomy))
+    shops = shops_of(data, taxonomy)
+    rows = ((shop, title, label) for shop in shops for title, label, _ in labelled_rows(data, shop, taxonomy))
     conflicts = label_conflicts(rows, taxonomy)
     told = {(each.shop, each.title) for each in conflicts}
-    titles = [each for each in read_shops(data, taxonomy) if each.kind == "title"]
+    titles = [each for each in read_shops(data, taxonomy, shops) if each.kind == "title"]
     errors = label_errors(titles, taxonomy, recipe, progress=progress)
     return [*conflicts, *(each for each in errors if (each.shop, each.title) not in told)]

@@ -9,12 +9,15 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from models.artifact import Artifact
-from models.encoder import EncoderStage
+from models.cascade import SecondStage
 from models.registry import Registry
 from models.taxonomy import Taxonomy
+from models.training.examples import People
 from models.training.gate import Ruling, Terms
+from models.tree_encoder import second_stage
 from schemas.errors import StopWorker
 from streams.commands.event_lines import say
+from streams.commands.line_options import prototypes_folder, taxonomy_option
 from streams.commands.listing import listing, show
 
 HELD = 3
@@ -29,6 +32,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--candidate", required=True, type=_FOLDER, help="The trained model's folder.")
 @click.option("--serving", type=_FOLDER, help="The folder of what serves; the shipped model if not given.")
 @click.option("--data", required=True, type=_FOLDER, help="The folder with products/ and mappings/.")
+@taxonomy_option
 @click.option("--feedback", type=_FILE, help="People's words too: what `feedback export` wrote.")
 @click.option("--corrections", type=_FILE, help="Labels put right, as for `train`.")
 @click.option(
@@ -59,6 +63,7 @@ def gate(
     candidate: Path,
     serving: Path | None,
     data: Path,
+    taxonomy: Path | None,
     feedback: Path | None,
     corrections: Path | None,
     cascade: bool,
@@ -76,20 +81,20 @@ def gate(
     """
     if promote and at is None:
         raise click.UsageError("--promote needs --registry, where the candidate is to serve")
-    taxonomy = Taxonomy.google()
     terms = Terms(tolerance=tolerance, seed=seed)
     try:
-        new = Artifact.load(candidate, taxonomy)
-        old = _serving(serving, at, taxonomy)
-        second = EncoderStage.load(None, taxonomy, threads=2) if cascade else None
-        ruling = _ruling(new, old, data, (feedback, corrections), terms, taxonomy, second)
+        tree = Taxonomy.google() if taxonomy is None else Taxonomy.load(taxonomy)
+        new = Artifact.load(candidate, tree)
+        old = _serving(serving, at, tree)
+        second = second_stage(tree, prototypes_folder(), threads=2) if cascade else None
+        ruling = _ruling(new, old, data, People(feedback, corrections), terms, tree, second)
         if json_path is not None:
             json_path.write_bytes(msgspec.json.format(msgspec.json.encode(ruling), indent=1) + b"\n")
         _show(ruling)
         if not ruling.promote:
             _hold(ruling)
         click.echo(f"{new.manifest.model_version} may serve in place of {old.manifest.model_version}.")
-        _promote(candidate, at, promote, taxonomy)
+        _promote(candidate, at, promote, tree)
     except StopWorker as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
@@ -129,21 +134,21 @@ def _ruling(
     candidate: Artifact,
     serving: Artifact,
     data: Path,
-    people: tuple[Path | None, Path | None],
+    people: People,
     terms: Terms,
     taxonomy: Taxonomy,
-    second: EncoderStage | None,
+    second: SecondStage | None,
 ) -> Ruling:
     try:
         from models.training.comparison import compare, split_otherwise
-        from models.training.examples import People, gather
+        from models.training.examples import gather
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"The gate needs {error.name}: pip install 'shelfstream[train]', then again."
         ) from error
     with Progress(console=Console(stderr=True), transient=True) as bars:
         task: TaskID = bars.add_task("reading titles", total=None)
-        examples = gather(data, taxonomy, People(*people), feedback_weight=1.0)
+        examples = gather(data, taxonomy, people, feedback_weight=1.0)
 
         def progress(name: str, step: int, steps: int) -> None:
             bars.update(task, description=name, completed=step, total=steps)

@@ -11,6 +11,7 @@ from models.taxonomy import Taxonomy
 from models.training.corrections import Suggestion, write_suggestions
 from schemas.errors import StopWorker
 from streams.commands.event_lines import say
+from streams.commands.line_options import taxonomy_option
 
 
 @click.group()
@@ -32,17 +33,19 @@ def labels() -> None:
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Where the suggestions go, a tab-separated table, such as suggestions.tsv.",
 )
+@taxonomy_option
 @click.option("--seed", default=None, type=int, help="Of every random choice.")
-def check(data: Path, output: Path, seed: int | None) -> None:
+def check(data: Path, output: Path, taxonomy: Path | None, seed: int | None) -> None:
     """Find titles with contradicting labels, and labels that are likely wrong.
 
     The table has a column `accept`: write `yes` where the suggested label is right, or after you have put
     another one there, and give the table to `train --corrections`. Needs the extra `train`.
     """
     try:
-        found = _found(data, Taxonomy.google(), seed)
+        tree = Taxonomy.google() if taxonomy is None else Taxonomy.load(taxonomy)
+        found = _found(data, tree, seed)
         with output.open("w", encoding="utf-8", newline="") as target:
-            write_suggestions(target, found, Taxonomy.google())
+            write_suggestions(target, found, tree)
     except StopWorker as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:

@@ -6,12 +6,10 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.taxonomy import Taxonomy
 from models.text import clean
 from models.training.corpus import Example, read_shops
 from models.training.corrections import read_corrections
@@ -153,13 +151,15 @@ def test_each_title_is_told_once_contradictions_before_errors(tmp_path: Path) ->
 
 
 def test_the_command_writes_a_table_that_training_takes_once_accepted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     write_shops(tmp_path)
     wrong, _ = spoil(tmp_path)
     table = tmp_path / "suggestions.tsv"
-    monkeypatch.setattr(Taxonomy, "google", lambda: TREE)
-    done = CliRunner().invoke(main, ["labels", "check", "--data", str(tmp_path), "-o", str(table)])
+    tree = tmp_path / "tree.txt"
+    tree.write_text("".join(f"{node.id} - {node.path}\n" for node in TREE.nodes), encoding="utf-8")
+    options = ["--data", str(tmp_path), "-o", str(table), "--taxonomy", str(tree)]
+    done = CliRunner().invoke(main, ["labels", "check", *options])
     assert done.exit_code == 0, done.output
     assert read_corrections(table, TREE) == {}
     accepted = [

@@ -23,20 +23,15 @@ from streams.settings import Settings
 from tests.support.feedback_stream import FeedbackStream
 from tests.support.tiny_shops import write_shops
 
-# Part of Google's tree, as training for all 5,595 categories takes minutes.
 IDS = {"Shoes": 187, "Shirts": 212, "Milk": 418, "Tea": 2073}
-SMALL = Taxonomy(
-    "small-1",
-    {
-        166: ("Wear",),
-        IDS["Shoes"]: ("Wear", "Shoes"),
-        IDS["Shirts"]: ("Wear", "Shirts"),
-        413: ("Drinks",),
-        IDS["Milk"]: ("Drinks", "Milk"),
-        IDS["Tea"]: ("Drinks", "Tea"),
-    },
-    {},
-)
+# Part of Google's tree, as training for all 5,595 categories takes minutes.
+TREE = """166 - Wear
+187 - Wear > Shoes
+212 - Wear > Shirts
+413 - Drinks
+418 - Drinks > Milk
+2073 - Drinks > Tea
+"""
 RECIPE = Recipe(dimensions=8, epochs=8, batch=32)
 
 
@@ -56,31 +51,32 @@ def zorbs() -> Iterator[str]:
 
 
 def gate(data: Path, candidate: Path, *options: str) -> Result:
-    # The shipped encoder is for the whole tree.
-    arguments = ["gate", "--no-cascade", "--data", str(data), "--candidate", str(candidate), *options]
-    return CliRunner().invoke(main, arguments)
+    arguments = ["gate", "--data", str(data), "--candidate", str(candidate), *options]
+    return CliRunner().invoke(main, [*arguments, "--taxonomy", str(data / "tree.txt"), "--no-cascade"])
 
 
 def trained(data: Path, folder: Path, people: People) -> Path:
-    run(data, folder, RECIPE, lambda *_: None, unseen=False, people=people, taxonomy=SMALL)
+    tree = Taxonomy.load(data / "tree.txt")
+    run(data, folder, RECIPE, lambda *_: None, unseen=False, people=people, taxonomy=tree)
     return folder
 
 
 async def test_what_people_say_comes_to_serve(
-    embedded: EmbeddedBroker,
-    inference: InferenceThread,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    embedded: EmbeddedBroker, inference: InferenceThread, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(Taxonomy, "google", lambda: SMALL)
     write_shops(tmp_path, IDS)
+    file = tmp_path / "tree.txt"
+    file.write_text(TREE, encoding="utf-8")
+    tree = Taxonomy.load(file)
     stream = FeedbackStream(Settings(bootstrap_servers=embedded.bootstrap, embedded=True), inference)
     for number, title in enumerate(zorbs()):
         await stream.listed(f"p{number}", title)
         await stream.judged(f"p{number}", IDS["Tea"], "Ann")
     words = tmp_path / "feedback.jsonl"
     exported = CliRunner().invoke(
-        main, ["feedback", "export", "-o", str(words), "--bootstrap-servers", embedded.bootstrap]
+        main,
+        ["feedback", "export", "-o", str(words), "--bootstrap-servers", embedded.bootstrap],
+        env={"SHELFSTREAM_TAXONOMY": str(file)},
     )
     assert exported.exit_code == 0, exported.output
 
@@ -88,7 +84,7 @@ async def test_what_people_say_comes_to_serve(
     after = trained(tmp_path, tmp_path / "after", People(words))
     registry, ruling = tmp_path / "registry", tmp_path / "ruling.json"
     common = ("--feedback", str(words), "--serving", str(before))
-    version = Artifact.load(after, SMALL).manifest.model_version
+    version = Artifact.load(after, tree).manifest.model_version
 
     passed = gate(tmp_path, after, *common, "--json", str(ruling))
     assert passed.exit_code == 0, passed.output
@@ -101,18 +97,19 @@ async def test_what_people_say_comes_to_serve(
 
     promoted = gate(tmp_path, after, *common, "--registry", str(registry), "--promote")
     assert promoted.exit_code == 0, promoted.output
-    assert Registry(registry, SMALL).deployment().serving == version
+    assert Registry(registry, tree).deployment().serving == version
 
     # From now on the registry says what serves: the same again is no better, and the old one is worse.
     for candidate, why in ((after, "not shown to be better"), (before, "right on feedback: worse")):
         held = gate(tmp_path, candidate, "--feedback", str(words), "--registry", str(registry), "--promote")
         assert held.exit_code == 3, held.output
         assert why in held.stdout
-    assert Registry(registry, SMALL).deployment().serving == version
+    assert Registry(registry, tree).deployment().serving == version
 
 
 def test_the_gate_needs_a_registry_to_promote_in_and_a_model_to_judge(tmp_path: Path) -> None:
     write_shops(tmp_path, IDS)
+    (tmp_path / "tree.txt").write_text(TREE, encoding="utf-8")
     assert gate(tmp_path, tmp_path, "--promote").exit_code == 2
     missing = gate(tmp_path, tmp_path)
     assert (missing.exit_code, "manifest.json" in missing.stderr) == (1, True)
