@@ -52,7 +52,7 @@ def compare(
         RIGHT: Paired(right, candidate_right),
         HARMLESS: Paired(harmless, candidate_harmless),
     }
-    return rule(measures, protected(titles), shops_of(titles), terms)
+    return rule(measures, protected(titles), by_shop(titles), terms)
 
 
 def score(
@@ -100,7 +100,7 @@ def split_otherwise(artifact: Artifact, examples: Sequence[Example]) -> list[str
     return [each.name for each in now if each != learnt.get(each.name)]
 
 
-def shops_of(titles: Sequence[Example]) -> dict[str, Mask]:
+def by_shop(titles: Sequence[Example]) -> dict[str, Mask]:
     """Which titles are of which shop, people's words being one."""
     return {
         shop: np.array([title.shop == shop for title in titles])
@@ -110,7 +110,7 @@ def shops_of(titles: Sequence[Example]) -> dict[str, Mask]:
 
 def protected(titles: Sequence[Example]) -> dict[str, Mask]:
     """The slices on which no candidate may be worse: shops, languages, short titles, people's words."""
-    shops = {name if name == FEEDBACK else f"shop {name}": mask for name, mask in shops_of(titles).items()}
+    shops = {name if name == FEEDBACK else f"shop {name}": mask for name, mask in by_shop(titles).items()}
     languages = {
         f"language {language}": np.array([title.language == language for title in titles])
         for language in dict.fromkeys(title.language for title in titles)

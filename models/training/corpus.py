@@ -95,7 +95,7 @@ def category_examples(taxonomy: Taxonomy, weight: float) -> list[Example]:
             for language, text in node.synonyms
         ]
         examples += [
-            Example(clean(title), node.index, "taxonomy", "train", _language(title), "example")
+            Example(clean(title), node.index, "taxonomy", "train", language_of(title), "example")
             for title in node.examples
         ]
     return examples
@@ -122,14 +122,15 @@ def _read_shop(data: Path, shop: str, taxonomy: Taxonomy, corrections: Correctio
             continue
         seen.add(text)
         category = corrections.get((shop, text), label)
-        language = "zh" if shop == "openbg" else _language(text)
+        language = "zh" if shop == "openbg" else language_of(text)
         yield Example(text, category, shop, split_of(text), language)
         if attributes:
             longer = f"{text} {clean(attributes)}"
             yield Example(longer, category, shop, split_of(text), language, "attributes")
 
 
-def _language(text: str) -> str:
+def language_of(text: str) -> str:
+    """`zh` for a text with Chinese characters, else `en`."""
     return "zh" if any("\u3400" <= character <= "\u9fff" for character in text) else "en"
 
 

@@ -14,6 +14,7 @@ from models.attributes import attributes_text
 from models.enricher import TITLE_CHARACTERS
 from models.taxonomy import Taxonomy
 from models.text import clean
+from models.training.corpus import language_of
 from models.training.feedback import FeedbackLine
 from schemas.codec import decode_product_created, decode_product_enriched
 from schemas.errors import InvalidEvent
@@ -142,13 +143,9 @@ def _line(
         source=word.source,
         model_version=product.answer.model_version if product.answer is not None else "",
         attributes=attributes,
-        language=_language(text),
+        language=language_of(text),
         shop_id=listing.shop_id if listing is not None else None,
     )
-
-
-def _language(text: str) -> str:
-    return "zh" if any("\u3400" <= letter <= "\u9fff" for letter in text) else "en"
 
 
 class Ranges(NamedTuple):

@@ -14,7 +14,7 @@ from models.cascade import Floats
 from models.classifier import StudentClassifier
 from models.features import Featurizer, pad
 from models.numpy_backend import NumpyBackend
-from models.training.comparison import compare, protected, score, shops_of, split_otherwise
+from models.training.comparison import by_shop, compare, protected, score, split_otherwise
 from models.training.corpus import Example, read_shops
 from models.training.gate import Terms
 from models.training.pipeline import run
@@ -136,4 +136,4 @@ def test_shops_languages_short_titles_and_people_are_protected() -> None:
         "language zh": [False, False, False, True, True],
         "short titles": [True, False, True, True, False],
     }
-    assert list(shops_of(examples)) == ["flipkart", "feedback", "openbg"]
+    assert list(by_shop(examples)) == ["flipkart", "feedback", "openbg"]
