@@ -11,6 +11,7 @@ from zlib import crc32
 
 from models.taxonomy import GOOGLE_VERSION, Taxonomy
 from models.text import clean
+from models.training.near_duplicates import title_key
 from schemas.errors import StopWorker
 
 SHOPS = ("flipkart", "fashion_styles", "instacart", "openbg")
@@ -26,7 +27,8 @@ class Example:
         text: The cleaned text.
         category: The label's index in the taxonomy.
         shop: The data set it is from.
-        split: `train`, `calibration` or `test`, by the title's hash; the same for all texts of one title.
+        split: `train`, `calibration` or `test`, by the hash of the title's key; the same for all texts of one
+            title.
         language: `en` or `zh`.
         kind: `title`, or `attributes` for a title followed by its attribute values; `name`, `synonym`,
             `example` or `word` for what comes from no shop.
@@ -72,8 +74,11 @@ def read_shops(
 
 
 def split_of(text: str) -> str:
-    """10% `test`, 10% `calibration`, the rest `train`, by the hash of a cleaned title."""
-    bucket = crc32(b"split-1 " + text.encode("utf-8", "replace")) % 10
+    """10% `test`, 10% `calibration`, the rest `train`, by the hash of a cleaned title's key.
+
+    So near-duplicates are together, wherever they come from.
+    """
+    bucket = crc32(b"split-2 " + title_key(text).encode("utf-8", "replace")) % 10
     return {0: "test", 1: "calibration"}.get(bucket, "train")
 
 

@@ -25,7 +25,8 @@ the runs for unseen shops that takes well under an hour on two cores.
 
 Besides, each category's own English name and path, Chinese names and synonyms in both languages where
 there are some{teacher}. Titles were
-deduplicated within a shop and split by the hash of the cleaned title, 80 / 10 / 10. {rows}
+deduplicated within a shop and split by the hash of their words, 80 / 10 / 10, so that titles which differ
+in numbers, punctuation or the order of words are together. {rows}
 
 ## How well it does
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.text import clean
-from models.training.corpus import Example, read_shops
+from models.training.corpus import Example, read_shops, split_of
 from models.training.corrections import read_corrections
 from models.training.kinship import akin
 from models.training.label_check import check_labels
@@ -31,14 +31,18 @@ WORDS = st.lists(st.sampled_from(["red", "Shoe", "茶", "茶杯", "café", "x"])
 
 
 @given(WORDS, st.randoms(use_true_random=False), st.data())
-def test_near_duplicates_have_one_key(words: list[str], shuffle: random.Random, data: st.DataObject) -> None:
+def test_near_duplicates_have_one_key_and_one_split(
+    words: list[str], shuffle: random.Random, data: st.DataObject
+) -> None:
     other = shuffle.sample(words, len(words))
     parts = [
         part
         for word in other
         for part in (word.upper(), data.draw(st.sampled_from([" ", ", ", " - ", " 42 ", "/7/", "!"])))
     ]
-    assert title_key(clean("".join(parts))) == title_key(clean(" ".join(words)))
+    one, two = clean("".join(parts)), clean(" ".join(words))
+    assert title_key(one) == title_key(two)
+    assert split_of(one) == split_of(two)
 
 
 @given(WORDS, WORDS)

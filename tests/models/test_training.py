@@ -117,14 +117,16 @@ def test_quantization_errs_by_half_a_step(seed: int) -> None:
     assert (np.abs(rounded * scales[:, None] - table) <= scales[:, None] * 0.5001).all()
 
 
-def test_splits_depend_on_the_title_alone() -> None:
-    splits = [split_of(f"title {number}") for number in range(3000)]
+def test_splits_depend_on_the_words_of_the_title_alone() -> None:
+    titles = [f"title {chr(97 + n // 676)}{chr(97 + n // 26 % 26)}{chr(97 + n % 26)}" for n in range(3000)]
+    splits = [split_of(title) for title in titles]
     assert {name: round(splits.count(name) / 3000, 1) for name in set(splits)} == {
         "train": 0.8,
         "calibration": 0.1,
         "test": 0.1,
     }
-    assert splits == [split_of(f"title {number}") for number in range(3000)]
+    assert splits == [split_of(title) for title in titles]
+    assert splits == [split_of(f"{title.split()[1]}, title 42") for title in titles]
 
 
 def test_category_names_become_examples_in_every_language() -> None:
