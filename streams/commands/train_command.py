@@ -113,7 +113,6 @@ def train(
             tree = Taxonomy.google() if taxonomy is None else Taxonomy.load(taxonomy)
             if encoder is not None and guide is not None:
                 export_encoder(guide, teacher, encoder, tree, for_gpu=for_gpu)
-                export_encoder(guide, teacher, encoder, tree)
             _tell_conflicts(with_feedback, tree)
             second = (
                 second_stage(tree, prototypes_folder(), threads=2)

@@ -13,6 +13,7 @@ from models.taxonomy import Taxonomy
 from models.training.feedback import FeedbackLine, find_conflicts, read_feedback
 from schemas.events import Verdict
 from streams.agents.inference import InferenceThread
+from streams.agents.judge import Judge
 from streams.cli import main
 from streams.embedded import EmbeddedBroker
 from streams.operations.feedback_export import pseudonym
@@ -30,7 +31,7 @@ TITLE = "Nike Men's Running Shoes, Blue, Size 10"
 @pytest.fixture(scope="module")
 def inference() -> Iterator[InferenceThread]:
     """The shipped model."""
-    thread = InferenceThread(Enricher.load())
+    thread = InferenceThread(Judge(Enricher.load()))
     yield thread
     thread.close()
 

@@ -17,6 +17,7 @@ from models.training.examples import People
 from models.training.pipeline import run
 from models.training.student import Recipe
 from streams.agents.inference import InferenceThread
+from streams.agents.judge import Judge
 from streams.cli import main
 from streams.embedded import EmbeddedBroker
 from streams.settings import Settings
@@ -38,7 +39,7 @@ RECIPE = Recipe(dimensions=8, epochs=8, batch=32)
 @pytest.fixture(scope="module")
 def inference() -> Iterator[InferenceThread]:
     """The shipped model."""
-    thread = InferenceThread(Enricher.load())
+    thread = InferenceThread(Judge(Enricher.load()))
     yield thread
     thread.close()
 

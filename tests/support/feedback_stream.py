@@ -20,7 +20,7 @@ class FeedbackStream:
         self._agent = EnrichProcessor(products_table(), 1, inference, Burial("group", 1))
         self._tables = tables_of(products_table())
         self._sources = {topic: Source(topic) for topic in (PRODUCT_CREATED, CATEGORY_FEEDBACK)}
-        self.version = inference.enricher.model_version
+        self.version = inference.curation.model_version
 
     async def say(self, topic: str, key: str, value: object) -> None:
         """One record, and what the agent makes of it."""
