@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "labels": "streams.commands.labels_command:labels",
     "train": "streams.commands.train_command:train",
     "gate": "streams.commands.gate_command:gate",
+    "evaluate": "streams.commands.evaluate_command:evaluate",
     "affinity": "streams.commands.offline_affinity:affinity",
     "contracts": "streams.commands.contracts_command:contracts",
 }

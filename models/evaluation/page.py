@@ -1,0 +1,180 @@
+"""The report as one HTML page: nothing is loaded from anywhere; fit for phones, and for light and dark."""
+
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from models.evaluation.plots import coverage_plot, reliability_plot
+from models.evaluation.report import Detail, Mistake, Report, Scores, Section
+
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_CODE = re.compile("`([^`]+)`")
+_STYLE = """
+:root{color-scheme:light dark;--ink:#1a1d21;--paper:#fff;--soft:#5c6570;--line:#d9dee3;
+--a:#0b66c3;--b:#b4540a;--c:#4c7d1d;--mark:#c2185b}
+@media(prefers-color-scheme:dark){:root{--ink:#e7eaee;--paper:#14171a;--soft:#9aa4af;--line:#333a41;--a:#6db3ff;
+--b:#ffab66;--c:#a5d76e;--mark:#ff79ab}}
+*{box-sizing:border-box}
+body{margin:0 auto;padding:1rem;max-width:64rem;background:var(--paper);color:var(--ink);
+font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
+h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2.5rem}h3{font-size:1rem;margin-top:1.5rem}
+.note{color:var(--soft);max-width:48rem}
+.wide{overflow-x:auto}
+table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums;overflow-wrap:normal}
+th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
+th:first-child,td:first-child{text-align:left}td.text{text-align:left;white-space:normal;min-width:11rem}
+small{color:var(--soft)}
+.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:1rem}
+figure{margin:0}figcaption{color:var(--soft);font-size:.875rem}
+svg{width:100%;height:auto;font:10px system-ui,sans-serif}svg text{fill:var(--soft)}
+.grid{stroke:var(--line);stroke-width:.6;fill:none}.ideal{stroke:var(--soft);stroke-dasharray:4 4;fill:none}
+.line{fill:none;stroke-width:1.8}.one{stroke:var(--a)}.two{stroke:var(--b)}.three{stroke:var(--c)}
+.dot{fill:var(--a);fill-opacity:.35}.mark{fill:var(--mark)}svg text.name{stroke:none;font-weight:600}
+svg text.one{fill:var(--a)}svg text.two{fill:var(--b)}svg text.three{fill:var(--c)}
+details{border-bottom:1px solid var(--line);padding:.4rem 0}summary{cursor:pointer}
+details ul{margin:.3rem 0;padding-left:1.2rem}
+"""
+
+
+def render(report: Report) -> str:
+    """The whole page."""
+    encoder = "with the text encoder" if report.cascade else "without the text encoder"
+    body = [
+        f"<h1>How good is {_text(report.model_version)}?</h1>",
+        f'<p class="note">As it serves, {encoder}; categories of {_text(report.taxonomy_version)}.</p>',
+        _section(report.groups),
+        _section(report.languages),
+        *[_section(section) for section in report.baselines],
+        *[_detail(detail) for detail in report.details],
+        "<h2>Slices</h2>",
+        *[_section(section, "h3") for section in report.slices],
+        _section(report.sellers) if report.sellers is not None else "",
+        _unseen(report),
+        "<h2>Notes</h2><ul>",
+        *[f"<li>{_text(note)}</li>" for note in report.notes],
+        "</ul>",
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
+        f"<title>Evaluation of {_text(report.model_version)}</title><style>{_STYLE}</style></head>\n<body>\n"
+        + "\n".join(body)
+        + "\n</body></html>\n"
+    )
+
+
+def _section(section: Section, heading: str = "h2") -> str:
+    head = f'<{heading}>{_text(section.title)}</{heading}><p class="note">{_text(section.note)}</p>'
+    if not section.rows:
+        return f'{head}<p class="note">Too few such titles here.</p>'
+    plain = all(row.calibration_error is None for row in section.rows)
+    levels = max(len(row.levels) for row in section.rows)
+    columns = ["", "texts", *[name for level in range(1, levels + 1) for name in (f"level {level}", "F1")]]
+    columns += [] if plain else ["ECE", "published", "right"]
+    return head + _table(columns, [_cells(row, plain) for row in section.rows])
+
+
+def _cells(row: Scores, plain: bool) -> list[str]:
+    cells = [_text(row.name), f"{row.texts:,}"]
+    for level in row.levels:
+        half = 100 * (level.high - level.low) / 2
+        cells += (
+            [f"{level.accuracy:.1%} <small>±{half:.1f}</small>", f"{level.macro_f1:.1%}"]
+            if level.texts
+            else ["–", "–"]
+        )
+    return cells if plain else [*cells, *map(_share, (row.calibration_error, row.coverage, row.precision))]
+
+
+def _detail(detail: Detail) -> str:
+    name = detail.source
+    parts = [
+        f"<h2>{_text(name[:1].upper() + name[1:])}, looked at closely</h2>",
+        '<div class="plots">',
+        _figure(
+            reliability_plot(detail.reliability, name),
+            "Level 1: how often it is right, over how sure it is. Larger dots are more titles.",
+        ),
+        _figure(
+            coverage_plot(detail.curves, detail.scores, name),
+            "How right the surest titles are, at each level. The dot is what is published.",
+        ),
+        "</div>",
+    ]
+    if detail.confusions:
+        rows = [
+            [_text(each.label), _text(each.taken_for), f"{each.texts:,}", f"{each.of:,}"]
+            for each in detail.confusions
+        ]
+        parts += [
+            "<h3>Taken for a sibling</h3>",
+            _table(["the right category", "taken for", "titles", "of"], rows, texts=2),
+        ]
+    if detail.mistakes:
+        parts += ["<h3>The surest mistakes</h3>", *[_mistake(each) for each in detail.mistakes]]
+    return "\n".join(parts)
+
+
+def _figure(picture: str, caption: str) -> str:
+    return f"<figure>{picture}<figcaption>{_text(caption)}</figcaption></figure>"
+
+
+def _mistake(mistake: Mistake) -> str:
+    fate = "published" if mistake.published else "left to people"
+    reasons = "".join(f"<li>{_text(reason)}</li>" for reason in mistake.reasons)
+    return (
+        f"<details><summary>{_text(mistake.title)} <small>{mistake.confidence:.0%}, {fate}</small></summary>"
+        f"<p>{_text(mistake.decided)}<br/><small>is in truth</small> {_text(mistake.label)}</p>"
+        f"<ul>{reasons}</ul></details>"
+    )
+
+
+def _unseen(report: Report) -> str:
+    if not report.unseen:
+        return ""
+    rows = [
+        [
+            _text(each.name.removeprefix("unseen ")),
+            f"{each.texts:,}",
+            *[f"{share:.1%}" for share in each.accuracy],
+            *map(_share, (each.calibration_error, each.published, each.precision)),
+        ]
+        for each in report.unseen
+    ]
+    levels = max(len(each.accuracy) for each in report.unseen)
+    columns = [
+        "",
+        "texts",
+        *[f"level {level}" for level in range(1, levels + 1)],
+        "ECE",
+        "published",
+        "right",
+    ]
+    note = (
+        "Not measured now: `shelfstream train` measured them, and the model's manifest keeps them. For "
+        "each shop a student was trained without it, and judged alone, without the text encoder."
+    )
+    return f'<h2>Shops left out in training</h2><p class="note">{_text(note)}</p>' + _table(columns, rows)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
+    """A table of cells that are HTML already; the first `texts` columns may wrap."""
+    head = "".join(f"<th>{_text(column)}</th>" for column in columns)
+    lines = []
+    for row in rows:
+        cells = [
+            f'<td class="text">{cell}</td>' if place < texts else f"<td>{cell}</td>"
+            for place, cell in enumerate(row)
+        ]
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    body = "".join(lines)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def _text(value: str) -> str:
+    """Text for any place of the page: nothing in it is markup, but that `…` becomes code."""
+    return _CODE.sub(r"<code>\1</code>", escape(_CONTROLS.sub("\ufffd", value)))

@@ -1,0 +1,106 @@
+"""Plots as SVG that stands in a page: colours come from the page, so that light and dark both fit."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from math import floor, sqrt
+
+from models.evaluation.report import Bin, Curve, Scores
+
+WIDTH, HEIGHT = 360, 270
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 14, 40
+_EASIEST = 0.05
+"""Below this coverage a curve rests on so few titles that it would set the scale by chance."""
+
+
+class _Axes:
+    """The part of a picture that holds data: both axes linear, x from 0 to 1, y from `lowest` to 1."""
+
+    def __init__(self, lowest: float = 0.0) -> None:
+        self.lowest = lowest
+
+    def x(self, value: float) -> float:
+        """Where a value of the horizontal axis is, in the picture's units."""
+        return round(_LEFT + value * (WIDTH - _LEFT - _RIGHT), 2)
+
+    def y(self, value: float) -> float:
+        """Where a value of the vertical axis is; values below the lowest are at the bottom."""
+        share = (max(value, self.lowest) - self.lowest) / (1.0 - self.lowest)
+        return round(HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM), 2)
+
+    def frame(self, across: str, up: str) -> str:
+        """Grid, figures and names of the axes."""
+        parts = []
+        for step in range(6):
+            value = self.lowest + (1.0 - self.lowest) * step / 5
+            x, y = self.x(step / 5), self.y(value)
+            parts += [
+                f'<path class="grid" d="M{x} {_TOP}V{HEIGHT - _BOTTOM}M{_LEFT} {y}H{WIDTH - _RIGHT}"/>',
+                f'<text x="{x}" y="{HEIGHT - _BOTTOM + 14}" text-anchor="middle">{step / 5:.0%}</text>',
+                f'<text x="{_LEFT - 5}" y="{y + 4}" text-anchor="end">{value:.0%}</text>',
+            ]
+        middle = (_TOP + HEIGHT - _BOTTOM) / 2
+        parts += [
+            f'<text x="{self.x(0.5)}" y="{HEIGHT - 8}" text-anchor="middle">{escape(across)}</text>',
+            f'<text transform="translate(11 {middle}) rotate(-90)" text-anchor="middle">{escape(up)}</text>',
+        ]
+        return "".join(parts)
+
+
+def reliability_plot(bins: Sequence[Bin], name: str) -> str:
+    """How often the model is right over how sure it is; on the dashed line it is just as often as it says.
+
+    Args:
+        bins: By growing confidence.
+        name: Whose, for readers that hear the page.
+    """
+    axes = _Axes()
+    most = max((each.texts for each in bins), default=1)
+    points = [(axes.x(each.confidence), axes.y(each.accuracy)) for each in bins]
+    circles = [
+        f'<circle class="one dot" cx="{x}" cy="{y}" r="{2.0 + 6.0 * sqrt(each.texts / most):.2f}">'
+        f"<title>{each.texts:,} titles: {each.confidence:.1%} sure, {each.accuracy:.1%} right</title>"
+        "</circle>"
+        for each, (x, y) in zip(bins, points, strict=True)
+    ]
+    ideal = f'<path class="ideal" d="M{axes.x(0)} {axes.y(0)}L{axes.x(1)} {axes.y(1)}"/>'
+    parts = [axes.frame("confidence", "right"), ideal, _line(points, "one"), *circles]
+    return _picture(f"Reliability of level 1, {name}", parts)
+
+
+def coverage_plot(curves: Sequence[Curve], scores: Scores, name: str) -> str:
+    """How precise the surest titles are, level by level, and the point where the model stands.
+
+    Args:
+        curves: One a level.
+        scores: With coverage and precision of what is published.
+        name: Whose.
+    """
+    values = [precision for curve in curves for coverage, precision in curve.points if coverage >= _EASIEST]
+    values += [scores.precision] if scores.precision is not None else []
+    axes = _Axes(min(0.8, floor(min(values, default=0.0) * 10) / 10))
+    parts = [axes.frame("coverage", "precision")]
+    for curve, colour in zip(curves, ("one", "two", "three"), strict=False):
+        points = [(axes.x(coverage), axes.y(precision)) for coverage, precision in curve.points]
+        if points:
+            x, y = points[-1]
+            parts.append(_line(points, colour))
+            parts.append(
+                f'<text class="{colour} name" x="{x - 4}" y="{y - 6}" text-anchor="end">{curve.level}</text>'
+            )
+    if scores.coverage is not None and scores.precision is not None:
+        parts.append(
+            f'<circle class="mark" cx="{axes.x(scores.coverage)}" cy="{axes.y(scores.precision)}" r="5">'
+            f"<title>published: {scores.coverage:.1%}, right: {scores.precision:.1%}</title></circle>"
+        )
+    return _picture(f"Coverage and precision of levels 1 to {len(curves)}, {name}", parts)
+
+
+def _line(points: Iterable[tuple[float, float]], colour: str) -> str:
+    return f'<polyline class="{colour} line" points="{" ".join(f"{x},{y}" for x, y in points)}"/>'
+
+
+def _picture(name: str, parts: Iterable[str]) -> str:
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(name)}">'
+        f"<title>{escape(name)}</title>{''.join(parts)}</svg>"
+    )

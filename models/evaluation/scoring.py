@@ -1,0 +1,133 @@
+"""From a judgement to the figures of the report."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+
+from models.calibration import expected_calibration_error
+from models.evaluation.judgement import Judgement
+from models.evaluation.measures import (
+    BINS,
+    Indices,
+    coverage_curve,
+    interval,
+    macro_f1,
+    reliability,
+)
+from models.evaluation.report import Bin, Confusion, Curve, Detail, Level, Mistake, Scores
+from models.taxonomy import Taxonomy
+
+Explain = Callable[[str], list[str]]
+"""From a title to lines that say what its category rests on."""
+
+CONFUSIONS = 15
+MISTAKES = 12
+_DIGITS = 4
+
+
+def level_scores(labels: Indices, predicted: Indices) -> list[Level]:
+    """The scores of each level, both arrays being of shape [titles, levels]."""
+    found = []
+    for column in range(labels.shape[1]):
+        deep = labels[:, column] >= 0
+        truth, guess = labels[deep, column], predicted[deep, column]
+        right, texts = int((truth == guess).sum()), len(truth)
+        low, high = interval(right, texts)
+        f1, categories = macro_f1(truth, guess)
+        found.append(
+            Level(
+                level=column + 1,
+                texts=texts,
+                accuracy=_rounded(right / texts) if texts else 0.0,
+                low=_rounded(low),
+                high=_rounded(high),
+                macro_f1=_rounded(f1),
+                categories=categories,
+            )
+        )
+    return found
+
+
+def scores(name: str, judgement: Judgement) -> Scores:
+    """All measures of a group of at least one title."""
+    truth, guess, confidence = judgement.at_level(1)
+    published = judgement.published
+    return Scores(
+        name=name,
+        texts=len(judgement),
+        levels=level_scores(judgement.labels, judgement.predicted),
+        calibration_error=_rounded(expected_calibration_error(confidence, truth == guess, BINS)),
+        coverage=_rounded(float(published.mean())),
+        precision=_rounded(float(judgement.right[published].mean())) if published.any() else None,
+    )
+
+
+def detail(source: str, judgement: Judgement, taxonomy: Taxonomy, explain: Explain) -> Detail:
+    """A closer look at the titles of one source."""
+    truth, guess, confidence = judgement.at_level(1)
+    bins = reliability(confidence, truth == guess)
+    return Detail(
+        source=source,
+        scores=scores(source, judgement),
+        reliability=[
+            Bin(texts=texts, confidence=_rounded(mean), accuracy=_rounded(share))
+            for texts, mean, share in bins
+        ],
+        curves=[_curve(judgement, level) for level in range(1, judgement.labels.shape[1] + 1)],
+        confusions=confusions(judgement, taxonomy)[:CONFUSIONS],
+        mistakes=mistakes(judgement, taxonomy, explain, MISTAKES),
+    )
+
+
+def confusions(judgement: Judgement, taxonomy: Taxonomy) -> list[Confusion]:
+    """Categories taken for one with the same parent, the most frequent first."""
+    found: list[Confusion] = []
+    for level in range(1, judgement.labels.shape[1] + 1):
+        truth, guess, _ = judgement.at_level(level)
+        belongs = Counter(truth.tolist())
+        pairs = Counter(
+            (label, taken)
+            for label, taken in zip(truth.tolist(), guess.tolist(), strict=True)
+            if label != taken >= 0 and taxonomy.nodes[label].parent == taxonomy.nodes[taken].parent
+        )
+        found += [
+            Confusion(
+                level=level,
+                label=taxonomy.nodes[label].path,
+                taken_for=taxonomy.nodes[taken].name,
+                texts=texts,
+                of=belongs[label],
+            )
+            for (label, taken), texts in pairs.items()
+        ]
+    return sorted(found, key=lambda each: (-each.texts, each.level, each.label, each.taken_for))
+
+
+def mistakes(judgement: Judgement, taxonomy: Taxonomy, explain: Explain, count: int) -> list[Mistake]:
+    """The wrong decisions that the model was surest of, published or not."""
+    wrong = np.flatnonzero(~judgement.right & (judgement.decided >= 0))
+    worst = sorted(wrong.tolist(), key=lambda row: (-judgement.certainty[row], judgement.titles[row].title))
+    return [
+        Mistake(
+            title=judgement.titles[row].title,
+            label=taxonomy.nodes[judgement.titles[row].category].path,
+            decided=taxonomy.nodes[int(judgement.decided[row])].path,
+            confidence=_rounded(float(judgement.certainty[row])),
+            published=bool(judgement.published[row]),
+            reasons=explain(judgement.titles[row].title),
+        )
+        for row in worst[:count]
+    ]
+
+
+def _curve(judgement: Judgement, level: int) -> Curve:
+    truth, guess, confidence = judgement.at_level(level)
+    points = coverage_curve(confidence, truth == guess)
+    return Curve(
+        level=level, points=[(_rounded(coverage), _rounded(precision)) for coverage, precision in points]
+    )
+
+
+def _rounded(value: float) -> float:
+    return round(value, _DIGITS)
