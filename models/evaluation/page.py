@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from html import escape
 
+from models.evaluation.markup import plain
 from models.evaluation.plots import coverage_plot, reliability_plot
 from models.evaluation.report import Detail, Mistake, Report, Scores, Section
 
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _CODE = re.compile("`([^`]+)`")
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1a1d21;--paper:#fff;--soft:#5c6570;--line:#d9dee3;
@@ -22,7 +21,7 @@ h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2.5rem}h3{fo
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums;overflow-wrap:normal}
 th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}td.text{text-align:left;white-space:normal;min-width:11rem}
+.text{text-align:left;white-space:normal;min-width:9rem}
 small{color:var(--soft)}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:1rem}
 figure{margin:0}figcaption{color:var(--soft);font-size:.875rem}
@@ -159,7 +158,10 @@ def _unseen(report: Report) -> str:
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
     """A table of cells that are HTML already; the first `texts` columns may wrap."""
-    head = "".join(f"<th>{_text(column)}</th>" for column in columns)
+    head = "".join(
+        f'<th class="text">{_text(column)}</th>' if place < texts else f"<th>{_text(column)}</th>"
+        for place, column in enumerate(columns)
+    )
     lines = []
     for row in rows:
         cells = [
@@ -177,4 +179,4 @@ def _share(value: float | None) -> str:
 
 def _text(value: str) -> str:
     """Text for any place of the page: nothing in it is markup, but that `…` becomes code."""
-    return _CODE.sub(r"<code>\1</code>", escape(_CONTROLS.sub("\ufffd", value)))
+    return _CODE.sub(r"<code>\1</code>", plain(value))

@@ -1,9 +1,9 @@
-"""Plots as SVG that stands in a page: colours come from the page, so that light and dark both fit."""
+"""Plots as SVG that stands in a page, whose style gives the colours, so that light and dark both fit."""
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from math import floor, sqrt
 
+from models.evaluation.markup import plain
 from models.evaluation.report import Bin, Curve, Scores
 
 WIDTH, HEIGHT = 360, 270
@@ -33,15 +33,16 @@ class _Axes:
         for step in range(6):
             value = self.lowest + (1.0 - self.lowest) * step / 5
             x, y = self.x(step / 5), self.y(value)
+            lines = f"M{x} {_TOP}V{HEIGHT - _BOTTOM}M{_LEFT} {y}H{WIDTH - _RIGHT}"
             parts += [
-                f'<path class="grid" d="M{x} {_TOP}V{HEIGHT - _BOTTOM}M{_LEFT} {y}H{WIDTH - _RIGHT}"/>',
+                f'<path class="grid" stroke="currentColor" stroke-width="0.3" d="{lines}"/>',
                 f'<text x="{x}" y="{HEIGHT - _BOTTOM + 14}" text-anchor="middle">{step / 5:.0%}</text>',
                 f'<text x="{_LEFT - 5}" y="{y + 4}" text-anchor="end">{value:.0%}</text>',
             ]
         middle = (_TOP + HEIGHT - _BOTTOM) / 2
         parts += [
-            f'<text x="{self.x(0.5)}" y="{HEIGHT - 8}" text-anchor="middle">{escape(across)}</text>',
-            f'<text transform="translate(11 {middle}) rotate(-90)" text-anchor="middle">{escape(up)}</text>',
+            f'<text x="{self.x(0.5)}" y="{HEIGHT - 8}" text-anchor="middle">{plain(across)}</text>',
+            f'<text transform="translate(11 {middle}) rotate(-90)" text-anchor="middle">{plain(up)}</text>',
         ]
         return "".join(parts)
 
@@ -62,7 +63,10 @@ def reliability_plot(bins: Sequence[Bin], name: str) -> str:
         "</circle>"
         for each, (x, y) in zip(bins, points, strict=True)
     ]
-    ideal = f'<path class="ideal" d="M{axes.x(0)} {axes.y(0)}L{axes.x(1)} {axes.y(1)}"/>'
+    ideal = (
+        '<path class="ideal" stroke="currentColor" stroke-dasharray="4 4" '
+        f'd="M{axes.x(0)} {axes.y(0)}L{axes.x(1)} {axes.y(1)}"/>'
+    )
     parts = [axes.frame("confidence", "right"), ideal, _line(points, "one"), *circles]
     return _picture(f"Reliability of level 1, {name}", parts)
 
@@ -96,11 +100,12 @@ def coverage_plot(curves: Sequence[Curve], scores: Scores, name: str) -> str:
 
 
 def _line(points: Iterable[tuple[float, float]], colour: str) -> str:
-    return f'<polyline class="{colour} line" points="{" ".join(f"{x},{y}" for x, y in points)}"/>'
+    corners = " ".join(f"{x},{y}" for x, y in points)
+    return f'<polyline class="{colour} line" fill="none" stroke="currentColor" points="{corners}"/>'
 
 
 def _picture(name: str, parts: Iterable[str]) -> str:
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(name)}">'
-        f"<title>{escape(name)}</title>{''.join(parts)}</svg>"
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" font-size="10" role="img" aria-label="{plain(name)}">'
+        f"<title>{plain(name)}</title>{''.join(parts)}</svg>"
     )

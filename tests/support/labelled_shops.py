@@ -1,0 +1,39 @@
+"""A data folder with a few labelled titles of each shop, some of them in the test split."""
+
+import gzip
+import json
+from pathlib import Path
+
+TITLES = {187: "running shoes", 2169: "ceramic mug", 2073: "green tea"}
+"""Google's ids, each with what its titles say."""
+NUMBERED = 80
+SOLO = (2, 17)
+"""Numbers whose titles fall into the test split."""
+
+
+def write_shops(folder: Path) -> None:
+    """Write `products/` and `mappings/` as the data folder has them.
+
+    Flipkart's listings are of the brand Acme, but for two of Solo, which are in the test split.
+    """
+    (folder / "products").mkdir()
+    (folder / "mappings").mkdir()
+    rows = [
+        (f"Acme {text} no {number}", "Acme", str(category))
+        for category, text in TITLES.items()
+        for number in range(NUMBERED)
+    ]
+    rows += [(f"Solo ceramic mug no {number}", "Solo", "2169") for number in SOLO]
+    lines = ["id\ttitle\tbrand\tcategory_path"]
+    lines += [f"{number}\t{title}\t{brand}\t{label}" for number, (title, brand, label) in enumerate(rows)]
+    mapping = "label\tgoogle_id\n" + "".join(f"{category}\t{category}\n" for category in TITLES)
+    for shop in ("flipkart", "fashion_styles", "instacart"):
+        (folder / "products" / f"{shop}.tsv.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+        (folder / "mappings" / f"{shop}.tsv").write_text(mapping, encoding="utf-8")
+    products = [
+        {"title": f"男士跑步鞋{number}号", "attributes": [["品牌", "艾斯"]], "coarse": "鞋", "fine": "跑鞋"}
+        for number in range(NUMBERED)
+    ]
+    text = "\n".join(json.dumps(product) for product in products)
+    (folder / "products" / "openbg.jsonl.gz").write_bytes(gzip.compress(text.encode()))
+    (folder / "mappings" / "openbg.tsv").write_text("label\tgoogle_id\n鞋 > 跑鞋\t187\n", encoding="utf-8")
