@@ -1,6 +1,6 @@
 """The whole evaluation: judge all titles, and put what was found into a report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 import numpy as np
@@ -8,10 +8,12 @@ import numpy as np
 from models.artifact import Manifest
 from models.enricher import Enricher
 from models.evaluation.judgement import Judgement, judge
+from models.evaluation.measures import Indices
 from models.evaluation.report import FORMAT, Report, Scores, Section
-from models.evaluation.scoring import Explain, detail, scores
+from models.evaluation.scoring import Explain, detail, level_scores, scores
 from models.evaluation.slices import SELLERS, SLICES, Slice, mistyped
 from models.evaluation.titles import KNOWN, Labelled
+from models.taxonomy import Taxonomy
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many titles of it are done, and of how many."""
@@ -84,24 +86,42 @@ def evaluate(
     return report, judgement
 
 
+def beside(judgement: Judgement, ways: Mapping[str, Indices], taxonomy: Taxonomy) -> list[Section]:
+    """The model beside other ways, group by group.
+
+    Args:
+        judgement: The model's.
+        ways: By name, what another way says of the same titles: indices of categories, shape [titles].
+        taxonomy: The tree.
+    """
+    sections = []
+    depth = judgement.labels.shape[1]
+    for name, rows in _groups(judgement).items():
+        found = [scores("this model", judgement.take(rows))]
+        for way, decided in ways.items():
+            levels = level_scores(judgement.labels[rows], taxonomy.lineage[decided[rows], :depth])
+            found.append(Scores(name=way, texts=len(rows), levels=levels))
+        sections.append(Section(title=name, note="", rows=found))
+    return sections
+
+
 def groups(judgement: Judgement) -> Section:
     """By source, shop, kind of text and language."""
-    keys = list(dict.fromkeys((each.source, each.shop, each.language) for each in judgement.titles))
-    rows = [
-        scores(
-            f"{shop}, {LANGUAGES[language]}",
-            judgement.where(
-                lambda each, key=(source, shop, language): (each.source, each.shop, each.language) == key  # type: ignore[misc]
-            ),
-        )
-        for source, shop, language in keys
-    ]
+    rows = [scores(name, judgement.take(rows)) for name, rows in _groups(judgement).items()]
     note = (
         "`gift shop` is a shop that no training has seen. `written titles` were written for this project."
         " The others are held-out titles of shops whose other titles the model learnt from; `attributes` "
         "are titles followed by their attributes."
     )
     return Section(title="Shops and languages", note=note, rows=rows)
+
+
+def _groups(judgement: Judgement) -> dict[str, list[int]]:
+    """By name, the numbers of the titles of each shop, kind of text and language."""
+    found: dict[str, list[int]] = {}
+    for row, title in enumerate(judgement.titles):
+        found.setdefault(f"{title.shop}, {LANGUAGES[title.language]}", []).append(row)
+    return found
 
 
 def _languages(judgement: Judgement) -> Section:

@@ -11,12 +11,15 @@ from rich.progress import Progress, TaskID
 from models.artifact import Artifact
 from models.enricher import Enricher
 from models.evaluation.evaluation import Progress as Advance
+from models.evaluation.evaluation import beside
 from models.evaluation.evaluation import evaluate as measure
 from models.evaluation.page import render
 from models.evaluation.reasons import reasons
 from models.evaluation.report import Report, Scores
 from models.evaluation.titles import Labelled, known_titles, own_titles
 from models.explanation import Explainer
+from models.text import clean
+from models.training.baselines import missing_library, predict_all
 from schemas.errors import StopWorker
 from schemas.events import ProductCreated
 from streams.commands.event_lines import say
@@ -44,15 +47,24 @@ from streams.commands.offline_enrich import BATCH
     help="A trained model's folder; the shipped model if not given.",
 )
 @click.option("--cascade/--no-cascade", default=True, help="Whether the text encoder takes part.")
-def evaluate(data: Path | None, output: Path, model: Path | None, cascade: bool) -> None:
+@click.option(
+    "--baselines",
+    is_flag=True,
+    help="Also train and measure other ways, on the train split of --data. Needs the extra `train`.",
+)
+def evaluate(data: Path | None, output: Path, model: Path | None, cascade: bool, baselines: bool) -> None:
     """Measure the model as it serves; print the figures, and write a report as HTML and as JSON.
 
     Always on the project's own labelled titles: a gift shop that no training has seen, and titles written for
     this in English and Chinese.
     """
+    if baselines and data is None:
+        raise click.UsageError("--baselines needs --data: that is what they learn from.")
+    if baselines and (name := missing_library()) is not None:
+        raise click.ClickException(f"Baselines need {name}: pip install 'shelfstream[train]', then again.")
     with Progress(console=Console(stderr=True)) as bars:
         try:
-            report, speed = _measured(data, model, cascade, bars)
+            report, speed = _measured(data, model, cascade, baselines, bars)
         except StopWorker as error:
             raise click.ClickException(str(error)) from error
     try:
@@ -67,8 +79,10 @@ def evaluate(data: Path | None, output: Path, model: Path | None, cascade: bool)
     say(f"{speed:,.0f} titles/s; the whole report is {output / 'report.html'}, and for programs report.json.")
 
 
-def _measured(data: Path | None, model: Path | None, cascade: bool, bars: Progress) -> tuple[Report, float]:
-    """The report, and how many titles a second went through all of it."""
+def _measured(
+    data: Path | None, model: Path | None, cascade: bool, baselines: bool, bars: Progress
+) -> tuple[Report, float]:
+    """The report, and how many titles were enriched in a second."""
     enricher = Enricher.load(model, cascade=cascade)
     taxonomy = enricher.taxonomy
     artifact = Artifact.load(model, taxonomy)
@@ -82,7 +96,12 @@ def _measured(data: Path | None, model: Path | None, cascade: bool, bars: Progre
 
     speed = _speed(enricher, titles, progress)
     explain = reasons(Explainer(artifact, taxonomy), taxonomy)
-    report, _ = measure(enricher, titles, artifact.manifest, explain, cascade=cascade, progress=progress)
+    report, judgement = measure(
+        enricher, titles, artifact.manifest, explain, cascade=cascade, progress=progress
+    )
+    if baselines and data is not None:
+        ways = predict_all(data, taxonomy, [clean(title.title) for title in titles], progress)
+        report = msgspec.structs.replace(report, baselines=beside(judgement, ways, taxonomy))
     return report, speed
 
 

@@ -43,3 +43,13 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["evaluate", "-o", str(tmp_path / "file" / "out"), "--no-cascade"])
     assert result.exit_code == 1
     assert "cannot write the report" in result.stderr
+
+
+def test_baselines_want_data_and_their_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = CliRunner().invoke(main, ["evaluate", "--baselines"])
+    assert result.exit_code == 2
+    assert "--data" in result.stderr
+    monkeypatch.setattr("streams.commands.evaluate_command.missing_library", lambda: "torch")
+    result = CliRunner().invoke(main, ["evaluate", "--baselines", "--data", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "shelfstream[train]" in result.stderr

@@ -1,0 +1,50 @@
+"""Draw the titles of UCI Online Retail (CC BY 4.0) that a person then labels to evaluate models with.
+
+Run: `python -m benchmarks.evaluation_draw --data FOLDER`, where FOLDER holds
+`behavior/online_retail_2010-12_2011-08.csv.gz`. It prints one title a line, the same for the same file;
+`models/evaluation/data/gift_shop.tsv` has those of them that could be labelled.
+"""
+
+import csv
+import gzip
+from pathlib import Path
+from random import Random
+
+import click
+
+from benchmarks.affinity_recall import PRODUCT_CODE, TABLE
+from models.text import clean
+
+SEED = 20261125
+DRAWN = 330
+_SHORTEST = 4
+
+
+def descriptions(path: Path) -> list[str]:
+    """The distinct descriptions of products sold, sorted; those with lower-case letters are clerks' notes."""
+    first: dict[str, str] = {}
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as table:
+        for row in csv.DictReader(table):
+            title = " ".join(row["Description"].split())
+            sale = float(row["Quantity"]) > 0 and PRODUCT_CODE.fullmatch(row["StockCode"])
+            if sale and len(title) >= _SHORTEST and not any(letter.islower() for letter in title):
+                first.setdefault(clean(title), title)
+    return sorted(first.values())
+
+
+@click.command()
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder with behavior/.",
+)
+def main(data: Path) -> None:
+    """Print the drawn titles."""
+    found = descriptions(data / TABLE)
+    for title in Random(SEED).sample(found, DRAWN):
+        click.echo(title)
+
+
+if __name__ == "__main__":
+    main()
