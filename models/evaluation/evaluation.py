@@ -26,11 +26,10 @@ LEAST_TITLES = 10
 LANGUAGES = {"en": "English", "zh": "Chinese"}
 _UNSEEN = "unseen "
 _HOW = (
-    "What was measured is the model as it serves: texts through the enricher, decisions as in its events."
-    " Levels 2 and 3 count the titles whose label goes so deep. F1 is its mean over the categories that "
-    "occur among the labels. ECE is the expected calibration error of level 1 in 15 bins. Published is "
-    "the share that the model decided alone; right is the share right of those, at the depth that it "
-    "chose. ± is half of the 95% interval."
+    "Levels 2 and 3 count the titles whose label goes so deep; ± is half of the 95% interval. F1 is its mean "
+    "over the categories that occur among the labels. ECE is the expected calibration error of level 1 in 15 "
+    "bins. Published is the share that the model decides alone; right is the share right of those, at the "
+    "depth that it chose."
 )
 _SELLERS = (
     "The data names no sellers. The proxy is the number of a brand's listings in flipkart, the only shop "
@@ -109,9 +108,9 @@ def groups(judgement: Judgement) -> Section:
     """By source, shop, kind of text and language."""
     rows = [scores(name, judgement.take(rows)) for name, rows in _groups(judgement).items()]
     note = (
-        "`gift shop` is a shop that no training has seen. `written titles` were written for this project."
-        " The others are held-out titles of shops whose other titles the model learnt from; `attributes` "
-        "are titles followed by their attributes."
+        "The gift shop is one that no training has seen. Written titles were written for this project. The "
+        "others are held-out titles of shops whose other titles the model learnt from, with their attributes "
+        f"where it says so. {_HOW}"
     )
     return Section(title="Shops and languages", note=note, rows=rows)
 
@@ -193,7 +192,7 @@ def _counted(progress: Progress, name: str, total: int) -> Callable[[int], None]
 
 def _notes(sources: Sequence[str], unseen: bool, sellers: bool, cascade: bool) -> list[str]:
     notes = [
-        _HOW,
+        "Measured is the model as it serves: texts through the enricher, decisions as in its events.",
         "Reasons for mistakes are the student's alone"
         + (", also where the text encoder changed its mind." if cascade else "."),
     ]

@@ -108,7 +108,7 @@ def _detail(detail: Detail) -> str:
         ),
         _figure(
             coverage_plot(detail.curves, detail.scores, name),
-            "How right the surest titles are, at each level. The dot is what is published.",
+            "How right the surest titles are, at levels 1, 2 and 3. The dot is what is published.",
         ),
         "</div>",
     ]

@@ -7,7 +7,7 @@ from models.evaluation.markup import plain
 from models.evaluation.report import Bin, Curve, Scores
 
 WIDTH, HEIGHT = 360, 270
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 14, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 20, 14, 40
 _EASIEST = 0.05
 """Below this coverage a curve rests on so few titles that it would set the scale by chance."""
 
@@ -30,14 +30,16 @@ class _Axes:
     def frame(self, across: str, up: str) -> str:
         """Grid, figures and names of the axes."""
         parts = []
-        for step in range(6):
-            value = self.lowest + (1.0 - self.lowest) * step / 5
-            x, y = self.x(step / 5), self.y(value)
-            lines = f"M{x} {_TOP}V{HEIGHT - _BOTTOM}M{_LEFT} {y}H{WIDTH - _RIGHT}"
+        for value in _ticks(0.0):
+            x = self.x(value)
             parts += [
-                f'<path class="grid" stroke="currentColor" stroke-width="0.3" d="{lines}"/>',
-                f'<text x="{x}" y="{HEIGHT - _BOTTOM + 14}" text-anchor="middle">{step / 5:.0%}</text>',
-                f'<text x="{_LEFT - 5}" y="{y + 4}" text-anchor="end">{value:.0%}</text>',
+                _grid(f"M{x} {_TOP}V{HEIGHT - _BOTTOM}"),
+                f'<text x="{x}" y="{HEIGHT - _BOTTOM + 14}" text-anchor="middle">{value:.0%}</text>',
+            ]
+        for value in _ticks(self.lowest):
+            parts += [
+                _grid(f"M{_LEFT} {self.y(value)}H{WIDTH - _RIGHT}"),
+                f'<text x="{_LEFT - 5}" y="{self.y(value) + 4}" text-anchor="end">{value:.0%}</text>',
             ]
         middle = (_TOP + HEIGHT - _BOTTOM) / 2
         parts += [
@@ -45,6 +47,16 @@ class _Axes:
             f'<text transform="translate(11 {middle}) rotate(-90)" text-anchor="middle">{plain(up)}</text>',
         ]
         return "".join(parts)
+
+
+def _ticks(lowest: float) -> list[float]:
+    """Round values from 1 down to the lowest, four to seven of them."""
+    step = 0.05 if lowest >= 0.7 else 0.1 if lowest >= 0.4 else 0.2
+    return [round(1.0 - number * step, 2) for number in range(int((1.0 - lowest) / step + 1e-9) + 1)]
+
+
+def _grid(line: str) -> str:
+    return f'<path class="grid" stroke="currentColor" stroke-width="0.3" d="{line}"/>'
 
 
 def reliability_plot(bins: Sequence[Bin], name: str) -> str:
@@ -83,20 +95,29 @@ def coverage_plot(curves: Sequence[Curve], scores: Scores, name: str) -> str:
     values += [scores.precision] if scores.precision is not None else []
     axes = _Axes(min(0.8, floor(min(values, default=0.0) * 10) / 10))
     parts = [axes.frame("coverage", "precision")]
+    ends = []
     for curve, colour in zip(curves, ("one", "two", "three"), strict=False):
         points = [(axes.x(coverage), axes.y(precision)) for coverage, precision in curve.points]
         if points:
-            x, y = points[-1]
             parts.append(_line(points, colour))
-            parts.append(
-                f'<text class="{colour} name" x="{x - 4}" y="{y - 6}" text-anchor="end">{curve.level}</text>'
-            )
+            ends.append((points[-1][1], colour, curve.level))
+    parts += _names(ends, axes.x(1.0) + 5)
     if scores.coverage is not None and scores.precision is not None:
         parts.append(
             f'<circle class="mark" cx="{axes.x(scores.coverage)}" cy="{axes.y(scores.precision)}" r="5">'
             f"<title>published: {scores.coverage:.1%}, right: {scores.precision:.1%}</title></circle>"
         )
     return _picture(f"Coverage and precision of levels 1 to {len(curves)}, {name}", parts)
+
+
+def _names(ends: Iterable[tuple[float, str, int]], x: float) -> list[str]:
+    """The levels at the ends of their curves, one above the other where these are close together."""
+    parts, least = [], 0.0
+    for y, colour, level in sorted(ends):
+        least = max(y + 4, least)
+        parts.append(f'<text class="{colour} name" x="{x}" y="{least}">{level}</text>')
+        least += 11
+    return parts
 
 
 def _line(points: Iterable[tuple[float, float]], colour: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import msgspec
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from models.artifact import Measurement
 from models.evaluation.page import render
+from models.evaluation.plots import coverage_plot
 from models.evaluation.report import (
     FORMAT,
     Bin,
@@ -86,7 +88,7 @@ def test_hostile_texts_add_no_element(text: str) -> None:
     assert not any(name.startswith("on") for element in found.iter() for name in element.attrib)
 
 
-@given(st.text())
+@given(st.text(min_size=1))
 def test_any_text_leaves_the_page_well_formed(text: str) -> None:
     assert sorted(each.tag for each in tree(page(text)).iter() if each.tag != "code") == TAGS
 
@@ -142,6 +144,15 @@ def test_points_lie_inside_the_pictures() -> None:
         ]
         assert len(places) >= 3
         assert all(0 < float(x) < width and 0 < float(y) < height for x, y in places)
+
+
+def test_curves_that_end_together_keep_their_names_apart() -> None:
+    curves = [Curve(level=level, points=[(1.0, 0.99)]) for level in (1, 2, 3)]
+    picture = ElementTree.fromstring(coverage_plot(curves, SCORES, "shop"))
+    names = [each for each in picture.iter("text") if "name" in each.get("class", "")]
+    assert {name.text for name in names} == {"1", "2", "3"}
+    heights = sorted(float(name.attrib["y"]) for name in names)
+    assert all(lower - upper >= 10 for upper, lower in pairwise(heights))
 
 
 def test_figures_are_in_the_tables() -> None:
