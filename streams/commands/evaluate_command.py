@@ -8,11 +8,12 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from models.artifact import Artifact
+from models.artifact import Artifact, Measurement
 from models.enricher import Enricher
 from models.evaluation.evaluation import Progress as Advance
 from models.evaluation.evaluation import beside
 from models.evaluation.evaluation import evaluate as measure
+from models.evaluation.judgement import LEVELS
 from models.evaluation.page import render
 from models.evaluation.reasons import reasons
 from models.evaluation.report import Report, Scores
@@ -127,7 +128,18 @@ def _show(report: Report) -> None:
             table.add_row(f"[bold]{section.title}[/bold]")
         for row in section.rows:
             table.add_row(*_cells(row))
+    if report.unseen:
+        table.add_row("[bold]Shops left out in training, as the model's manifest has them[/bold]")
+    for each in report.unseen:
+        table.add_row(*_measured_before(each))
     show(table)
+
+
+def _measured_before(row: Measurement) -> list[str]:
+    cells = [f"  {row.name.removeprefix('unseen ')}", f"{row.texts:,}"]
+    for level in range(LEVELS):
+        cells += [f"{row.accuracy[level]:.1%}" if level < len(row.accuracy) else "–", "–"]
+    return [*cells, *(f"{share:.1%}" for share in (row.calibration_error, row.published, row.precision))]
 
 
 def _cells(row: Scores) -> list[str]:
