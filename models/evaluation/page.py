@@ -135,7 +135,8 @@ def _mistake(mistake: Mistake) -> str:
     reasons = "".join(f"<li>{_text(reason)}</li>" for reason in mistake.reasons)
     return (
         f"<details><summary>{_text(mistake.title)} <small>{mistake.confidence:.0%}, {fate}</small></summary>"
-        f"<p>{_text(mistake.decided)}<br/><small>is in truth</small> {_text(mistake.label)}</p>"
+        f"<p><small>said</small> {_text(mistake.decided)}<br/>"
+        f"<small>right</small> {_text(mistake.label)}</p>"
         f"<ul>{reasons}</ul></details>"
     )
 
