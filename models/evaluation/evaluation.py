@@ -9,7 +9,7 @@ from models.artifact import Manifest
 from models.enricher import Enricher
 from models.evaluation.judgement import Judgement, judge
 from models.evaluation.measures import Indices
-from models.evaluation.report import FORMAT, Report, Scores, Section
+from models.evaluation.report import FORMAT, UNSEEN, Report, Scores, Section
 from models.evaluation.scoring import Explain, detail, level_scores, scores
 from models.evaluation.slices import SELLERS, SLICES, Slice, mistyped
 from models.evaluation.titles import KNOWN, Labelled
@@ -24,7 +24,6 @@ TYPOS = 2_000
 LEAST_TITLES = 10
 """A slice of fewer is not shown: its figures would say nothing."""
 LANGUAGES = {"en": "English", "zh": "Chinese"}
-_UNSEEN = "unseen "
 _HOW = (
     "Levels 2 and 3 count the titles whose label goes so deep; ± is half of the 95% interval. F1 is its mean "
     "over the categories that occur among the labels. ECE is the expected calibration error of level 1 in 15 "
@@ -67,7 +66,7 @@ def evaluate(
     parts = {source: judgement.where(lambda title, of=source: title.source == of) for source in sources}  # type: ignore[misc]
     typos = _typos(enricher, parts, progress, seed)
     sellers = _section("Small and large brands", _SELLERS, judgement, SELLERS)
-    unseen = [each for each in manifest.measurements if each.name.startswith(_UNSEEN)]
+    unseen = [each for each in manifest.measurements if each.name.startswith(UNSEEN)]
     report = Report(
         format=FORMAT,
         model_version=enricher.model_version,

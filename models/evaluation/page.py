@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from models.evaluation.markup import plain
 from models.evaluation.plots import coverage_plot, reliability_plot
-from models.evaluation.report import Detail, Mistake, Report, Scores, Section
+from models.evaluation.report import Detail, Mistake, Report, Scores, Section, unseen_name
 
 _CODE = re.compile("`([^`]+)`")
 _STYLE = """
@@ -146,7 +146,7 @@ def _unseen(report: Report) -> str:
         return ""
     rows = [
         [
-            _text(each.name.removeprefix("unseen ")),
+            _text(unseen_name(each)),
             f"{each.texts:,}",
             *[f"{share:.1%}" for share in each.accuracy],
             *map(_share, (each.calibration_error, each.published, each.precision)),
@@ -163,8 +163,8 @@ def _unseen(report: Report) -> str:
         "right",
     ]
     note = (
-        "Not measured now: `shelfstream train` measured them, and the model's manifest keeps them. For "
-        "each shop a student was trained without it, and judged alone, without the text encoder."
+        "Not measured now: `shelfstream train` measured them, and the model's manifest keeps them. For each "
+        "shop a student was trained without it, and judged on all of it."
     )
     return f'<h2>Shops left out in training</h2><p class="note">{_text(note)}</p>' + _table(columns, rows)
 

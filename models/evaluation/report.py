@@ -5,6 +5,8 @@ import msgspec
 from models.artifact import Measurement
 
 FORMAT = 1
+UNSEEN = "unseen "
+"""How the names of such measurements begin."""
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,12 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     calibration_error: float | None = None
     coverage: float | None = None
     precision: float | None = None
+
+
+def unseen_name(measurement: Measurement) -> str:
+    """What to call a measurement of a shop that was left out in training: the shop, and what judged it."""
+    judge = "with the text encoder" if measurement.cascade else "student alone"
+    return f"{measurement.name.removeprefix(UNSEEN)}, {judge}"
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):

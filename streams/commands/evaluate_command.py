@@ -16,7 +16,7 @@ from models.evaluation.evaluation import evaluate as measure
 from models.evaluation.judgement import LEVELS
 from models.evaluation.page import render
 from models.evaluation.reasons import reasons
-from models.evaluation.report import Report, Scores
+from models.evaluation.report import Report, Scores, unseen_name
 from models.evaluation.titles import Labelled, known_titles, own_titles
 from models.explanation import Explainer
 from models.text import clean
@@ -136,7 +136,7 @@ def _show(report: Report) -> None:
 
 
 def _measured_before(row: Measurement) -> list[str]:
-    cells = [f"  {row.name.removeprefix('unseen ')}", f"{row.texts:,}"]
+    cells = [f"  {unseen_name(row)}", f"{row.texts:,}"]
     for level in range(LEVELS):
         cells += [f"{row.accuracy[level]:.1%}" if level < len(row.accuracy) else "–", "–"]
     return [*cells, *(f"{share:.1%}" for share in (row.calibration_error, row.published, row.precision))]
