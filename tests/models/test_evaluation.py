@@ -49,12 +49,15 @@ def test_the_committed_labels_are_of_the_tree_and_no_title_stands_twice() -> Non
     assert max(Counter(title.title.lower() for title in titles).values()) == 1
 
 
-def test_the_committed_sets_are_as_large_and_wide_as_their_readme_says() -> None:
+def test_the_committed_sets_are_as_large_and_wide_as_their_pages_say() -> None:
     readme = (DATA / "README.md").read_text("utf-8")
     counts = Counter((title.source, title.language) for title in own_titles(GOOGLE))
     assert f"{counts['gift shop', 'en']} titles of a British giftware shop" in readme
     written = f"{counts['written titles', 'en']} English and {counts['written titles', 'zh']} Chinese titles"
     assert written in readme
+    card = (DATA.parents[2] / "docs" / "data.md").read_text("utf-8")
+    assert f"| gift shop | {counts['gift shop', 'en']} English |" in card
+    assert f"| written titles | {written.replace(' and ', ', ').removesuffix(' titles')} |" in card
     for language in ("en", "zh"):
         departments = {
             GOOGLE.nodes[title.category].names[0]
