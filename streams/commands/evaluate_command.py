@@ -95,6 +95,7 @@ def _measured(
             tasks[name] = bars.add_task(name, total=total)
         bars.update(tasks[name], completed=done)
 
+    cascade = cascade and artifact.manifest.alone is not True
     speed = _speed(enricher, titles, progress)
     explain = reasons(Explainer(artifact, taxonomy), taxonomy)
     report, judgement = measure(
