@@ -104,6 +104,7 @@ class Enricher:
         threads: int = 1,
         threshold: float | None = None,
         cascade: bool = True,
+        taxonomy: Taxonomy | None = None,
     ) -> "Enricher":
         """Load a trained model.
 
@@ -113,11 +114,12 @@ class Enricher:
             threads: For each batch, onnx only.
             threshold: The least confidence of a published category; None is what the model's makers chose.
             cascade: Whether the text encoder judges what the student is unsure of.
+            taxonomy: The model's category tree; Google's if not given.
 
         Raises:
             StopWorker: The model is missing, damaged or does not fit; says why.
         """
-        taxonomy = Taxonomy.google()
+        taxonomy = taxonomy or Taxonomy.google()
         artifact = Artifact.load(path, taxonomy)
         runner: Backend = OnnxBackend(artifact, threads) if backend == "onnx" else NumpyBackend.load(artifact)
         second = EncoderStage.load(None, taxonomy, threads) if cascade else None

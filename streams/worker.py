@@ -118,6 +118,8 @@ class Surroundings(Service):
         self._monitor.watch_dead_letters(self._app.factory.dead_letters)
         if self._agents.enricher is not None:
             self._monitor.watch_cache(self._agents.enricher.cache_hits, self._agents.enricher.cache_misses)
+        if self._agents.drift is not None:
+            self._monitor.watch_drift(self._agents.drift.report(time.monotonic()))
         consumer: LaneConsumer | None = self._app.consumer if self._app.started else None
         if consumer is None:
             return

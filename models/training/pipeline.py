@@ -14,6 +14,7 @@ from models.features import text_features
 from models.taxonomy import Taxonomy
 from models.training.brand_names import learn_brands
 from models.training.corpus import SHOPS, Example, category_examples, read_shops
+from models.training.drift_snapshot import add_snapshot, calibration_listings
 from models.training.evaluation import Judgement, choose_thresholds, measure_groups
 from models.training.export import export
 from models.training.model_card import render_card
@@ -141,7 +142,8 @@ def run(
         measurements=measurements,
         teacher="" if teacher is None else f"{len(teacher.words):,} words of {teacher.name}",
     )
-    return _finish(folder, manifest, recipe)
+    manifest = _finish(folder, manifest, recipe)
+    return add_snapshot(folder, calibration_listings(examples), taxonomy)
 
 
 def _draft(model: Calibrated, taxonomy: Taxonomy, recipe: Recipe) -> Manifest:

@@ -16,6 +16,7 @@ from streams.settings import Settings
 from streams.topics import changelog
 
 if TYPE_CHECKING:
+    from models.drift import Drift
     from models.enricher import Enricher
 
 AGENTS = ("enrich", "sessions", "affinity")
@@ -26,14 +27,15 @@ AGENTS = ("enrich", "sessions", "affinity")
 class Agents:
     """The processors of a worker, the tables of each, and what they share.
 
-    `catalogue` is None unless some agent reads it, `enricher` unless this worker enriches. `close` ends what
-    runs beside the event loop.
+    `catalogue` is None unless some agent reads it, `enricher` and `drift` unless this worker enriches.
+    `close` ends what runs beside the event loop.
     """
 
     processors: list[Processor] = field(default_factory=list)
     tables: dict[str, Sequence[TableSpec[Any]]] = field(default_factory=dict)
     catalogue: Catalogue | None = None
     enricher: "Enricher | None" = None
+    drift: "Drift | None" = None
     close: Callable[[], None] = lambda: None
 
 
@@ -81,6 +83,8 @@ def make_agents(settings: Settings) -> Agents:
 
 def _add_enrich(agents: Agents, settings: Settings, burial: Burial) -> None:
     # Imported only here: a worker without this agent needs neither the model nor its runtime in memory.
+    from models.artifact import Artifact
+    from models.drift import Drift, DriftReference
     from models.enricher import Enricher
     from streams.agents.enrich import EnrichProcessor, products_table
     from streams.agents.inference import InferenceThread
@@ -91,9 +95,13 @@ def _add_enrich(agents: Agents, settings: Settings, burial: Burial) -> None:
         threshold=settings.confidence_threshold,
         cascade=settings.cascade,
     )
-    inference = InferenceThread(enricher)
+    artifact = Artifact.load(settings.model_path, enricher.taxonomy)
+    reference = DriftReference.of(artifact, enricher.taxonomy, settings.drift_snapshot)
+    drift = Drift(reference, settings.drift_half_life_h * 3600)
+    inference = InferenceThread(enricher, drift)
     products = products_table()
     agents.processors.append(EnrichProcessor(products, settings.partitions, inference, burial))
     agents.tables["enrich"] = [products]
     agents.enricher = enricher
+    agents.drift = drift
     agents.close = inference.close

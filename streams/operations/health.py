@@ -23,7 +23,7 @@ class HealthServer:
     | path | answer |
     | --- | --- |
     | `/live` | 200; 503 once the worker failed for good: restart it |
-    | `/ready` | 200, or 503 with the reasons as JSON: it is starting, restoring, or Kafka is away |
+    | `/ready` | 200, or 503 with the reasons as JSON: it is starting, restoring, or Kafka is away; warnings |
     | `/metrics` | Prometheus' text format |
     | `/status.json` | everything that the page shows |
     | `/` | the status page |
@@ -98,7 +98,8 @@ class HealthServer:
 
     async def _ready(self, request: web.Request) -> web.Response:
         reasons = self._status.unready(self._clock())
-        return web.json_response({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+        answer = {"ready": not reasons, "reasons": reasons, "warnings": self._status.warnings()}
+        return web.json_response(answer, status=503 if reasons else 200)
 
     async def _scrape(self, request: web.Request) -> web.Response:
         self._before_scrape()

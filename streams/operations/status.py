@@ -80,6 +80,26 @@ class LaneStatus:
 
 
 @dataclass
+class DriftStatus:
+    """How far this worker's listings are from what the model was made for.
+
+    `silent_why` says why nothing can be said; `features` are index and plain word by name, the worst first.
+    """
+
+    listings: int
+    silent_why: str | None
+    features: dict[str, tuple[float, str]]
+
+    def warnings(self) -> list[str]:
+        """A sentence for each feature that has drifted."""
+        return [
+            f"{name} has drifted from the training: population stability index {index:.2f}"
+            for name, (index, word) in self.features.items()
+            if word == "drifted"
+        ]
+
+
+@dataclass
 class WorkerStatus:
     """The whole worker."""
 
@@ -95,6 +115,7 @@ class WorkerStatus:
     fatal: str | None = None
     dead_letter_ceiling: bool = False
     dead_letters: dict[str, int] = field(default_factory=dict)
+    drift: DriftStatus | None = None
     lanes: dict[str, LaneStatus] = field(default_factory=dict)
 
     def lane(self, agent: str, topic: str, partition: int) -> LaneStatus:
@@ -120,6 +141,10 @@ class WorkerStatus:
         ]
         return reasons + [why for lane in self.lanes.values() if (why := lane.why_unready(now))]
 
+    def warnings(self) -> list[str]:
+        """What somebody should look at although the worker does its work."""
+        return [] if self.drift is None else self.drift.warnings()
+
     def as_json(self, now: float) -> dict[str, Any]:
         """Everything, as data for JSON, with rates at `now`."""
         lanes = []
@@ -127,4 +152,6 @@ class WorkerStatus:
             shown = {name: value for name, value in vars(lane).items() if not isinstance(value, Rate)}
             lanes.append(shown | {"rate": round(lane.rate.per_second(now), 1)})
         own = {name: value for name, value in vars(self).items() if name != "lanes"}
-        return own | {"ready": not self.unready(now), "reasons": self.unready(now), "lanes": lanes}
+        own["drift"] = None if self.drift is None else vars(self.drift)
+        reasons = self.unready(now)
+        return own | {"ready": not reasons, "reasons": reasons, "warnings": self.warnings(), "lanes": lanes}

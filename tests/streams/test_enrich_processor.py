@@ -1,14 +1,17 @@
 """The enrich agent: every listing and every word of a person has a defined end, whatever it looks like."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from models.artifact import Artifact
+from models.drift import Drift, DriftReference
 from models.enricher import TITLE_CHARACTERS, Enricher
 from schemas.codec import decode_enrichment_review, decode_product_enriched
 from schemas.dead_letter import SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC, STAGE
-from schemas.events import DecisionOutcome, ProductEnriched
+from schemas.events import DecisionOutcome, ProductCreated, ProductEnriched
 from schemas.events import Source as Origin
 from schemas.keys import partition_for
 from streams.agents.burial import Burial
@@ -378,3 +381,13 @@ async def test_a_record_that_somebody_else_put_among_the_moved_is_a_listing(
     )
     event = await enrich_one(spread, tables, stranger)
     assert event.source == Origin(topic=PRODUCT_REPARTITION, partition=HOME, offset=8)
+
+
+async def test_what_is_enriched_is_watched_for_drift(inference: InferenceThread) -> None:
+    enricher = inference.enricher
+    reference = DriftReference.of(Artifact.load(None, enricher.taxonomy), enricher.taxonomy)
+    watching = InferenceThread(enricher, Drift(reference, 3600.0))
+    await watching.enrich([ProductCreated(product_id=str(number), title=TITLE) for number in range(400)])
+    watching.close()
+    assert watching.drift is not None
+    assert watching.drift.report(time.monotonic()).listings > 50
