@@ -8,6 +8,7 @@ import click
 COMMANDS: dict[str, str] = {
     "demo": "streams.demo.command:demo",
     "worker": "streams.worker:worker",
+    "status": "streams.commands.status_command:status",
     "settings": "streams.commands.settings_command:settings",
     "topics": "streams.commands.topics_command:topics",
     "metrics": "streams.commands.metrics_command:metrics",
