@@ -18,6 +18,7 @@ from models.training.drift_snapshot import add_snapshot, calibration_listings
 from models.training.evaluation import Judgement, choose_thresholds, measure_groups
 from models.training.export import export
 from models.training.model_card import render_card
+from models.training.privacy import Privately, private_section, train_privately
 from models.training.student import Recipe, Student, count_matrix, train
 from models.training.teacher import Teacher, word_examples
 
@@ -63,6 +64,19 @@ def fit(
     )
 
 
+def fit_privately(
+    examples: Sequence[Example],
+    lessons: Sequence[Example],
+    taxonomy: Taxonomy,
+    recipe: Recipe,
+    progress: Progress,
+    private: Privately,
+) -> Calibrated:
+    """As `fit`, with differential privacy; temperature and thresholds are constants."""
+    student = train_privately(examples, lessons, taxonomy, recipe, private, progress)
+    return Calibrated(student, 1.0, list(LEAST_CONFIDENCE))
+
+
 def leave_one_out(
     examples: Sequence[Example],
     lessons: Sequence[Example],
@@ -105,6 +119,7 @@ def run(
     taxonomy: Taxonomy | None = None,
     teacher: Teacher | None = None,
     second: SecondStage | None = None,
+    private: Privately | None = None,
 ) -> Manifest:
     """Train, measure and write a model into `folder`.
 
@@ -117,6 +132,8 @@ def run(
         taxonomy: The tree that the mappings point into; Google's if not given.
         teacher: Whose knowledge of words the student gets besides.
         second: With what it serves as a cascade, which then is measured too.
+        private: Train with differential privacy. Then nothing but that training and the measured figures
+            depends on the shops' rows: unseen shops are not measured, brands not learnt, drift not snapshot.
 
     Raises:
         StopWorker: The data is not there; says which file.
@@ -126,12 +143,15 @@ def run(
     lessons = category_examples(taxonomy, recipe.name_weight)
     if teacher is not None:
         lessons += word_examples(teacher, taxonomy, recipe.word_weight)
-    model = fit(examples, lessons, taxonomy, recipe, progress, "Training")
+    if private is None:
+        model = fit(examples, lessons, taxonomy, recipe, progress, "Training")
+    else:
+        model = fit_privately(examples, lessons, taxonomy, recipe, progress, private)
     tested = [example for example in examples if example.split == "test"]
     measurements = measure(model, tested, taxonomy, second)
-    if unseen:
+    if unseen and private is None:
         measurements += leave_one_out(examples, lessons, taxonomy, recipe, progress, second)
-    brands, brand_precision = learn_brands(data)
+    brands, brand_precision = learn_brands(data) if private is None else ({}, 0.0)
     folder.mkdir(parents=True, exist_ok=True)
     write_brands(folder / "brands.tsv", brands)
     manifest = msgspec.structs.replace(
@@ -142,6 +162,8 @@ def run(
         measurements=measurements,
         teacher="" if teacher is None else f"{len(teacher.words):,} words of {teacher.name}",
     )
+    if private is not None:
+        return _finish_private(folder, manifest, recipe, private)
     manifest = _finish(folder, manifest, recipe)
     return add_snapshot(folder, calibration_listings(examples), taxonomy)
 
@@ -174,6 +196,15 @@ def _finish(folder: Path, manifest: Manifest, recipe: Recipe) -> Manifest:
     """Name the model by its content, and describe it."""
     manifest = write_manifest(folder, manifest, ["student.bin", "student.onnx", "brands.tsv"])
     (folder / "MODEL_CARD.md").write_text(render_card(manifest, recipe), encoding="utf-8")
+    return manifest
+
+
+def _finish_private(folder: Path, manifest: Manifest, recipe: Recipe, private: Privately) -> Manifest:
+    """As `_finish`, with the guarantee in the command that is remembered and in the card."""
+    command = f"{manifest.command} --private {private.privacy.epsilon:g}"
+    manifest = _finish(folder, msgspec.structs.replace(manifest, command=command), recipe)
+    with (folder / "MODEL_CARD.md").open("a", encoding="utf-8") as card:
+        card.write(private_section(private.privacy))
     return manifest
 
 

@@ -1,6 +1,7 @@
 """`shelfstream train`: make the model anew from the data folder."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -8,6 +9,9 @@ from rich.progress import Progress, TaskID
 
 from models.taxonomy import Taxonomy
 from schemas.errors import StopWorker
+
+if TYPE_CHECKING:
+    from models.training.privacy import Privately
 
 
 @click.command("train")
@@ -40,6 +44,13 @@ from schemas.errors import StopWorker
     type=click.Path(file_okay=False, path_type=Path),
     help="Also write the teacher there as the cascade's second stage, such as models/pretrained/encoder.",
 )
+@click.option(
+    "--private",
+    "epsilon",
+    default=None,
+    type=click.FloatRange(min=0.0, min_open=True),
+    help="Train with differential privacy and this epsilon (extra `private`); docs/privacy.md has the cost.",
+)
 def train(
     data: Path,
     output: Path,
@@ -48,6 +59,7 @@ def train(
     unseen: bool,
     teacher: str | None,
     encoder: Path | None,
+    epsilon: float | None,
 ) -> None:
     """Train the student on labelled titles, measure it, and write it with manifest and model card.
 
@@ -61,9 +73,11 @@ def train(
         from models.training.teacher import load_teacher
 
         guide = None if teacher == "none" else load_teacher(teacher)
+        private = None if epsilon is None else _privately(epsilon)
     except ModuleNotFoundError as error:
+        extras = "train" if epsilon is None else "train,private"
         raise click.ClickException(
-            f"Training needs {error.name}: pip install 'shelfstream[train]', then again."
+            f"Training needs {error.name}: pip install 'shelfstream[{extras}]', then again."
         ) from error
     given = {"epochs": epochs, "seed": seed}
     recipe = Recipe(**{name: value for name, value in given.items() if value is not None})
@@ -80,7 +94,16 @@ def train(
             if encoder is not None and guide is not None:
                 export_encoder(guide, teacher, encoder, Taxonomy.google())
             second = EncoderStage.load(encoder, Taxonomy.google(), threads=2)
-            manifest = run(data, output, recipe, progress, unseen=unseen, teacher=guide, second=second)
+            manifest = run(
+                data,
+                output,
+                recipe,
+                progress,
+                unseen=unseen,
+                teacher=guide,
+                second=second,
+                private=private,
+            )
         except StopWorker as error:
             raise click.ClickException(str(error)) from error
     for item in manifest.measurements:
@@ -88,3 +111,10 @@ def train(
         name = f"{item.name}, cascade" if item.cascade else item.name
         click.echo(f"{name:42} {accuracy}  published {item.published:6.1%}, right {item.precision:6.1%}")
     click.echo(f"{manifest.model_version} is in {output}.")
+
+
+def _privately(epsilon: float) -> "Privately":
+    from models.training.dp_sgd import learn_head
+    from models.training.privacy import Privacy, Privately
+
+    return Privately(Privacy(epsilon), learn_head)
