@@ -32,7 +32,7 @@ def learn_head(task: HeadTask, privacy: Privacy, progress: Callable[[int, int, f
     """
     seed = secrets.randbits(_SEED_BITS) if privacy.seed is None else privacy.seed
     generator = torch.Generator().manual_seed(seed)
-    loss_of = _Loss(task)
+    hidden = torch.from_numpy(task.hidden)
     titles = TensorDataset(torch.arange(len(task.first)))
     loader: DataLoader[tuple[torch.Tensor, ...]] = DataLoader(
         titles, batch_size=min(privacy.batch, len(titles)), generator=generator
@@ -44,14 +44,14 @@ def learn_head(task: HeadTask, privacy: Privacy, progress: Callable[[int, int, f
         # Opacus warns that its generator is no cryptographic one (see above), and torch of its hooks.
         warnings.simplefilter("ignore")
         engine = PrivacyEngine()
-        model, optimizer, batches = _private(engine, head, loader, privacy, generator)
+        model, optimizer, criterion, batches = _private(engine, head, _Loss(task), loader, privacy, generator)
         steps = privacy.epochs * len(batches)
         mean, averaged, recent = _Mean(), steps // 2, 0.0
         for step, (chosen,) in enumerate((batch for _ in range(privacy.epochs) for batch in batches), 1):
             for group in optimizer.param_groups:
                 group["lr"] = privacy.rate * (1.0 - (1.0 - _LEAST_RATE) * step / steps)
             optimizer.zero_grad()
-            loss = loss_of(model, chosen)
+            loss = criterion(model(hidden[chosen]), chosen)
             loss.backward()
             optimizer.step()
             if step > averaged:
@@ -65,17 +65,21 @@ def learn_head(task: HeadTask, privacy: Privacy, progress: Callable[[int, int, f
 def _private(
     engine: PrivacyEngine,
     head: torch.nn.Linear,
+    loss: "_Loss",
     loader: "DataLoader[tuple[torch.Tensor, ...]]",
     privacy: Privacy,
     generator: torch.Generator,
-) -> tuple[Any, Any, Any]:
-    """The head, its optimizer and its batches, so that training keeps to the budget."""
+) -> tuple[Any, Any, Any, Any]:
+    """The head, its optimizer, loss and batches, so that training keeps to the budget."""
     common = {
         "module": head,
         "optimizer": torch.optim.SGD(head.parameters(), lr=privacy.rate, momentum=_MOMENTUM),
+        "criterion": loss,
         "data_loader": loader,
         "max_grad_norm": privacy.clip,
         "noise_generator": generator,
+        # Norms of the titles' gradients without the gradients themselves (Goodfellow, 2015).
+        "grad_sample_mode": "ghost",
     }
     if math.isinf(privacy.epsilon):
         return tuple(engine.make_private(noise_multiplier=0.0, **common))
@@ -86,23 +90,28 @@ def _private(
     )
 
 
-class _Loss:
-    """The mean negative log of the probability of each label's subtree, as in `student.subtree_loss`."""
+class _Loss(torch.nn.Module):
+    """The negative log of the probability of each label's subtree, as in `student.subtree_loss`.
+
+    Attributes:
+        reduction: What becomes of the titles' losses, as in torch's own; Opacus sets it.
+    """
 
     def __init__(self, task: HeadTask) -> None:
-        self._hidden, self._offsets = torch.from_numpy(task.hidden), torch.from_numpy(task.offsets)
-        self._lineage = torch.from_numpy(task.lineage)
+        super().__init__()
+        self.reduction = "mean"
+        self._offsets, self._lineage = torch.from_numpy(task.offsets), torch.from_numpy(task.lineage)
         self._first, self._last = torch.from_numpy(task.first)[:, None], torch.from_numpy(task.last)[:, None]
         self._groups = torch.arange(task.offsets.shape[1])[None]
 
-    def __call__(self, model: Any, chosen: torch.Tensor) -> torch.Tensor:
-        """The loss of the chosen titles; 0 of none."""
-        shifts = torch.nn.functional.pad(model(self._hidden[chosen]), (0, 1))
-        logits = self._offsets[chosen] + shifts[:, self._lineage].sum(dim=2)
+    def forward(self, shifts: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """The losses of the chosen titles, whose own shifts have shape [titles, groups]."""
+        padded = torch.nn.functional.pad(shifts, (0, 1))
+        logits = self._offsets[chosen] + padded[:, self._lineage].sum(dim=2)
         inside = (self._groups >= self._first[chosen]) & (self._groups < self._last[chosen])
         label = logits.masked_fill(~inside, -torch.inf).logsumexp(dim=1)
         losses = logits.logsumexp(dim=1) - label
-        return losses.sum() / max(len(chosen), 1)
+        return losses if self.reduction == "none" else losses.mean()
 
 
 class _Mean:
