@@ -90,7 +90,7 @@ def _private(
     )
 
 
-class _Loss(torch.nn.Module):
+class _Loss:
     """The negative log of the probability of each label's subtree, as in `student.subtree_loss`.
 
     Attributes:
@@ -98,13 +98,12 @@ class _Loss(torch.nn.Module):
     """
 
     def __init__(self, task: HeadTask) -> None:
-        super().__init__()
         self.reduction = "mean"
         self._offsets, self._lineage = torch.from_numpy(task.offsets), torch.from_numpy(task.lineage)
         self._first, self._last = torch.from_numpy(task.first)[:, None], torch.from_numpy(task.last)[:, None]
         self._groups = torch.arange(task.offsets.shape[1])[None]
 
-    def forward(self, shifts: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    def __call__(self, shifts: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
         """The losses of the chosen titles, whose own shifts have shape [titles, groups]."""
         padded = torch.nn.functional.pad(shifts, (0, 1))
         logits = self._offsets[chosen] + padded[:, self._lineage].sum(dim=2)
