@@ -45,7 +45,7 @@ class Privacy:
     delta: float = 1e-6
     epochs: int = 10
     batch: int = 2048
-    rate: float = 2.0
+    rate: float = 4.0
     clip: float = 1.0
     levels: int = 2
     seed: int | None = None
