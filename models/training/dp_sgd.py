@@ -99,17 +99,17 @@ class _Loss:
 
     def __init__(self, task: HeadTask) -> None:
         self.reduction = "mean"
-        self._offsets, groups = torch.from_numpy(task.offsets), task.offsets.shape[1]
-        # Shape [groups, groups]: which shifts, by row, add up to each group's, by column.
-        self._adds = torch.zeros(groups + 1, groups)
-        self._adds[torch.from_numpy(task.lineage).T, torch.arange(groups)] = 1.0
-        self._adds = self._adds[:-1]
+        self._offsets, self._lineage = torch.from_numpy(task.offsets), torch.from_numpy(task.lineage)
         self._first, self._last = torch.from_numpy(task.first)[:, None], torch.from_numpy(task.last)[:, None]
-        self._groups = torch.arange(groups)[None]
+        self._groups = torch.arange(task.offsets.shape[1])[None]
 
     def __call__(self, shifts: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
         """The losses of the chosen titles, whose own shifts have shape [titles, groups]."""
-        logits = self._offsets[chosen] + shifts @ self._adds
+        logits = self._offsets[chosen]
+        # A group a row, so that whole rows are picked; no ancestor is the row of zeros.
+        rows = torch.nn.functional.pad(shifts.T, (0, 0, 0, 1))
+        for ancestors in self._lineage.T:
+            logits = logits + rows.index_select(0, ancestors).T
         inside = (self._groups >= self._first[chosen]) & (self._groups < self._last[chosen])
         label = logits.masked_fill(~inside, -torch.inf).logsumexp(dim=1)
         losses = logits.logsumexp(dim=1) - label

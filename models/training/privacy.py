@@ -45,9 +45,9 @@ class Privacy:
     delta: float = 1e-6
     epochs: int = 10
     batch: int = 2048
-    rate: float = 4.0
+    rate: float = 8.0
     clip: float = 1.0
-    levels: int = 2
+    levels: int = 3
     seed: int | None = None
 
 
@@ -206,8 +206,7 @@ def shifted_student(base: Student, head: Head, taxonomy: Taxonomy, levels: int, 
     """The student whose logits are the base's plus the head's, which is linear and so joins its matrix."""
     _, group_of = groups_of(taxonomy, levels)
     weights, bias = base.weights.copy(), base.bias.copy()
-    for level in range(levels):
-        ancestors = taxonomy.lineage[:, level]
+    for ancestors in taxonomy.lineage[:, :levels].T:
         shifted = ancestors >= 0
         groups = group_of[ancestors[shifted]]
         weights[:, shifted] += head.weights[:, groups] * np.float32(scale)
