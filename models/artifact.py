@@ -18,6 +18,8 @@ from schemas.errors import StopWorker
 SHIPPED = Path(__file__).parent / "pretrained" / "student"
 MANIFEST = "manifest.json"
 FORMAT = 1
+_FILES = {"student.bin", "student.onnx", "brands.tsv"}
+_TENSORS = {"table", "scales", "weights", "bias", "hashes"}
 _DTYPES = {"int8": "<i1", "float16": "<f2", "float32": "<f4", "uint32": "<u4"}
 
 
@@ -86,6 +88,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         measurements: How well it did.
         command: What made it.
         teacher: Whose knowledge of words the student got besides; empty where nobody's.
+        alone: True where a second stage would do harm; there is none then.
     """
 
     format: int
@@ -104,6 +107,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     measurements: list[Measurement]
     command: str
     teacher: str = ""
+    alone: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Artifact:
@@ -140,6 +144,7 @@ class Artifact:
                 f"The model {path} has other labels than {taxonomy.version}: train it for this tree."
             )
         _check_tensors(path, manifest)
+        _check_content(path, manifest)
         return cls(path, manifest)
 
     def tensor(self, name: str) -> npt.NDArray[Any]:
@@ -178,6 +183,31 @@ def _read_manifest(path: Path) -> Manifest:
             f"{path / MANIFEST} was edited: its content is not {manifest.model_version}. Restore it."
         )
     return manifest
+
+
+def _check_content(path: Path, manifest: Manifest) -> None:
+    """Refuse what a consistent manifest says that no model can be."""
+    shapes = {tensor.name: tensor.shape for tensor in manifest.tensors}
+    lacking = [*sorted(_FILES - manifest.files.keys()), *sorted(_TENSORS - shapes.keys())]
+    if lacking:
+        raise StopWorker(f"The model {path} lacks {', '.join(lacking)}: train it again.")
+    rows, dimensions = [*shapes["table"], 0, 0][:2]
+    wanted = {
+        "scales": [rows],
+        "weights": [dimensions, len(manifest.labels)],
+        "bias": [len(manifest.labels)],
+        "hashes": [rows - 1],
+    }
+    for name, shape in wanted.items():
+        if shapes[name] != shape:
+            raise StopWorker(
+                f"The model {path} has {name} of shape {shapes[name]} where {shape} would fit: train again."
+            )
+    levels = manifest.thresholds
+    if not levels or not all(0.0 <= level <= 1.0 for level in levels) or not manifest.temperature > 0.0:
+        raise StopWorker(
+            f"The model {path} has temperature {manifest.temperature} and thresholds {levels}: train again."
+        )
 
 
 def _check_tensors(path: Path, manifest: Manifest) -> None:

@@ -167,7 +167,7 @@ class StudentClassifier:
         if not len(judged.texts):
             return []
         chosen, confidence, sure = descend(judged.share, self._taxonomy, self._thresholds)
-        columns, values = top(judged.share, CANDIDATES)
+        columns, values = top(judged.share, min(CANDIDATES, len(self._taxonomy)))
         best, masses = columns.tolist(), _rounded(values)
         codes = np.rint(judged.embedding * 127.0).astype(np.int8)
         nothing = Classification(-1, 0.0, False, (), codes[0] * 0)

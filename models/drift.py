@@ -141,13 +141,14 @@ class DriftReference:
 
         Args:
             artifact: The model's verified folder; older ones have no snapshot.
-            taxonomy: Its category tree.
+            taxonomy: The tree that is decided among; another than the model's leaves only its words.
             snapshot: What to compare with instead of the model's own snapshot.
 
         Raises:
             StopWorker: A snapshot cannot be read.
         """
-        if snapshot is None and SNAPSHOT in artifact.manifest.files:
+        own = artifact.manifest.taxonomy_version == taxonomy.version
+        if snapshot is None and own and SNAPSHOT in artifact.manifest.files:
             snapshot = artifact.path / SNAPSHOT
         bins = ListingBins(taxonomy, KnownWords(artifact.tensor("hashes")))
         return cls(bins, DriftSnapshot.read(snapshot) if snapshot is not None else None)

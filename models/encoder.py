@@ -7,6 +7,7 @@ their probabilities (logarithmic opinion pool: Genest and Zidek, 1986).
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from itertools import groupby
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from models.encoder_artifact import (
     read_prototypes,
 )
 from models.encoder_backend import EncoderBackend
+from models.model_checks import check_encoder
 from models.prototypes import Floats, Prototypes
 from models.taxonomy import Taxonomy
 from models.wordpiece import WordPiece
@@ -69,7 +71,20 @@ class EncoderStage:
         manifest, version = read_encoder_manifest(folder, taxonomy)
         tokenizer = WordPiece(folder / VOCABULARY, LONGEST)
         backend = EncoderBackend(folder / GRAPH, threads)
-        return cls(tokenizer, backend, read_prototypes(folder), manifest.temperature, version)
+        prototypes = read_prototypes(folder, len(taxonomy))
+        check_encoder(folder, manifest, prototypes, backend, tokenizer, taxonomy)
+        return cls(tokenizer, backend, prototypes, manifest.temperature, version)
+
+    def among(self, prototypes: Prototypes, version: str) -> "EncoderStage":
+        """The same encoder among the categories of another tree.
+
+        Args:
+            prototypes: That tree's points in this encoder's space.
+            version: Names the encoder and the points.
+        """
+        other = copy(self)
+        other._prototypes, other.version = prototypes, version[:8]
+        return other
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """Shape [texts, dimensions]: unit vectors of cleaned texts."""

@@ -82,11 +82,16 @@ def write_prototypes(folder: Path, prototypes: Prototypes) -> None:
     )
 
 
-def read_prototypes(folder: Path) -> Prototypes:
-    """The points of a verified folder."""
+def read_prototypes(folder: Path, categories: int | None = None) -> Prototypes:
+    """The points of a verified folder.
+
+    Args:
+        folder: The folder.
+        categories: How many the tree has; None where the last one has a point.
+    """
     with np.load(folder / PROTOTYPES, allow_pickle=False) as arrays:
         vectors: Floats = arrays["codes"].astype(np.float32) * arrays["scales"][:, None]
-        return Prototypes(vectors, arrays["categories"].astype(np.int64))
+        return Prototypes(vectors, arrays["categories"].astype(np.int64), categories)
 
 
 def _sha256(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Enrichment of products: category, tags, attributes and embedding from what a listing says."""
 
+import re
 from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -16,13 +17,15 @@ from models.attributes import AttributeExtractor, attributes_text
 from models.backend import Backend
 from models.brands import read_brands
 from models.classifier import Classification, Classifier, StudentClassifier
-from models.encoder import EncoderStage
 from models.lexicon import shipped_lexicon
+from models.model_checks import check_student
 from models.numpy_backend import NumpyBackend
 from models.onnx_backend import OnnxBackend
 from models.tags import Tagger
 from models.taxonomy import Taxonomy
 from models.text import MAX_CHARACTERS, clean, fold
+from models.tree_encoder import second_stage
+from models.zero_shot import ZeroShotClassifier
 from schemas.events import (
     Alternative,
     Attribute,
@@ -42,8 +45,9 @@ CACHED_CHARACTERS = 500
 """Longer texts are classified again when they come again: few do, and all of them would be a gigabyte."""
 TITLE_CHARACTERS = 1_000
 """Longer titles are cut in events: the rest tells a reader nothing and could outgrow the broker's limit."""
-FOOD = "Food, Beverages & Tobacco"
-_NO_LOOKS = frozenset({FOOD, "Health & Beauty", "Business & Industrial", "Software", "Media"})
+# What departments of food are called, in Google's tree and in shops' own.
+_EDIBLE = re.compile(r"\b(?:foods?|grocery|groceries|beverages?)\b|食品|生鲜|饮料|零食", re.IGNORECASE)
+_NO_LOOKS = frozenset({"Health & Beauty", "Business & Industrial", "Software", "Media"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,29 +108,39 @@ class Enricher:
         threads: int = 1,
         threshold: float | None = None,
         cascade: bool = True,
-        taxonomy: Taxonomy | None = None,
+        taxonomy: Path | None = None,
+        cache: Path | None = None,
     ) -> "Enricher":
-        """Load a trained model.
+        """Load a trained model; or, for a tree of your own without a model, none: categories by their names.
 
         Args:
-            path: The model's folder; None is the one that comes with the project.
+            path: The model's folder; None is the one that comes with the project, or none for `taxonomy`.
             backend: `onnx` serves; `numpy` is the reference.
             threads: For each batch, onnx only.
             threshold: The least confidence of a published category; None is what the model's makers chose.
             cascade: Whether the text encoder judges what the student is unsure of.
-            taxonomy: The model's category tree; Google's if not given.
+            taxonomy: The file of the model's category tree; None is Google's.
+            cache: The folder where the encoder's points of such a tree are kept; None: each start makes them.
 
         Raises:
-            StopWorker: The model is missing, damaged or does not fit; says why.
+            StopWorker: The model or the tree is missing, damaged or does not fit; says why.
         """
-        taxonomy = taxonomy or Taxonomy.google()
-        artifact = Artifact.load(path, taxonomy)
-        runner: Backend = OnnxBackend(artifact, threads) if backend == "onnx" else NumpyBackend.load(artifact)
-        second = EncoderStage.load(None, taxonomy, threads) if cascade else None
-        classifier = StudentClassifier(artifact, runner, taxonomy, threshold, second)
+        tree = Taxonomy.google() if taxonomy is None else Taxonomy.load(taxonomy)
+        untrained = taxonomy is not None and path is None
+        artifact = Artifact.load(path, Taxonomy.google() if untrained else tree)
+        classifier: Classifier
+        if untrained:
+            classifier = ZeroShotClassifier.load(tree, cache, threads, threshold)
+        else:
+            onnx = backend == "onnx"
+            runner: Backend = OnnxBackend(artifact, threads) if onnx else NumpyBackend.load(artifact)
+            check_student(artifact, runner)
+            asked = cascade and artifact.manifest.alone is not True
+            second = second_stage(tree, cache, threads) if asked else None
+            classifier = StudentClassifier(artifact, runner, tree, threshold, second)
         brands = read_brands(artifact.path / "brands.tsv")
         extractor = AttributeExtractor(shipped_lexicon(), brands, artifact.manifest.brand_precision)
-        return cls(classifier, taxonomy, extractor, Tagger.shipped(taxonomy))
+        return cls(classifier, tree, extractor, Tagger.shipped(tree))
 
     def enrich(self, products: Sequence[ProductCreated]) -> list[Enrichment]:
         """Enrich each product, in order; never raises for what a text says."""
@@ -235,9 +249,9 @@ class Enricher:
         return _Decided(category, decision, embedding, result.category if result.sure else -1, node.names[0])
 
     def _complete(self, product: ProductCreated, decided: "_Decided") -> Enrichment:
-        attributes = self._extractor.extract(
-            product, looks=decided.root not in _NO_LOOKS, edible=decided.root == FOOD
-        )
+        edible = _EDIBLE.search(decided.root) is not None
+        looks = not edible and decided.root not in _NO_LOOKS
+        attributes = self._extractor.extract(product, looks=looks, edible=edible)
         confidence = decided.category.confidence if decided.category is not None else 0.0
         return Enrichment(
             category=decided.category,

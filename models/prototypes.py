@@ -3,17 +3,59 @@
 A text is as near to a category as to the nearest of its points. No product needs to have been seen.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from models.taxonomy import Taxonomy
-from models.text import clean
+from models.taxonomy import SEPARATOR, Node, Taxonomy
+from models.text import clean, is_foreign
+from schemas.errors import StopWorker
 
 Floats = npt.NDArray[np.float32]
 Encode = Callable[[Sequence[str]], Floats]
 """From cleaned texts to unit vectors, shape [texts, dimensions]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What an encoder is shown of a category for one point: the mean of the texts' vectors.
+
+    Attributes:
+        category: The category's index.
+        texts: Cleaned.
+    """
+
+    category: int
+    texts: tuple[str, ...]
+
+
+def points_of(taxonomy: Taxonomy) -> list[Point]:
+    """The points of a tree, by category: its name with its path, then whatever else it is called in English.
+
+    That are synonyms, names in further languages of Latin script, and examples. What an encoder of English
+    does not read is left out; a category of which nothing is left has no point.
+    """
+    return [point for node in taxonomy.nodes for point in _points(node, taxonomy)]
+
+
+def _points(node: Node, taxonomy: Taxonomy) -> Iterator[Point]:
+    names = [_english(taxonomy.nodes[index]) for index in taxonomy.ancestors(node.index)]
+    if names[-1]:
+        path = SEPARATOR.join(name for name in names if name)
+        yield Point(node.index, (clean(names[-1]), clean(path)))
+    further = [text for language, text in node.synonyms if language == "en"]
+    further += [name for language, name in node.translations.items() if language != "en"]
+    for text in map(clean, (*further, *node.examples)):
+        if text and not is_foreign(text):
+            yield Point(node.index, (text,))
+
+
+def _english(node: Node) -> str:
+    """The name that an encoder of English can read; empty where there is none."""
+    names = (node.translations.get("en", ""), node.name)
+    return next((name for name in names if name and not is_foreign(clean(name))), "")
 
 
 class Prototypes:
@@ -21,43 +63,54 @@ class Prototypes:
 
     Args:
         vectors: Shape [points, dimensions]: unit vectors.
-        categories: Shape [points]: whose point each is; ascending, and every category has one.
+        categories: Shape [points]: whose point each is; ascending.
+        count: The number of categories; None where the last one has a point.
 
     Attributes:
         vectors: As given.
         categories: As given.
     """
 
-    def __init__(self, vectors: Floats, categories: npt.NDArray[np.int64]) -> None:
+    def __init__(self, vectors: Floats, categories: npt.NDArray[np.int64], count: int | None = None) -> None:
         self.vectors, self.categories = vectors, categories
         self._starts = np.flatnonzero(np.diff(categories, prepend=-1))
+        self._present = categories[self._starts]
+        self._count = int(categories[-1]) + 1 if count is None else count
 
     @classmethod
     def of(cls, taxonomy: Taxonomy, encode: Encode) -> "Prototypes":
-        """Encode the tree: for each category the mean of its name and its path, and each English synonym."""
-        names = encode([clean(node.name) for node in taxonomy.nodes])
-        paths = encode([clean(node.path) for node in taxonomy.nodes])
-        synonyms = [
-            (node.index, clean(text))
-            for node in taxonomy.nodes
-            for language, text in node.synonyms
-            if language == "en"
-        ]
-        vectors, categories = _unit(names + paths), np.arange(len(taxonomy))
-        if synonyms:
-            vectors = np.concatenate([vectors, encode([text for _, text in synonyms])])
-            categories = np.concatenate([categories, [category for category, _ in synonyms]])
-        order = np.argsort(categories, kind="stable")
-        return cls(vectors[order], categories[order])
+        """Encode the points of a tree, each text once.
+
+        Raises:
+            StopWorker: No category has a point.
+        """
+        points = points_of(taxonomy)
+        if not points:
+            raise StopWorker(
+                f"No category of {taxonomy.version} has a name in Latin letters for an encoder to read: "
+                "give names in a column name:en, or do without an encoder."
+            )
+        texts = list(dict.fromkeys(text for point in points for text in point.texts))
+        place = {text: number for number, text in enumerate(texts)}
+        encoded = encode(texts)
+        first = np.array([place[point.texts[0]] for point in points])
+        last = np.array([place[point.texts[-1]] for point in points])
+        vectors = _unit(encoded[first] + encoded[last])
+        return cls(vectors, np.array([point.category for point in points]), len(taxonomy))
 
     def scores(self, texts: Floats) -> Floats:
-        """Shape [texts, categories]: the cosine with the nearest point of each category.
+        """Shape [texts, categories]: the cosine with each category's nearest point; -1 where it has none.
 
         Args:
             texts: Shape [texts, dimensions]: unit vectors.
         """
         cosines = texts @ self.vectors.T
-        return np.asarray(np.maximum.reduceat(cosines, self._starts, axis=1), dtype=np.float32)
+        nearest = np.asarray(np.maximum.reduceat(cosines, self._starts, axis=1), dtype=np.float32)
+        if len(self._present) == self._count:
+            return nearest
+        scores = np.full((len(texts), self._count), -1.0, dtype=np.float32)
+        scores[:, self._present] = nearest
+        return scores
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -5,18 +5,21 @@ descendants are the contiguous indices `[index, ends[index])`. A probability per
 subtree by one difference of a cumulative sum.
 """
 
+import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from models.taxonomy_file import SEPARATOR as SEPARATOR
+from models.taxonomy_file import CategoryRow, read_rows
 from schemas.errors import StopWorker
 
 Synonyms = Mapping[int, Sequence[tuple[str, str]]]
-SEPARATOR = " > "
 GOOGLE_VERSION = "google-2021-09-21"
 _SHIPPED = Path(__file__).parent / "pretrained" / "taxonomy"
 _GOOGLE_FILE = _SHIPPED / "google-product-taxonomy-2021-09-21.en-US.txt"
@@ -36,6 +39,7 @@ class Node:
         children: The children's indices, ascending.
         translations: The category's own name by language code.
         synonyms: What sellers call its products, each with its language code.
+        examples: Titles of its products, in any language.
     """
 
     id: int
@@ -45,6 +49,7 @@ class Node:
     children: tuple[int, ...] = ()
     translations: dict[str, str] = field(default_factory=dict, compare=False)
     synonyms: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    examples: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def name(self) -> str:
@@ -96,24 +101,30 @@ class Taxonomy:
 
     @classmethod
     def load(
-        cls, path: Path, version: str, chinese: dict[int, str] | None = None, synonyms: Synonyms | None = None
+        cls,
+        path: Path,
+        version: str | None = None,
+        chinese: dict[int, str] | None = None,
+        synonyms: Synonyms | None = None,
     ) -> "Taxonomy":
-        """Read a tree from a file of `id - A > B > C` lines; `#` starts a comment.
+        """Read a tree from a file in any of the forms that `models.taxonomy_file` reads.
 
         Args:
-            path: The file, UTF-8.
-            version: What to call this edition of the tree in events.
-            chinese: Chinese names by id, where known.
+            path: The file.
+            version: What to call this edition of the tree in events; None: the file's name and eight digits
+                of the ids and paths, so that names in other languages and examples may change without a new
+                edition.
+            chinese: Chinese names by id, besides the file's own.
             synonyms: What sellers call the products of a category, by id: language codes and texts.
 
         Raises:
-            StopWorker: The file cannot be read, or is not such a tree; says the line.
+            StopWorker: The file cannot be read, or is not such a tree; says the lines.
         """
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise StopWorker(f"Cannot read the category tree {path}: {error}. Give a UTF-8 file.") from error
-        return cls(version, _parse(lines, path), chinese or {}, synonyms)
+        rows = read_rows(path)
+        paths = {row.id: row.names for row in rows}
+        tree = cls(version or _version(path.stem, paths), paths, chinese or {}, synonyms)
+        tree.nodes = _told(tree, rows)
+        return tree
 
     def __len__(self) -> int:
         """The number of categories."""
@@ -172,21 +183,24 @@ class Taxonomy:
         return table
 
 
-def _parse(lines: Iterable[str], origin: Path) -> dict[int, tuple[str, ...]]:
-    paths: dict[int, tuple[str, ...]] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        identifier, dash, path = line.partition(" - ")
-        names = tuple(name.strip() for name in path.split(SEPARATOR.strip()))
-        if not dash or not identifier.strip().isdecimal() or not all(names):
-            raise StopWorker(f"{origin}, line {number}: not `id - A > B > C`: {line[:80]!r}.")
-        if int(identifier) in paths:
-            raise StopWorker(f"{origin}, line {number}: id {identifier.strip()} stands twice.")
-        paths[int(identifier)] = names
-    if not paths:
-        raise StopWorker(f"{origin} holds no category; give `id - A > B > C` lines.")
-    return paths
+def _version(name: str, paths: Mapping[int, tuple[str, ...]]) -> str:
+    """A name that is new whenever an id or a path is."""
+    content = "".join(f"{number}\t{SEPARATOR.join(paths[number])}\n" for number in sorted(paths))
+    digits = hashlib.sha256(content.encode()).hexdigest()[:8]
+    return f"{re.sub('[^A-Za-z0-9._-]+', '-', name)[:64]}-{digits}"
+
+
+def _told(tree: "Taxonomy", rows: Iterable[CategoryRow]) -> tuple[Node, ...]:
+    """The tree's nodes with what the file says besides ids and paths."""
+    by_id = {row.id: row for row in rows}
+    return tuple(
+        replace(
+            node,
+            translations=node.translations | by_id[node.id].translations,
+            examples=by_id[node.id].examples,
+        )
+        for node in tree.nodes
+    )
 
 
 def _build(

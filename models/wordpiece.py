@@ -40,7 +40,7 @@ class WordPiece:
 
     def ids(self, text: str) -> list[int]:
         """The token ids of a text, between those of start and end."""
-        found = [number for word in _words(text) for number in self._word(word)]
+        found = [number for word in _words(text) for number in self._pieces(word)]
         return [self._ids[START], *found[: self._longest - 2], self._ids[END]]
 
     def batch(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -52,10 +52,12 @@ class WordPiece:
         mask = np.arange(ids.shape[1]) < np.array([len(row) for row in rows])[:, None]
         return ids, mask.astype(np.int64)
 
+    def _pieces(self, word: str) -> tuple[int, ...]:
+        # Any run of letters is a word: only those that may be one are remembered.
+        return self._word(word) if len(word) <= _LONGEST_WORD else (self._ids[UNKNOWN],)
+
     def _split(self, word: str) -> tuple[int, ...]:
         """The longest token that starts the word, then the longest that goes on, …; unknown if none does."""
-        if len(word) > _LONGEST_WORD:
-            return (self._ids[UNKNOWN],)
         pieces: list[int] = []
         start = 0
         while start < len(word):

@@ -96,6 +96,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = 100.0
 
     model_path: Annotated[Path | None, _doc("the folder of the model; unset: the shipped one")] = None
+    taxonomy: Annotated[
+        Path | None,
+        _doc("the file of your own category tree; without a model_path its names decide; unset: Google's"),
+    ] = None
     inference_threads: Annotated[int, _doc("threads that one inference may use", ge=1, le=1024)] = 1
     cascade: Annotated[
         bool, _doc("whether the text encoder judges the listings of which the student is unsure")

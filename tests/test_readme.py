@@ -1,7 +1,10 @@
 """What the README says is so: its examples, figures, tables, links and programs."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +186,27 @@ def test_commands_in_the_pages_have_the_options_that_they_are_shown_with(page: P
 def test_make_has_the_two_commands() -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {"demo", "test"} <= set(targets)
+
+
+def test_the_example_of_own_categories_runs_as_it_stands(tmp_path: Path) -> None:
+    """All but the training, whose data are the reader's."""
+    found = re.search(r"<!-- run: own-categories -->\n```console\n(.*?)```", README, re.DOTALL)
+    assert found is not None
+    lines = [line.removeprefix("$ ") for line in found[1].splitlines() if " train " not in line]
+    shell = f'set -e\nshelfstream() {{ "{sys.executable}" -m streams "$@"; }}\n' + "\n".join(lines)
+    done = subprocess.run(
+        ["bash", "-c", shell],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "SHELFSTREAM_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    event, *explained = done.stdout.splitlines()
+    assert json.loads(event)["decision"]["outcome"] == "model"
+    assert json.loads(event)["category"]["path"] == "Kitchen > Teapots"
+    assert any(line.startswith("Kitchen > Teapots") for line in explained)
 
 
 @pytest.mark.kafka

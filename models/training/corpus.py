@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 from zlib import crc32
 
-from models.taxonomy import Taxonomy
+from models.taxonomy import GOOGLE_VERSION, Taxonomy
 from models.text import clean
 from schemas.errors import StopWorker
 
@@ -26,8 +26,8 @@ class Example:
         shop: The data set it is from.
         split: `train`, `calibration` or `test`, by the title's hash; the same for all texts of one title.
         language: `en` or `zh`.
-        kind: `title`, or `attributes` for a title followed by its attribute values; `name`, `synonym` or
-            `word` for what comes from no shop.
+        kind: `title`, or `attributes` for a title followed by its attribute values; `name`, `synonym`,
+            `example` or `word` for what comes from no shop.
         weight: How much it counts in training.
         shares: Instead of a label, a teacher's probabilities: pairs of a category's index and a share,
             summing to 1; empty where `category` is the label.
@@ -41,6 +41,15 @@ class Example:
     kind: str = "title"
     weight: float = 1.0
     shares: tuple[tuple[int, float], ...] = ()
+
+
+def shops_of(data: Path, taxonomy: Taxonomy) -> tuple[str, ...]:
+    """The data sets to learn from: those of `SHOPS` for Google's tree, for another those with a mapping."""
+    if taxonomy.version == GOOGLE_VERSION:
+        return SHOPS
+    mapped = {path.stem for path in (data / "mappings").glob("*.tsv")}
+    known = [shop for shop in SHOPS if shop in mapped]
+    return (*known, *sorted(mapped.difference(SHOPS))) or SHOPS
 
 
 def read_shops(data: Path, taxonomy: Taxonomy, shops: Iterable[str] = SHOPS) -> list[Example]:
@@ -72,11 +81,17 @@ def category_examples(taxonomy: Taxonomy, weight: float) -> list[Example]:
         examples += [
             Example(text, node.index, "taxonomy", "train", "en", "name", weight) for text in sorted(texts)
         ]
-        if chinese := node.translations.get("zh"):
-            examples.append(Example(clean(chinese), node.index, "taxonomy", "train", "zh", "name", weight))
+        examples += [
+            Example(clean(name), node.index, "taxonomy", "train", language, "name", weight)
+            for language, name in node.translations.items()
+        ]
         examples += [
             Example(clean(text), node.index, "taxonomy", "train", language, "synonym", weight)
             for language, text in node.synonyms
+        ]
+        examples += [
+            Example(clean(title), node.index, "taxonomy", "train", _language(title), "example")
+            for title in node.examples
         ]
     return examples
 
@@ -84,47 +99,66 @@ def category_examples(taxonomy: Taxonomy, weight: float) -> list[Example]:
 def _read_shop(data: Path, shop: str, taxonomy: Taxonomy) -> Iterator[Example]:
     mapping = _mapping(data / "mappings" / f"{shop}.tsv", taxonomy)
     seen: set[str] = set()
-    for title, label, attributes in _products(data, shop):
+    for title, label, attributes in products_of(data, shop):
         text = clean(title)
         category = mapping.get(label)
         if category is None or not text or text in seen:
             continue
         seen.add(text)
-        language = "zh" if shop == "openbg" else "en"
+        language = "zh" if shop == "openbg" else _language(text)
         yield Example(text, category, shop, split_of(text), language)
         if attributes:
             longer = f"{text} {clean(attributes)}"
             yield Example(longer, category, shop, split_of(text), language, "attributes")
 
 
+def _language(text: str) -> str:
+    return "zh" if any("\u3400" <= character <= "\u9fff" for character in text) else "en"
+
+
 def _mapping(path: Path, taxonomy: Taxonomy) -> dict[str, int]:
     with _open(path) as lines:
         rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return {row["label"]: taxonomy.node(int(row["google_id"])).index for row in rows if row["google_id"]}
+    mapping: dict[str, int] = {}
+    for number, row in enumerate(rows, 2):
+        label, said = row.get("label"), (row.get("category_id") or row.get("google_id") or "").strip()
+        if label is None or (said and not (said.isdecimal() and int(said) in taxonomy)):
+            raise StopWorker(
+                f"{path}, line {number}: {said!r} is no category of {taxonomy.version}. Give tab-separated "
+                "columns `label` and `category_id`, an id of the tree or nothing."
+            )
+        if said:
+            mapping[label] = taxonomy.node(int(said)).index
+    return mapping
 
 
 def read_rows(data: Path, source: str) -> Iterator[dict[str, Any]]:
-    """The rows of a file of `products/`: tab-separated with a header, or JSON lines.
+    """The rows of a file of `products/`: tab-separated with a header, or JSON lines; gzipped or not.
 
     Raises:
         StopWorker: The file is missing; says which.
     """
-    if source.startswith("openbg"):
-        with _open(data / "products" / f"{source}.jsonl.gz") as lines:
+    names = [f"{source}{form}" for form in (".tsv.gz", ".jsonl.gz", ".tsv", ".jsonl")]
+    paths = [data / "products" / name for name in names]
+    path = next((path for path in paths if path.exists()), paths[0])
+    with _open(path) as lines:
+        if ".jsonl" in path.suffixes:
             yield from map(json.loads, lines)
-    else:
-        with _open(data / "products" / f"{source}.tsv.gz") as lines:
+        else:
             yield from csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
 
 
-def _products(data: Path, shop: str) -> Iterator[tuple[str, str, str]]:
+def products_of(data: Path, shop: str) -> Iterator[tuple[str, str, str]]:
     """Title, label and attribute text of each product."""
     for row in read_rows(data, shop):
-        if "attributes" in row:
-            values = " ".join(f"{name} {value}" for name, value in row["attributes"])
-            yield row["title"], f"{row['coarse']} > {row['fine']}", values
-        else:
-            yield row["title"], row["category_path"], ""
+        values = " ".join(f"{name} {value}" for name, value in row.get("attributes") or ())
+        try:
+            label = row["category_path"] if "category_path" in row else f"{row['coarse']} > {row['fine']}"
+            yield row["title"], label, values
+        except KeyError as error:
+            raise StopWorker(
+                f"A product of {shop} has no {error}: give `title` and `category_path`."
+            ) from error
 
 
 def _open(path: Path) -> TextIO:

@@ -15,10 +15,18 @@ import click
 import numpy as np
 
 from models.artifact import Artifact, Manifest, write_manifest
+from models.attributes import AttributeExtractor
+from models.brands import read_brands
+from models.cascade import SecondStage
+from models.classifier import StudentClassifier
 from models.drift import SNAPSHOT, DriftReference, DriftSnapshot
 from models.drift_bins import DECISION_FEATURES, FIELD_FEATURES, TITLE_FEATURES
+from models.encoder import EncoderStage
 from models.enricher import Enricher
-from models.taxonomy import GOOGLE_VERSION, Taxonomy
+from models.lexicon import shipped_lexicon
+from models.onnx_backend import OnnxBackend
+from models.tags import Tagger
+from models.taxonomy import Taxonomy
 from models.training.corpus import Example, read_shops
 from schemas.codec import decode_product_created
 from schemas.errors import ShelfstreamError
@@ -29,27 +37,28 @@ _ROWS = 512
 
 
 def take_snapshot(
-    folder: Path | None,
+    artifact: Artifact,
     products: Sequence[ProductCreated],
     taxonomy: Taxonomy,
+    second: SecondStage | None,
     features: Sequence[str],
     description: str,
 ) -> DriftSnapshot:
     """Count listings, and what a model that serves makes of them.
 
     Args:
-        folder: The model's; None is the shipped one.
+        artifact: The model.
         products: The listings.
         taxonomy: The model's category tree.
+        second: What judges the texts that the student doubts; None: nothing.
         features: Those that the listings can tell.
         description: Whose listings they are.
-
-    Raises:
-        StopWorker: The model cannot be loaded.
     """
-    # The encoder of the cascade knows the categories of Google's tree only.
-    enricher = Enricher.load(folder, taxonomy=taxonomy, cascade=taxonomy.version == GOOGLE_VERSION)
-    bins = DriftReference.of(Artifact.load(folder, taxonomy), taxonomy).bins
+    classifier = StudentClassifier(artifact, OnnxBackend(artifact), taxonomy, None, second)
+    brands = read_brands(artifact.path / "brands.tsv")
+    extractor = AttributeExtractor(shipped_lexicon(), brands, artifact.manifest.brand_precision)
+    enricher = Enricher(classifier, taxonomy, extractor, Tagger.shipped(taxonomy))
+    bins = DriftReference.of(artifact, taxonomy).bins
     counts = np.zeros(bins.size)
     for start in range(0, len(products), _ROWS):
         batch = products[start : start + _ROWS]
@@ -66,16 +75,18 @@ def calibration_listings(examples: Sequence[Example]) -> list[ProductCreated]:
     ]
 
 
-def add_snapshot(folder: Path, products: Sequence[ProductCreated], taxonomy: Taxonomy) -> Manifest:
+def add_snapshot(
+    folder: Path, products: Sequence[ProductCreated], taxonomy: Taxonomy, second: SecondStage | None
+) -> Manifest:
     """Put the snapshot of titles beside a model, and name the model anew, as its content is another.
 
     Raises:
         StopWorker: There is no such model.
     """
-    manifest = Artifact.load(folder, taxonomy).manifest
-    snapshot = take_snapshot(
-        folder, products, taxonomy, TITLE_FEATURES + DECISION_FEATURES, "the titles that calibrated the model"
-    )
+    artifact = Artifact.load(folder, taxonomy)
+    manifest, features = artifact.manifest, TITLE_FEATURES + DECISION_FEATURES
+    described = "the titles that calibrated the model"
+    snapshot = take_snapshot(artifact, products, taxonomy, second, features, described)
     snapshot.write(folder / SNAPSHOT)
     named = write_manifest(folder, manifest, sorted({*manifest.files, SNAPSHOT}))
     card = (folder / CARD).read_text(encoding="utf-8")
@@ -105,13 +116,13 @@ def main(data: Path | None, listings: Path | None, model: Path | None, output: P
         if listings is not None and output is not None and data is None:
             products = read_listings(listings)
             features = TITLE_FEATURES + FIELD_FEATURES + DECISION_FEATURES
-            take_snapshot(model, products, taxonomy, features, f"the listings of {listings.name}").write(
-                output
-            )
+            artifact, described = Artifact.load(model, taxonomy), f"the listings of {listings.name}"
+            second = EncoderStage.load(None, taxonomy)
+            take_snapshot(artifact, products, taxonomy, second, features, described).write(output)
             click.echo(f"{len(products):,} listings counted into {output}")
         elif data is not None and model is not None and listings is None and output is None:
             products = calibration_listings(read_shops(data, taxonomy))
-            named = add_snapshot(model, products, taxonomy)
+            named = add_snapshot(model, products, taxonomy, EncoderStage.load(None, taxonomy))
             click.echo(f"{len(products):,} titles counted into {model / SNAPSHOT}: {named.model_version}")
         else:
             raise click.UsageError("give --data and --model, or --listings and --output")

@@ -1,6 +1,7 @@
 """The model card: what a trained model is, in words and figures, written from its manifest."""
 
 from models.artifact import Manifest, Measurement
+from models.taxonomy import GOOGLE_VERSION
 from models.training.student import Recipe
 
 _HEAD = """# Model card: {version}
@@ -24,9 +25,7 @@ the runs for unseen shops that takes well under an hour on two cores.
 
 Besides, each category's own English name and path, Chinese names and synonyms in both languages where
 there are some{teacher}. Titles were
-deduplicated within a shop and split by the hash of the cleaned title, 80 / 10 / 10. The rows themselves
-carry no stated licence and are not part of the project. No personal data is in them; the seller's
-identity is not used.
+deduplicated within a shop and split by the hash of the cleaned title, 80 / 10 / 10. {rows}
 
 ## How well it does
 
@@ -45,6 +44,16 @@ label itself is coarse).
 
 ## What it is good and bad at
 
+{limits}"""
+
+_GOOGLE_ROWS = """The rows themselves
+carry no stated licence and are not part of the project. No personal data is in them; the seller's
+identity is not used."""
+
+_OWN_ROWS = """What may be done with the
+rows is for those to say who gave them."""
+
+_GOOGLE_LIMITS = """\
 Good at new listings of the kinds of shops it knows: fashion, groceries, an Indian general marketplace.
 It is fast and small, and it says nothing about a text of which it knows no word.
 
@@ -57,6 +66,14 @@ its decisions for such a shop, and send corrections. Chinese
 rests on some 400 titles of five departments, and on names and synonyms. It reads words and not sentences:
 `case for phone` and `phone with case` are much the same to it. Titles stuffed with many product nouns get
 the commonest. It has no idea of pictures, and uses neither prices nor descriptions.
+"""
+
+_OWN_LIMITS = """\
+Good at new listings of the kinds that it was shown; the tables say how good, on titles that it did not
+learn from. A table of a few dozen texts says little. Of categories without titles it knows the names, and
+of words in neither titles nor names nothing. It reads words and not sentences: `case for phone` and
+`phone with case` are much the same to it. It has no idea of pictures, and uses neither prices nor
+descriptions. Look at a sample before you publish its decisions, and send corrections.
 """
 
 _UNSEEN = """The same training without one shop, measured on all of that shop: what to expect of a
@@ -75,7 +92,10 @@ def render_card(manifest: Manifest, recipe: Recipe) -> str:
     unseen = [item for item in manifest.measurements if item.name.startswith("unseen ")]
     data = ["| data set | train | calibration | test |", "| --- | ---: | ---: | ---: |"]
     data += [f"| {d.name} | {d.train:,} | {d.calibration:,} | {d.test:,} |" for d in manifest.training_data]
+    google = manifest.taxonomy_version == GOOGLE_VERSION
     return _HEAD.format(
+        rows=_GOOGLE_ROWS if google else _OWN_ROWS,
+        limits=_GOOGLE_LIMITS if google else _OWN_LIMITS,
         version=manifest.model_version,
         dimensions=recipe.dimensions,
         categories=len(manifest.labels),

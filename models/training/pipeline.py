@@ -6,14 +6,14 @@ from pathlib import Path
 
 import msgspec
 
-from models.artifact import FORMAT, Manifest, Measurement, TrainingData, write_manifest
-from models.brands import write_brands
+from models.artifact import FORMAT, SHIPPED, Artifact, Manifest, Measurement, TrainingData, write_manifest
+from models.brands import read_brands, write_brands
 from models.calibration import fit_temperature
 from models.cascade import SecondStage
 from models.features import text_features
-from models.taxonomy import Taxonomy
+from models.taxonomy import GOOGLE_VERSION, Taxonomy
 from models.training.brand_names import learn_brands
-from models.training.corpus import SHOPS, Example, category_examples, read_shops
+from models.training.corpus import SHOPS, Example, category_examples, read_shops, shops_of
 from models.training.drift_snapshot import add_snapshot, calibration_listings
 from models.training.evaluation import Judgement, choose_thresholds, measure_groups
 from models.training.export import export
@@ -21,6 +21,7 @@ from models.training.model_card import render_card
 from models.training.privacy import Privately, private_section, train_privately
 from models.training.student import Recipe, Student, count_matrix, train
 from models.training.teacher import Teacher, word_examples
+from schemas.errors import StopWorker
 
 Progress = Callable[[str, int, int], None]
 PUBLISHED_PRECISION = 0.98
@@ -55,6 +56,11 @@ def fit(
         lambda step, steps, loss: progress(f"{name}, loss {loss:.3f}", step, steps),
     )
     held_out = [example for example in examples if example.split == "calibration"]
+    if not learning or not held_out:
+        raise StopWorker(
+            f"{name}: {len(learning)} labelled titles to learn from and {len(held_out)} to calibrate on; "
+            "with less than some thirty in all, let the names and examples of the tree speak alone."
+        )
     counts = count_matrix([text_features(example.text) for example in held_out], student.hashes)
     plain = Judgement(student, held_out, taxonomy, 1.0)
     temperature = fit_temperature(student.logits(counts), plain.labels, taxonomy)
@@ -85,10 +91,12 @@ def leave_one_out(
     progress: Progress,
     second: SecondStage | None = None,
 ) -> list[Measurement]:
-    """For each shop, a model that never saw it, measured on all of it."""
+    """For each shop, a model that never saw it, measured on all of it, if the others are enough."""
     measurements = []
     for shop in dict.fromkeys(example.shop for example in examples):
         others = [example for example in examples if example.shop != shop]
+        if not {"train", "calibration"} <= {example.split for example in others}:
+            continue
         model = fit(others, lessons, taxonomy, recipe, progress, f"Without {shop}")
         unseen = [example for example in examples if example.shop == shop]
         found = measure(model, unseen, taxonomy, second)
@@ -136,10 +144,11 @@ def run(
             depends on the shops' rows: unseen shops are not measured, brands not learnt, drift not snapshot.
 
     Raises:
-        StopWorker: The data is not there; says which file.
+        StopWorker: The data is not there, or too little; says which file.
     """
     taxonomy = taxonomy or Taxonomy.google()
-    examples = read_shops(data, taxonomy)
+    shops = shops_of(data, taxonomy)
+    examples = read_shops(data, taxonomy, shops)
     lessons = category_examples(taxonomy, recipe.name_weight)
     if teacher is not None:
         lessons += word_examples(teacher, taxonomy, recipe.word_weight)
@@ -147,29 +156,56 @@ def run(
         model = fit(examples, lessons, taxonomy, recipe, progress, "Training")
     else:
         model = fit_privately(examples, lessons, taxonomy, recipe, progress, private)
+    # Calibration titles may not choose where they are private.
+    alone = second is not None and private is None and better_alone(model, examples, taxonomy, second)
+    second = None if alone else second
     tested = [example for example in examples if example.split == "test"]
     measurements = measure(model, tested, taxonomy, second)
     if unseen and private is None:
         measurements += leave_one_out(examples, lessons, taxonomy, recipe, progress, second)
-    brands, brand_precision = learn_brands(data) if private is None else ({}, 0.0)
+    if private is not None:
+        brands, brand_precision = dict[str, str](), 0.0
+    else:
+        brands, brand_precision = learn_brands(data) if {*SHOPS} <= {*shops} else _shipped_brands()
     folder.mkdir(parents=True, exist_ok=True)
     write_brands(folder / "brands.tsv", brands)
     manifest = msgspec.structs.replace(
         _draft(model, taxonomy, recipe),
         tensors=export(model.student, folder),
         brand_precision=round(brand_precision, 4),
-        training_data=_counts(examples),
+        training_data=_counts(examples, shops),
         measurements=measurements,
         teacher="" if teacher is None else f"{len(teacher.words):,} words of {teacher.name}",
+        alone=alone or msgspec.UNSET,
     )
     if private is not None:
         return _finish_private(folder, manifest, recipe, private)
     manifest = _finish(folder, manifest, recipe)
-    return add_snapshot(folder, calibration_listings(examples), taxonomy)
+    return add_snapshot(folder, calibration_listings(examples), taxonomy, second)
+
+
+def better_alone(
+    model: Calibrated, examples: Sequence[Example], taxonomy: Taxonomy, second: SecondStage
+) -> bool:
+    """Whether the calibration titles of another tree than Google's are told better by the student alone.
+
+    The second stage's say was weighed on Google's tree, whose names mean something; those of others may not.
+    """
+    if taxonomy.version == GOOGLE_VERSION:
+        return False
+    held_out = [example for example in examples if example.split == "calibration"]
+
+    def right(stage: SecondStage | None) -> float:
+        judgement = Judgement(model.student, held_out, taxonomy, model.temperature, stage)
+        levels = range(1, min(2, taxonomy.lineage.shape[1]) + 1)
+        return sum(float(judgement.at_level(level)[1].sum()) for level in levels)
+
+    return right(None) > right(second)
 
 
 def _draft(model: Calibrated, taxonomy: Taxonomy, recipe: Recipe) -> Manifest:
     """What the manifest says of the model itself; data and figures are to be filled in."""
+    own = "" if taxonomy.version == GOOGLE_VERSION else " --taxonomy TREE"
     return Manifest(
         format=FORMAT,
         model_version="",
@@ -188,8 +224,14 @@ def _draft(model: Calibrated, taxonomy: Taxonomy, recipe: Recipe) -> Manifest:
         tensors=[],
         training_data=[],
         measurements=[],
-        command=f"shelfstream train --data DATA -o OUTPUT --epochs {recipe.epochs} --seed {recipe.seed}",
+        command=f"shelfstream train{own} --data DATA -o OUTPUT --epochs {recipe.epochs} --seed {recipe.seed}",
     )
+
+
+def _shipped_brands() -> tuple[dict[str, str], float]:
+    """The brand names that come with the project, and their measured precision: they are of no tree."""
+    shipped = Artifact.load(None, Taxonomy.google())
+    return read_brands(SHIPPED / "brands.tsv"), shipped.manifest.brand_precision
 
 
 def _finish(folder: Path, manifest: Manifest, recipe: Recipe) -> Manifest:
@@ -208,7 +250,7 @@ def _finish_private(folder: Path, manifest: Manifest, recipe: Recipe, private: P
     return manifest
 
 
-def _counts(examples: Sequence[Example]) -> list[TrainingData]:
+def _counts(examples: Sequence[Example], shops: Sequence[str]) -> list[TrainingData]:
     def count(shop: str, split: str) -> int:
         return sum(example.shop == shop and example.split == split for example in examples)
 
@@ -219,7 +261,7 @@ def _counts(examples: Sequence[Example]) -> list[TrainingData]:
             calibration=count(shop, "calibration"),
             test=count(shop, "test"),
         )
-        for shop in SHOPS
+        for shop in shops
     ]
 
 

@@ -86,6 +86,7 @@ def _add_enrich(agents: Agents, settings: Settings, burial: Burial) -> None:
     from models.artifact import Artifact
     from models.drift import Drift, DriftReference
     from models.enricher import Enricher
+    from models.taxonomy import Taxonomy
     from streams.agents.enrich import EnrichProcessor, products_table
     from streams.agents.inference import InferenceThread
 
@@ -94,8 +95,12 @@ def _add_enrich(agents: Agents, settings: Settings, burial: Burial) -> None:
         threads=settings.inference_threads,
         threshold=settings.confidence_threshold,
         cascade=settings.cascade,
+        taxonomy=settings.taxonomy,
+        cache=settings.data_dir / "prototypes",
     )
-    artifact = Artifact.load(settings.model_path, enricher.taxonomy)
+    # Where names of a tree of one's own decide alone, brands and known words are the shipped model's.
+    untrained = settings.taxonomy is not None and settings.model_path is None
+    artifact = Artifact.load(settings.model_path, Taxonomy.google() if untrained else enricher.taxonomy)
     reference = DriftReference.of(artifact, enricher.taxonomy, settings.drift_snapshot)
     drift = Drift(reference, settings.drift_half_life_h * 3600)
     inference = InferenceThread(enricher, drift)

@@ -1,5 +1,6 @@
 """`shelfstream explain`: what the decision about a title rests on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -7,7 +8,10 @@ import click
 from models.artifact import Artifact
 from models.explanation import Explainer, Step
 from models.taxonomy import Taxonomy
+from models.zero_shot import ZeroShotClassifier
+from models.zero_shot_explanation import NamedStep, explain_by_names
 from schemas.errors import StopWorker
+from streams.commands.line_options import prototypes_folder, taxonomy_option
 
 _SHOWN = 6
 
@@ -19,25 +23,47 @@ _SHOWN = 6
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A trained model's folder; the shipped model if not given.",
 )
-def explain(title: str, model: Path | None) -> None:
+@taxonomy_option
+def explain(title: str, model: Path | None, taxonomy: Path | None) -> None:
     """Show level by level where the model would put TITLE, and which of its pieces say so.
 
     A piece's number is what it adds to the log of the odds of the category within its parent; the sign says
     whether it speaks for or against. Names are those of the category, or below it, that stand in the title.
+    With --taxonomy and no --model there are no pieces: what is shown is what the title is most like there.
     """
-    taxonomy = Taxonomy.google()
     try:
-        artifact = Artifact.load(model, taxonomy)
+        tree = Taxonomy.google() if taxonomy is None else Taxonomy.load(taxonomy)
+        if taxonomy is not None and model is None:
+            _explain_by_names(title, tree)
+        else:
+            _explain_by_pieces(title, Artifact.load(model, tree), tree)
     except StopWorker as error:
         raise click.ClickException(str(error)) from error
-    steps = Explainer(artifact, taxonomy).explain(title)
+
+
+def _explain_by_pieces(title: str, artifact: Artifact, tree: Taxonomy) -> None:
+    steps = Explainer(artifact, tree).explain(title)
+    _show([(step, _lines(step, tree)) for step in steps], artifact.manifest.thresholds, tree)
+
+
+def _explain_by_names(title: str, tree: Taxonomy) -> None:
+    classifier = ZeroShotClassifier.load(tree, prototypes_folder())
+    found = []
+    for step in explain_by_names(title, classifier, tree):
+        lines = ["most like: " + ", ".join(f"{near.text} {near.score:.2f}" for near in step.nearest)]
+        found.append((step, lines + _rather_than(step.runner_up, tree)))
+    _show(found, classifier.thresholds, tree)
+
+
+def _show(
+    steps: Sequence[tuple[Step | NamedStep, list[str]]], thresholds: Sequence[float], tree: Taxonomy
+) -> None:
     if not steps:
         click.echo("Not one word of the title is known, so there is nothing to decide by.")
-    for level, step in enumerate(steps):
-        needed = artifact.manifest.thresholds[min(level, len(artifact.manifest.thresholds) - 1)]
-        doubt = "" if step.probability >= needed else "  not sure"
-        click.echo(f"{taxonomy.nodes[step.category].path}  {step.probability:.3f}{doubt}")
-        for line in _lines(step, taxonomy):
+    for level, (step, lines) in enumerate(steps):
+        doubt = "" if step.probability >= thresholds[min(level, len(thresholds) - 1)] else "  not sure"
+        click.echo(f"{tree.nodes[step.category].path}  {step.probability:.3f}{doubt}")
+        for line in lines:
             click.echo(f"    {line}")
 
 
@@ -46,6 +72,8 @@ def _lines(step: Step, taxonomy: Taxonomy) -> list[str]:
     lines = ["pieces: " + ", ".join(f"{piece.text} {piece.weight:+.2f}" for piece in strongest)]
     if step.names:
         lines.append("names in the title: " + ", ".join(step.names[:_SHOWN]))
-    if step.runner_up >= 0:
-        lines.append(f"rather than: {taxonomy.nodes[step.runner_up].name}")
-    return lines
+    return lines + _rather_than(step.runner_up, taxonomy)
+
+
+def _rather_than(runner_up: int, taxonomy: Taxonomy) -> list[str]:
+    return [f"rather than: {taxonomy.nodes[runner_up].name}"] if runner_up >= 0 else []

@@ -1,11 +1,30 @@
-"""What the commands over files share: where events come from, where results and rejects go."""
+"""What the commands over files share: where events come from and go, and whose category tree it is."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from streams.settings_sources import load_settings
+
 C = TypeVar("C", bound=Callable[..., Any])
+
+taxonomy_option = click.option(
+    "--taxonomy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Your own category tree: a file with id, path, and perhaps name:LANG and examples.",
+)
+"""The option of the commands that work with another tree than Google's."""
+
+
+def prototypes_folder() -> Path:
+    """Where the points of category trees are kept: in the data folder of the settings.
+
+    Raises:
+        StopWorker: The settings are wrong.
+    """
+    return load_settings().settings.data_dir / "prototypes"
 
 
 def line_options(output_help: str) -> Callable[[C], C]:

@@ -12,7 +12,7 @@ from schemas.codec import decode_product_created, encode
 from schemas.errors import ShelfstreamError
 from schemas.events import Change, Decision, DecisionOutcome, ProductCreated, ProductEnriched
 from streams.commands.event_lines import EventLines, say
-from streams.commands.line_options import line_options
+from streams.commands.line_options import line_options, prototypes_folder, taxonomy_option
 
 BATCH = 512
 """Products enriched at a time: the classifier makes its own batches within."""
@@ -29,18 +29,22 @@ _WITHDRAWN = Decision(
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A trained model's folder; the shipped model if not given.",
 )
+@taxonomy_option
 @click.option("--strict", is_flag=True, help="Exit with 1 if a line was rejected.")
-def enrich(source: str, output: str, rejects: str | None, model: Path | None, strict: bool) -> None:
+def enrich(
+    source: str, output: str, rejects: str | None, model: Path | None, taxonomy: Path | None, strict: bool
+) -> None:
     """Read product-created events from IN.jsonl (- is standard input) and write what they are.
 
     Each good line gives one line, in the same order; {"product_id", "title"} alone is enough. A withdrawn
     listing gives a line without category, tags and attributes. Bad lines are reported and skipped. No Kafka
-    is needed.
+    is needed. With --taxonomy and no --model, categories are told by their names, without training.
     """
     began = perf_counter()
     outcomes = dict.fromkeys(DecisionOutcome, 0)
     try:
-        enricher = Enricher.load(model)
+        cache = prototypes_folder() if taxonomy is not None else None
+        enricher = Enricher.load(model, taxonomy=taxonomy, cache=cache)
         with (
             EventLines(source, decode_product_created, rejects, "enriching products") as lines,
             click.open_file(output, "wb", atomic=output != "-") as sink,

@@ -9,6 +9,7 @@ from rich.progress import Progress, TaskID
 
 from models.taxonomy import Taxonomy
 from schemas.errors import StopWorker
+from streams.commands.line_options import prototypes_folder, taxonomy_option
 
 if TYPE_CHECKING:
     from models.training.privacy import Privately
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the model goes, such as models/pretrained/student.",
 )
+@taxonomy_option
 @click.option("--epochs", default=None, type=click.IntRange(min=1), help="Passes over the data.")
 @click.option("--seed", default=None, type=int, help="Of every random choice.")
 @click.option(
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 def train(
     data: Path,
     output: Path,
+    taxonomy: Path | None,
     epochs: int | None,
     seed: int | None,
     unseen: bool,
@@ -63,7 +66,8 @@ def train(
 ) -> None:
     """Train the student on labelled titles, measure it, and write it with manifest and model card.
 
-    Needs the extra `train`: pip install 'shelfstream[train]'.
+    With --taxonomy, the mappings point into that tree, and the shops are those of the data's mappings/. Needs
+    the extra `train`: pip install 'shelfstream[train]'.
     """
     try:
         from models.encoder import EncoderStage
@@ -71,6 +75,7 @@ def train(
         from models.training.pipeline import run
         from models.training.student import Recipe
         from models.training.teacher import load_teacher
+        from models.tree_encoder import second_stage
 
         guide = None if teacher == "none" else load_teacher(teacher)
         private = None if epsilon is None else _privately(epsilon)
@@ -91,15 +96,21 @@ def train(
             bars.update(tasks[key], description=name, completed=step)
 
         try:
+            tree = Taxonomy.google() if taxonomy is None else Taxonomy.load(taxonomy)
             if encoder is not None and guide is not None:
-                export_encoder(guide, teacher, encoder, Taxonomy.google())
-            second = EncoderStage.load(encoder, Taxonomy.google(), threads=2)
+                export_encoder(guide, teacher, encoder, tree)
+            second = (
+                second_stage(tree, prototypes_folder(), threads=2)
+                if encoder is None
+                else EncoderStage.load(encoder, tree, threads=2)
+            )
             manifest = run(
                 data,
                 output,
                 recipe,
                 progress,
                 unseen=unseen,
+                taxonomy=tree,
                 teacher=guide,
                 second=second,
                 private=private,

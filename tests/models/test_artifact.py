@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.artifact import SHIPPED, Artifact, Manifest, version_of
+from models.artifact import SHIPPED, Artifact, Manifest, version_of, write_manifest
+from models.encoder_artifact import GRAPH, SHIPPED_ENCODER
 from models.enricher import Enricher
 from models.taxonomy import Taxonomy
 from schemas.errors import StopWorker
@@ -104,4 +105,71 @@ def test_a_tensor_beyond_the_file_is_refused(copy: Path) -> None:
 
     edit(copy, stretch)
     with pytest.raises(StopWorker, match="does not hold"):
+        Enricher.load(copy)
+
+
+def without(name: str) -> Callable[[Manifest], Manifest]:
+    return lambda manifest: msgspec.structs.replace(
+        manifest,
+        tensors=[tensor for tensor in manifest.tensors if tensor.name != name],
+        files={file: digest for file, digest in manifest.files.items() if file != name},
+    )
+
+
+def reshaped(name: str, shape: list[int]) -> Callable[[Manifest], Manifest]:
+    def change(manifest: Manifest) -> Manifest:
+        tensors = [
+            msgspec.structs.replace(tensor, shape=shape) if tensor.name == name else tensor
+            for tensor in manifest.tensors
+        ]
+        return msgspec.structs.replace(manifest, tensors=tensors)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (without("student.onnx"), "lacks student.onnx"),
+        (without("hashes"), "lacks hashes"),
+        (reshaped("bias", [5]), r"bias of shape \[5\] where \[5595\]"),
+        (reshaped("weights", [64, 5]), "weights of shape"),
+        (reshaped("table", [64]), "where .* would fit"),
+        (lambda manifest: msgspec.structs.replace(manifest, temperature=0.0), "temperature 0"),
+        (lambda manifest: msgspec.structs.replace(manifest, thresholds=[]), r"thresholds \[\]"),
+        (lambda manifest: msgspec.structs.replace(manifest, thresholds=[7.0]), r"thresholds \[7.0\]"),
+    ],
+)
+def test_a_manifest_that_agrees_with_itself_but_describes_no_model_is_refused(
+    copy: Path, change: Callable[[Manifest], Manifest], says: str
+) -> None:
+    edit(copy, change)
+    with pytest.raises(StopWorker, match=says):
+        Enricher.load(copy)
+
+
+def test_the_files_of_two_models_do_not_make_one(copy: Path) -> None:
+    """Even where somebody wrote a manifest around them."""
+
+    def rehash(manifest: Manifest) -> Manifest:
+        return write_manifest(copy, manifest, list(manifest.files))
+
+    shutil.copy(SHIPPED_ENCODER / GRAPH, copy / "student.onnx")
+    edit(copy, rehash)
+    with pytest.raises(StopWorker, match="does not run"):
+        Enricher.load(copy)
+    (copy / "student.onnx").write_bytes(b"no graph")
+    edit(copy, rehash)
+    with pytest.raises(StopWorker, match="onnxruntime refuses"):
+        Enricher.load(copy)
+
+
+def test_weights_that_are_no_numbers_are_refused(copy: Path) -> None:
+    path = copy / "student.bin"
+    content = bytearray(path.read_bytes())
+    bias = next(t for t in Artifact.load(None, GOOGLE).manifest.tensors if t.name == "bias")
+    content[bias.offset : bias.offset + 4] = np.float32(np.nan).tobytes()
+    path.write_bytes(content)
+    edit(copy, lambda manifest: write_manifest(copy, manifest, list(manifest.files)))
+    with pytest.raises(StopWorker, match="all of it finite"):
         Enricher.load(copy)

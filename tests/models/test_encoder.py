@@ -3,15 +3,23 @@
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
-from models.artifact import Artifact
+from models.artifact import SHIPPED, Artifact
 from models.classifier import StudentClassifier
 from models.encoder import LONGEST, EncoderStage
-from models.encoder_artifact import SHIPPED_ENCODER, VOCABULARY, read_encoder_manifest
+from models.encoder_artifact import (
+    SHIPPED_ENCODER,
+    VOCABULARY,
+    read_encoder_manifest,
+    write_encoder_manifest,
+    write_prototypes,
+)
 from models.enricher import Enricher
 from models.numpy_backend import NumpyBackend
+from models.prototypes import Floats, Prototypes
 from models.taxonomy import Taxonomy
 from models.wordpiece import WordPiece
 from schemas.errors import StopWorker
@@ -117,3 +125,41 @@ def test_shares_are_what_the_decisions_come_from() -> None:
             inside = row[found.category : GOOGLE.ends[found.category]]
             assert inside.sum() == pytest.approx(found.confidence, abs=1e-3)
     assert CASCADE.shares([]).shape == (0, len(GOOGLE))
+
+
+def rehashed(folder: Path, **changes: object) -> None:
+    """Write a manifest around whatever files are there, as somebody would who means to keep it consistent."""
+    manifest, _ = read_encoder_manifest(SHIPPED_ENCODER, GOOGLE)
+    write_encoder_manifest(folder, msgspec.structs.replace(manifest, **changes))
+
+
+@pytest.mark.parametrize(
+    ("points", "says"),
+    [
+        (np.ones((len(GOOGLE), 8), dtype=np.float32), r"points of shape \(5595, 8\)"),
+        (np.ones((12, 384), dtype=np.float32), "for 12 categories"),
+    ],
+)
+def test_points_of_another_encoder_or_tree_are_refused(tmp_path: Path, points: Floats, says: str) -> None:
+    folder = tmp_path / "encoder"
+    shutil.copytree(SHIPPED_ENCODER, folder)
+    write_prototypes(folder, Prototypes(points, np.arange(len(points))))
+    rehashed(folder)
+    with pytest.raises(StopWorker, match=says):
+        EncoderStage.load(folder, GOOGLE)
+
+
+def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "encoder"
+    shutil.copytree(SHIPPED_ENCODER, folder)
+    shutil.copy(SHIPPED / "student.onnx", folder / "encoder.onnx")
+    shutil.copy(SHIPPED / "student.bin", folder)
+    rehashed(folder)
+    with pytest.raises(StopWorker, match="does not run"):
+        EncoderStage.load(folder, GOOGLE)
+    shutil.copy(SHIPPED_ENCODER / "encoder.onnx", folder)
+    extra = "".join(f"filler{number}\n" for number in range(40_000))
+    (folder / VOCABULARY).write_text(extra + (SHIPPED_ENCODER / VOCABULARY).read_text("utf-8"))
+    rehashed(folder)
+    with pytest.raises(StopWorker, match="does not run"):
+        EncoderStage.load(folder, GOOGLE)

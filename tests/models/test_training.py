@@ -2,8 +2,11 @@
 
 import gzip
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -14,15 +17,18 @@ from models.artifact import Artifact, write_manifest
 from models.classifier import StudentClassifier
 from models.drift import SNAPSHOT, DriftReference, DriftSnapshot
 from models.drift_bins import FIELD_FEATURES
+from models.enricher import Enricher
 from models.features import feature_hash, text_features
 from models.numpy_backend import NumpyBackend
 from models.onnx_backend import OnnxBackend
+from models.prototypes import Floats
 from models.taxonomy import Taxonomy
+from models.training import pipeline
 from models.training.corpus import Example, category_examples, read_shops, split_of
 from models.training.drift_snapshot import add_snapshot, calibration_listings
 from models.training.drift_snapshot import main as snapshot_command
 from models.training.export import quantize
-from models.training.pipeline import run
+from models.training.pipeline import Calibrated, better_alone, run
 from models.training.student import (
     Recipe,
     build_vocabulary,
@@ -229,7 +235,7 @@ def test_a_model_without_a_snapshot_is_given_one_and_another_name(tmp_path: Path
     files = [name for name in trained.files if name != SNAPSHOT]
     bare = write_manifest(folder, trained, files)
     assert DriftReference.of(Artifact.load(folder, TREE), TREE).snapshot is None
-    named = add_snapshot(folder, calibration_listings(read_shops(tmp_path, TREE)), TREE)
+    named = add_snapshot(folder, calibration_listings(read_shops(tmp_path, TREE)), TREE, None)
     assert named.model_version != bare.model_version
     assert named == trained
     assert Artifact.load(folder, TREE).manifest == named
@@ -256,3 +262,42 @@ def test_a_shop_s_own_listings_make_a_snapshot_with_every_feature(tmp_path: Path
 def test_missing_data_is_named(tmp_path: Path) -> None:
     with pytest.raises(StopWorker, match=r"flipkart\.tsv"):
         read_shops(tmp_path, TREE)
+
+
+@dataclass
+class Voice:
+    """A second stage that is sure of one category, whatever it is asked; or that has no opinion."""
+
+    category: int | None
+    version: str = "voice"
+
+    def join(self, texts: Sequence[str], share: Floats) -> Floats:
+        if self.category is None:
+            return share
+        joint = np.zeros_like(share)
+        joint[:, self.category] = 1.0
+        return joint
+
+
+def test_a_second_stage_that_does_harm_is_found_out_on_calibration_titles() -> None:
+    """Doubtful on purpose, by a high temperature, so that it asks."""
+    titles = examples()
+    held_out = [replace(each, split="calibration") for each in titles]
+    doubtful = Calibrated(train(titles, TREE, RECIPE), 8.0, [0.9])
+    assert better_alone(doubtful, held_out, TREE, Voice(int(TREE.roots[0])))
+    assert not better_alone(doubtful, held_out, TREE, Voice(None))
+
+
+@pytest.mark.parametrize("harm", [True, False])
+def test_a_student_that_is_better_alone_is_measured_and_served_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: bool
+) -> None:
+    monkeypatch.setattr(pipeline, "better_alone", lambda *_: harm)
+    write_data(tmp_path)
+    file, folder = tmp_path / "tree.txt", tmp_path / "student"
+    file.write_text("".join(f"{node.id} - {node.path}\n" for node in TREE.nodes), encoding="utf-8")
+    tree, recipe = Taxonomy.load(file), Recipe(dimensions=8, epochs=2, batch=32)
+    manifest = run(tmp_path, folder, recipe, lambda *_: None, unseen=False, taxonomy=tree, second=Voice(None))
+    assert any(item.cascade for item in manifest.measurements) is not harm
+    assert Artifact.load(folder, tree).manifest.alone is (True if harm else msgspec.UNSET)
+    assert ("+" in Enricher.load(folder, taxonomy=file).model_version) is not harm

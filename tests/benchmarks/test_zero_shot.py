@@ -1,0 +1,29 @@
+"""The benchmark of categories by their names counts what it says it counts."""
+
+from random import Random
+
+from benchmarks.zero_shot import Trial, measure
+from models.taxonomy import Taxonomy
+from models.zero_shot import ZeroShotClassifier
+
+TREE = Taxonomy("tiny-1", {1: ("Mugs",), 2: ("Shirts",), 3: ("Shirts", "Long Sleeve Shirts")}, {})
+INDEX = {node.name: node.index for node in TREE.nodes}
+
+
+def test_a_row_says_what_was_right_published_and_not_of_the_tree() -> None:
+    texts = ["coffee mugs", "mugs", "shirts", "long sleeve shirts"]
+    labels = [INDEX["Mugs"], INDEX["Shirts"], INDEX["Shirts"], INDEX["Long Sleeve Shirts"]]
+    trial = Trial("tiny", TREE, texts, labels)
+    row = measure(trial, ZeroShotClassifier.load(TREE))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    # One label of four is wrong on purpose: without its department, its title is published all the same.
+    assert (cells[:4], cells[4]) == (["tiny", "3", "4", "75.0%"], "100.0%")
+    assert (cells[6], cells[7], cells[8]) == ("100.0%", "75.0%", "25.0%")
+
+
+def test_a_sample_keeps_titles_and_labels_together() -> None:
+    trial = Trial("tiny", TREE, [str(number) for number in range(9)], list(range(9)))
+    chosen = trial.sample(4, Random(7))
+    assert [int(text) for text in chosen.texts] == chosen.labels
+    assert len(set(chosen.labels)) == 4
+    assert len(trial.sample(20, Random(7)).texts) == 9
