@@ -129,6 +129,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         Annotated[float, Meta(ge=0.0, le=1.0)] | None,
         _doc("least calibrated confidence at which the model decides without review; unset: the model's own"),
     ] = None
+    drift_half_life_h: Annotated[
+        float, _doc("hours after which a listing counts half when drift is measured", gt=0)
+    ] = 24.0
+    drift_snapshot: Annotated[
+        Path | None, _doc("the file of histograms that drift is measured against; unset: the model's own")
+    ] = None
     session_gap_min: Annotated[float, _doc("minutes of inactivity that end a session", gt=0)] = 30.0
     half_life_days: Annotated[float, _doc("days in which a co-occurrence loses half its weight", gt=0)] = 60.0
     affinity_bound: Annotated[int, _doc("neighbours kept per product and relation", ge=1, le=10_000)] = 400

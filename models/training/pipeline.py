@@ -14,11 +14,13 @@ from models.features import text_features
 from models.taxonomy import GOOGLE_VERSION, Taxonomy
 from models.training.brand_names import learn_brands
 from models.training.corpus import SHOPS, Example, category_examples, shops_of
+from models.training.drift_snapshot import add_snapshot, calibration_listings
 from models.training.evaluation import Judgement, choose_thresholds, measure_groups
 from models.training.examples import People, gather, split_counts
 from models.training.export import export
 from models.training.feedback import SHOP as FEEDBACK
 from models.training.model_card import render_card
+from models.training.privacy import Privately, private_section, train_privately
 from models.training.student import Recipe, Student, count_matrix, train
 from models.training.teacher import Teacher, word_examples
 from schemas.errors import StopWorker
@@ -70,6 +72,19 @@ def fit(
     )
 
 
+def fit_privately(
+    examples: Sequence[Example],
+    lessons: Sequence[Example],
+    taxonomy: Taxonomy,
+    recipe: Recipe,
+    progress: Progress,
+    private: Privately,
+) -> Calibrated:
+    """As `fit`, with differential privacy; temperature and thresholds are constants."""
+    student = train_privately(examples, lessons, taxonomy, recipe, private, progress)
+    return Calibrated(student, 1.0, list(LEAST_CONFIDENCE))
+
+
 def leave_one_out(
     examples: Sequence[Example],
     lessons: Sequence[Example],
@@ -116,6 +131,7 @@ def run(
     teacher: Teacher | None = None,
     second: SecondStage | None = None,
     people: People | None = None,
+    private: Privately | None = None,
 ) -> Manifest:
     """Train, measure and write a model into `folder`.
 
@@ -129,6 +145,8 @@ def run(
         teacher: Whose knowledge of words the student gets besides.
         second: With what it serves as a cascade, which then is measured too.
         people: What people add to the data.
+        private: Train with differential privacy. Then nothing but that training and the measured figures
+            depends on the shops' rows: unseen shops are not measured, brands not learnt, drift not snapshot.
 
     Raises:
         StopWorker: The data is not there, or too little; says which file.
@@ -139,14 +157,21 @@ def run(
     lessons = category_examples(taxonomy, recipe.name_weight)
     if teacher is not None:
         lessons += word_examples(teacher, taxonomy, recipe.word_weight)
-    model = fit(examples, lessons, taxonomy, recipe, progress, "Training")
-    alone = second is not None and better_alone(model, examples, taxonomy, second)
+    if private is None:
+        model = fit(examples, lessons, taxonomy, recipe, progress, "Training")
+    else:
+        model = fit_privately(examples, lessons, taxonomy, recipe, progress, private)
+    # Calibration titles may not choose where they are private.
+    alone = second is not None and private is None and better_alone(model, examples, taxonomy, second)
     second = None if alone else second
     tested = [example for example in examples if example.split == "test"]
     measurements = measure(model, tested, taxonomy, second)
-    if unseen:
+    if unseen and private is None:
         measurements += leave_one_out(examples, lessons, taxonomy, recipe, progress, second)
-    brands, brand_precision = learn_brands(data) if {*SHOPS} <= {*shops} else _shipped_brands()
+    if private is not None:
+        brands, brand_precision = dict[str, str](), 0.0
+    else:
+        brands, brand_precision = learn_brands(data) if {*SHOPS} <= {*shops} else _shipped_brands()
     folder.mkdir(parents=True, exist_ok=True)
     write_brands(folder / "brands.tsv", brands)
     manifest = msgspec.structs.replace(
@@ -158,7 +183,10 @@ def run(
         teacher="" if teacher is None else f"{len(teacher.words):,} words of {teacher.name}",
         alone=alone or msgspec.UNSET,
     )
-    return _finish(folder, manifest, recipe)
+    if private is not None:
+        return _finish_private(folder, manifest, recipe, private)
+    manifest = _finish(folder, manifest, recipe)
+    return add_snapshot(folder, calibration_listings(examples), taxonomy, second)
 
 
 def better_alone(
@@ -216,6 +244,15 @@ def _finish(folder: Path, manifest: Manifest, recipe: Recipe) -> Manifest:
     """Name the model by its content, and describe it."""
     manifest = write_manifest(folder, manifest, ["student.bin", "student.onnx", "brands.tsv"])
     (folder / "MODEL_CARD.md").write_text(render_card(manifest, recipe), encoding="utf-8")
+    return manifest
+
+
+def _finish_private(folder: Path, manifest: Manifest, recipe: Recipe, private: Privately) -> Manifest:
+    """As `_finish`, with the guarantee in the command that is remembered and in the card."""
+    command = f"{manifest.command} --private {private.privacy.epsilon:g}"
+    manifest = _finish(folder, msgspec.structs.replace(manifest, command=command), recipe)
+    with (folder / "MODEL_CARD.md").open("a", encoding="utf-8") as card:
+        card.write(private_section(private.privacy))
     return manifest
 
 

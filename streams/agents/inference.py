@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
 from models.curator import Curation
+from models.drift_report import DriftReport
 from schemas.errors import RetryLater
 from streams.agents.judgement import Judgement, Listing, Refusal
 
@@ -33,6 +34,11 @@ class Inference(Protocol):
     @property
     def restarts(self) -> int:
         """How often the model's process ended by itself and was started again; only grows."""
+        ...
+
+    @property
+    def drift(self) -> DriftReport | None:
+        """How far the listings of late are from the training; None where nobody watches, or nothing came."""
         ...
 
     async def judge(self, listings: Sequence[Listing]) -> list[Judgement | Refusal]:
@@ -75,6 +81,11 @@ class InferenceThread:
     def restarts(self) -> int:
         """None: a thread lives as long as its process."""
         return 0
+
+    @property
+    def drift(self) -> DriftReport | None:
+        """As `Inference.drift`."""
+        return self._judge.drift_report()
 
     async def judge(self, listings: Sequence[Listing]) -> list[Judgement | Refusal]:
         """As `Inference.judge`; what the model raises passes through."""

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
@@ -17,13 +18,15 @@ import msgspec
 
 from schemas.errors import ShelfstreamError
 from streams.agents.inference_wire import Answer, Failure, Frames, Ready, Word, decode_listings, encode
-from streams.agents.judge import Judge, load_enricher
+from streams.agents.judge import Judge, load_judge
 from streams.agents.judgement import ModelChoice
+
+_REPORT_EVERY_S = 1.0
 
 
 def load(choice: ModelChoice) -> Judge:
     """What judges in this process."""
-    return Judge(load_enricher(choice))
+    return load_judge(choice)
 
 
 def main(load: Callable[[ModelChoice], Judge] = load) -> None:
@@ -63,7 +66,7 @@ def _send(frames: Frames, words: "SimpleQueue[Word | None]") -> None:
 
 
 def _work(judge: Judge, received: "SimpleQueue[bytearray]", words: "SimpleQueue[Word | None]") -> None:
-    told = judge.cache_requests
+    told, reported_at = judge.cache_requests, -_REPORT_EVERY_S
     while frame := received.get():
         try:
             found = judge(decode_listings(frame))
@@ -71,7 +74,9 @@ def _work(judge: Judge, received: "SimpleQueue[bytearray]", words: "SimpleQueue[
             words.put(Failure.of(error))
             continue
         hits, misses = judge.cache_requests
-        words.put(Answer(found, hits - told[0], misses - told[1]))
+        due = time.monotonic() - reported_at >= _REPORT_EVERY_S
+        words.put(Answer(found, hits - told[0], misses - told[1], judge.drift_report() if due else None))
+        reported_at = time.monotonic() if due else reported_at
         told = hits, misses
 
 

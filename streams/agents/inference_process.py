@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from models.curator import Curation, Curator
+from models.drift_report import DriftReport
 from schemas.errors import InferenceFailed, RetryLater, ShelfstreamError
 from streams.agents.inference_wire import Answer, Failure, Frames, Ready, decode_word, encode
 from streams.agents.judgement import Judgement, Listing, ModelChoice, Refusal
@@ -112,6 +113,7 @@ class InferenceProcess:
     Attributes:
         curation: as `Inference.curation`.
         cache_requests: as `Inference.cache_requests`.
+        drift: as `Inference.drift`, at most a second old while listings come.
         restarts: as `Inference.restarts`.
 
     Raises:
@@ -126,6 +128,7 @@ class InferenceProcess:
         self._closing = threading.Event()
         self._backoff = Backoff(0.1, 10.0)
         self.cache_requests = (0, 0)
+        self.drift: DriftReport | None
         self.restarts = 0
         self.curation: Curation
         self._child: _Child | None = self._start()
@@ -164,6 +167,7 @@ class InferenceProcess:
 
     def _start(self) -> _Child:
         child = _Child(self._program, self._choice)
+        self.drift = None
         self.curation = Curator(child.wait_ready().model_version, self._taxonomy)
         threading.Thread(target=self._listen, args=(child,), name="inference answers", daemon=True).start()
         return child
@@ -206,6 +210,7 @@ class InferenceProcess:
                 self._backoff.reset()
                 hits, misses = self.cache_requests
                 self.cache_requests = (hits + word.cache_hits, misses + word.cache_misses)
+                self.drift = word.drift or self.drift
                 batch.settle(word.found)
             elif isinstance(word, Failure):
                 batch.settle(word.error())

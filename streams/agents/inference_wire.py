@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import msgspec
 
+from models.drift_report import DriftReport
 from schemas.errors import InferenceFailed, RetryLater, ShelfstreamError, StopWorker
 from streams.agents.judgement import Judgement, Listing, Refusal
 
@@ -25,11 +26,12 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):
-    """What became of a list of listings, and how often a classification was at hand, or not."""
+    """What became of a list of listings, how often a classification was at hand, or not; at times, drift."""
 
     found: list[Judgement | Refusal]
     cache_hits: int
     cache_misses: int
+    drift: DriftReport | None = None
 
 
 class Failure(msgspec.Struct, frozen=True, tag=True):

@@ -3,11 +3,16 @@
 Bytes go in and bytes come out, so that it may be done in another process at hardly any cost.
 """
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeGuard
 
+from models.artifact import Artifact
+from models.drift import Drift, DriftReference
+from models.drift_report import DriftReport
 from models.enricher import Enricher, Enrichment
+from models.taxonomy import Taxonomy
 from schemas.codec import decode_product_created, encode
 from schemas.errors import InvalidEvent, StopWorker
 from schemas.events import Change, ProductCreated, Source
@@ -46,6 +51,16 @@ def load_enricher(choice: ModelChoice) -> Enricher:
     return enricher
 
 
+def load_judge(choice: ModelChoice) -> "Judge":
+    """The model with what watches its drift; raises as `load_enricher` does."""
+    enricher = load_enricher(choice)
+    # Where names of a tree of one's own decide alone, brands and known words are the shipped model's.
+    untrained = choice.taxonomy is not None and choice.path is None
+    artifact = Artifact.load(_path(choice.path), Taxonomy.google() if untrained else enricher.taxonomy)
+    reference = DriftReference.of(artifact, enricher.taxonomy, _path(choice.drift_snapshot))
+    return Judge(enricher, Drift(reference, choice.drift_half_life_s))
+
+
 def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text)
 
@@ -55,10 +70,12 @@ class Judge:
 
     Args:
         enricher: the model.
+        drift: watches what comes and what the model makes of it; batches that are undone later count too.
     """
 
-    def __init__(self, enricher: Enricher) -> None:
+    def __init__(self, enricher: Enricher, drift: Drift | None = None) -> None:
         self.enricher = enricher
+        self._drift = drift
 
     @property
     def model_version(self) -> str:
@@ -69,6 +86,10 @@ class Judge:
     def cache_requests(self) -> tuple[int, int]:
         """Listings whose classification was at hand, and those that were classified; both only grow."""
         return self.enricher.cache_hits, self.enricher.cache_misses
+
+    def drift_report(self) -> DriftReport | None:
+        """How far the listings of late are from the training; None where nothing watches."""
+        return None if self._drift is None else self._drift.report(time.monotonic())
 
     def __call__(self, listings: Sequence[Listing]) -> list[Judgement | Refusal]:
         """What becomes of each listing, in order."""
@@ -89,7 +110,10 @@ class Judge:
         """Who judged each product, and what was made of it."""
         if not products:
             return []
-        return [(self.enricher, enrichment) for enrichment in self.enricher.enrich(products)]
+        enrichments = self.enricher.enrich(products)
+        if self._drift is not None:
+            self._drift.observe(products, enrichments, time.monotonic())
+        return [(self.enricher, enrichment) for enrichment in enrichments]
 
 
 def _judgement(

@@ -21,6 +21,8 @@ class ModelChoice(msgspec.Struct, frozen=True, kw_only=True):
         cache: the folder that keeps the encoder's points of such a tree; None: each start makes them.
         encoder: the text encoder's folder; None is the shipped one.
         hardware: what runs the text encoder.
+        drift_snapshot: the file that drift is measured against; None: the model's own.
+        drift_half_life_s: after which a listing weighs half in drift.
     """
 
     path: str | None = None
@@ -31,6 +33,8 @@ class ModelChoice(msgspec.Struct, frozen=True, kw_only=True):
     cache: str | None = None
     encoder: str | None = None
     hardware: Hardware = Hardware()
+    drift_snapshot: str | None = None
+    drift_half_life_s: float = 86_400.0
 
     def tree(self) -> Taxonomy:
         """The model's category tree.

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from models.drift_report import DriftReport
+
 
 @dataclass(frozen=True, slots=True)
 class ShadowCounts:
@@ -38,6 +40,7 @@ class ModelReport:
         swaps: How often other models were taken over.
         failures: How often a model could not be taken over, or failed at work.
         restarts: How often a model's process ended by itself and was started again.
+        drift: How far listings of late are from the training of what judges; None: nobody watches.
         trouble: Why other models run than those that are deployed; None where they do not.
     """
 
@@ -53,6 +56,7 @@ class ModelReport:
     failures: int = 0
     restarts: int = 0
     trouble: str | None = None
+    drift: DriftReport | None = None
 
 
 NO_MODELS = ModelReport(model_version="", taxonomy_version="")

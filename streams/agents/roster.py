@@ -130,9 +130,9 @@ def _loaded(settings: Settings, path: Path | None) -> "Inference":
 
         return InferenceProcess(choice)
     from streams.agents.inference import InferenceThread
-    from streams.agents.judge import Judge, load_enricher
+    from streams.agents.judge import load_judge
 
-    return InferenceThread(Judge(load_enricher(choice)))
+    return InferenceThread(load_judge(choice))
 
 
 def _choice_of(settings: Settings, path: Path | None) -> "ModelChoice":
@@ -151,4 +151,6 @@ def _choice_of(settings: Settings, path: Path | None) -> "ModelChoice":
         cache=text(settings.data_dir / "prototypes"),
         encoder=text(settings.encoder_path),
         hardware=Hardware(device=settings.device, runtime=settings.encoder_runtime),
+        drift_snapshot=text(settings.drift_snapshot),
+        drift_half_life_s=settings.drift_half_life_h * 3600,
     )

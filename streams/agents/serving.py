@@ -10,6 +10,7 @@ import structlog
 
 from models.curator import Curation
 from models.deployment import on_canary
+from models.drift_report import DriftReport
 from schemas.codec import decode_product_created
 from schemas.errors import InvalidEvent
 from streams.agents.inference import Inference
@@ -86,6 +87,11 @@ class ServingInference:
         """As `Inference.restarts`: of all models since the start."""
         return self._retired_restarts + sum(each.restarts for each in (*self.serving.loaded, *self._leaving))
 
+    @property
+    def drift(self) -> DriftReport | None:
+        """As `Inference.drift`: of the model which serves."""
+        return self.serving.model.drift
+
     async def judge(self, listings: Sequence[Listing]) -> Found:
         """As `Inference.judge`. What a candidate cannot judge, the model that serves does."""
         serving = self.serving
@@ -122,6 +128,7 @@ class ServingInference:
             cache_hits=hits,
             cache_misses=misses,
             restarts=self.restarts,
+            drift=self.drift,
         )
 
     def close(self) -> None:

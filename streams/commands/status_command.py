@@ -20,7 +20,7 @@ _TIMEOUT_S = 5.0
 @click.option("--url", help="The worker's status page; http_host and http_port of the settings by default.")
 @click.option("--json", "as_json", is_flag=True, help="As the worker gives it.")
 def status(settings: Settings, url: str | None, as_json: bool) -> None:
-    """Show what one worker does: readiness, warnings, models and lanes. Exits 1 unless it is ready."""
+    """Show what one worker does: readiness, warnings, models, lanes and drift. Exits 1 unless it is ready."""
     page = url or f"http://{settings.http_host}:{settings.http_port}"
     try:
         with urllib.request.urlopen(f"{page.rstrip('/')}/status.json", timeout=_TIMEOUT_S) as answer:
@@ -51,6 +51,8 @@ def _show(told: dict[str, Any]) -> None:
             name, lane["state"], _number(lane["lag"]), _number(lane["rate"]), _number(lane["records"]), error
         )
     show(table)
+    if told["drift"] is not None:
+        _show_drift(told["drift"])
 
 
 def _trial(told: dict[str, Any]) -> list[str]:
@@ -61,6 +63,16 @@ def _trial(told: dict[str, Any]) -> list[str]:
         counts = ", ".join(f"{name} {count:,}" for name, count in shadow.items())
         lines.append(f"shadow: {version}: {counts}")
     return lines
+
+
+def _show_drift(drift: dict[str, Any]) -> None:
+    if drift["silent_why"] is not None:
+        click.echo(f"drift: nothing to say, {drift['silent_why']}")
+        return
+    table = listing("drift from the training", "PSI", f"over {drift['listings']:,} listings")
+    for name, (index, word) in drift["features"].items():
+        table.add_row(name, f"{index:.3f}", word)
+    show(table)
 
 
 def _number(value: float | None) -> str:

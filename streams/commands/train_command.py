@@ -1,7 +1,7 @@
 """`shelfstream train`: make the model anew from the data folder."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -12,6 +12,9 @@ from models.training.feedback import find_conflicts, read_feedback
 from schemas.errors import StopWorker
 from streams.commands.feedback_command import tell_conflicts
 from streams.commands.line_options import prototypes_folder, taxonomy_option
+
+if TYPE_CHECKING:
+    from models.training.privacy import Privately
 
 
 @click.command("train")
@@ -64,6 +67,13 @@ from streams.commands.line_options import prototypes_folder, taxonomy_option
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Labels put right: what `labels check` wrote, with `yes` where a person accepts.",
 )
+@click.option(
+    "--private",
+    "epsilon",
+    default=None,
+    type=click.FloatRange(min=0.0, min_open=True),
+    help="Train with differential privacy and this epsilon (extra `private`); docs/privacy.md has the cost.",
+)
 def train(
     data: Path,
     output: Path,
@@ -77,6 +87,7 @@ def train(
     with_feedback: Path | None,
     feedback_weight: float | None,
     corrections: Path | None,
+    epsilon: float | None,
 ) -> None:
     """Train the student on labelled titles, measure it, and write it with manifest and model card.
 
@@ -93,9 +104,11 @@ def train(
         from models.tree_encoder import second_stage
 
         guide = None if teacher == "none" else load_teacher(teacher)
+        private = None if epsilon is None else _privately(epsilon)
     except ModuleNotFoundError as error:
+        extras = "train" if epsilon is None else "train,private"
         raise click.ClickException(
-            f"Training needs {error.name}: pip install 'shelfstream[train]', then again."
+            f"Training needs {error.name}: pip install 'shelfstream[{extras}]', then again."
         ) from error
     people = People(with_feedback, corrections)
     given: dict[str, Any] = {"epochs": epochs, "seed": seed, "feedback_weight": feedback_weight}
@@ -120,7 +133,7 @@ def train(
                 else EncoderStage.load(encoder, tree, threads=2)
             )
             options: dict[str, Any] = {"unseen": unseen, "teacher": guide, "second": second, "people": people}
-            manifest = run(data, output, recipe, progress, taxonomy=tree, **options)
+            manifest = run(data, output, recipe, progress, taxonomy=tree, private=private, **options)
         except StopWorker as error:
             raise click.ClickException(str(error)) from error
     for item in manifest.measurements:
@@ -134,3 +147,10 @@ def _tell_conflicts(feedback: Path | None, taxonomy: Taxonomy) -> None:
     """On which texts nobody's word is taken, as people contradict each other."""
     if feedback is not None:
         tell_conflicts(find_conflicts(read_feedback(feedback, taxonomy), taxonomy), taxonomy)
+
+
+def _privately(epsilon: float) -> "Privately":
+    from models.training.dp_sgd import learn_head
+    from models.training.privacy import Privacy, Privately
+
+    return Privately(Privacy(epsilon), learn_head)

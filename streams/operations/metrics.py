@@ -97,6 +97,12 @@ class Metrics:
         self.cache_requests = self._counter(
             "cache_requests", "titles looked up in the enrichment cache, by result: hit, miss", "result"
         )
+        self.drift_psi = self._gauge(
+            "drift_psi", "population stability index against the training; from 0.25 it drifted", "feature"
+        )
+        self.drift_listings = self._gauge(
+            "drift_listings", "listings that drift is measured on, the older ones counting less"
+        )
         self.versions = self._gauge(
             "versions", "always 1; the labels say what runs", "version", "model_version", "taxonomy_version"
         )

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import Counter as Total
@@ -15,8 +16,12 @@ from streams.lanes.lane_parts import BatchReport, LaneState, Observer
 from streams.lanes.ledger import Fenced
 from streams.lanes.records import Output, Partition, Record
 from streams.operations.metrics import Metrics
-from streams.operations.status import LaneStatus, WorkerStatus
+from streams.operations.status import DriftStatus, LaneStatus, WorkerStatus
 from streams.topics import DEAD_LETTER, PRODUCT_ENRICHED
+
+if TYPE_CHECKING:
+    # A worker without the agent enrich needs neither the model nor its runtime in memory.
+    from models.drift_report import DriftReport
 
 log = structlog.get_logger()
 
@@ -128,6 +133,20 @@ class Monitor(Observer):
         self._grown(metrics.shadow_listings.labels("dropped"), shadowed.dropped)
         for aspect, count in shadowed.differing.items():
             self._grown(metrics.shadow_differences.labels(aspect), count)
+        if report.drift is not None:
+            self.watch_drift(report.drift)
+
+    def watch_drift(self, report: "DriftReport") -> None:
+        """Show the drift of each feature; none while there is nothing to say."""
+        self.metrics.drift_psi.clear()
+        for each in report.features:
+            self.metrics.drift_psi.labels(each.feature).set(each.index)
+        self.metrics.drift_listings.set(report.listings)
+        self.status.drift = DriftStatus(
+            round(report.listings),
+            report.silent_why,
+            {each.feature: (round(each.index, 4), each.word) for each in report.features},
+        )
 
     def watch_state(self, lane: Lane) -> None:
         """Show how large the lane's tables are."""

@@ -81,6 +81,26 @@ class LaneStatus:
 
 
 @dataclass
+class DriftStatus:
+    """How far this worker's listings are from what the model was made for.
+
+    `silent_why` says why nothing can be said; `features` are index and plain word by name, the worst first.
+    """
+
+    listings: int
+    silent_why: str | None
+    features: dict[str, tuple[float, str]]
+
+    def warnings(self) -> list[str]:
+        """A sentence for each feature that has drifted."""
+        return [
+            f"{name} has drifted from the training: population stability index {index:.2f}"
+            for name, (index, word) in self.features.items()
+            if word == "drifted"
+        ]
+
+
+@dataclass
 class WorkerStatus:
     """The whole worker."""
 
@@ -100,6 +120,7 @@ class WorkerStatus:
     fatal: str | None = None
     dead_letter_ceiling: bool = False
     dead_letters: dict[str, int] = field(default_factory=dict)
+    drift: DriftStatus | None = None
     lanes: dict[str, LaneStatus] = field(default_factory=dict)
 
     def lane(self, agent: str, topic: str, partition: int) -> LaneStatus:
@@ -115,10 +136,6 @@ class WorkerStatus:
         self.canary_share = report.canary_share
         self.shadow = None if report.shadow is None else report.shadow.as_dict()
         self.model_trouble = report.trouble
-
-    def warnings(self) -> list[str]:
-        """What somebody should look at although the worker does its work."""
-        return [] if self.model_trouble is None else [self.model_trouble]
 
     def unready(self, now: float) -> list[str]:
         """Why the worker does not do its work; empty when it is ready. `now` in monotonic seconds."""
@@ -138,6 +155,11 @@ class WorkerStatus:
         ]
         return reasons + [why for lane in self.lanes.values() if (why := lane.why_unready(now))]
 
+    def warnings(self) -> list[str]:
+        """What somebody should look at although the worker does its work."""
+        trouble = [] if self.model_trouble is None else [self.model_trouble]
+        return trouble + ([] if self.drift is None else self.drift.warnings())
+
     def as_json(self, now: float) -> dict[str, Any]:
         """Everything, as data for JSON, with rates at `now`."""
         lanes = []
@@ -145,9 +167,6 @@ class WorkerStatus:
             shown = {name: value for name, value in vars(lane).items() if not isinstance(value, Rate)}
             lanes.append(shown | {"rate": round(lane.rate.per_second(now), 1)})
         own = {name: value for name, value in vars(self).items() if name != "lanes"}
-        return own | {
-            "ready": not self.unready(now),
-            "reasons": self.unready(now),
-            "warnings": self.warnings(),
-            "lanes": lanes,
-        }
+        own["drift"] = None if self.drift is None else vars(self.drift)
+        reasons = self.unready(now)
+        return own | {"ready": not reasons, "reasons": reasons, "warnings": self.warnings(), "lanes": lanes}

@@ -13,8 +13,9 @@ _PAGE = Template(
 :root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
 body { margin: 1.5rem auto; max-width: 75rem; padding: 0 1rem; }
 h1 { font-size: 1.3rem; } h2 { font-size: 1rem; margin-top: 1.6rem; }
-.ready, .running { color: #18794e; } .unready, .fenced, .backoff, .error { color: #cd2b31; }
-.opening, .restoring, .paused, .warning { color: #ad5700; } .closed { opacity: .6; }
+.ready, .running, .stable { color: #18794e; }
+.unready, .fenced, .backoff, .error, .drifted { color: #cd2b31; }
+.opening, .restoring, .paused, .moving, .warning { color: #ad5700; } .closed { opacity: .6; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0;
   border-bottom: 1px solid #8884; }
@@ -23,15 +24,18 @@ dl { display: grid; grid-template-columns: max-content 1fr;
   gap: .1rem 1rem; } dt { opacity: .7; } dd { margin: 0; }
 </style></head><body>
 <h1>shelfstream <span class="$class">$word</span></h1>
-$reasons$warnings
+$reasons
+$warnings
 <dl>$facts</dl>
 <h2>Lanes</h2>$lanes
+$drift
 <h2>Dead letters of this worker</h2>$dead_letters
 <p><a href="/metrics">metrics</a> · <a href="/ready">readiness</a> · <a href="/status.json">as JSON</a></p>
 </body></html>
 """
 )
 
+_WORST = 6
 _FACTS = ("worker_id", "version", "agents", "model_version", "taxonomy_version", "started_at")
 
 
@@ -39,7 +43,6 @@ def render(status: dict[str, Any]) -> str:
     """The page of `status`, which is what `WorkerStatus.as_json` returns."""
     ready = status["ready"]
     reasons = "".join(f"<li>{_text(reason)}</li>" for reason in status["reasons"])
-    warnings = "".join(f"<li>{_text(warning)}</li>" for warning in status["warnings"])
     facts = "".join(
         f"<dt>{name.replace('_', ' ')}</dt><dd>{_text(value)}</dd>"
         for name, value in [*((name, status[name]) for name in _FACTS), *_trial(status)]
@@ -50,9 +53,10 @@ def render(status: dict[str, Any]) -> str:
         word="ready" if ready else "not ready",
         **{"class": "ready" if ready else "unready"},
         reasons=f'<ul class="error">{reasons}</ul>' if reasons else "",
-        warnings=f'<ul class="warning">{warnings}</ul>' if warnings else "",
+        warnings=_warnings(status["warnings"]),
         facts=facts,
         lanes=_lanes(status["lanes"]),
+        drift=_drift(status["drift"]),
         dead_letters=_dead_letters(status["dead_letters"]),
     )
 
@@ -96,6 +100,28 @@ def _restoring(lane: dict[str, Any]) -> str:
 
 def _offsets(offsets: dict[str, int]) -> str:
     return "<br>".join(f"{_text(topic)}: {_number(offset)}" for topic, offset in sorted(offsets.items()))
+
+
+def _warnings(warnings: list[str]) -> str:
+    lines = "".join(f"<li>{_text(warning)}</li>" for warning in warnings)
+    return f'<ul class="warning">{lines}</ul>' if lines else ""
+
+
+def _drift(drift: dict[str, Any] | None) -> str:
+    if drift is None:
+        return ""
+    title = "<h2>Drift of this worker's listings from the training</h2>"
+    if drift["silent_why"] is not None:
+        return f"{title}<p>Nothing to say: {_text(drift['silent_why'])}.</p>"
+    rows = "".join(
+        f'<tr><td>{_text(name)}</td><td class="number">{index:.3f}</td>'
+        f'<td class="{_text(word)}">{_text(word)}</td></tr>'
+        for name, (index, word) in list(drift["features"].items())[:_WORST]
+    )
+    return (
+        f"{title}<p>Over {_number(drift['listings'])} listings, older ones counting less; worst first.</p>"
+        f'<table><tr><th>feature</th><th class="number">PSI</th><th></th></tr>{rows}</table>'
+    )
 
 
 def _dead_letters(counts: dict[str, int]) -> str:

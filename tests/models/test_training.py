@@ -1,5 +1,6 @@
 """Training: the loss's slope, coarse labels, splits, quantization, and the whole way on a tiny shop."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,11 +8,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.artifact import Artifact
+from models.artifact import Artifact, write_manifest
 from models.classifier import StudentClassifier
+from models.drift import SNAPSHOT, DriftReference, DriftSnapshot
+from models.drift_bins import FIELD_FEATURES
 from models.enricher import Enricher
 from models.features import feature_hash, text_features
 from models.numpy_backend import NumpyBackend
@@ -20,6 +24,8 @@ from models.prototypes import Floats
 from models.taxonomy import Taxonomy
 from models.training import pipeline
 from models.training.corpus import Example, category_examples, read_shops, split_of
+from models.training.drift_snapshot import add_snapshot, calibration_listings
+from models.training.drift_snapshot import main as snapshot_command
 from models.training.export import quantize
 from models.training.pipeline import Calibrated, better_alone, run
 from models.training.student import (
@@ -155,11 +161,57 @@ def test_the_whole_way_gives_a_model_that_loads_and_decides(tmp_path: Path) -> N
     artifact = Artifact.load(tmp_path / "student", TREE)
     assert "acme\tAcme" in (artifact.path / "brands.tsv").read_text(encoding="utf-8")
     assert manifest.model_version in (artifact.path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert manifest == artifact.manifest
+    check_snapshot(artifact)
     for backend in (NumpyBackend.load(artifact), OnnxBackend(artifact)):
         results = StudentClassifier(artifact, backend, TREE).classify(["acme green tea", "", "鞋子"])
         assert TREE.nodes[results[0].category].names[0] == "Food"
         assert results[1].category == -1
         assert TREE.nodes[results[2].candidates[0][0]].name == "Shoes"
+
+
+def check_snapshot(artifact: Artifact) -> None:
+    """The calibration titles through the model are beside it, and a stream of them has not drifted."""
+    reference = DriftReference.of(artifact, TREE)
+    assert reference.snapshot is not None
+    titles = sum(data.calibration for data in artifact.manifest.training_data)
+    assert 0 < reference.snapshot.listings <= titles
+    assert not reference.snapshot.counts.keys() & set(FIELD_FEATURES)
+    for feature, counts in reference.snapshot.counts.items():
+        assert sum(counts.values()) == reference.snapshot.listings, feature
+    assert reference.snapshot.counts["language"]["cjk"] > 0
+
+
+def test_a_model_without_a_snapshot_is_given_one_and_another_name(tmp_path: Path) -> None:
+    write_shops(tmp_path)
+    recipe = Recipe(dimensions=8, epochs=2, batch=32)
+    folder = tmp_path / "student"
+    trained = run(tmp_path, folder, recipe, lambda *told: None, unseen=False, taxonomy=TREE)
+    files = [name for name in trained.files if name != SNAPSHOT]
+    bare = write_manifest(folder, trained, files)
+    assert DriftReference.of(Artifact.load(folder, TREE), TREE).snapshot is None
+    named = add_snapshot(folder, calibration_listings(read_shops(tmp_path, TREE)), TREE, None)
+    assert named.model_version != bare.model_version
+    assert named == trained
+    assert Artifact.load(folder, TREE).manifest == named
+    (folder / SNAPSHOT).write_bytes(b"{}")
+    with pytest.raises(StopWorker, match=r"drift\.json is not the file that its manifest names"):
+        Artifact.load(folder, TREE)
+
+
+def test_a_shop_s_own_listings_make_a_snapshot_with_every_feature(tmp_path: Path) -> None:
+    lines = [{"product_id": str(number), "title": f"Mug {number}", "brand": "Acme"} for number in range(20)]
+    withdrawn = {"product_id": "0", "change": "withdrawn"}
+    path = tmp_path / "listings.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in [*lines, withdrawn]) + "\n")
+    done = CliRunner().invoke(
+        snapshot_command, ["--listings", str(path), "--output", str(tmp_path / "own.json")]
+    )
+    assert done.exit_code == 0, done.output
+    snapshot = DriftSnapshot.read(tmp_path / "own.json")
+    assert snapshot.listings == 20
+    assert snapshot.counts["brand"] == {"absent": 0, "present": 20}
+    assert CliRunner().invoke(snapshot_command, ["--listings", str(path)]).exit_code == 2
 
 
 def test_missing_data_is_named(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from models.drift_bins import DECISION_FEATURES, FIELD_FEATURES, TITLE_FEATURES
 from streams.commands.metrics_command import manual as metrics_manual
 from streams.commands.settings_command import manual as settings_manual
 from streams.commands.topics_command import manual as topics_manual
@@ -30,6 +31,12 @@ def test_a_manual_holds_the_table_that_its_command_prints(page: str, table: str,
 def test_the_command_for_topics_prints_its_manual() -> None:
     printed = CliRunner().invoke(topics, ["list", "--markdown"])
     assert printed.stdout.strip() == topics_manual(Settings())
+
+
+def test_what_to_do_about_drift_names_each_feature_that_may_drift() -> None:
+    page = (DOCS / "on-call.md").read_text()
+    for feature in TITLE_FEATURES + FIELD_FEATURES + DECISION_FEATURES:
+        assert f"`{feature}`" in page
 
 
 def test_the_pages_name_the_headers_that_the_code_writes() -> None:

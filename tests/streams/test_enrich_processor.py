@@ -14,7 +14,8 @@ from schemas.keys import partition_for
 from streams.agents.burial import Burial
 from streams.agents.enrich import EnrichProcessor, products_table
 from streams.agents.inference import InferenceThread
-from streams.agents.judge import Judge
+from streams.agents.judge import Judge, load_judge
+from streams.agents.judgement import Listing, ModelChoice
 from streams.lanes.records import MemoryRecord, Output
 from streams.lanes.stores import Checkpoint
 from streams.lanes.tables import Tables
@@ -379,3 +380,13 @@ async def test_a_record_that_somebody_else_put_among_the_moved_is_a_listing(
     )
     event = await enrich_one(spread, tables, stranger)
     assert event.source == Origin(topic=PRODUCT_REPARTITION, partition=HOME, offset=8)
+
+
+async def test_what_is_judged_is_watched_for_drift() -> None:
+    watching = InferenceThread(load_judge(ModelChoice(cascade=False)))
+    assert watching.drift is not None
+    assert watching.drift.listings == 0
+    values = [listing(product_id=str(number)) for number in range(400)]
+    await watching.judge([Listing(value, None, PRODUCT_CREATED, 0, 0) for value in values])
+    watching.close()
+    assert watching.drift.listings > 50

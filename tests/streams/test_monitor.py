@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
+from models.drift_report import DriftReport, FeatureDrift
 from schemas.errors import InvalidEvent, RetryLater
 from streams.agents.burial import Burial
 from streams.agents.model_report import ModelReport, ShadowCounts
@@ -263,3 +264,16 @@ def test_a_record_that_the_code_does_not_know_is_logged_with_its_place_and_trace
     (entry,) = logs
     told: dict[str, Any] = {name: entry[name] for name in ("topic", "partition", "offset", "exc_info")}
     assert told == {"topic": PRODUCT_CREATED, "partition": 3, "offset": 17, "exc_info": error}
+
+
+def test_drift_is_a_gauge_a_feature_and_none_while_nothing_can_be_said(monitor: Monitor) -> None:
+    monitor.watch_drift(
+        DriftReport(812.4, None, (FeatureDrift("language", 0.31), FeatureDrift("depth", 0.02)))
+    )
+    assert value(monitor, "drift_psi", feature="language") == 0.31
+    assert value(monitor, "drift_listings") == 812.4
+    assert monitor.status.drift is not None
+    assert monitor.status.drift.features == {"language": (0.31, "drifted"), "depth": (0.02, "stable")}
+    monitor.watch_drift(DriftReport(7.0, "7 of 500 listings so far"))
+    assert value(monitor, "drift_psi", feature="language") is None
+    assert monitor.status.drift.silent_why == "7 of 500 listings so far"

@@ -14,7 +14,7 @@ from schemas.errors import StopWorker
 from streams.lanes.lane_parts import LaneState
 from streams.operations.health import HealthServer
 from streams.operations.metrics import Metrics
-from streams.operations.status import Rate, WorkerStatus
+from streams.operations.status import DriftStatus, Rate, WorkerStatus
 from streams.operations.status_page import render
 
 
@@ -99,6 +99,20 @@ def test_the_page_shows_every_lane_with_its_numbers() -> None:
         assert part in page
 
 
+def test_drift_is_shown_with_its_word_and_warns_without_making_the_worker_unready() -> None:
+    status = running_worker()
+    status.drift = DriftStatus(900, None, {"language": (0.3, "drifted"), "depth": (0.2, "moving")})
+    assert status.unready(10.0) == []
+    (warning,) = status.warnings()
+    assert "language has drifted" in warning
+    page = render(status.as_json(10.0))
+    for part in ("language", "0.300", "drifted", "moving", "900", warning):
+        assert part in page
+    status.drift = DriftStatus(3, "no snapshot", {})
+    assert status.warnings() == []
+    assert "no snapshot" in render(status.as_json(10.0))
+
+
 @pytest.fixture
 def status() -> WorkerStatus:
     return running_worker()
@@ -138,6 +152,16 @@ async def test_a_warning_is_told_and_leaves_the_worker_ready(
     assert answer.status == 200
     assert json.loads(await answer.text())["warnings"] == [status.model_trouble]
     assert status.model_trouble in await (await client.get("/")).text()
+
+
+async def test_a_drifted_worker_is_ready_and_warns(
+    status: WorkerStatus, client: TestClient[Request, Application]
+) -> None:
+    status.drift = DriftStatus(900, None, {"language": (0.3, "drifted")})
+    answer = await client.get("/ready")
+    assert answer.status == 200
+    assert "language has drifted" in (await answer.json())["warnings"][0]
+    assert (await (await client.get("/status.json")).json())["drift"]["features"]["language"][1] == "drifted"
 
 
 async def test_a_worker_that_failed_for_good_is_not_alive(

@@ -30,6 +30,7 @@ class FakeInference:
         self.curation = Curator(version, Taxonomy("t", {1: ("A",)}, {}))
         self.cache_requests = (0, 0)
         self.restarts = 0
+        self.drift = None
         self.may = asyncio.Event()
         self.may.set()
         self.closed = False
