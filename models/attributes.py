@@ -1,28 +1,39 @@
-"""Attributes that the text states, each with the place where it does: brand, colour, gender, material, size.
+"""Attributes that the text states, each with the place where it does: brand, colour, gender, size and others.
 
 What a shop says in its own fields wins over the title, and the title over the description.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from models.lexicon import Lexicon
+from models.brands import BrandFinder, is_brand
+from models.lexicon import Lexicon, shipped_lexicon, shipped_uses
 from models.measures import Found, find_measures
+from models.spans import SpanTagger
 from models.text import MAX_CHARACTERS, fold
+from models.title_marks import marked_attributes
 from schemas.events import Attribute, Evidence, ProductCreated
 
 Field = Literal["title", "description", "brand", "attributes"]
-ORDER = ("brand", "colour", "gender", "material", "size", "pack_quantity")
-_NOT_OF_FOOD = frozenset({"colour", "gender", "material"})
+ORDER = (
+    "brand", "colour", "gender", "age_group", "material", "size", "pack_quantity", "season", "usage",
+    "product", "model", "style", "function", "audience", "specification", "fits_brand", "fits_model",
+)  # fmt: skip
+_NOT_OF_FOOD = frozenset({"colour", "gender", "age_group", "material", "season", "usage"})
 _SEX = {"men": "male", "boys": "male", "women": "female", "girls": "female"}
-_BRAND_WORD = re.compile(r"[a-z0-9][a-z0-9'&.]*|&")
-_MOST_VALUES = {"colour": 3, "material": 3}
+_MOST_VALUES = {"colour": 3, "material": 3, "usage": 2, "style": 3, "function": 5, "specification": 3}
 
-# The share right where people's labels exist: English genders and colours on 28,855 fashion titles (0.988 of
-# the 92% and 0.922 of the 91% that say one), Chinese genders on 38 titles. All others are cautious guesses.
-_TITLE_CONFIDENCE = {"colour": 0.92, "gender": 0.98, "material": 0.85, "size": 0.9, "pack_quantity": 0.9}
-_CHINESE_CONFIDENCE = {"colour": 0.85, "gender": 0.87, "material": 0.8}
+# The share right where people's labels exist, rounded down: `python -m models.training.attribute_evaluation`
+# measures English genders, colours and usages; the age group is that of a gender. Chinese genders: 38 titles.
+# Materials, seasons, sizes and the other Chinese ones are cautious guesses.
+_TITLE_CONFIDENCE = {
+    "colour": 0.92, "gender": 0.98, "age_group": 0.9, "material": 0.85, "size": 0.9, "pack_quantity": 0.9,
+    "season": 0.8, "usage": 0.9,
+}  # fmt: skip
+_CHINESE_CONFIDENCE = {
+    "colour": 0.85, "gender": 0.87, "age_group": 0.8, "material": 0.8, "season": 0.8, "usage": 0.8,
+}  # fmt: skip
+_AGE_OF = {"men": "adult", "women": "adult", "boys": "kids", "girls": "kids"}
 _FIELD_CONFIDENCE = 0.95
 _DESCRIPTION_FACTOR = 0.8
 
@@ -32,34 +43,9 @@ _FIELD_NAMES = {
     "gender": "gender", "适用性别": "gender", "性别": "gender",
     "material": "material", "fabric": "material", "材质": "material", "面料": "material",
     "size": "size", "尺码": "size", "净含量": "size", "化妆品净含量": "size",
+    "season": "season", "适用季节": "season", "age_group": "age_group", "适用年龄": "age_group",
+    "usage": "usage", "适用场景": "usage",
 }  # fmt: skip
-_NO_BRAND = frozenset(
-    {
-        "other",
-        "others",
-        "other/其他",
-        "other其他",
-        "其他",
-        "其他品牌",
-        "其他/other",
-        "na",
-        "n/a",
-        "none",
-        "no brand",
-    }
-    | {
-        "unknown",
-        "unbranded",
-        "generic",
-        "not specified",
-        "regular",
-        "slim",
-        "regular fit",
-        "slim fit",
-        "无",
-        "无品牌",
-    }
-)
 
 
 def attributes_text(attributes: Mapping[str, str]) -> str:
@@ -74,33 +60,56 @@ def field_text(product: ProductCreated, field: str) -> str:
     return {"title": product.title, "description": product.description, "brand": product.brand or ""}[field]
 
 
-def brand_key(folded: str) -> str:
-    """The form of a Latin brand that brands are compared by: its words, single spaces."""
-    return " ".join(_BRAND_WORD.findall(folded))
-
-
-def is_brand(text: str) -> bool:
-    """Whether a shop's brand field says a brand, rather than `other`, a fit or nothing."""
-    folded = fold(text.strip())
-    return bool(folded) and len(folded) <= 80 and folded not in _NO_BRAND
-
-
 class AttributeExtractor:
     """Finds attributes by word lists and patterns. Thread-safe; never raises for odd text.
 
     Args:
         lexicon: Words for colours, genders and materials.
-        brands: Names by their folded form, as titles start with them.
-        brand_precision: The measured precision of those.
+        uses: Words for age groups, seasons, usages and implied genders.
+        brands: Where titles start with a known one.
+        tagger: Finds spans in Chinese titles; None leaves them to the words.
     """
 
-    def __init__(self, lexicon: Lexicon, brands: Mapping[str, str], brand_precision: float) -> None:
-        self._lexicon, self._brands, self._brand_precision = lexicon, brands, brand_precision
-        self._longest_brand = max((len(form.split()) for form in brands), default=0)
-        self._chinese_brands = _alternation(form for form in brands if not form.isascii())
+    def __init__(
+        self, lexicon: Lexicon, uses: Lexicon, brands: BrandFinder, tagger: SpanTagger | None = None
+    ) -> None:
+        self._lexicon, self._uses, self._brands, self._tagger = lexicon, uses, brands, tagger
+
+    @classmethod
+    def shipped(cls, brands: Mapping[str, str], brand_precision: float) -> "AttributeExtractor":
+        """With the words that come with the project.
+
+        Args:
+            brands: Names by their folded form, as titles start with them.
+            brand_precision: The measured precision of those.
+
+        Raises:
+            StopWorker: The span tagger is missing or damaged; says why.
+        """
+        finder = BrandFinder(brands, brand_precision)
+        return cls(shipped_lexicon(), shipped_uses(), finder, SpanTagger.load())
+
+    def mark(self, products: Sequence[ProductCreated]) -> list[list[Found]]:
+        """What the span tagger finds in each title, for `extract`; many at once take less time."""
+        if self._tagger is None:
+            return [[] for _ in products]
+        folded = [fold(product.title[:MAX_CHARACTERS]) for product in products]
+        return [
+            [
+                item
+                for item in marked_attributes(text, spans, self._lexicon)
+                if not self._brands.advertises(item.value)
+            ]
+            for text, spans in zip(folded, self._tagger.tag(folded), strict=True)
+        ]
 
     def extract(
-        self, product: ProductCreated, *, looks: bool = True, edible: bool = False
+        self,
+        product: ProductCreated,
+        *,
+        looks: bool = True,
+        edible: bool = False,
+        marked: Sequence[Found] = (),
     ) -> list[Attribute]:
         """The product's attributes, in the order of `ORDER`, then of their place.
 
@@ -108,30 +117,48 @@ class AttributeExtractor:
             product: The listing.
             looks: Whether it is a thing whose looks matter, so that `cream` is a colour.
             edible: Whether it is food, whose colours and materials are flavours and brands.
+            marked: What `mark` found in the title.
         """
         chosen: dict[str, list[Attribute]] = {}
-        for field, text, found in self._sources(product, looks):
+        for field, text, found in self._sources(product, looks, marked):
             already = set(chosen)
             for item in found:
                 if item.name in already or (edible and item.name in _NOT_OF_FOOD):
                     continue
                 _add(chosen.setdefault(item.name, []), item, field, text)
-        if len(genders := chosen.get("gender", [])) > 1:
+        if genders := chosen.get("gender", []):
             chosen["gender"] = [_unite(genders)]
+            if "age_group" not in chosen and genders[0].value in _AGE_OF:
+                chosen["age_group"] = [_age_of(genders[0])]
         return [attribute for name in ORDER for attribute in chosen.get(name, ())]
 
-    def _sources(self, product: ProductCreated, looks: bool) -> Iterator[tuple[Field, str, list[Found]]]:
+    def _sources(
+        self, product: ProductCreated, looks: bool, marked: Sequence[Found]
+    ) -> Iterator[tuple[Field, str, list[Found]]]:
         """What each field says, the most trustworthy field first."""
         if product.brand:
             yield "brand", product.brand, self._in_brand(product.brand)
         if product.attributes:
             yield "attributes", attributes_text(product.attributes), self._in_attributes(product.attributes)
         title = product.title[:MAX_CHARACTERS]
-        folded = fold(title)
-        yield "title", title, [*self._brand_at_start(title, folded), *self._in_text(folded, looks, 1.0)]
+        yield "title", title, self._in_title(fold(title), fold(product.brand or ""), looks, marked)
         if product.description:
             description = product.description[:MAX_CHARACTERS]
             yield "description", description, self._in_text(fold(description), looks, _DESCRIPTION_FACTOR)
+
+    def _in_title(self, folded: str, brand: str, looks: bool, marked: Sequence[Found]) -> list[Found]:
+        """What a title says; the words of its brand (`Indigo Nation`) say no more than that."""
+        brands = self._brands.find(folded)
+        taken = [(item.start, item.end) for item in brands]
+        if (name := brand.strip()) and (start := folded.find(name)) >= 0:
+            taken.append((start, start + len(name)))
+        found = [*_unless_marked(self._in_text(folded, looks, 1.0), marked), *marked]
+        if brands:
+            found = [item for item in found if item.name != "brand"]
+        found = [item for item in found if not any(a < item.end and item.start < b for a, b in taken)]
+        explicit = {item.name for item in found if not item.implied}
+        found = [item for item in found if not item.implied or item.name not in explicit]
+        return brands + sorted(found, key=lambda item: (item.start, item.end))
 
     def _in_brand(self, brand: str) -> list[Found]:
         value = brand.strip()
@@ -162,6 +189,7 @@ class AttributeExtractor:
         return found
 
     def _in_text(self, folded: str, looks: bool, factor: float) -> list[Found]:
+        hits = self._lexicon.find(folded) + self._uses.find(folded)
         found = [
             Found(
                 hit.entry.attribute,
@@ -169,42 +197,26 @@ class AttributeExtractor:
                 hit.start,
                 hit.end,
                 round(_confidence(hit.entry.attribute, folded[hit.start]) * factor, 4),
+                implied=hit.entry.implied,
             )
-            for hit in self._lexicon.find(folded)
+            for hit in hits
             if hit.entry.value and (looks or not hit.entry.looks)
         ]
         return found + find_measures(folded, round(_TITLE_CONFIDENCE["size"] * factor, 4))
 
-    def _brand_at_start(self, title: str, folded: str) -> list[Found]:
-        """The longest known brand that the title starts with; a Chinese one may follow a few signs."""
-        spans = [match.span() for match in _BRAND_WORD.finditer(folded[:120])][: self._longest_brand]
-        for last in range(len(spans) - 1, -1, -1):
-            start, end = spans[0][0], spans[last][1]
-            if (name := self._brands.get(brand_key(folded[start:end]))) is not None and start <= 2:
-                return [Found("brand", name, start, end, self._brand_precision)]
-        # What follows "fits" is the brand of something else.
-        if self._chinese_brands is not None and not folded.isascii() and not folded.startswith("适用"):
-            match = self._chinese_brands.search(folded, 0, 24)
-            if match is not None:
-                return [
-                    Found(
-                        "brand",
-                        self._brands[match.group()],
-                        match.start(),
-                        match.end(),
-                        self._brand_precision,
-                    )
-                ]
-        return []
+
+def _unless_marked(found: list[Found], marked: Sequence[Found]) -> list[Found]:
+    """What the words say but for what the marks say of the same place, whose borders are better."""
+    places = [(item.name, item.start, item.end) for item in marked]
+    return [
+        item
+        for item in found
+        if not any(name == item.name and start < item.end and item.start < end for name, start, end in places)
+    ]
 
 
 def _confidence(attribute: str, first: str) -> float:
     return (_TITLE_CONFIDENCE if first.isascii() else _CHINESE_CONFIDENCE)[attribute]
-
-
-def _alternation(forms: Iterable[str]) -> re.Pattern[str] | None:
-    longest_first = sorted(forms, key=lambda form: (-len(form), form))
-    return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
 
 def _add(values: list[Attribute], item: Found, field: Field, text: str) -> None:
@@ -229,3 +241,9 @@ def _unite(genders: list[Attribute]) -> Attribute:
         return first
     evidence = first.evidence
     return Attribute(name="gender", value="unisex", confidence=first.confidence, evidence=evidence)
+
+
+def _age_of(gender: Attribute) -> Attribute:
+    """The age group that a gender's word says too."""
+    value, evidence = _AGE_OF[gender.value], gender.evidence
+    return Attribute(name="age_group", value=value, confidence=gender.confidence, evidence=evidence)

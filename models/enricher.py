@@ -18,7 +18,7 @@ from models.backend import Backend
 from models.brands import read_brands
 from models.classifier import Classification, Classifier, StudentClassifier
 from models.encoder_device import Hardware
-from models.lexicon import shipped_lexicon
+from models.measures import Found
 from models.model_checks import check_student
 from models.numpy_backend import NumpyBackend
 from models.onnx_backend import OnnxBackend
@@ -145,14 +145,18 @@ class Enricher:
             second = second_stage(tree, cache, threads, encoder, hardware) if asked else None
             classifier = StudentClassifier(artifact, runner, tree, threshold, second)
         brands = read_brands(artifact.path / "brands.tsv")
-        extractor = AttributeExtractor(shipped_lexicon(), brands, artifact.manifest.brand_precision)
+        extractor = AttributeExtractor.shipped(brands, artifact.manifest.brand_precision)
         return cls(classifier, tree, extractor, Tagger.shipped(tree))
 
     def enrich(self, products: Sequence[ProductCreated]) -> list[Enrichment]:
         """Enrich each product, in order; never raises for what a text says."""
         texts = [classified_text(product) for product in products]
         decided = self._decide(texts)
-        return [self._complete(product, decided[text]) for product, text in zip(products, texts, strict=True)]
+        marked = self._extractor.mark(products)
+        return [
+            self._complete(product, decided[text], marks)
+            for product, text, marks in zip(products, texts, marked, strict=True)
+        ]
 
     def shares(self, products: Sequence[ProductCreated]) -> npt.NDArray[np.float32]:
         """The probabilities that the categories of `enrich` come from, as `Classifier.shares`."""
@@ -253,10 +257,10 @@ class Enricher:
         )
         return _Decided(category, decision, embedding, result.category if result.sure else -1, node.names[0])
 
-    def _complete(self, product: ProductCreated, decided: "_Decided") -> Enrichment:
+    def _complete(self, product: ProductCreated, decided: "_Decided", marked: Sequence[Found]) -> Enrichment:
         edible = _EDIBLE.search(decided.root) is not None
         looks = not edible and decided.root not in _NO_LOOKS
-        attributes = self._extractor.extract(product, looks=looks, edible=edible)
+        attributes = self._extractor.extract(product, looks=looks, edible=edible, marked=marked)
         confidence = decided.category.confidence if decided.category is not None else 0.0
         return Enrichment(
             category=decided.category,

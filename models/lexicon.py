@@ -5,18 +5,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-_SHIPPED = Path(__file__).parent / "pretrained" / "lexicons" / "words.tsv"
+_SHIPPED = Path(__file__).parent / "pretrained" / "lexicons"
 _WORD = re.compile(r"[a-z0-9]+(?:['\u2019][a-z]+)?")
 _CJK = re.compile("[\u3400-\u9fff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a form says: `value` of `attribute`, empty if nothing; `looks` if only where looks matter."""
+    """What a form says: `value` of `attribute`, empty if nothing.
+
+    `looks` if only where looks matter, `implied` if only where nothing else says that attribute.
+    """
 
     attribute: str
     value: str
     looks: bool = False
+    implied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,10 @@ class Lexicon:
 
     def __init__(self, forms: Iterable[tuple[str, Entry]]) -> None:
         self._phrases: dict[str, list[tuple[tuple[str, ...], Entry]]] = {}
-        chinese: dict[str, Entry] = {}
+        chinese: dict[str, list[Entry]] = {}
         for form, entry in forms:
             if _CJK.search(form):
-                chinese[form] = entry
+                chinese.setdefault(form, []).append(entry)
             elif words := tuple(_WORD.findall(form)):
                 self._phrases.setdefault(words[0], []).append((words, entry))
         for phrases in self._phrases.values():
@@ -57,15 +61,23 @@ class Lexicon:
             self._find_words(folded, words, hits)
         if self._pattern is not None and not folded.isascii():
             matches = self._pattern.finditer(folded)
-            hits.extend(Hit(self._chinese[match.group()], *match.span()) for match in matches)
+            hits.extend(
+                Hit(entry, *match.span()) for match in matches for entry in self._chinese[match.group()]
+            )
             hits.sort(key=lambda hit: (hit.start, hit.end))
         return hits
+
+    def values(self, attribute: str) -> frozenset[str]:
+        """The unified names that forms of an attribute say."""
+        entries = [entry for phrases in self._phrases.values() for _, entry in phrases]
+        entries += [entry for each in self._chinese.values() for entry in each]
+        return frozenset(entry.value for entry in entries if entry.attribute == attribute and entry.value)
 
     def exact(self, folded: str) -> Entry | None:
         """What the whole text says, if it is one form."""
         text = folded.strip()
         if text in self._chinese:
-            return self._chinese[text]
+            return self._chinese[text][0]
         words = tuple(_WORD.findall(text))
         known = self._phrases.get(words[0], []) if words else []
         return next((entry for phrase, entry in known if phrase == words), None)
@@ -78,17 +90,31 @@ class Lexicon:
                 continue
             for phrase, entry in self._phrases[word]:
                 after = place + len(phrase)
+                if after < taken:
+                    break
                 if len(phrase) == 1 or tuple(words[place:after]) == phrase:
                     hits.append(Hit(entry, spans[place][0], spans[after - 1][1]))
                     taken = after
-                    break
 
 
 def shipped_lexicon() -> Lexicon:
-    """The word list that comes with the project."""
-    lines = _SHIPPED.read_text(encoding="utf-8").splitlines()[1:]
-    rows = (line.split("\t") for line in lines)
-    return Lexicon((form, Entry(name, value, where == "looks")) for name, value, form, where in rows)
+    """The words that come with the project for how things look and for whom: colour, gender, material."""
+    return _load_words(_SHIPPED / "words.tsv")
+
+
+def shipped_uses() -> Lexicon:
+    """Likewise for age group, season and usage, and genders that a product noun implies.
+
+    Apart from the others, as `sports` may say something where `sports white` is a colour.
+    """
+    return _load_words(_SHIPPED / "uses.tsv")
+
+
+def _load_words(path: Path) -> Lexicon:
+    rows = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:])
+    return Lexicon(
+        (form, Entry(name, value, where == "looks", where == "implied")) for name, value, form, where in rows
+    )
 
 
 def load_phrases(path: Path) -> Lexicon:

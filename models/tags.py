@@ -4,16 +4,22 @@ Names are lower case, in English, such as `dog beds`, `colour:navy blue` or `org
 a category tags only what the model decided, and words that are not in the vocabulary never become tags.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from models.lexicon import Lexicon, load_phrases
+from models.lexicon import Lexicon, load_phrases, shipped_lexicon
 from models.taxonomy import Taxonomy
 from models.text import fold
 from schemas.events import Attribute, Category, ProductEnriched, Tag, TagSource
 
-TAGGED_ATTRIBUTES = frozenset({"colour", "gender", "material", "brand"})
+CONTROLLED = ("colour", "gender", "material")
+"""Attributes whose unified names are tags; what a seller calls a colour of its own (`starlight`) is none."""
+TAGGED_BRANDS = 0.95
+"""The least confidence of a brand that becomes a tag: a field's or a known one's, and no span tagger's."""
 PHRASE_CONFIDENCE = 0.9
+_NEGATED = re.compile(r"(?:\b(?:not|non|without|un)[\s-]*|[非不免])$")
+_NEGATION_READ = 10
 _SHIPPED = Path(__file__).parent / "pretrained" / "lexicons" / "phrases.tsv"
 
 
@@ -23,15 +29,20 @@ class Tagger:
     Args:
         taxonomy: Whose names become category tags.
         phrases: The telling phrases: form and tag.
+        controlled: The unified names that become tags, by attribute.
     """
 
-    def __init__(self, taxonomy: Taxonomy, phrases: Lexicon) -> None:
-        self._taxonomy, self._phrases = taxonomy, phrases
+    def __init__(
+        self, taxonomy: Taxonomy, phrases: Lexicon, controlled: Mapping[str, frozenset[str]]
+    ) -> None:
+        self._taxonomy, self._phrases, self._controlled = taxonomy, phrases, controlled
 
     @classmethod
     def shipped(cls, taxonomy: Taxonomy) -> "Tagger":
-        """With the phrases that come with the project."""
-        return cls(taxonomy, load_phrases(_SHIPPED))
+        """With the phrases and the unified names that come with the project."""
+        lexicon = shipped_lexicon()
+        controlled = {name: lexicon.values(name) for name in CONTROLLED}
+        return cls(taxonomy, load_phrases(_SHIPPED), controlled)
 
     def tags(
         self, category: int, confidence: float, attributes: Sequence[Attribute], folded: str
@@ -50,12 +61,12 @@ class Tagger:
                 name = self._taxonomy.nodes[ancestor].name.lower()
                 found[name] = Tag(name=name, source=TagSource.CATEGORY, confidence=confidence)
         for attribute in attributes:
-            if attribute.name in TAGGED_ATTRIBUTES:
+            if self._names_a_tag(attribute):
                 name = f"{attribute.name}:{attribute.value.lower()}"
                 found[name] = Tag(name=name, source=TagSource.ATTRIBUTE, confidence=attribute.confidence)
         for hit in self._phrases.find(folded):
             name = hit.entry.value
-            if name and name not in found:
+            if name and name not in found and not _is_negated(folded, hit.start):
                 found[name] = Tag(name=name, source=TagSource.PHRASE, confidence=PHRASE_CONFIDENCE)
         return sorted(found.values(), key=lambda tag: (-tag.confidence, tag.name))
 
@@ -63,3 +74,13 @@ class Tagger:
         """The tags of a product once somebody else has decided its category, one of this taxonomy."""
         index = self._taxonomy.node(category.id).index
         return self.tags(index, category.confidence, product.attributes, fold(product.title))
+
+    def _names_a_tag(self, attribute: Attribute) -> bool:
+        if attribute.name == "brand":
+            return attribute.confidence >= TAGGED_BRANDS
+        return attribute.value in self._controlled.get(attribute.name, ())
+
+
+def _is_negated(folded: str, start: int) -> bool:
+    """Whether what stands before says the contrary: `not waterproof`, `不防水`."""
+    return _NEGATED.search(folded[max(0, start - _NEGATION_READ) : start]) is not None

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from models.attributes import brand_key, is_brand
+from models.brands import brand_key, is_brand
 from models.text import clean, fold
 from models.training.corpus import read_rows, split_of
 

@@ -140,7 +140,7 @@ def language_of(text: str) -> str:
 
 
 def _mapping(path: Path, taxonomy: Taxonomy) -> dict[str, int]:
-    with _open(path) as lines:
+    with open_text(path) as lines:
         rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
     mapping: dict[str, int] = {}
     for number, row in enumerate(rows, 2):
@@ -164,7 +164,7 @@ def read_rows(data: Path, source: str) -> Iterator[dict[str, Any]]:
     names = [f"{source}{form}" for form in (".tsv.gz", ".jsonl.gz", ".tsv", ".jsonl")]
     paths = [data / "products" / name for name in names]
     path = next((path for path in paths if path.exists()), paths[0])
-    with _open(path) as lines:
+    with open_text(path) as lines:
         if ".jsonl" in path.suffixes:
             yield from map(json.loads, lines)
         else:
@@ -184,7 +184,8 @@ def products_of(data: Path, shop: str) -> Iterator[tuple[str, str, str]]:
             ) from error
 
 
-def _open(path: Path) -> TextIO:
+def open_text(path: Path) -> TextIO:
+    """A text file to read, unpacked where it is packed; StopWorker says which is missing."""
     try:
         if path.suffix == ".gz":
             return cast(TextIO, gzip.open(path, "rt", encoding="utf-8", newline=""))

@@ -5,11 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.attributes import ORDER, AttributeExtractor, field_text
-from models.lexicon import shipped_lexicon
 from schemas.events import ProductCreated
 
 BRANDS = {"nike": "Nike", "peter england": "Peter England", "peter": "Peter", "美的": "Midea/美的"}
-EXTRACTOR = AttributeExtractor(shipped_lexicon(), BRANDS, 0.9)
+EXTRACTOR = AttributeExtractor.shipped(BRANDS, 0.9)
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=40)
 WORDS = st.sampled_from(
     [
@@ -63,7 +62,7 @@ def test_evidence_points_into_the_original_text(
         product_id="p", title=title, description=description, brand=brand, attributes=attributes
     )
     names = []
-    for attribute in EXTRACTOR.extract(product):
+    for attribute in EXTRACTOR.extract(product, marked=EXTRACTOR.mark([product])[0]):
         evidence = attribute.evidence
         assert 0 <= evidence.start < evidence.end
         assert field_text(product, evidence.field)[evidence.start : evidence.end] == evidence.text
@@ -79,20 +78,41 @@ def test_evidence_points_into_the_original_text(
         (
             "Peter England Men Navy Blue Cotton Shirt Size XL",
             {"brand": ["Peter England"], "colour": ["navy blue"], "gender": ["men"]}
-            | {"material": ["cotton"], "size": ["XL"]},
+            | {"age_group": ["adult"], "material": ["cotton"], "size": ["XL"]},
         ),
-        ("Nike Women's Multi-Color Shoes", {"brand": ["Nike"], "colour": ["multi"], "gender": ["women"]}),
+        (
+            "Nike Women's Multi-Color Shoes",
+            {"brand": ["Nike"], "colour": ["multi"], "gender": ["women"], "age_group": ["adult"]},
+        ),
+        ("NEW! Hot sale: Nike shoes", {"brand": ["Nike"]}),
+        ("Hot Nike sale", {"brand": ["Nike"]}),
+        ("Kids Girls Sports T-shirt", {"gender": ["girls"], "age_group": ["kids"], "usage": ["sports"]}),
+        (
+            "Printed silk saree",
+            {"gender": ["women"], "material": ["silk"], "usage": ["ethnic"], "age_group": ["adult"]},
+        ),
+        ("Lipstick for men", {"gender": ["men"], "age_group": ["adult"]}),
+        (
+            "秋冬季儿童运动鞋",
+            {"age_group": ["kids"], "season": ["autumn and winter"], "usage": ["sports"]},
+        ),
         ("Shirt by Nike", {}),
-        ("Mens & Womens Black and Red Gloves", {"gender": ["unisex"], "colour": ["black", "red"]}),
+        (
+            "Mens & Womens Black and Red Gloves",
+            {"gender": ["unisex"], "age_group": ["adult"], "colour": ["black", "red"]},
+        ),
         ("Lady Finger 500g", {"size": ["500 g"]}),
         ("Faux leather wallet", {"material": ["faux leather"]}),
-        ("Shampoo 2,5 Litres pack of 3", {"size": ["2.5 l"], "pack_quantity": ["3 pieces"]}),
+        ("Shampoo 2,5 Litres pack of 3", {"size": ["2500 ml"], "pack_quantity": ["3 pieces"]}),
         ("Shirt 3XL", {"size": ["3XL"]}),
-        ("Kindle 6 inch", {"size": ["6 in"]}),
+        ("Kindle 6 inch", {"size": ["15.24 cm"]}),
         ("ＢＬＵＥ Ｔshirt", {"colour": ["blue"]}),
-        ("美的电饭煲4L 白色", {"brand": ["Midea/美的"], "size": ["4 l"], "colour": ["white"]}),
-        ("男士纯棉短袖酒红色", {"gender": ["men"], "material": ["cotton"], "colour": ["burgundy"]}),
-        ("男女同款运动鞋", {"gender": ["unisex"]}),
+        ("美的电饭煲4L 白色", {"brand": ["Midea/美的"], "size": ["4000 ml"], "colour": ["white"]}),
+        (
+            "男士纯棉短袖酒红色",
+            {"gender": ["men"], "age_group": ["adult"], "material": ["cotton"], "colour": ["burgundy"]},
+        ),
+        ("男女同款运动鞋", {"gender": ["unisex"], "usage": ["sports"]}),
         ("美女系列抽纸12包装", {"pack_quantity": ["12 pieces"]}),
         ("", {}),
     ],
@@ -108,7 +128,10 @@ def test_the_shops_own_fields_win_over_the_title_and_it_over_the_description() -
         attributes={"颜色": "白色", "size": "500ml"},
         description="blue, for men",
     )
-    assert values == {"brand": ["Puma"], "colour": ["white"], "size": ["500 ml"], "gender": ["men"]}
+    assert values == {"brand": ["Puma"], "colour": ["white"], "size": ["500 ml"]} | {
+        "gender": ["men"],
+        "age_group": ["adult"],
+    }
 
 
 @pytest.mark.parametrize("brand", ["other/其他", "Regular", " ", "Black", "N/A"])
@@ -123,3 +146,21 @@ def test_words_count_where_they_mean_it() -> None:
     assert looks == ["cream", "red", "silk"]
     assert [attribute.value for attribute in EXTRACTOR.extract(product, looks=False)] == ["red", "silk"]
     assert EXTRACTOR.extract(product, edible=True) == []
+
+
+def test_the_words_of_a_brand_say_no_more_than_that() -> None:
+    extractor = AttributeExtractor.shipped({"indigo nation": "Indigo Nation"}, 0.9)
+    products = [
+        ProductCreated(product_id="p", title="Indigo Nation white shirt"),
+        ProductCreated(product_id="p", title="white shirt Red Tape", brand="Red Tape"),
+    ]
+    for product in products:
+        colours = [item.value for item in extractor.extract(product) if item.name == "colour"]
+        assert colours == ["white"]
+
+
+def test_spans_of_a_chinese_title_are_attributes() -> None:
+    product = ProductCreated(product_id="p", title="晨光中性笔0.5mm黑色学生用")
+    marked = EXTRACTOR.mark([product])[0]
+    values = {(item.name, item.value) for item in EXTRACTOR.extract(product, marked=marked)}
+    assert values >= {("product", "中性笔"), ("colour", "black"), ("size", "0.05")}
