@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from models.brands import BrandFinder, is_brand
-from models.lexicon import Lexicon, shipped_lexicon, shipped_uses
+from models.lexicon import Lexicon, shipped_lexicon, shipped_uses, words_of
 from models.measures import Found, find_measures
 from models.spans import SpanTagger
 from models.text import MAX_CHARACTERS, fold
@@ -152,13 +152,13 @@ class AttributeExtractor:
         taken = [(item.start, item.end) for item in brands]
         if (name := brand.strip()) and (start := folded.find(name)) >= 0:
             taken.append((start, start + len(name)))
-        found = [*_unless_marked(self._in_text(folded, looks, 1.0), marked), *marked]
-        if brands:
-            found = [item for item in found if item.name != "brand"]
-        found = [item for item in found if not any(a < item.end and item.start < b for a, b in taken)]
-        explicit = {item.name for item in found if not item.implied}
-        found = [item for item in found if not item.implied or item.name not in explicit]
-        return brands + sorted(found, key=lambda item: (item.start, item.end))
+        found = self._in_text(folded, looks, 1.0)
+        if marked:
+            also = [item for item in marked if item.name != "brand" or not brands]
+            found = [*_unless_marked(found, also), *also]
+        for start, end in taken:
+            found = [item for item in found if item.end <= start or end <= item.start]
+        return brands + sorted(found, key=_place)
 
     def _in_brand(self, brand: str) -> list[Found]:
         value = brand.strip()
@@ -189,18 +189,24 @@ class AttributeExtractor:
         return found
 
     def _in_text(self, folded: str, looks: bool, factor: float) -> list[Found]:
-        hits = self._lexicon.find(folded) + self._uses.find(folded)
+        words = words_of(folded)
+        hits = [
+            hit
+            for hit in self._lexicon.find(folded, words) + self._uses.find(folded, words)
+            if hit.entry.value and (looks or not hit.entry.looks)
+        ]
+        if any(hit.entry.implied for hit in hits):
+            explicit = {hit.entry.attribute for hit in hits if not hit.entry.implied}
+            hits = [hit for hit in hits if not hit.entry.implied or hit.entry.attribute not in explicit]
         found = [
             Found(
                 hit.entry.attribute,
                 hit.entry.value,
                 hit.start,
                 hit.end,
-                round(_confidence(hit.entry.attribute, folded[hit.start]) * factor, 4),
-                implied=hit.entry.implied,
+                _confidence(hit.entry.attribute, folded[hit.start], factor),
             )
             for hit in hits
-            if hit.entry.value and (looks or not hit.entry.looks)
         ]
         return found + find_measures(folded, round(_TITLE_CONFIDENCE["size"] * factor, 4))
 
@@ -215,8 +221,13 @@ def _unless_marked(found: list[Found], marked: Sequence[Found]) -> list[Found]:
     ]
 
 
-def _confidence(attribute: str, first: str) -> float:
-    return (_TITLE_CONFIDENCE if first.isascii() else _CHINESE_CONFIDENCE)[attribute]
+def _place(item: Found) -> tuple[int, int]:
+    return item.start, item.end
+
+
+def _confidence(attribute: str, first: str, factor: float) -> float:
+    confidence = (_TITLE_CONFIDENCE if first.isascii() else _CHINESE_CONFIDENCE)[attribute]
+    return confidence if factor == 1.0 else round(confidence * factor, 4)
 
 
 def _add(values: list[Attribute], item: Found, field: Field, text: str) -> None:

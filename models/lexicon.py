@@ -32,6 +32,11 @@ class Hit:
     end: int
 
 
+def words_of(folded: str) -> list[str]:
+    """The Latin words of a folded text, in order."""
+    return _WORD.findall(folded)
+
+
 class Lexicon:
     """Forms and their meanings; matches whole English words, and Chinese forms anywhere.
 
@@ -53,10 +58,15 @@ class Lexicon:
         longest_first = sorted(chinese, key=lambda form: (-len(form), form))
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if chinese else None
 
-    def find(self, folded: str) -> list[Hit]:
-        """All forms in a text folded by `models.text.fold`, in order, none overlapping within one script."""
+    def find(self, folded: str, words: list[str] | None = None) -> list[Hit]:
+        """All forms in a text folded by `models.text.fold`, in order, none overlapping within one script.
+
+        Args:
+            folded: The text.
+            words: What `words_of` says of it, if that is at hand.
+        """
         hits: list[Hit] = []
-        words = _WORD.findall(folded)
+        words = words_of(folded) if words is None else words
         if not self._phrases.keys().isdisjoint(words):
             self._find_words(folded, words, hits)
         if self._pattern is not None and not folded.isascii():

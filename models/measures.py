@@ -8,7 +8,7 @@ from models.units import plain, read_units
 
 
 class Found(NamedTuple):
-    """A value found at characters [start, end) of a text; `implied` if only where nothing else says it."""
+    """A value found at characters [start, end) of a field's text."""
 
     name: str
     value: str
@@ -16,7 +16,6 @@ class Found(NamedTuple):
     end: int
     confidence: float
     unit: str | None = None
-    implied: bool = False
 
 
 _UNITS = read_units()

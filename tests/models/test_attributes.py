@@ -159,6 +159,11 @@ def test_the_words_of_a_brand_say_no_more_than_that() -> None:
         assert colours == ["white"]
 
 
+def test_a_product_noun_implies_a_gender_only_where_no_word_says_one() -> None:
+    assert found("", description="a lipstick")["gender"] == ["women"]
+    assert found("", description="a lipstick, for men")["gender"] == ["men"]
+
+
 def test_spans_of_a_chinese_title_are_attributes() -> None:
     product = ProductCreated(product_id="p", title="晨光中性笔0.5mm黑色学生用")
     marked = EXTRACTOR.mark([product])[0]
