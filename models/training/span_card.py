@@ -7,11 +7,12 @@ _TEXT = """# Model card: {version}
 ## What it is
 
 What finds product nouns, brands, models, colours, functions and other phrases in Chinese titles: a linear
-chain (CRF) over characters for each of two ways of marking, trained by CRFsuite, served with numpy. A
-character's features are hashed: the pieces of one to four characters around it, its run of Latin letters
-and digits and that run's shape, and where entries of {gazetteers} gazetteers begin, go on and end: phrases
-that people marked in training titles, Chinese names and synonyms of categories, brands and values of shops'
-attributes. Weights are rounded to int8. English titles are not read.
+chain (CRF) over characters for each of two ways of marking. Each is a blend of a plain CRF and one with
+gazetteers, trained by CRFsuite, and served with numpy. A character's features are hashed: the pieces of one
+to four characters around it, its run of Latin letters and digits and that run's shape, and where entries of
+{gazetteers} gazetteers begin, go on and end: phrases that people marked in training titles, Chinese names and
+synonyms of categories, brands and values of shops' attributes. Weights are rounded to int8. English titles
+are not read.
 
 Made by `{command}`.
 

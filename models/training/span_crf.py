@@ -7,14 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pycrfsuite
 
-from models.span_artifact import SpanWeights
 from models.text import fold
 from models.training.span_corpus import KINDS, Marked, MarkedTitle
 from models.training.span_scores import SpanScore, score_spans
 
 L1, L2, ITERATIONS, PLAIN_ITERATIONS = 0.05, 0.05, 100, 120
-LEAST_WEIGHT = 0.03
-"""Features none of whose weights is as great are left out of what ships."""
 _WINDOW = range(-2, 3)
 _PAIRS = ((-2, -1), (-1, 0), (0, 1), (1, 2), (-1, 1))
 
@@ -104,50 +101,6 @@ def baseline_scores(titles: Sequence[MarkedTitle], source: str, path: Path) -> l
     test = [title for title in own if title.split == "test"]
     found = tag_with_crf(path, (plain_features(title.text) for title in test))
     return score_spans([title.spans for title in test], found, KINDS[source])
-
-
-def weights_of(
-    paths: dict[str, Path],
-    kinds: dict[str, Sequence[str]],
-    entries: npt.NDArray[np.uint32],
-    masks: npt.NDArray[np.uint16],
-) -> SpanWeights:
-    """The weights of several CRFs over slots as one table, rounded to int8.
-
-    Args:
-        paths: Models, by head.
-        kinds: Their kinds, by head.
-        entries: Slots of the gazetteers' entries.
-        masks: Which gazetteers hold each.
-    """
-    weights: dict[int, dict[int, float]] = {}
-    transitions = {}
-    column = 0
-    for head, path in paths.items():
-        tagger = pycrfsuite.Tagger()
-        tagger.open(str(path))
-        dump = tagger.info()
-        number = {name: place for place, name in enumerate(label_names(kinds[head]))}
-        for (name, label), weight in dump.state_features.items():
-            row = weights.setdefault(int(name.partition(":")[2]), {})
-            row[column + number[label]] = row.get(column + number[label], 0.0) + weight
-        transitions[head] = np.zeros((len(number), len(number)), dtype=np.float32)
-        for (before, after), weight in dump.transitions.items():
-            transitions[head][number[before], number[after]] = weight
-        column += len(number)
-    kept = sorted(slot for slot, row in weights.items() if max(map(abs, row.values())) >= LEAST_WEIGHT)
-    table = np.zeros((len(kept), column), dtype=np.float64)
-    for place, slot in enumerate(kept):
-        table[place, list(weights[slot])] = list(weights[slot].values())
-    scale = float(np.abs(table).max()) / 127.0
-    return SpanWeights(
-        np.array(kept, dtype=np.uint32),
-        np.rint(table / scale).astype(np.int8),
-        scale,
-        transitions,
-        entries,
-        masks,
-    )
 
 
 def _shape(character: str) -> str:

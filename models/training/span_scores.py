@@ -73,8 +73,10 @@ def found_spans(tagger: SpanTagger, titles: Sequence[MarkedTitle], source: str) 
     return (spans.get(source, []) for spans in tagger.raw([fold(title.text) for title in titles]))
 
 
-def tagger_scores(titles: Sequence[MarkedTitle], source: str, tagger: SpanTagger) -> list[SpanScore]:
-    """How well a tagger does on a source's test titles."""
-    test = [title for title in titles if title.source == source and title.split == "test"]
+def tagger_scores(
+    titles: Sequence[MarkedTitle], source: str, tagger: SpanTagger, split: str = "test"
+) -> list[SpanScore]:
+    """How well a tagger does on a source's titles of a split."""
+    test = [title for title in titles if title.source == source and title.split == split]
     found = [[span[:3] for span in spans] for spans in found_spans(tagger, test, source)]
     return score_spans([title.spans for title in test], found, KINDS[source])

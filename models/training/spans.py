@@ -10,22 +10,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-import numpy as np
+import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
-from models.span_artifact import CARD, FORMAT, Head, KindMeasurement, SpanManifest, SpanWeights, write_spans
+from models.span_artifact import CARD, FORMAT, Head, KindMeasurement, SpanManifest, write_spans
 from models.span_features import feature_slots, lay, matches
 from models.spans import SpanTagger
 from models.taxonomy import Taxonomy
 from models.text import fold
 from models.training.span_card import render_span_card
 from models.training.span_corpus import KINDS, MarkedTitle, read_marked
-from models.training.span_crf import baseline_scores, labels_of, slot_features, train_crf, weights_of
+from models.training.span_crf import baseline_scores, labels_of, slot_features, train_crf
+from models.training.span_export import Chain, blend, plain_slots, read_rows_of, weights_of
 from models.training.span_gazetteers import COUNT, Gazetteers, build_gazetteers
-from models.training.span_scores import found_spans, tagger_scores
+from models.training.span_scores import SpanScore, found_spans, tagger_scores
 
 COMMAND = "python -m models.training.spans --data DATA -o FOLDER"
+SHARES = (0.5, 0.65, 0.8, 1.0)
+"""Of the CRF with gazetteers in the blend; calibration titles choose."""
 _STEPS = (0.0, 0.5, 0.7, 0.85, 0.95)
 _LEAST_IN_STEP = 20
 
@@ -40,7 +43,7 @@ def main(data: Path, output: Path, work: Path | None) -> None:
     """Train the span tagger on people's marks and write it, measured, with a manifest and a card."""
     titles = read_marked(data)
     with Progress(console=Console(stderr=True)) as bars, TemporaryDirectory() as models:
-        task = bars.add_task("Training", total=2 * len(KINDS) + 1)
+        task = bars.add_task("Training", total=2 * len(KINDS) + 2)
 
         def stage(name: str) -> None:
             bars.update(task, description=name, advance=1)
@@ -69,44 +72,57 @@ def train(
     gazetteers = build_gazetteers(learning, data, Taxonomy.google())
     line = lay([fold(title.text) for title in learning])
     slots = feature_slots(line, matches(line, gazetteers.masks, COUNT, gazetteers.own))
+    baselines: dict[str, list[SpanScore]] = {}
+    chains: dict[str, Chain] = {}
     for source, kinds in KINDS.items():
-        stage(f"Tagger for {source}")
-        parts = [
-            (slots[start : start + length], labels_of(title, kinds))
+        stage(f"Plain CRF for {source}")
+        plain, rich = models / f"plain-{source}", models / f"rich-{source}"
+        baselines[source] = baseline_scores(titles, source, plain)
+        stage(f"CRF with gazetteers for {source}")
+        own = [
+            (title, slots[start : start + length])
             for title, start, length in zip(learning, line.starts, line.lengths, strict=True)
             if title.source == source
         ]
-        train_crf(((slot_features(part), labels) for part, labels in parts), models / f"rich-{source}")
-    weights = _export(models, gazetteers)
-    heads = [
-        Head(name=source, kinds=list(kinds), confidences={}, measurements=[])
-        for source, kinds in KINDS.items()
-    ]
-    manifest = SpanManifest(
+        train_crf(((slot_features(part), labels_of(title, kinds)) for title, part in own), rich)
+        slots_of = plain_slots((title.text, part) for title, part in own)
+        pair = read_rows_of(rich, kinds), read_rows_of(plain, kinds, slots_of)
+        chains[source] = _best_blend(titles, source, pair, gazetteers)
+    weights = weights_of(chains, gazetteers.masks)
+    manifest = _draft(titles, list(KINDS))
+    tagger = SpanTagger(manifest, weights)
+    stage("Measuring")
+    judged = [_judge(head, titles, tagger, baselines[head.name]) for head in manifest.heads]
+    output.mkdir(parents=True, exist_ok=True)
+    return write_spans(output, weights, msgspec.structs.replace(manifest, heads=judged))
+
+
+def _best_blend(
+    titles: Sequence[MarkedTitle], source: str, pair: tuple[Chain, Chain], gazetteers: Gazetteers
+) -> Chain:
+    """The blend of two chains that does best on the source's calibration titles."""
+
+    def f1(chain: Chain) -> float:
+        tagger = SpanTagger(_draft(titles, [source]), weights_of({source: chain}, gazetteers.masks))
+        return tagger_scores(titles, source, tagger, "calibration")[-1].f1
+
+    return max((blend(*pair, share) for share in SHARES), key=f1)
+
+
+def _draft(titles: Sequence[MarkedTitle], sources: Sequence[str]) -> SpanManifest:
+    """A manifest without figures."""
+    return SpanManifest(
         format=FORMAT,
         version="",
-        heads=heads,
+        heads=[
+            Head(name=source, kinds=list(KINDS[source]), confidences={}, measurements=[])
+            for source in sources
+        ],
         gazetteers=COUNT,
         titles=dict(sorted(Counter(f"{title.source} {title.split}" for title in titles).items())),
         command=COMMAND,
         files={},
     )
-    tagger = SpanTagger(manifest, weights)
-    judged = []
-    for head in heads:
-        stage(f"Plain CRF for {head.name}")
-        judged.append(_judge(head, titles, tagger, models / f"plain-{head.name}"))
-    output.mkdir(parents=True, exist_ok=True)
-    manifest = SpanManifest(
-        format=FORMAT,
-        version="",
-        heads=judged,
-        gazetteers=COUNT,
-        titles=manifest.titles,
-        command=COMMAND,
-        files={},
-    )
-    return write_spans(output, weights, manifest)
 
 
 def confidence_steps(judged: Sequence[tuple[float, bool]]) -> list[tuple[float, float]]:
@@ -127,13 +143,14 @@ def confidence_steps(judged: Sequence[tuple[float, bool]]) -> list[tuple[float, 
     return steps[::-1]
 
 
-def _judge(head: Head, titles: Sequence[MarkedTitle], tagger: SpanTagger, path: Path) -> Head:
+def _judge(
+    head: Head, titles: Sequence[MarkedTitle], tagger: SpanTagger, baseline: Sequence[SpanScore]
+) -> Head:
     chosen = [title for title in titles if title.source == head.name and title.split == "calibration"]
     judged: dict[str, list[tuple[float, bool]]] = {kind: [] for kind in head.kinds}
     for title, spans in zip(chosen, found_spans(tagger, chosen, head.name), strict=True):
         for span in spans:
             judged[span.kind].append((span.score, span[:3] in title.spans))
-    baseline = baseline_scores(titles, head.name, path)
     measurements = [
         KindMeasurement(
             kind=ours.kind,
@@ -147,12 +164,6 @@ def _judge(head: Head, titles: Sequence[MarkedTitle], tagger: SpanTagger, path: 
     ]
     steps = {kind: confidence_steps(each) for kind, each in judged.items()}
     return Head(name=head.name, kinds=head.kinds, confidences=steps, measurements=measurements)
-
-
-def _export(models: Path, gazetteers: Gazetteers) -> SpanWeights:
-    entries = np.flatnonzero(gazetteers.masks).astype(np.uint32)
-    paths = {source: models / f"rich-{source}" for source in KINDS}
-    return weights_of(paths, dict(KINDS), entries, gazetteers.masks[entries])
 
 
 if __name__ == "__main__":

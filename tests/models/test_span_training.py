@@ -21,8 +21,8 @@ from models.training.span_crf import (
     spans_of_labels,
     tag_with_crf,
     train_crf,
-    weights_of,
 )
+from models.training.span_export import blend, plain_slots, read_rows_of, weights_of
 from models.training.span_scores import SpanScore, score_spans
 from models.training.spans import confidence_steps
 from schemas.errors import StopWorker
@@ -120,8 +120,13 @@ def test_an_exported_tagger_finds_what_its_crf_finds(tmp_path: Path) -> None:
         for start, length in zip(line.starts, line.lengths, strict=True)
     ]
     train_crf(zip(features, (labels_of(title, kinds) for title in titles), strict=True), tmp_path / "rich")
-    empty = np.zeros(0, dtype=np.uint32)
-    weights = weights_of({"taobao": tmp_path / "rich"}, {"taobao": kinds}, empty, empty.astype(np.uint16))
+    plain = [plain_features(title.text) for title in titles]
+    train_crf(zip(plain, (labels_of(title, kinds) for title in titles), strict=True), tmp_path / "plain")
+    parts = (slots[start : start + length] for start, length in zip(line.starts, line.lengths, strict=True))
+    texts = [title.text for title in titles]
+    same = plain_slots(zip(texts, parts, strict=True))
+    chains = read_rows_of(tmp_path / "rich", kinds), read_rows_of(tmp_path / "plain", kinds, same)
+    weights = weights_of({"taobao": blend(*chains, 0.5)}, masks)
     head = Head(
         name="taobao",
         kinds=list(kinds),
@@ -135,7 +140,6 @@ def test_an_exported_tagger_finds_what_its_crf_finds(tmp_path: Path) -> None:
         command="command", files={},
     )  # fmt: skip
     tagger = SpanTagger(manifest, weights)
-    texts = [title.text for title in titles]
     found = [[span[:3] for span in heads["taobao"]] for heads in tagger.raw(texts)]
     assert found == tag_with_crf(tmp_path / "rich", features) == [list(title.spans) for title in titles]
     assert {span.score for heads in tagger.tag(texts) for span in heads["taobao"]} == {0.0, 0.75}
@@ -146,3 +150,11 @@ def test_plain_features_say_what_is_around() -> None:
     first, _, last = plain_features("a4笔")
     assert {"-1:#", "0:a", "1:4", "0,1:a4", "s:a", "s5:a9c"} <= set(first)
     assert {"0:笔", "-1:4", "1:#", "3-2:a4笔"} <= set(last)
+
+
+def test_a_blend_is_a_weighted_mean() -> None:
+    zeros, ones = np.zeros((3, 3), dtype=np.float32), np.ones((3, 3), dtype=np.float32)
+    rows, transitions = blend(({1: {0: 4.0}}, zeros), ({1: {0: 8.0, 2: 4.0}, 7: {1: 4.0}}, ones), 0.75)
+    assert rows == {1: {0: 5.0, 2: 1.0}, 7: {1: 1.0}}
+    assert (transitions == 0.25).all()
+    assert blend(({1: {0: 4.0}}, zeros), ({7: {1: 4.0}}, ones), 1.0)[0] == {1: {0: 4.0}}
