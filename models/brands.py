@@ -105,7 +105,7 @@ class BrandFinder:
         """Whether what stands before the first Latin word leaves it the start: two signs, or adverts."""
         if len(before) <= 2 or self._chinese_promotion is None:
             return len(before) <= 2
-        return len(self._chinese_promotion.sub("", before).strip()) <= 2
+        return not any(map(str.isalnum, self._chinese_promotion.sub("", before)))
 
     def _promoted(self, folded: str) -> int:
         """How many of the first characters advertise in Chinese."""

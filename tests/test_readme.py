@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from models.affinity_fold import AffinityFold
 from models.behavior_parameters import BehaviorParameters
 from models.enricher import Enricher
+from models.span_artifact import SHIPPED_SPANS, read_spans
 from schemas.codec import decode_product_created, decode_user_behavior, encode
 from schemas.events import DecisionOutcome
 from schemas.keys import shopper_id
@@ -133,6 +134,22 @@ def test_the_model_s_figures_are_those_of_its_card() -> None:
     assert len(rows) == 8
     for row in rows:
         assert row in card.splitlines(), row
+
+
+def test_the_attributes_figures_are_those_that_were_measured() -> None:
+    said = section("The model").splitlines()
+    manifest, _ = read_spans(SHIPPED_SPANS)
+    for head in manifest.heads:
+        total = head.measurements[-1]
+        shares = (total.precision, total.recall, total.f1, total.baseline_f1)
+        row = f"| {total.marked:,} | " + " | ".join(f"{share:.1%}" for share in shares) + " |"
+        assert any(line.lower() == f"| {head.name} {row}".lower() for line in said), row
+    path = ROOT / "models" / "pretrained" / "lexicons" / "measured.json"
+    for score in json.loads(path.read_bytes())["english titles"]:
+        if score["found"]:
+            precision, recall = score["right"] / score["found"], score["right"] / score["titles"]
+            row = f"| {score['name']} | {score['titles']:,} | {precision:.1%} | {recall:.1%} |"
+            assert any(line.startswith(row) for line in said), row
 
 
 def test_the_affinity_figures_are_of_what_ships() -> None:
