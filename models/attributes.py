@@ -21,7 +21,10 @@ ORDER = (
 )  # fmt: skip
 _NOT_OF_FOOD = frozenset({"colour", "gender", "age_group", "material", "season", "usage"})
 _SEX = {"men": "male", "boys": "male", "women": "female", "girls": "female"}
-_MOST_VALUES = {"colour": 3, "material": 3, "usage": 2, "style": 3, "function": 5, "specification": 3}
+_MOST_VALUES = {
+    "colour": 3, "material": 3, "usage": 2, "style": 3, "function": 5, "specification": 3,
+    "product": 3, "audience": 3, "fits_brand": 3, "fits_model": 5,
+}  # fmt: skip
 
 # The share right where people's labels exist, rounded down: `python -m models.training.attribute_evaluation`
 # measures English genders, colours and usages; the age group is that of a gender. Chinese genders: 38 titles.

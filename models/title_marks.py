@@ -6,7 +6,7 @@ from models.lexicon import Lexicon
 from models.measures import Found, find_measures
 from models.span_decoding import Span
 
-LEAST_CONFIDENCE = 0.7
+LEAST_CONFIDENCE = 0.8
 """Spans that were less often right on calibration titles are not published."""
 MOST_CONFIDENCE = 0.9
 """Calibration titles are of two shops; a span in another shop's title is not surer than this."""
@@ -42,17 +42,22 @@ def marked_attributes(folded: str, spans: Mapping[str, Sequence[Span]], lexicon:
         lexicon: Words for colours and materials.
     """
     found: list[Found] = []
+    told: list[tuple[str | None, Span]] = []
     for head, names in _ATTRIBUTES.items():
         for span in spans.get(head, ()):
             name = names.get(span.kind)
             if name is None or span.score < LEAST_CONFIDENCE:
                 continue
-            if any(other.start < span.end and span.start < other.end for other in found):
+            taken = [(each.start, each.end) for each in found]
+            taken += [(other.start, other.end) for said, other in told if said != name]
+            if any(start < span.end and span.start < end for start, end in taken):
                 continue
             value = _value(folded[span.start : span.end], name, lexicon)
             if value:
                 confidence = min(span.score, MOST_CONFIDENCE)
                 found.append(Found(name, value, span.start, span.end, confidence))
+        # Where the first head says one thing, however unsure, the next does not say another.
+        told += [(names.get(span.kind), span) for span in spans.get(head, ())]
     return sorted(found, key=lambda item: item.start)
 
 

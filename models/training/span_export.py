@@ -15,7 +15,7 @@ import pycrfsuite
 from models.span_artifact import SpanWeights
 from models.training.span_crf import label_names, plain_features
 
-LEAST_WEIGHT = 0.1
+LEAST_WEIGHT = 0.05
 """Features none of whose weights is as great are left out."""
 _PLAIN_COLUMNS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 22, 9, 10, 11, 23, 23)
 """For each of the plain features, the column of `models.span_features` that says the same."""

@@ -5,7 +5,7 @@ import pytest
 from models.lexicon import shipped_lexicon
 from models.measures import Found
 from models.span_decoding import Span
-from models.title_marks import LEAST_CONFIDENCE, marked_attributes
+from models.title_marks import LEAST_CONFIDENCE, MOST_CONFIDENCE, marked_attributes
 
 LEXICON = shipped_lexicon()
 
@@ -38,10 +38,15 @@ def test_an_unsure_span_is_left_out() -> None:
 
 def test_the_head_that_says_more_wins_where_both_say_something() -> None:
     spans = {
-        "taobao": [Span("product", 0, 2, 0.9), Span("brand", 3, 5, 0.8)],
-        "jd": [Span("fits_brand", 0, 3, 0.75)],
+        "taobao": [Span("product", 0, 2, 0.9), Span("brand", 3, 5, 0.85), Span("model", 5, 7, 0.9)],
+        "jd": [Span("fits_brand", 0, 3, 0.8), Span("brand", 3, 5, 0.3), Span("fits_model", 5, 7, 0.3)],
     }
-    assert marked_attributes("苹果机小米", spans, LEXICON) == [
-        Found("fits_brand", "苹果机", 0, 3, 0.75),
-        Found("brand", "小米", 3, 5, 0.8),
+    assert marked_attributes("苹果机小米x8", spans, LEXICON) == [
+        Found("fits_brand", "苹果机", 0, 3, 0.8),
+        Found("brand", "小米", 3, 5, 0.85),
     ]
+
+
+def test_no_span_is_surer_than_its_source_allows() -> None:
+    (found,) = marked_attributes("手机壳", {"jd": [Span("product", 0, 3, 0.99)]}, LEXICON)
+    assert found.confidence == MOST_CONFIDENCE
