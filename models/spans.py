@@ -36,7 +36,6 @@ class SpanTagger:
         self._masks = weights.gazetteer_masks()
         self._rows = weights.rows()
         self._packed = _packed(np.concatenate([weights.table, np.zeros_like(weights.table[:1])]))
-        self._unknown = len(weights.table)
         self._scale = np.float32(weights.scale)
         self._transitions = weights.transitions
 
@@ -94,12 +93,13 @@ class SpanTagger:
         """For each head, the score of each label, shape [texts, longest, labels]."""
         line = lay(texts)
         rows = self._rows[feature_slots(line, matches(line, self._masks, self._gazetteers))]
-        # Most features of a new title are unknown; one of each character is kept, for the sum to have one.
-        known = rows != self._unknown
-        known[:, 0] = True
-        counts = known.sum(axis=1)
-        sums = np.add.reduceat(self._packed[rows[known]], np.cumsum(counts) - counts, axis=0).view(np.uint16)
-        scores = (sums.astype(np.float32) - _BIAS * counts[:, None].astype(np.float32)) * self._scale
+        # One column after the other is several times as fast as a sum over an axis of that length.
+        first, *others = np.ascontiguousarray(rows.T)
+        sums = self._packed[first]
+        for column_rows in others:
+            sums += self._packed[column_rows]
+        raised = np.float32(_BIAS * rows.shape[1])
+        scores = (sums.view(np.uint16).astype(np.float32) - raised) * self._scale
         places = line.starts[:, None] + np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
         column = 0
         for head in self._heads:
