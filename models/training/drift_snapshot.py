@@ -23,7 +23,6 @@ from models.drift import SNAPSHOT, DriftReference, DriftSnapshot
 from models.drift_bins import DECISION_FEATURES, FIELD_FEATURES, TITLE_FEATURES
 from models.encoder import EncoderStage
 from models.enricher import Enricher
-from models.lexicon import shipped_lexicon
 from models.onnx_backend import OnnxBackend
 from models.tags import Tagger
 from models.taxonomy import Taxonomy
@@ -56,7 +55,7 @@ def take_snapshot(
     """
     classifier = StudentClassifier(artifact, OnnxBackend(artifact), taxonomy, None, second)
     brands = read_brands(artifact.path / "brands.tsv")
-    extractor = AttributeExtractor(shipped_lexicon(), brands, artifact.manifest.brand_precision)
+    extractor = AttributeExtractor.shipped(brands, artifact.manifest.brand_precision)
     enricher = Enricher(classifier, taxonomy, extractor, Tagger.shipped(taxonomy))
     bins = DriftReference.of(artifact, taxonomy).bins
     counts = np.zeros(bins.size)
