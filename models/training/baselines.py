@@ -29,8 +29,8 @@ ZERO_SHOT = "MiniLM without training: nearest name and path"
 TUNED = "MiniLM, tuned"
 SEED = 20261125
 THREADS = 2
-EPOCHS = 4
-MOST_A_CATEGORY = 60
+EPOCHS = 2
+MOST_A_CATEGORY = 30
 """Titles a category that the encoder is tuned on: common ones would take all of the time."""
 _BATCH = 64
 _LONGEST = 48
