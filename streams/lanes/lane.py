@@ -49,6 +49,7 @@ class Lane:
         self._bisection = Bisection(processor, parts.limits, self._bury)
         self._tables: Tables | None = None
         self._task: asyncio.Task[None] | None = None
+        self._leaving: asyncio.Task[None] | None = None
         self._backoff = Backoff(parts.limits.backoff_min_s, parts.limits.backoff_max_s)
 
     def __str__(self) -> str:
@@ -108,6 +109,7 @@ class Lane:
             await asyncio.wait({task}, timeout=budget_s if self.state is LaneState.RUNNING else 0)
             task.cancel()
             await asyncio.wait({task}, timeout=1.0)
+            self._leaving = None if task.done() else task
         self._drop_queued()
         if self.state is not LaneState.CLOSED:
             self._change(LaneState.PAUSED)
@@ -126,6 +128,9 @@ class Lane:
             self.parts.stop(error)
 
     async def _run(self) -> None:
+        if self._leaving is not None:
+            # Two tasks must not work on one lane's tables.
+            await asyncio.wait({self._leaving})
         while not self._stopping:
             try:
                 await self._open()
@@ -142,6 +147,10 @@ class Lane:
                 raise
             except Exception as error:
                 self._clean = False
+                if asked_to_end():
+                    # What it waited for failed before it could be cancelled. The lane is paused or closed by
+                    # now, and what this task said of it would stay.
+                    return
                 await self._recover(error)
             finally:
                 if self._tables is not None:

@@ -1,8 +1,11 @@
 """A lane's life around its batches: restoring, pausing, lingering, admitting dead letters, telling of it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from pytest import MonkeyPatch
 
 from schemas.errors import RetryLater
 from streams.lanes.lane import Lane
@@ -342,3 +345,37 @@ async def test_a_fenced_lane_opens_again_only_as_a_member_of_the_group() -> None
     assert bench.broker.epochs["lane"] > 2
     await zombie.lane.close(0.0)
     await owner.lane.close(1.0)
+
+
+async def test_a_task_that_outlives_its_pause_says_nothing_and_its_successor_waits(
+    monkeypatch: MonkeyPatch,
+) -> None:
+    """A call to the consumer's thread may swallow a cancellation, and fail once the partition is gone."""
+    told = Telling()
+    bench = Bench()
+    bench.write([(b"k", b"x")] * 3)
+    worker = bench.worker(observer=told)
+    seek, answered, asked = worker.lane.parts.inputs.seek, asyncio.Event(), asyncio.Event()
+
+    async def stubborn(offsets: Mapping[Partition, int], epoch: int) -> None:
+        asked.set()
+        while not answered.is_set():
+            with suppress(asyncio.CancelledError):
+                await answered.wait()
+        raise RuntimeError("no current assignment")
+
+    monkeypatch.setattr(worker.lane.parts.inputs, "seek", stubborn)
+    worker.lane.start(fresh=True)
+    await asked.wait()
+    await worker.lane.pause(0.0)
+    monkeypatch.setattr(worker.lane.parts.inputs, "seek", seek)
+    worker.lane.start(fresh=True)
+    await asyncio.sleep(0.05)
+    assert told.states[-1:] == [LaneState.PAUSED], "the successor waits for who still works on the tables"
+    answered.set()
+    await worker.drain()
+    assert told.failures == []
+    assert LaneState.BACKOFF not in told.states
+    await worker.lane.close(1.0)
+    assert told.states[-1:] == [LaneState.CLOSED]
+    assert grouped(bench.counts()) == {b"k": [b"1", b"2", b"3"]}
