@@ -47,7 +47,7 @@ def test_accuracy_does_not_fall(language: str, level: int, least: float) -> None
     assert share_right(language, level) >= least
 
 
-@pytest.mark.parametrize(("language", "coverage", "precision"), [("en", 0.88, 0.98), ("zh", 0.8, 0.96)])
+@pytest.mark.parametrize(("language", "coverage", "precision"), [("en", 0.88, 0.98), ("zh", 0.8, 0.93)])
 def test_what_is_published_is_right(language: str, coverage: float, precision: float) -> None:
     covered, right = published(language)
     assert covered >= coverage

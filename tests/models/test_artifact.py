@@ -36,7 +36,7 @@ def test_the_shipped_model_says_what_it_is() -> None:
     artifact = Artifact.load(None, GOOGLE)
     manifest = artifact.manifest
     assert manifest.model_version.startswith("student-1-")
-    assert {"student.bin", "student.onnx", "brands.tsv"} == set(manifest.files)
+    assert {"student.bin", "student.onnx", "brands.tsv", "drift.json"} == set(manifest.files)
     assert artifact.tensor("table").dtype == np.int8
     assert not artifact.tensor("table")[0].any()
     assert {data.name for data in manifest.training_data} == {
