@@ -90,20 +90,29 @@ class Course:
     Attributes:
         seen: when (monotonic) it was how far: each look that found it further.
         ended_at: when it was done, or its time was up.
+        idle_at: the last look that found nothing done yet.
     """
 
     seen: list[tuple[float, int]]
     ended_at: float
+    idle_at: float = 0.0
 
     def rate(self, beyond: int = 0) -> float:
-        """What it did a second from the first look that found it further than `beyond`; 0 of too little.
+        """What it did a second from when it was about at `beyond`; 0 of too little.
 
-        The first look counts as the start because what it did before began nobody knows when.
+        From 0, the first look that found anything counts as the start, because what it did before began
+        nobody knows when. Else it is the last look that did not find it beyond: few looks may come, as the
+        broker holds back answers until transactions end, and the first one beyond may be near the end.
         """
         later = [(at, how_far) for at, how_far in self.seen if how_far > beyond]
-        if not later or self.ended_at <= later[0][0]:
+        if not later:
             return 0.0
-        return (later[-1][1] - later[0][1]) / (self.ended_at - later[0][0])
+        start = later[0]
+        if beyond:
+            start = max(((at, done) for at, done in self.seen if done <= beyond), default=(self.idle_at, 0))
+        if self.ended_at <= start[0]:
+            return 0.0
+        return (later[-1][1] - start[1]) / (self.ended_at - start[0])
 
 
 def watch(
@@ -126,18 +135,19 @@ def watch(
         ContestantFailed: it ended, or stood still beyond the patience.
     """
     seen: list[tuple[float, int]] = []
-    moved_at = time.monotonic()
+    moved_at = idle_at = time.monotonic()
     while True:
         process.look()
         now, at = time.monotonic(), progress()
+        idle_at = now if at == 0 else idle_at
         if at > (seen[-1][1] if seen else 0):
             seen.append((now, at))
             moved_at = now
         if done():
             # Not `now`: the broker may have held back the answer until a transaction ended.
-            return Course(seen, time.monotonic())
+            return Course(seen, time.monotonic(), idle_at)
         if seen and now - seen[0][0] > limit_s:
-            return Course(seen, seen[-1][0])
+            return Course(seen, seen[-1][0], idle_at)
         if now - moved_at > patience_s:
             raise ContestantFailed(f"stands still at {at}: {process.tail()}")
         time.sleep(_LOOK_EVERY_S)
