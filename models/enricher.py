@@ -25,7 +25,7 @@ from models.onnx_backend import OnnxBackend
 from models.tags import Tagger
 from models.taxonomy import Taxonomy
 from models.text import MAX_CHARACTERS, clean, fold
-from models.tree_encoder import second_stage, shipped_encoder, tree_prototypes
+from models.tree_encoder import second_stage
 from models.zero_shot import ZeroShotClassifier
 from schemas.events import (
     Alternative,
@@ -77,11 +77,11 @@ class Enricher:
 
     Args:
         classifier: Decides categories.
+        artifact: The model whose brands are known; the shipped one where the names of a tree decide alone.
         taxonomy: The classifier's category tree.
-        extractor: Finds attributes.
-        tagger: Assigns tags.
 
     Attributes:
+        artifact: As given.
         model_version: The classifier's.
         taxonomy_version: The category tree's.
         taxonomy: The category tree.
@@ -89,15 +89,17 @@ class Enricher:
         cache_misses: Texts that were classified.
     """
 
-    def __init__(
-        self, classifier: Classifier, taxonomy: Taxonomy, extractor: AttributeExtractor, tagger: Tagger
-    ) -> None:
+    def __init__(self, classifier: Classifier, artifact: Artifact, taxonomy: Taxonomy) -> None:
         self.model_version = classifier.model_version
         self.taxonomy_version = taxonomy.version
         self.taxonomy = taxonomy
         self.cache_hits = 0
         self.cache_misses = 0
-        self._classifier, self._extractor, self._tagger = classifier, extractor, tagger
+        self.artifact = artifact
+        brands = read_brands(artifact.path / "brands.tsv")
+        self._classifier = classifier
+        self._extractor = AttributeExtractor.shipped(brands, artifact.manifest.brand_precision)
+        self._tagger = Tagger.shipped(taxonomy)
         self._cache: OrderedDict[str, _Decided] = OrderedDict()
         self._lock = Lock()
 
@@ -135,8 +137,7 @@ class Enricher:
         artifact = Artifact.load(path, Taxonomy.google() if untrained else tree)
         classifier: Classifier
         if untrained:
-            stage = shipped_encoder(threads, encoder, hardware)
-            classifier = ZeroShotClassifier(tree, stage, tree_prototypes(tree, stage, cache), threshold)
+            classifier = ZeroShotClassifier.load(tree, cache, threads, threshold, encoder, hardware)
         else:
             onnx = backend == "onnx"
             runner: Backend = OnnxBackend(artifact, threads) if onnx else NumpyBackend.load(artifact)
@@ -144,9 +145,7 @@ class Enricher:
             asked = cascade and artifact.manifest.alone is not True
             second = second_stage(tree, cache, threads, encoder, hardware) if asked else None
             classifier = StudentClassifier(artifact, runner, tree, threshold, second)
-        brands = read_brands(artifact.path / "brands.tsv")
-        extractor = AttributeExtractor.shipped(brands, artifact.manifest.brand_precision)
-        return cls(classifier, tree, extractor, Tagger.shipped(tree))
+        return cls(classifier, artifact, tree)
 
     def enrich(self, products: Sequence[ProductCreated]) -> list[Enrichment]:
         """Enrich each product, in order; never raises for what a text says."""

@@ -16,6 +16,7 @@ from models.calibration import descend, probabilities, top
 from models.character_overlap import CharacterOverlap, direction
 from models.classifier import CANDIDATES, Classification
 from models.encoder import EncoderStage
+from models.encoder_device import Hardware
 from models.features import tokens
 from models.prototype_cache import points_digest
 from models.prototypes import Floats, Prototypes, points_of
@@ -65,20 +66,28 @@ class ZeroShotClassifier:
 
     @classmethod
     def load(
-        cls, taxonomy: Taxonomy, cache: Path | None = None, threads: int = 1, threshold: float | None = None
+        cls,
+        taxonomy: Taxonomy,
+        cache: Path | None = None,
+        threads: int = 1,
+        threshold: float | None = None,
+        folder: Path | None = None,
+        hardware: Hardware = Hardware(),  # noqa: B008 - immutable
     ) -> "ZeroShotClassifier":
-        """With the shipped encoder.
+        """With the shipped encoder, or another one.
 
         Args:
             taxonomy: The tree.
             cache: Where the tree's points are kept; None: nowhere, and each start encodes them.
             threads: Threads within one batch.
             threshold: As above.
+            folder: The encoder's folder; None is the shipped one.
+            hardware: What runs it.
 
         Raises:
             StopWorker: The encoder is missing or damaged; says why.
         """
-        encoder = shipped_encoder(threads)
+        encoder = shipped_encoder(threads, folder, hardware)
         return cls(taxonomy, encoder, tree_prototypes(taxonomy, encoder, cache), threshold)
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:

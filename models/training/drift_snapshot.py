@@ -15,8 +15,6 @@ import click
 import numpy as np
 
 from models.artifact import Artifact, Manifest, write_manifest
-from models.attributes import AttributeExtractor
-from models.brands import read_brands
 from models.cascade import SecondStage
 from models.classifier import StudentClassifier
 from models.drift import SNAPSHOT, DriftReference, DriftSnapshot
@@ -24,7 +22,6 @@ from models.drift_bins import DECISION_FEATURES, FIELD_FEATURES, TITLE_FEATURES
 from models.encoder import EncoderStage
 from models.enricher import Enricher
 from models.onnx_backend import OnnxBackend
-from models.tags import Tagger
 from models.taxonomy import Taxonomy
 from models.training.corpus import Example, read_shops
 from schemas.codec import decode_product_created
@@ -54,9 +51,7 @@ def take_snapshot(
         description: Whose listings they are.
     """
     classifier = StudentClassifier(artifact, OnnxBackend(artifact), taxonomy, None, second)
-    brands = read_brands(artifact.path / "brands.tsv")
-    extractor = AttributeExtractor.shipped(brands, artifact.manifest.brand_precision)
-    enricher = Enricher(classifier, taxonomy, extractor, Tagger.shipped(taxonomy))
+    enricher = Enricher(classifier, artifact, taxonomy)
     bins = DriftReference.of(artifact, taxonomy).bins
     counts = np.zeros(bins.size)
     for start in range(0, len(products), _ROWS):

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeGuard
 
-from models.artifact import Artifact
 from models.drift import Drift, DriftReference
 from models.drift_report import DriftReport
 from models.enricher import Enricher, Enrichment
-from models.taxonomy import Taxonomy
 from schemas.codec import decode_product_created, encode
 from schemas.errors import InvalidEvent, StopWorker
 from schemas.events import Change, ProductCreated, Source
@@ -54,10 +52,7 @@ def load_enricher(choice: ModelChoice) -> Enricher:
 def load_judge(choice: ModelChoice) -> "Judge":
     """The model with what watches its drift; raises as `load_enricher` does."""
     enricher = load_enricher(choice)
-    # Where names of a tree of one's own decide alone, brands and known words are the shipped model's.
-    untrained = choice.taxonomy is not None and choice.path is None
-    artifact = Artifact.load(_path(choice.path), Taxonomy.google() if untrained else enricher.taxonomy)
-    reference = DriftReference.of(artifact, enricher.taxonomy, _path(choice.drift_snapshot))
+    reference = DriftReference.of(enricher.artifact, enricher.taxonomy, _path(choice.drift_snapshot))
     return Judge(enricher, Drift(reference, choice.drift_half_life_s))
 
 

@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from models.artifact import Artifact, Measurement
+from models.artifact import Measurement
 from models.enricher import Enricher
 from models.evaluation.evaluation import Progress as Advance
 from models.evaluation.evaluation import beside
@@ -86,7 +86,7 @@ def _measured(
     """The report, and how many titles were enriched in a second."""
     enricher = Enricher.load(model, cascade=cascade)
     taxonomy = enricher.taxonomy
-    artifact = Artifact.load(model, taxonomy)
+    artifact = enricher.artifact
     titles = own_titles(taxonomy) + (known_titles(data, taxonomy) if data is not None else [])
     tasks: dict[str, TaskID] = {}
 
