@@ -132,7 +132,7 @@ class Enricher:
         Raises:
             StopWorker: The model or the tree is missing, damaged or does not fit; says why.
         """
-        tree = Taxonomy.google() if taxonomy is None else Taxonomy.load(taxonomy)
+        tree = Taxonomy.of(taxonomy)
         untrained = taxonomy is not None and path is None
         artifact = Artifact.load(path, Taxonomy.google() if untrained else tree)
         classifier: Classifier

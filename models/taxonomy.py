@@ -100,6 +100,11 @@ class Taxonomy:
         return cls.load(_GOOGLE_FILE, GOOGLE_VERSION, chinese, synonyms)
 
     @classmethod
+    def of(cls, path: Path | None) -> "Taxonomy":
+        """The tree of a file, read as `load` does; None: Google's."""
+        return cls.google() if path is None else cls.load(path)
+
+    @classmethod
     def load(
         cls,
         path: Path,

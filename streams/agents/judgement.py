@@ -42,7 +42,7 @@ class ModelChoice(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             StopWorker: its file is missing or no tree; says why.
         """
-        return Taxonomy.google() if self.taxonomy is None else Taxonomy.load(Path(self.taxonomy))
+        return Taxonomy.of(None if self.taxonomy is None else Path(self.taxonomy))
 
 
 class Listing(msgspec.Struct, frozen=True, array_like=True, gc=False):

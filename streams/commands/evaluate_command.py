@@ -5,8 +5,6 @@ from time import perf_counter
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import Progress, TaskID
 
 from models.artifact import Measurement
 from models.enricher import Enricher
@@ -26,6 +24,7 @@ from schemas.events import ProductCreated
 from streams.commands.event_lines import say
 from streams.commands.listing import listing, show
 from streams.commands.offline_enrich import BATCH
+from streams.commands.step_bars import step_bars
 
 
 @click.command("evaluate")
@@ -63,9 +62,9 @@ def evaluate(data: Path | None, output: Path, model: Path | None, cascade: bool,
         raise click.UsageError("--baselines needs --data: that is what they learn from.")
     if baselines and (name := missing_library()) is not None:
         raise click.ClickException(f"Baselines need {name}: pip install 'shelfstream[train]', then again.")
-    with Progress(console=Console(stderr=True)) as bars:
+    with step_bars() as progress:
         try:
-            report, speed = _measured(data, model, cascade, baselines, bars)
+            report, speed = _measured(data, model, cascade, baselines, progress)
         except StopWorker as error:
             raise click.ClickException(str(error)) from error
     try:
@@ -81,20 +80,13 @@ def evaluate(data: Path | None, output: Path, model: Path | None, cascade: bool,
 
 
 def _measured(
-    data: Path | None, model: Path | None, cascade: bool, baselines: bool, bars: Progress
+    data: Path | None, model: Path | None, cascade: bool, baselines: bool, progress: Advance
 ) -> tuple[Report, float]:
     """The report, and how many titles were enriched in a second."""
     enricher = Enricher.load(model, cascade=cascade)
     taxonomy = enricher.taxonomy
     artifact = enricher.artifact
     titles = own_titles(taxonomy) + (known_titles(data, taxonomy) if data is not None else [])
-    tasks: dict[str, TaskID] = {}
-
-    def progress(name: str, done: int, total: int) -> None:
-        if name not in tasks:
-            tasks[name] = bars.add_task(name, total=total)
-        bars.update(tasks[name], completed=done)
-
     cascade = cascade and artifact.manifest.alone is not True
     speed = _speed(enricher, titles, progress)
     explain = reasons(Explainer(artifact, taxonomy), taxonomy)

@@ -32,7 +32,7 @@ def explain(title: str, model: Path | None, taxonomy: Path | None) -> None:
     With --taxonomy and no --model there are no pieces: what is shown is what the title is most like there.
     """
     try:
-        tree = Taxonomy.google() if taxonomy is None else Taxonomy.load(taxonomy)
+        tree = Taxonomy.of(taxonomy)
         if taxonomy is not None and model is None:
             _explain_by_names(title, tree)
         else:

@@ -58,7 +58,7 @@ def export(
     committed, and writes nothing to Kafka. What the model decided by itself is never part of it.
     """
     who = str if with_names else partial(pseudonym, salt=_salt(salt_file))
-    taxonomy = Taxonomy.google() if settings.taxonomy is None else Taxonomy.load(settings.taxonomy)
+    taxonomy = Taxonomy.of(settings.taxonomy)
     with FeedbackExport(settings, PeopleWords(taxonomy, frozenset(without))) as run:
         ranges = run.ranges(begin)
         with progress_bar("reading people's words", sum(each.offsets for each in ranges.words)) as advance:

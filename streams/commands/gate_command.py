@@ -83,7 +83,7 @@ def gate(
         raise click.UsageError("--promote needs --registry, where the candidate is to serve")
     terms = Terms(tolerance=tolerance, seed=seed)
     try:
-        tree = Taxonomy.google() if taxonomy is None else Taxonomy.load(taxonomy)
+        tree = Taxonomy.of(taxonomy)
         new = Artifact.load(candidate, tree)
         old = _serving(serving, at, tree)
         second = second_stage(tree, prototypes_folder(), threads=2) if cascade else None

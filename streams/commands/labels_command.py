@@ -4,14 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import Progress, TaskID
 
 from models.taxonomy import Taxonomy
 from models.training.corrections import Suggestion, write_suggestions
 from schemas.errors import StopWorker
 from streams.commands.event_lines import say
 from streams.commands.line_options import taxonomy_option
+from streams.commands.step_bars import step_bars
 
 
 @click.group()
@@ -42,7 +41,7 @@ def check(data: Path, output: Path, taxonomy: Path | None, seed: int | None) -> 
     another one there, and give the table to `train --corrections`. Needs the extra `train`.
     """
     try:
-        tree = Taxonomy.google() if taxonomy is None else Taxonomy.load(taxonomy)
+        tree = Taxonomy.of(taxonomy)
         found = _found(data, tree, seed)
         with output.open("w", encoding="utf-8", newline="") as target:
             write_suggestions(target, found, tree)
@@ -63,13 +62,5 @@ def _found(data: Path, taxonomy: Taxonomy, seed: int | None) -> list[Suggestion]
             f"Checking labels needs {error.name}: pip install 'shelfstream[train]', then again."
         ) from error
     recipe = RECIPE if seed is None else replace(RECIPE, seed=seed)
-    with Progress(console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def progress(name: str, step: int, steps: int) -> None:
-            key = name.partition(",")[0]
-            if key not in tasks:
-                tasks[key] = bars.add_task(name, total=steps)
-            bars.update(tasks[key], description=name, completed=step)
-
+    with step_bars() as progress:
         return check_labels(data, taxonomy, recipe, progress)

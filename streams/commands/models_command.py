@@ -35,8 +35,7 @@ def with_registry(command: Callable[..., None]) -> Callable[..., None]:
         folder = at or settings.model_registry
         if folder is None:
             raise click.UsageError("name the registry: set SHELFSTREAM_MODEL_REGISTRY, or give --registry")
-        tree = None if settings.taxonomy is None else Taxonomy.load(settings.taxonomy)
-        command(registry=Registry(folder, tree), **kwargs)
+        command(registry=Registry(folder, Taxonomy.of(settings.taxonomy)), **kwargs)
 
     return run
 

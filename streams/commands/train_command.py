@@ -1,17 +1,18 @@
 """`shelfstream train`: make the model anew from the data folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import Progress, TaskID
 
+from models.artifact import Measurement
 from models.taxonomy import Taxonomy
 from models.training.feedback import find_conflicts, read_feedback
 from schemas.errors import StopWorker
 from streams.commands.feedback_command import tell_conflicts
 from streams.commands.line_options import prototypes_folder, taxonomy_option
+from streams.commands.step_bars import step_bars
 
 if TYPE_CHECKING:
     from models.training.privacy import Privately
@@ -113,17 +114,9 @@ def train(
     people = People(with_feedback, corrections)
     given: dict[str, Any] = {"epochs": epochs, "seed": seed, "feedback_weight": feedback_weight}
     recipe = Recipe(**{name: value for name, value in given.items() if value is not None})
-    with Progress(console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def progress(name: str, step: int, steps: int) -> None:
-            key = name.partition(",")[0]
-            if key not in tasks:
-                tasks[key] = bars.add_task(name, total=steps)
-            bars.update(tasks[key], description=name, completed=step)
-
+    with step_bars() as progress:
         try:
-            tree = Taxonomy.google() if taxonomy is None else Taxonomy.load(taxonomy)
+            tree = Taxonomy.of(taxonomy)
             if encoder is not None and guide is not None:
                 export_encoder(guide, teacher, encoder, tree, for_gpu=for_gpu)
             _tell_conflicts(with_feedback, tree)
@@ -136,11 +129,15 @@ def train(
             manifest = run(data, output, recipe, progress, taxonomy=tree, private=private, **options)
         except StopWorker as error:
             raise click.ClickException(str(error)) from error
-    for item in manifest.measurements:
+    _show(manifest.measurements)
+    click.echo(f"{manifest.model_version} is in {output}.")
+
+
+def _show(measurements: Sequence[Measurement]) -> None:
+    for item in measurements:
         accuracy = " ".join(f"{value:6.1%}" for value in item.accuracy)
         name = f"{item.name}, cascade" if item.cascade else item.name
         click.echo(f"{name:42} {accuracy}  published {item.published:6.1%}, right {item.precision:6.1%}")
-    click.echo(f"{manifest.model_version} is in {output}.")
 
 
 def _tell_conflicts(feedback: Path | None, taxonomy: Taxonomy) -> None:
