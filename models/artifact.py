@@ -4,7 +4,6 @@
 so a truncated, mixed-up or edited folder is refused when it is loaded, with the reason.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from models.digests import sha256
 from models.taxonomy import Taxonomy
 from schemas.errors import StopWorker
 
@@ -132,7 +132,7 @@ class Artifact:
         path = SHIPPED if path is None else path
         manifest = _read_manifest(path)
         for name, expected in manifest.files.items():
-            if _sha256(_read(path / name)) != expected:
+            if sha256(_read(path / name)) != expected:
                 raise StopWorker(f"{path / name} is not the file that its manifest names: restore the model.")
         if manifest.taxonomy_version != taxonomy.version:
             raise StopWorker(
@@ -157,12 +157,12 @@ class Artifact:
 def version_of(manifest: Manifest) -> str:
     """The model version that belongs to a manifest's other fields."""
     unnamed = msgspec.structs.replace(manifest, model_version="")
-    return f"student-1-{_sha256(msgspec.json.encode(unnamed))[:8]}"
+    return f"student-1-{sha256(msgspec.json.encode(unnamed))[:8]}"
 
 
 def write_manifest(path: Path, manifest: Manifest, files: list[str]) -> Manifest:
     """Hash `files` of the folder `path`, name the model by its content, and write `manifest.json`."""
-    hashes = {name: _sha256((path / name).read_bytes()) for name in sorted(files)}
+    hashes = {name: sha256((path / name).read_bytes()) for name in sorted(files)}
     manifest = msgspec.structs.replace(manifest, files=hashes)
     manifest = msgspec.structs.replace(manifest, model_version=version_of(manifest))
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
@@ -226,7 +226,3 @@ def _read(path: Path) -> bytes:
         raise StopWorker(
             f"Cannot read the model's {path}: {error.strerror}. Give a trained folder."
         ) from error
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -1,11 +1,11 @@
 """A text encoder as a folder that proves what it is: manifest, graph, vocabulary and prototypes."""
 
-import hashlib
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from models.digests import sha256
 from models.prototypes import Floats, Prototypes
 from models.taxonomy import Taxonomy
 from schemas.errors import StopWorker
@@ -41,7 +41,7 @@ def write_encoder_manifest(folder: Path, manifest: EncoderManifest) -> EncoderMa
     """Hash the other files of the folder and write `manifest.json`."""
     names = [GRAPH, PROTOTYPES, VOCABULARY, *(name for name in (HALF_GRAPH,) if (folder / name).exists())]
     names += sorted(f"{TORCH}/{path.name}" for path in (folder / TORCH).glob("*"))
-    files = {name: _sha256(folder / name) for name in names}
+    files = {name: sha256((folder / name).read_bytes()) for name in names}
     manifest = msgspec.structs.replace(manifest, files=files)
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
     return manifest
@@ -57,7 +57,7 @@ def read_encoder_manifest(folder: Path, taxonomy: Taxonomy) -> tuple[EncoderMani
         raw = (folder / MANIFEST).read_bytes()
         manifest = msgspec.json.decode(raw, type=EncoderManifest)
         names = dict.fromkeys((GRAPH, PROTOTYPES, VOCABULARY, *manifest.files))
-        found = {name: _sha256(folder / name) for name in names}
+        found = {name: sha256((folder / name).read_bytes()) for name in names}
     except OSError as error:
         raise StopWorker(f"Cannot read the encoder's {error.filename}: {error.strerror}.") from error
     except msgspec.DecodeError as error:
@@ -72,7 +72,7 @@ def read_encoder_manifest(folder: Path, taxonomy: Taxonomy) -> tuple[EncoderMani
             f"The encoder {folder} is for the category tree {manifest.taxonomy_version}, "
             f"but {taxonomy.version} is in use: export it for this tree."
         )
-    return manifest, hashlib.sha256(raw).hexdigest()[:8]
+    return manifest, sha256(raw)[:8]
 
 
 def write_prototypes(folder: Path, prototypes: Prototypes) -> None:
@@ -97,7 +97,3 @@ def read_prototypes(folder: Path, categories: int | None = None) -> Prototypes:
     with np.load(folder / PROTOTYPES, allow_pickle=False) as arrays:
         vectors: Floats = arrays["codes"].astype(np.float32) * arrays["scales"][:, None]
         return Prototypes(vectors, arrays["categories"].astype(np.int64), categories)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,6 +1,5 @@
 """A span tagger as a folder that proves what it is: manifest, weights and model card."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from models.digests import sha256
 from models.span_features import SLOT_BITS
 from schemas.errors import StopWorker
 
@@ -118,7 +118,7 @@ def write_spans(folder: Path, weights: SpanWeights, manifest: SpanManifest) -> S
         entries=weights.entries,
         masks=weights.masks,
     )
-    files = {WEIGHTS: _sha256((folder / WEIGHTS).read_bytes())}
+    files = {WEIGHTS: sha256((folder / WEIGHTS).read_bytes())}
     manifest = msgspec.structs.replace(manifest, files=files)
     manifest = msgspec.structs.replace(manifest, version=_version_of(manifest))
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
@@ -133,7 +133,7 @@ def read_spans(folder: Path) -> tuple[SpanManifest, SpanWeights]:
     """
     try:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=SpanManifest)
-        found = _sha256((folder / WEIGHTS).read_bytes())
+        found = sha256((folder / WEIGHTS).read_bytes())
     except OSError as error:
         raise StopWorker(f"Cannot read the span tagger's {error.filename}: {error.strerror}.") from error
     except msgspec.DecodeError as error:
@@ -171,8 +171,4 @@ def _by_head(values: npt.NDArray[np.float32], heads: list[Head]) -> dict[str, np
 
 def _version_of(manifest: SpanManifest) -> str:
     unnamed = msgspec.structs.replace(manifest, version="")
-    return f"spans-1-{_sha256(msgspec.json.encode(unnamed))[:8]}"
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return f"spans-1-{sha256(msgspec.json.encode(unnamed))[:8]}"
