@@ -152,7 +152,6 @@ def run(
         StopWorker: The data is not there, or too little; says which file.
     """
     taxonomy, people = taxonomy or Taxonomy.google(), people or People()
-    shops = shops_of(data, taxonomy)
     examples = gather(data, taxonomy, people, recipe.feedback_weight)
     lessons = category_examples(taxonomy, recipe.name_weight)
     if teacher is not None:
@@ -168,10 +167,7 @@ def run(
     measurements = measure(model, tested, taxonomy, second)
     if unseen and private is None:
         measurements += leave_one_out(examples, lessons, taxonomy, recipe, progress, second)
-    if private is not None:
-        brands, brand_precision = dict[str, str](), 0.0
-    else:
-        brands, brand_precision = learn_brands(data) if {*SHOPS} <= {*shops} else _shipped_brands()
+    brands, brand_precision = ({}, 0.0) if private is not None else _brands(data, taxonomy)
     folder.mkdir(parents=True, exist_ok=True)
     write_brands(folder / "brands.tsv", brands)
     manifest = msgspec.structs.replace(
@@ -234,8 +230,13 @@ def _draft(model: Calibrated, taxonomy: Taxonomy, recipe: Recipe, people: People
     )
 
 
-def _shipped_brands() -> tuple[dict[str, str], float]:
-    """The brand names that come with the project, and their measured precision: they are of no tree."""
+def _brands(data: Path, taxonomy: Taxonomy) -> tuple[dict[str, str], float]:
+    """Brand names and their measured precision: of the data, or those that come with the project.
+
+    These are of no tree, and the data of other shops than the project's own do not say enough of brands.
+    """
+    if {*SHOPS} <= {*shops_of(data, taxonomy)}:
+        return learn_brands(data)
     shipped = Artifact.load(None, Taxonomy.google())
     return read_brands(SHIPPED / "brands.tsv"), shipped.manifest.brand_precision
 

@@ -42,7 +42,6 @@ _FACTS = ("worker_id", "version", "agents", "model_version", "taxonomy_version",
 def render(status: dict[str, Any]) -> str:
     """The page of `status`, which is what `WorkerStatus.as_json` returns."""
     ready = status["ready"]
-    reasons = "".join(f"<li>{_text(reason)}</li>" for reason in status["reasons"])
     facts = "".join(
         f"<dt>{name.replace('_', ' ')}</dt><dd>{_text(value)}</dd>"
         for name, value in [*((name, status[name]) for name in _FACTS), *_trial(status)]
@@ -52,8 +51,8 @@ def render(status: dict[str, Any]) -> str:
         title="shelfstream: " + ("ready" if ready else "not ready"),
         word="ready" if ready else "not ready",
         **{"class": "ready" if ready else "unready"},
-        reasons=f'<ul class="error">{reasons}</ul>' if reasons else "",
-        warnings=_warnings(status["warnings"]),
+        reasons=_list("error", status["reasons"]),
+        warnings=_list("warning", status["warnings"]),
         facts=facts,
         lanes=_lanes(status["lanes"]),
         drift=_drift(status["drift"]),
@@ -102,9 +101,9 @@ def _offsets(offsets: dict[str, int]) -> str:
     return "<br>".join(f"{_text(topic)}: {_number(offset)}" for topic, offset in sorted(offsets.items()))
 
 
-def _warnings(warnings: list[str]) -> str:
-    lines = "".join(f"<li>{_text(warning)}</li>" for warning in warnings)
-    return f'<ul class="warning">{lines}</ul>' if lines else ""
+def _list(kind: str, lines: list[str]) -> str:
+    items = "".join(f"<li>{_text(line)}</li>" for line in lines)
+    return f'<ul class="{kind}">{items}</ul>' if items else ""
 
 
 def _drift(drift: dict[str, Any] | None) -> str:
