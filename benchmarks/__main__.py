@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from benchmarks.bench import FULL, SMALL, Results, Scale, Tell, measure_growth, run
+from benchmarks.bench import FULL, PARTS, SMALL, Results, Scale, Tell, run
 from benchmarks.machine import describe
 from benchmarks.peers.contestant import PeerMissing
 from benchmarks.report import drawn, markdown, record, tables
@@ -20,7 +20,11 @@ RESULTS = Path(__file__).parent / "results"
 
 @click.command()
 @click.option("--small", is_flag=True, help="A run of minutes that only shows whether everything works.")
-@click.option("--growth", is_flag=True, help="Measure only growth anew; the rest stays from the last run.")
+@click.option(
+    "--only",
+    type=click.Choice([*PARTS]),
+    help="Measure only this part anew; the rest stays from the last run, and the report says so.",
+)
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -28,7 +32,7 @@ RESULTS = Path(__file__).parent / "results"
     show_default=True,
     help="Where bench.md, bench.json and the plots go.",
 )
-def main(small: bool, growth: bool, output: Path) -> None:
+def main(small: bool, only: str | None, output: Path) -> None:
     """Measure shelfstream beside its peers, on a real Kafka, and print, write and draw what came of it."""
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -41,28 +45,30 @@ def main(small: bool, growth: bool, output: Path) -> None:
 
         try:
             scale = SMALL if small else FULL
-            results = _grown(output, scale, tell) if growth else run(scale, tell)
+            results = run(scale, tell) if only is None else _renewed(only, output, scale, tell)
         except PeerMissing as missing:
             raise click.ClickException(str(missing)) from None
-    _write(results, output, growth)
+    _write(results, output, only)
     shown = Console(width=160 if not sys.stdout.isatty() else None)
     shown.print(describe())
     for rows in tables(results):
         shown.print(drawn(rows))
 
 
-def _grown(output: Path, scale: Scale, tell: Tell) -> Results:
-    """The last run's results with growth measured anew."""
+def _renewed(part: str, output: Path, scale: Scale, tell: Tell) -> Results:
+    """The last run's results with one part measured anew."""
     last = msgspec.json.decode((output / "bench.json").read_bytes(), type=Results)
-    partitions, rows, sizes, recoveries = measure_growth(scale, tell)
-    return replace(last, partitions=partitions, rows=rows, sizes=sizes, recovery_s=recoveries)
+    return replace(last, **PARTS[part](scale, tell))
 
 
-def _write(results: Results, output: Path, regrown: bool) -> None:
+def _write(results: Results, output: Path, renewed: str | None) -> None:
     from benchmarks.plots import growth
 
     output.mkdir(parents=True, exist_ok=True)
-    head = f"{describe()}. " + ("Growth in a run of its own.\n" if regrown else "One run.\n")
+    alone = (
+        "One run." if renewed is None else f"Not one run: {renewed} was measured anew, in a run of its own."
+    )
+    head = f"{describe()}. {alone}\n"
     text = "\n".join([head, *(markdown(rows) for rows in tables(results))])
     (output / "bench.md").write_text(text, encoding="utf-8")
     whole = {"machine": describe(), **record(results)}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks import behaviour, enrich, growth, latency, passthrough
 from benchmarks.behaviour import Worked
@@ -87,15 +88,21 @@ def run(scale: Scale, tell: Tell) -> Results:
             limit_s=_SLOW_LIMIT_S,
             tell=tell,
         )
-    with running_cluster() as cluster:
-        tell("enrich")
-        enriched = enrich.measure(
-            cluster, titles=scale.titles, rounds=scale.enrich_rounds, limit_s=120.0, tell=tell
-        )
+    enriched = measure_enrich(scale, tell)
     with running_cluster() as cluster:
         tell("latency at half of the highest load")
         latencies = [_latency(cluster, short, passed, scale, tell) for short in TIMED]
-    return Results(passed, worked, enriched, latencies, *measure_growth(scale, tell))
+    partitions, rows, sizes, recovery_s = measure_growth(scale, tell)
+    return Results(passed, worked, enriched, latencies, partitions, rows, sizes, recovery_s)
+
+
+def measure_enrich(scale: Scale, tell: Tell) -> Mapping[str, Enriched]:
+    """The agent beside the bare model."""
+    with running_cluster() as cluster:
+        tell("enrich")
+        return enrich.measure(
+            cluster, titles=scale.titles, rounds=scale.enrich_rounds, limit_s=120.0, tell=tell
+        )
 
 
 def measure_growth(
@@ -105,6 +112,17 @@ def measure_growth(
     with running_cluster() as cluster:
         tell("growth")
         return _growth(cluster, scale, tell)
+
+
+def _grown(scale: Scale, tell: Tell) -> dict[str, Any]:
+    return dict(zip(("partitions", "rows", "sizes", "recovery_s"), measure_growth(scale, tell), strict=True))
+
+
+PARTS: dict[str, Callable[[Scale, Tell], dict[str, Any]]] = {
+    "enrich": lambda scale, tell: {"enrich": measure_enrich(scale, tell)},
+    "growth": _grown,
+}
+"""What can be measured anew by itself: the fields of `Results` that it gives."""
 
 
 def _of(shorts: tuple[str, ...], job: str) -> dict[str, Contestant]:

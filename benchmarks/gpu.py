@@ -18,7 +18,7 @@ from benchmarks.events import listings
 from benchmarks.gpu_utilisation import Utilisation
 from models.backend import TextEncoder
 from models.encoder import LONGEST
-from models.encoder_artifact import HALF_GRAPH, SHIPPED_ENCODER, TORCH, VOCABULARY
+from models.encoder_artifact import HALF_GRAPH, SHIPPED_ENCODERS, TORCH, VOCABULARY
 from models.encoder_cuda_backend import CudaEncoderBackend
 from models.encoder_cuda_backend import has_cuda as onnxruntime_has_cuda
 from models.shape_buckets import ShapeBuckets, padding_share
@@ -135,8 +135,8 @@ def _measured(folder: Path, found: Sequence[str], count: int) -> Iterator[Measur
 @click.option(
     "--encoder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=SHIPPED_ENCODER,
-    help="What `shelfstream train --encoder FOLDER --for-gpu` wrote.",
+    default=SHIPPED_ENCODERS / "en",
+    help="An encoder's folder, as `shelfstream encoder export --for-gpu --source NAME` writes it.",
 )
 @click.option("--titles", "count", type=click.IntRange(min=CHUNK), default=40_000, show_default=True)
 def main(encoder: Path, count: int) -> None:
@@ -149,7 +149,8 @@ def main(encoder: Path, count: int) -> None:
         return
     if not (encoder / HALF_GRAPH).exists() or not (encoder / TORCH).is_dir():
         raise click.ClickException(
-            f"{encoder} holds nothing for GPUs: `shelfstream train --encoder FOLDER --for-gpu` writes it."
+            f"{encoder} holds nothing for GPUs: `shelfstream encoder export --for-gpu --source NAME` "
+            "writes it."
         )
     table = Table("", "titles/s", "padding", "GPU busy")
     for each in _measured(encoder, found, count):

@@ -17,9 +17,9 @@ from schemas.errors import StopWorker
 
 SHIPPED = Path(__file__).parent / "pretrained" / "student"
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 _FILES = {"student.bin", "student.onnx", "brands.tsv"}
-_TENSORS = {"table", "scales", "weights", "bias", "hashes"}
+_TENSORS = {"table", "scales", "weights", "bias", "hashes", "familiar"}
 _DTYPES = {"int8": "<i1", "float16": "<f2", "float32": "<f4", "uint32": "<u4"}
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from models.familiarity import Familiarity
 from models.taxonomy import Taxonomy
 
 Floats = npt.NDArray[np.float32]
@@ -13,6 +14,9 @@ Floats = npt.NDArray[np.float32]
 DOUBT = 0.95
 """Below this probability of the likeliest department, a text goes on to the second stage: few titles of known
 shops do, most of others."""
+FAMILIAR = 0.65
+"""From this familiarity on, it does not all the same: of the doubted titles of a known shop half have it, of
+those of unknown ones about a tenth."""
 
 
 class SecondStage(Protocol):
@@ -25,18 +29,33 @@ class SecondStage(Protocol):
         ...
 
 
-def doubted(
-    share: Floats, known: npt.NDArray[np.bool_], taxonomy: Taxonomy, doubt: float = DOUBT
-) -> npt.NDArray[np.bool_]:
-    """Whether the second stage is to judge each text.
+class Doubts:
+    """Which texts go on to the second stage. Thread-safe.
+
+    Those of which the student is sure do not, nor those that are mostly made of what labelled titles say:
+    there shops have habits that no reading teaches, and the student is the better judge.
 
     Args:
-        share: Shape [texts, categories]: the student's probabilities.
-        known: Shape [texts]: whether the student knows anything of the text; nobody is asked about others.
+        familiarity: To the student.
         taxonomy: The tree.
-        doubt: The probability of the likeliest department from which nobody is asked.
     """
-    # The departments' subtrees tile the columns.
-    likeliest: Floats = np.add.reduceat(share, taxonomy.roots, axis=1).max(axis=1)
-    asked: npt.NDArray[np.bool_] = known & (likeliest < doubt)
-    return asked
+
+    def __init__(self, familiarity: Familiarity, taxonomy: Taxonomy) -> None:
+        self._familiarity, self._taxonomy = familiarity, taxonomy
+
+    def about(
+        self, texts: Sequence[str], share: Floats, known: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.bool_]:
+        """Whether the second stage is to judge each text.
+
+        Args:
+            texts: Cleaned.
+            share: Shape [texts, categories]: the student's probabilities.
+            known: Shape [texts]: whether the student knows anything of the text; of others nobody is asked.
+        """
+        # The departments' subtrees tile the columns.
+        likeliest: Floats = np.add.reduceat(share, self._taxonomy.roots, axis=1).max(axis=1)
+        asked: npt.NDArray[np.bool_] = known & (likeliest < DOUBT)
+        for number in np.flatnonzero(asked).tolist():
+            asked[number] = self._familiarity.of(texts[number]) < FAMILIAR
+        return asked

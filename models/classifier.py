@@ -11,7 +11,8 @@ from models.artifact import Artifact
 from models.backend import Backend
 from models.batching import MicroBatcher
 from models.calibration import descend, probabilities, top
-from models.cascade import Floats, SecondStage, doubted
+from models.cascade import Doubts, Floats, SecondStage
+from models.familiarity import Familiarity
 from models.features import Featurizer, pad
 from models.taxonomy import Taxonomy
 
@@ -107,6 +108,7 @@ class StudentClassifier:
         self._temperature = manifest.temperature
         self._thresholds = tuple(manifest.thresholds) if threshold is None else (threshold,)
         self._featurizer = Featurizer(artifact.tensor("hashes"))
+        self._doubts = Doubts(Familiarity(artifact.tensor("familiar")), taxonomy)
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
         """As `Classifier.classify`."""
@@ -123,6 +125,14 @@ class StudentClassifier:
             shares[judged.texts] = np.where(judged.known[:, None], judged.share, 0.0)
         return shares
 
+    def asks(self, text: str) -> bool:
+        """Whether the second stage judges a cleaned text too."""
+        if self._second is None:
+            return False
+        ((_, rows),) = self._batches([text])
+        judged = self._student([0], rows)
+        return bool(self._doubts.about([text], judged.share, judged.known)[0])
+
     def _judged(self, texts: Sequence[str]) -> Iterator[_Judged]:
         """What the student is sure of, batch by batch; what it doubts waits for few, large batches."""
         waiting: list[_Judged] = []
@@ -131,7 +141,7 @@ class StudentClassifier:
             if self._second is None:
                 yield judged
                 continue
-            asked = doubted(judged.share, judged.known, self._taxonomy)
+            asked = self._doubts.about([texts[text] for text in batch], judged.share, judged.known)
             yield judged.where(~asked)
             waiting.append(judged.where(asked))
             if sum(len(each.texts) for each in waiting) >= _DOUBTED_ROWS:

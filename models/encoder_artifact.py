@@ -1,4 +1,7 @@
-"""A text encoder as a folder that proves what it is: manifest, graph, vocabulary and prototypes."""
+"""A text encoder as a folder that proves what it is: manifest, graph, vocabulary and prototypes.
+
+A folder of encoders holds one such folder for each language, named by its code.
+"""
 
 from pathlib import Path
 
@@ -6,15 +9,34 @@ import msgspec
 import numpy as np
 
 from models.digests import sha256
+from models.languages import Language
 from models.prototypes import Floats, Prototypes
 from models.taxonomy import Taxonomy
 from schemas.errors import StopWorker
 
-SHIPPED_ENCODER = Path(__file__).parent / "pretrained" / "encoder"
-FORMAT = 1
+SHIPPED_ENCODERS = Path(__file__).parent / "pretrained" / "encoders"
+FORMAT = 2
 GRAPH, VOCABULARY, PROTOTYPES, MANIFEST = "encoder.onnx", "vocabulary.txt", "prototypes.npz", "manifest.json"
 HALF_GRAPH, TORCH = "encoder-fp16.onnx", "torch"
 """What a folder may hold besides, for GPUs: the graph in half precision, and a Hugging Face folder."""
+
+
+class Scale(msgspec.Struct, frozen=True, kw_only=True):
+    """What cosines mean in an encoder's space, as found on titles of shops.
+
+    Attributes:
+        student_weight: The exponent of the student's probabilities in the joint opinion.
+        sharpness: What cosines are multiplied by there, where they stand for log probabilities.
+        word: The temperature at which single words are told apart; they say less than titles.
+        alone: The temperature of titles where nobody else has an opinion.
+        none: The cosine of "none of these" there.
+    """
+
+    student_weight: float
+    sharpness: float
+    word: float
+    alone: float
+    none: float
 
 
 class EncoderManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,17 +45,19 @@ class EncoderManifest(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         format: The form of this folder.
         name: The pretrained model that it is.
+        language: What it reads.
         taxonomy_version: The category tree whose prototypes these are.
         dimensions: The width of its vectors.
-        temperature: What cosines are divided by before the softmax.
+        scale: What cosines mean in its space.
         files: SHA-256 by file name.
     """
 
     format: int
     name: str
+    language: Language
     taxonomy_version: str
     dimensions: int
-    temperature: float
+    scale: Scale
     files: dict[str, str]
 
 

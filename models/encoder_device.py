@@ -41,8 +41,8 @@ def choose_device(wanted: Device, *, exported: bool, present: bool) -> Literal["
     """
     if wanted == "cuda" and not exported:
         raise StopWorker(
-            f"The encoder's folder has no {HALF_GRAPH}: export it with `shelfstream train --encoder FOLDER "
-            "--for-gpu` and set SHELFSTREAM_ENCODER_PATH, or set SHELFSTREAM_DEVICE=cpu."
+            f"The encoder's folder has no {HALF_GRAPH}: export each language with `shelfstream encoder "
+            "export --for-gpu` and set SHELFSTREAM_ENCODER_PATH, or set SHELFSTREAM_DEVICE=cpu."
         )
     if wanted == "cuda" and not present:
         raise StopWorker("No CUDA device was found: see deploy/README.md, or set SHELFSTREAM_DEVICE=cpu.")
@@ -77,8 +77,9 @@ def _onnx(folder: Path, threads: int, hardware: Hardware) -> TextEncoder:
 def _torch(folder: Path, hardware: Hardware) -> TextEncoder:
     if not (folder / TORCH).is_dir():
         raise StopWorker(
-            f"The encoder {folder} has no folder `{TORCH}`: export it with `shelfstream train --encoder "
-            "FOLDER --for-gpu` and set SHELFSTREAM_ENCODER_PATH, or set SHELFSTREAM_ENCODER_RUNTIME=onnx."
+            f"The encoder {folder} has no folder `{TORCH}`: export one with `shelfstream encoder export "
+            "--for-gpu --source NAME` and set SHELFSTREAM_ENCODER_PATH, or set "
+            "SHELFSTREAM_ENCODER_RUNTIME=onnx."
         )
     try:
         from models.encoder_torch_backend import TorchEncoderBackend, has_cuda, ran_out_of_memory

@@ -123,11 +123,11 @@ class Enricher:
             backend: `onnx` serves; `numpy` is the reference.
             threads: For each batch, onnx only.
             threshold: The least confidence of a published category; None is what the model's makers chose.
-            cascade: Whether the text encoder judges what the student is unsure of.
+            cascade: Whether text encoders judge what the student is unsure of.
             taxonomy: The file of the model's category tree; None is Google's.
-            cache: The folder where the encoder's points of such a tree are kept; None: each start makes them.
-            encoder: The text encoder's folder; None is the one that comes with the project.
-            hardware: What runs the text encoder.
+            cache: The folder where the encoders' points of such a tree are kept; None: each start makes them.
+            encoder: The folder of text encoders; None is the one that comes with the project.
+            hardware: What runs the text encoders.
 
         Raises:
             StopWorker: The model or the tree is missing, damaged or does not fit; says why.

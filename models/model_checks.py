@@ -57,7 +57,7 @@ def check_encoder(
     """
     points = prototypes.vectors.shape
     found = set(prototypes.categories.tolist())
-    wanted = {point.category for point in points_of(taxonomy)}
+    wanted = {point.category for point in points_of(taxonomy, manifest.language)}
     if points != (len(prototypes.categories), manifest.dimensions) or found != wanted:
         raise StopWorker(
             f"The encoder {folder} has points of shape {points} for {len(found)} categories, where "

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from models.languages import Language, reads
 from models.taxonomy import SEPARATOR, Node, Taxonomy
-from models.text import clean, is_foreign
+from models.text import clean
 from schemas.errors import StopWorker
 
 Floats = npt.NDArray[np.float32]
@@ -31,31 +32,31 @@ class Point:
     texts: tuple[str, ...]
 
 
-def points_of(taxonomy: Taxonomy) -> list[Point]:
-    """The points of a tree, by category: its name with its path, then whatever else it is called in English.
+def points_of(taxonomy: Taxonomy, language: Language = "en") -> list[Point]:
+    """The points of a tree, by category: its name with its path, then whatever else it is called.
 
-    That are synonyms, names in further languages of Latin script, and examples. What an encoder of English
-    does not read is left out; a category of which nothing is left has no point.
+    That are synonyms, names in further languages, and examples. What an encoder of the language does not read
+    is left out; a category of which nothing is left has no point.
     """
-    return [point for node in taxonomy.nodes for point in _points(node, taxonomy)]
+    return [point for node in taxonomy.nodes for point in _points(node, taxonomy, language)]
 
 
-def _points(node: Node, taxonomy: Taxonomy) -> Iterator[Point]:
-    names = [_english(taxonomy.nodes[index]) for index in taxonomy.ancestors(node.index)]
+def _points(node: Node, taxonomy: Taxonomy, language: Language) -> Iterator[Point]:
+    names = [_name(taxonomy.nodes[index], language) for index in taxonomy.ancestors(node.index)]
     if names[-1]:
         path = SEPARATOR.join(name for name in names if name)
         yield Point(node.index, (clean(names[-1]), clean(path)))
-    further = [text for language, text in node.synonyms if language == "en"]
-    further += [name for language, name in node.translations.items() if language != "en"]
+    further = [text for spoken, text in node.synonyms if spoken == language]
+    further += [name for spoken, name in node.translations.items() if spoken != language]
     for text in map(clean, (*further, *node.examples)):
-        if text and not is_foreign(text):
+        if text and reads(language, text):
             yield Point(node.index, (text,))
 
 
-def _english(node: Node) -> str:
-    """The name that an encoder of English can read; empty where there is none."""
-    names = (node.translations.get("en", ""), node.name)
-    return next((name for name in names if name and not is_foreign(clean(name))), "")
+def _name(node: Node, language: Language) -> str:
+    """The name that an encoder of the language can read; empty where there is none."""
+    names = (node.translations.get(language, ""), node.name)
+    return next((name for name in names if name and reads(language, clean(name))), "")
 
 
 class Prototypes:
@@ -78,17 +79,17 @@ class Prototypes:
         self._count = int(categories[-1]) + 1 if count is None else count
 
     @classmethod
-    def of(cls, taxonomy: Taxonomy, encode: Encode) -> "Prototypes":
+    def of(cls, taxonomy: Taxonomy, encode: Encode, language: Language = "en") -> "Prototypes":
         """Encode the points of a tree, each text once.
 
         Raises:
             StopWorker: No category has a point.
         """
-        points = points_of(taxonomy)
+        points = points_of(taxonomy, language)
         if not points:
             raise StopWorker(
-                f"No category of {taxonomy.version} has a name in Latin letters for an encoder to read: "
-                "give names in a column name:en, or do without an encoder."
+                f"No category of {taxonomy.version} has a name that an encoder of {language!r} reads: "
+                f"give names in a column name:{language}, or do without an encoder."
             )
         texts = list(dict.fromkeys(text for point in points for text in point.texts))
         place = {text: number for number, text in enumerate(texts)}

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from models.chinese_names import chinese_names
 from models.taxonomy_file import SEPARATOR as SEPARATOR
 from models.taxonomy_file import CategoryRow, read_rows
 from schemas.errors import StopWorker
@@ -23,7 +24,6 @@ Synonyms = Mapping[int, Sequence[tuple[str, str]]]
 GOOGLE_VERSION = "google-2021-09-21"
 _SHIPPED = Path(__file__).parent / "pretrained" / "taxonomy"
 _GOOGLE_FILE = _SHIPPED / "google-product-taxonomy-2021-09-21.en-US.txt"
-_CHINESE_FILE = _SHIPPED / "zh_names.tsv"
 _SYNONYMS_FILE = _SHIPPED / "synonyms.tsv"
 
 
@@ -88,15 +88,15 @@ class Taxonomy:
 
     @classmethod
     def google(cls) -> "Taxonomy":
-        """The shipped Google Product Taxonomy of 2021-09-21, with Chinese names and synonyms for some."""
-        chinese: dict[int, str] = {}
-        for line in _CHINESE_FILE.read_text(encoding="utf-8").splitlines()[1:]:
-            number, _, name = line.split("\t")
-            chinese[int(number)] = name
-        synonyms: dict[int, list[tuple[str, str]]] = {}
+        """The shipped Google Product Taxonomy of 2021-09-21, with Chinese names, and synonyms for some."""
+        names = chinese_names()
+        synonyms = {number: [("zh", text) for text in others] for number, (_, *others) in names.items()}
         for line in _SYNONYMS_FILE.read_text(encoding="utf-8").splitlines()[1:]:
             number, language, text = line.split("\t")
-            synonyms.setdefault(int(number), []).append((language, text))
+            told = synonyms.setdefault(int(number), [])
+            if (language, text) not in told:
+                told.append((language, text))
+        chinese = {number: first for number, (first, *_) in names.items()}
         return cls.load(_GOOGLE_FILE, GOOGLE_VERSION, chinese, synonyms)
 
     @classmethod

@@ -21,6 +21,7 @@ _NOISE = re.compile(
 _WITHIN_WORDS = re.compile("[\u00ad\u034f\u180e\u200c\u200d\u2060\ufe00-\ufe0f\ufeff]+")
 # Letters of scripts from Cyrillic on; Greek ones stand in English titles too, as in `10 μm`.
 _FOREIGN = re.compile("[\u0400-\u1cff\u2e80-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]")
+_CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", 0x2019: "'"}
 
 
@@ -39,6 +40,11 @@ def clean(text: str) -> str:
 def is_foreign(text: str) -> bool:
     """Whether a cleaned text holds letters that an encoder of English does not read, such as Chinese ones."""
     return not text.isascii() and _FOREIGN.search(text) is not None
+
+
+def is_chinese(text: str) -> bool:
+    """Whether a cleaned text holds Chinese characters; words in Latin letters may stand between them."""
+    return not text.isascii() and _CHINESE.search(text) is not None
 
 
 def fold(text: str) -> str:

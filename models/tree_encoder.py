@@ -1,43 +1,74 @@
-"""The shipped encoder among the categories of another tree than the one that it comes with."""
+"""The text encoders, among Google's categories as they come or among those of another tree."""
 
 from pathlib import Path
 
 from models.encoder import EncoderStage
+from models.encoder_artifact import MANIFEST, SHIPPED_ENCODERS
 from models.encoder_device import Hardware
+from models.encoders import Encoders
+from models.languages import LANGUAGES
 from models.prototype_cache import cached_prototypes, points_digest
 from models.prototypes import Prototypes, points_of
 from models.taxonomy import GOOGLE_VERSION, Taxonomy
+from schemas.errors import StopWorker
 
 
-def shipped_encoder(
+def load_encoders(
     threads: int = 1,
     folder: Path | None = None,
     hardware: Hardware = Hardware(),  # noqa: B008 - immutable
-) -> EncoderStage:
-    """The encoder as it comes, among Google's categories.
+) -> Encoders:
+    """The encoders as they come, among Google's categories.
 
     Args:
         threads: Threads within one batch.
-        folder: Another encoder's folder; None is the shipped one.
-        hardware: What runs it.
+        folder: The folder that holds one for each language that is wanted; None: the shipped ones.
+        hardware: What runs them.
 
     Raises:
-        StopWorker: It is missing or damaged; says why.
+        StopWorker: There is none, or one is damaged; says why.
     """
-    return EncoderStage.load(folder, Taxonomy.google(), threads, hardware)
+    folder = SHIPPED_ENCODERS if folder is None else folder
+    found = [folder / language for language in LANGUAGES if (folder / language / MANIFEST).exists()]
+    if not found:
+        raise StopWorker(
+            f"{folder} holds no text encoder: it needs a folder `en` or `zh`, as `shelfstream encoder "
+            "export` writes them. Give another one in SHELFSTREAM_ENCODER_PATH, or unset that."
+        )
+    google = Taxonomy.google()
+    return Encoders([EncoderStage.load(each, google, threads, hardware) for each in found])
 
 
 def tree_prototypes(taxonomy: Taxonomy, encoder: EncoderStage, cache: Path | None) -> Prototypes | None:
-    """A tree's points in the encoder's space; None where no category has a name in Latin letters.
+    """A tree's points in the encoder's space; None where no category has a name that it reads.
 
     Args:
         taxonomy: The tree.
         encoder: The encoder.
         cache: Where points are kept; None: nowhere, and each start encodes them.
     """
-    if not points_of(taxonomy):
+    if not points_of(taxonomy, encoder.language):
         return None
-    return cached_prototypes(taxonomy, encoder.encode, encoder.version, cache)
+    return cached_prototypes(taxonomy, encoder.language, encoder.encode, encoder.version, cache)
+
+
+def among_tree(taxonomy: Taxonomy, encoders: Encoders, cache: Path | None) -> Encoders | None:
+    """The encoders among a tree's categories; None where they read none of its names.
+
+    Args:
+        taxonomy: The tree.
+        encoders: As they come.
+        cache: As for `tree_prototypes`.
+    """
+    if taxonomy.version == GOOGLE_VERSION:
+        return encoders
+    stages = []
+    for stage in encoders.stages.values():
+        prototypes = tree_prototypes(taxonomy, stage, cache)
+        if prototypes is not None:
+            version = points_digest(taxonomy, stage.language, stage.version)
+            stages.append(stage.among(prototypes, version))
+    return Encoders(stages) if stages else None
 
 
 def second_stage(
@@ -46,21 +77,17 @@ def second_stage(
     threads: int = 1,
     folder: Path | None = None,
     hardware: Hardware = Hardware(),  # noqa: B008 - immutable
-) -> EncoderStage | None:
+) -> Encoders | None:
     """What judges the texts that a student of `taxonomy` doubts; None where the tree has no name to judge by.
 
     Args:
         taxonomy: The tree.
         cache: As for `tree_prototypes`.
-        threads: As for `shipped_encoder`, like the rest.
-        folder: Another encoder's folder.
-        hardware: What runs it.
+        threads: As for `load_encoders`, like the rest.
+        folder: The folder of encoders.
+        hardware: What runs them.
 
     Raises:
-        StopWorker: As `shipped_encoder`.
+        StopWorker: As `load_encoders`.
     """
-    encoder = shipped_encoder(threads, folder, hardware)
-    if taxonomy.version == GOOGLE_VERSION:
-        return encoder
-    prototypes = tree_prototypes(taxonomy, encoder, cache)
-    return None if prototypes is None else encoder.among(prototypes, points_digest(taxonomy, encoder.version))
+    return among_tree(taxonomy, load_encoders(threads, folder, hardware), cache)

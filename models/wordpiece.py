@@ -22,15 +22,20 @@ class WordPiece:
         path: The vocabulary, one token a line; the line's number is the token's id.
         longest: The most ids of one text, those of its start and end included.
 
+    Attributes:
+        tokens: The vocabulary, in the order of its ids.
+
     Raises:
         StopWorker: The file cannot be read or lacks the special tokens.
     """
 
     def __init__(self, path: Path, longest: int) -> None:
         try:
-            tokens = path.read_text(encoding="utf-8").splitlines()
+            # Not splitlines: a token may be one of the other signs that end a line.
+            tokens = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise StopWorker(f"Cannot read the vocabulary {path}: {error}.") from error
+        self.tokens = tokens
         self._ids = {token: number for number, token in enumerate(tokens)}
         missing = [token for token in (PADDING, UNKNOWN, START, END) if token not in self._ids]
         if missing:

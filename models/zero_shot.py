@@ -1,9 +1,9 @@
 """Categories of any tree at once, without training: by what categories are called.
 
-Texts in Latin letters are placed by the shipped encoder among the tree's prototypes. It reads English only:
-other texts are compared with the categories' names letter by letter. Either way a category must be not only
-nearer than others but near: besides the categories there is one more answer, "none of these", which is as far
-from every text as a category that it is not in, so that a small tree does not claim all that it is shown.
+A text is placed among the tree's names by the encoder of its language, or, where there is none or the tree
+has no name in it, compared with the names letter by letter. Either way a category must be not only nearer
+than others but near: besides the categories there is one more answer, "none of these", which is as far from
+every text as a category that it is not in, so that a small tree does not claim all that it is shown.
 """
 
 import hashlib
@@ -17,18 +17,19 @@ from models.character_overlap import CharacterOverlap, direction
 from models.classifier import CANDIDATES, Classification
 from models.encoder import EncoderStage
 from models.encoder_device import Hardware
+from models.encoders import Encoders
 from models.features import tokens
-from models.prototype_cache import points_digest
-from models.prototypes import Floats, Prototypes, points_of
+from models.prototypes import Floats
 from models.taxonomy import Taxonomy
 from models.text import is_foreign
-from models.tree_encoder import shipped_encoder, tree_prototypes
+from models.tree_encoder import among_tree, load_encoders
 
-# Chosen for a high share right of what is published, on the titles of `python -m benchmarks.zero_shot`.
-ENCODER_TEMPERATURE, ENCODER_NONE = 0.036, 0.45
+# Chosen for a high share right of what is published, on the titles of `python -m benchmarks.zero_shot`; the
+# encoders' own numbers for it are in their manifests.
 OVERLAP_TEMPERATURE, OVERLAP_NONE = 0.06, 0.4
 THRESHOLDS = (0.9, 0.95, 0.98)
 _ROWS = 256
+_LEAST_DIMENSIONS = 64
 
 
 class ZeroShotClassifier:
@@ -36,32 +37,26 @@ class ZeroShotClassifier:
 
     Args:
         taxonomy: The tree.
-        encoder: Gives vectors of texts; its own tree does not matter.
-        prototypes: The tree's points in the encoder's space; None where no category has one.
+        encoders: Among the tree's categories; None where they read none of its names.
         threshold: The least confidence of a published category, at every level; None: the default ones.
 
     Attributes:
-        model_version: Names the encoder, the tree and all its texts.
-        dimensions: Of the embeddings.
+        model_version: Names the encoders, the tree and all its texts.
+        dimensions: Of the embeddings: those of the widest encoder.
         thresholds: The least confidence of a published category of level 1, 2, 3 and deeper.
     """
 
-    def __init__(
-        self,
-        taxonomy: Taxonomy,
-        encoder: EncoderStage,
-        prototypes: Prototypes | None,
-        threshold: float | None = None,
-    ) -> None:
+    def __init__(self, taxonomy: Taxonomy, encoders: Encoders | None, threshold: float | None = None) -> None:
         self._overlap = CharacterOverlap(taxonomy)
-        self._prototypes = prototypes
+        stages = [] if encoders is None else [*encoders.stages.values()]
         # All that an answer depends on, as another answer is another model's.
-        numbers = (ENCODER_TEMPERATURE, ENCODER_NONE, OVERLAP_TEMPERATURE, OVERLAP_NONE, THRESHOLDS)
-        shown = (self._overlap.texts, points_digest(taxonomy, encoder.version), numbers)
+        numbers = (OVERLAP_TEMPERATURE, OVERLAP_NONE, THRESHOLDS)
+        shown = (self._overlap.texts, [stage.version for stage in stages], numbers)
         digest = hashlib.sha256(repr(shown).encode())
         self.model_version = f"zero-shot-{digest.hexdigest()[:8]}+{taxonomy.version}"
-        self.dimensions = encoder.encode(["a"]).shape[1]
-        self._taxonomy, self._encoder = taxonomy, encoder
+        widths = [stage.prototypes.vectors.shape[1] for stage in stages]
+        self.dimensions = max(widths, default=_LEAST_DIMENSIONS)
+        self._taxonomy, self._encoders = taxonomy, encoders
         self.thresholds = THRESHOLDS if threshold is None else (threshold,)
 
     @classmethod
@@ -74,21 +69,21 @@ class ZeroShotClassifier:
         folder: Path | None = None,
         hardware: Hardware = Hardware(),  # noqa: B008 - immutable
     ) -> "ZeroShotClassifier":
-        """With the shipped encoder, or another one.
+        """With the shipped encoders, or others.
 
         Args:
             taxonomy: The tree.
             cache: Where the tree's points are kept; None: nowhere, and each start encodes them.
             threads: Threads within one batch.
             threshold: As above.
-            folder: The encoder's folder; None is the shipped one.
-            hardware: What runs it.
+            folder: The folder of encoders; None is the shipped one.
+            hardware: What runs them.
 
         Raises:
-            StopWorker: The encoder is missing or damaged; says why.
+            StopWorker: An encoder is missing or damaged; says why.
         """
-        encoder = shipped_encoder(threads, folder, hardware)
-        return cls(taxonomy, encoder, tree_prototypes(taxonomy, encoder, cache), threshold)
+        encoders = load_encoders(threads, folder, hardware)
+        return cls(taxonomy, among_tree(taxonomy, encoders, cache), threshold)
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
         """As `Classifier.classify`."""
@@ -106,25 +101,30 @@ class ZeroShotClassifier:
         """The probabilities of texts, and their directions."""
         share = np.zeros((len(texts), len(self._taxonomy)), dtype=np.float32)
         directions = np.zeros((len(texts), self.dimensions), dtype=np.float32)
-        foreign = [number for number, text in enumerate(texts) if is_foreign(text)]
-        latin = [number for number, text in enumerate(texts) if not is_foreign(text) and tokens(text)]
-        if latin and self._prototypes is not None:
-            vectors = self._encoder.encode([texts[number] for number in latin])
-            directions[latin] = vectors
-            share[latin] = _with_none(self._prototypes.scores(vectors), ENCODER_TEMPERATURE, ENCODER_NONE)
-        if foreign:
-            scores = self._overlap.scores([texts[number] for number in foreign])
-            share[foreign] = _with_none(scores, OVERLAP_TEMPERATURE, OVERLAP_NONE)
-            share[foreign] *= scores.any(axis=1, keepdims=True)
-            directions[foreign] = [direction(texts[number], self.dimensions) for number in foreign]
+        readers = [self._reader(text) if tokens(text) else None for text in texts]
+        for stage in {reader.version: reader for reader in readers if reader is not None}.values():
+            read = [number for number, reader in enumerate(readers) if reader is stage]
+            vectors = stage.encode([texts[number] for number in read])
+            directions[read, : vectors.shape[1]] = vectors
+            scale = stage.scale
+            share[read] = _with_none(stage.prototypes.scores(vectors), scale.alone, scale.none)
+        spelt = [number for number, text in enumerate(texts) if readers[number] is None and is_foreign(text)]
+        if spelt:
+            scores = self._overlap.scores([texts[number] for number in spelt])
+            share[spelt] = _with_none(scores, OVERLAP_TEMPERATURE, OVERLAP_NONE)
+            share[spelt] *= scores.any(axis=1, keepdims=True)
+            directions[spelt] = [direction(texts[number], self.dimensions) for number in spelt]
         return share, directions
+
+    def _reader(self, text: str) -> EncoderStage | None:
+        return None if self._encoders is None else self._encoders.reader(text)
 
     def likeness(self, text: str) -> tuple[list[tuple[int, str]], Floats]:
         """The tree's texts with their categories, and how like a cleaned text is to each."""
-        if is_foreign(text) or self._prototypes is None:
+        stage = self._reader(text)
+        if stage is None:
             return self._overlap.texts, self._overlap.likeness(text).astype(np.float32)
-        shown = [(point.category, point.texts[-1]) for point in points_of(self._taxonomy)]
-        return shown, self._prototypes.vectors @ self._encoder.encode([text])[0]
+        return stage.likeness(text, self._taxonomy)
 
     def _classify(self, texts: Sequence[str]) -> list[Classification]:
         share, directions = self._judge(texts)

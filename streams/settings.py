@@ -112,17 +112,17 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = "process"
     inference_threads: Annotated[int, _doc("threads that one inference may use", ge=1, le=1024)] = 1
     cascade: Annotated[
-        bool, _doc("whether the text encoder judges the listings of which the student is unsure")
+        bool, _doc("whether text encoders judge the listings of which the student is unsure")
     ] = True
-    encoder_path: Annotated[Path | None, _doc("the folder of the text encoder; unset: the shipped one")] = (
-        None
-    )
+    encoder_path: Annotated[
+        Path | None, _doc("the folder of text encoders, by language; unset: the shipped ones")
+    ] = None
     encoder_runtime: Annotated[
-        Literal["onnx", "torch"], _doc("what runs the text encoder; torch needs the extra `torch`")
+        Literal["onnx", "torch"], _doc("what runs the text encoders; torch needs the extra `torch`")
     ] = "onnx"
     device: Annotated[
         Literal["cpu", "cuda", "auto"],
-        _doc("where the text encoder runs; auto: on CUDA where the encoder's folder and the machine can"),
+        _doc("where the text encoders run; auto: on CUDA where their folder and the machine can"),
     ] = "cpu"
     # The bounds are floats, as in the contract's Probability: typing takes equal annotations for one object.
     confidence_threshold: Annotated[

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.encoder import EncoderStage
-from models.prototypes import Prototypes
+from models.prototypes import Encode, Floats, Prototypes
 from models.taxonomy import Taxonomy
 from models.training.corpus import Example, read_shops
-from models.training.teacher import load_model, pooled
+from models.training.hub_encoder import load_model, pooled
 
 Indices = npt.NDArray[np.int64]
 Predict = Callable[[Sequence[str]], Indices]
@@ -60,7 +59,7 @@ def predict_all(
         StopWorker: A file is missing; says which.
     """
     examples = [example for example in read_shops(data, taxonomy) if example.split == "train"]
-    zero = nearest_names(taxonomy, EncoderStage.load(None, taxonomy, THREADS))
+    zero = nearest_names(taxonomy, minilm())
     found = {ZERO_SHOT: _predicted(zero, texts, progress, "Nearest names")}
     progress("Words and SVM", 0, 1)
     found[SVM] = support_vectors(examples)(texts)
@@ -87,18 +86,39 @@ def support_vectors(examples: Sequence[Example]) -> Predict:
     return lambda texts: np.asarray(model.predict(list(texts)), dtype=np.int64)
 
 
-def nearest_names(taxonomy: Taxonomy, encoder: EncoderStage) -> Predict:
+def nearest_names(taxonomy: Taxonomy, encode: Encode) -> Predict:
     """The category whose name and path are nearest by cosine in a pretrained encoder's space; no training.
 
     Synonyms are left out: they are this project's own work.
     """
     bare = Taxonomy(taxonomy.version, {node.id: node.names for node in taxonomy.nodes}, {})
-    prototypes = Prototypes.of(bare, encoder.encode)
+    prototypes = Prototypes.of(bare, encode)
 
     def predict(texts: Sequence[str]) -> Indices:
-        return np.array([int(prototypes.scores(encoder.encode([text])).argmax()) for text in texts])
+        return np.asarray(prototypes.scores(encode(texts)).argmax(axis=1), dtype=np.int64)
 
     return predict
+
+
+def minilm() -> Encode:
+    """all-MiniLM-L6-v2 as it comes, in full precision."""
+    import torch
+
+    tokenizer, body = load_model(None)
+
+    def encode(texts: Sequence[str]) -> Floats:
+        vectors = np.zeros((len(texts), body.config.hidden_size), dtype=np.float32)
+        # Texts of like length together, so that little is padded.
+        order = sorted(range(len(texts)), key=lambda text: len(texts[text]))
+        for start in range(0, len(order), _BATCH):
+            chosen = order[start : start + _BATCH]
+            batch = [texts[text] for text in chosen]
+            tokens = tokenizer(batch, truncation=True, max_length=_LONGEST, padding=True, return_tensors="pt")
+            with torch.inference_mode():
+                vectors[chosen] = pooled(body, tokens).numpy()
+        return vectors
+
+    return encode
 
 
 def tuned_encoder(

@@ -13,6 +13,7 @@ from models.training.examples import split_counts
 from models.training.feedback import SHOP as FEEDBACK
 from models.training.gate import Floats, Mask, Paired, Ruling, Terms, rule
 from models.training.student import Student
+from schemas.errors import StopWorker
 
 RIGHT = "right"
 HARMLESS = "not published wrongly"
@@ -40,8 +41,16 @@ def compare(
         terms: The terms of promotion.
         progress: Called with what is being done, the step and the number of steps.
         second: With what both serve as cascades; None: the students alone are compared.
+
+    Raises:
+        StopWorker: There is no title to judge by.
     """
     titles = [example for example in examples if example.split == "test" and example.kind == "title"]
+    if not titles:
+        raise StopWorker(
+            "The data hold out no title to judge by. A tenth of the titles is held out, by the hash of its "
+            "words: there are too few different ones."
+        )
     scores = []
     for step, (name, artifact) in enumerate((("serving", serving), ("candidate", candidate))):
         progress(f"judging by the {name}", step, 2)
@@ -87,6 +96,7 @@ def restored(artifact: Artifact) -> Student:
         weights=artifact.tensor("weights").astype(np.float32),
         bias=artifact.tensor("bias"),
         shrinkage=artifact.manifest.shrinkage,
+        familiar=artifact.tensor("familiar"),
     )
 
 

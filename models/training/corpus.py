@@ -10,11 +10,12 @@ from typing import Any, TextIO, cast
 from zlib import crc32
 
 from models.taxonomy import GOOGLE_VERSION, Taxonomy
-from models.text import clean
+from models.text import clean, is_chinese
 from models.training.near_duplicates import title_key
 from schemas.errors import StopWorker
 
 SHOPS = ("flipkart", "fashion_styles", "instacart", "openbg")
+_NO_SHOPS = ("taxonomy", "teacher")
 Corrections = Mapping[tuple[str, str], int]
 """Labels that a person put right: a category's index by shop and cleaned title."""
 
@@ -45,6 +46,11 @@ class Example:
     kind: str = "title"
     weight: float = 1.0
     shares: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it is a product's text with a label that people or a shop gave."""
+        return self.shop not in _NO_SHOPS
 
 
 def shops_of(data: Path, taxonomy: Taxonomy) -> tuple[str, ...]:
@@ -91,10 +97,12 @@ def category_examples(taxonomy: Taxonomy, weight: float) -> list[Example]:
         examples += [
             Example(text, node.index, "taxonomy", "train", "en", "name", weight) for text in sorted(texts)
         ]
-        examples += [
-            Example(clean(name), node.index, "taxonomy", "train", language, "name", weight)
-            for language, name in node.translations.items()
-        ]
+        for language, name in node.translations.items():
+            above = taxonomy.nodes[node.parent].translations.get(language, "") if node.parent >= 0 else ""
+            examples += [
+                Example(text, node.index, "taxonomy", "train", language, "name", weight)
+                for text in sorted({clean(name), clean(f"{above} {name}")})
+            ]
         examples += [
             Example(clean(text), node.index, "taxonomy", "train", language, "synonym", weight)
             for language, text in node.synonyms
@@ -136,7 +144,7 @@ def _read_shop(data: Path, shop: str, taxonomy: Taxonomy, corrections: Correctio
 
 def language_of(text: str) -> str:
     """`zh` for a text with Chinese characters, else `en`."""
-    return "zh" if any("\u3400" <= character <= "\u9fff" for character in text) else "en"
+    return "zh" if is_chinese(text) else "en"
 
 
 def _mapping(path: Path, taxonomy: Taxonomy) -> dict[str, int]:

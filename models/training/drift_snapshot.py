@@ -19,11 +19,11 @@ from models.cascade import SecondStage
 from models.classifier import StudentClassifier
 from models.drift import SNAPSHOT, DriftReference, DriftSnapshot
 from models.drift_bins import DECISION_FEATURES, FIELD_FEATURES, TITLE_FEATURES
-from models.encoder import EncoderStage
 from models.enricher import Enricher
 from models.onnx_backend import OnnxBackend
 from models.taxonomy import Taxonomy
 from models.training.corpus import Example, read_shops
+from models.tree_encoder import load_encoders
 from schemas.codec import decode_product_created
 from schemas.errors import ShelfstreamError
 from schemas.events import Change, ProductCreated
@@ -111,12 +111,12 @@ def main(data: Path | None, listings: Path | None, model: Path | None, output: P
             products = read_listings(listings)
             features = TITLE_FEATURES + FIELD_FEATURES + DECISION_FEATURES
             artifact, described = Artifact.load(model, taxonomy), f"the listings of {listings.name}"
-            second = EncoderStage.load(None, taxonomy)
+            second = load_encoders()
             take_snapshot(artifact, products, taxonomy, second, features, described).write(output)
             click.echo(f"{len(products):,} listings counted into {output}")
         elif data is not None and model is not None and listings is None and output is None:
             products = calibration_listings(read_shops(data, taxonomy))
-            named = add_snapshot(model, products, taxonomy, EncoderStage.load(None, taxonomy))
+            named = add_snapshot(model, products, taxonomy, load_encoders())
             click.echo(f"{len(products):,} titles counted into {model / SNAPSHOT}: {named.model_version}")
         else:
             raise click.UsageError("give --data and --model, or --listings and --output")

@@ -1,7 +1,6 @@
-"""Writes a text encoder with its pooling as an ONNX graph: inputs `ids` and `mask`, output `vectors`."""
+"""Writes an encoder of Hugging Face's form with its pooling as an ONNX graph: `ids`, `mask` to `vectors`."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 
@@ -15,7 +14,7 @@ def write_full_graph(tokenizer: Any, model: Any, path: Path) -> None:
     """
     import torch
 
-    from models.training.teacher import pooled
+    from models.training.hub_encoder import pooled
 
     class Graph(torch.nn.Module):  # type: ignore[misc]
         """The encoder with its pooling."""
@@ -39,14 +38,3 @@ def write_full_graph(tokenizer: Any, model: Any, path: Path) -> None:
         opset_version=17,
         dynamo=False,
     )
-
-
-def write_half_graph(tokenizer: Any, model: Any, path: Path) -> None:
-    """In half precision, for GPUs; ids, mask and vectors keep their types. Arguments as above."""
-    import onnx
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
-    with TemporaryDirectory() as scratch:
-        full = Path(scratch) / path.name
-        write_full_graph(tokenizer, model, full)
-        onnx.save(convert_float_to_float16(onnx.load(full), keep_io_types=True), path)

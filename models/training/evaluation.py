@@ -13,7 +13,8 @@ from models.calibration import (
     probabilities,
     subtree_sums,
 )
-from models.cascade import SecondStage, doubted
+from models.cascade import Doubts, SecondStage
+from models.familiarity import Familiarity
 from models.features import text_features
 from models.taxonomy import Taxonomy
 from models.training.corpus import Example
@@ -45,14 +46,15 @@ class Judgement:
         self.examples, self.taxonomy, self.cascade = examples, taxonomy, second is not None
         self.labels = np.array([example.category for example in examples], dtype=np.int64)
         counts = count_matrix([text_features(example.text) for example in examples], student.hashes)
+        doubts = Doubts(Familiarity(student.familiar), taxonomy)
         self.shares = []
         for start in range(0, len(examples), _ROWS):
             chosen = counts[start : start + _ROWS]
             share = probabilities(student.logits(chosen), temperature)
             if second is not None:
-                asked = np.flatnonzero(doubted(share, np.diff(chosen.indptr) > 0, taxonomy))
-                texts = [examples[start + text].text for text in asked.tolist()]
-                share[asked] = second.join(texts, share[asked])
+                texts = [example.text for example in examples[start : start + _ROWS]]
+                asked = np.flatnonzero(doubts.about(texts, share, np.diff(chosen.indptr) > 0))
+                share[asked] = second.join([texts[text] for text in asked.tolist()], share[asked])
             self.shares.append(share)
 
     def at_level(self, level: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:

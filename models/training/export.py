@@ -35,6 +35,7 @@ def export(student: Student, folder: Path) -> list[Tensor]:
         "weights": student.weights.astype(np.float16),
         "bias": student.bias,
         "hashes": student.hashes,
+        "familiar": student.familiar,
     }
     tensors = _write_weights(arrays, folder / "student.bin")
     onnx.save_model(_model(student, tensors), str(folder / "student.onnx"))
@@ -100,7 +101,7 @@ def _model(student: Student, tensors: list[Tensor]) -> onnx.ModelProto:
             helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["texts", categories]),
             helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["texts", dimensions]),
         ],
-        [_external(tensor) for tensor in tensors if tensor.name != "hashes"]
+        [_external(tensor) for tensor in tensors if tensor.name not in ("hashes", "familiar")]
         + [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)

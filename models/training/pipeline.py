@@ -1,5 +1,6 @@
 """The way from the data folder to a shipped model: read, train, calibrate, measure, export, describe."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from models.artifact import FORMAT, SHIPPED, Artifact, Manifest, Measurement, wr
 from models.brands import read_brands, write_brands
 from models.calibration import fit_temperature
 from models.cascade import SecondStage
+from models.encoders import Encoders
 from models.features import text_features
 from models.taxonomy import GOOGLE_VERSION, Taxonomy
 from models.training.brand_names import learn_brands
@@ -22,7 +24,8 @@ from models.training.feedback import SHOP as FEEDBACK
 from models.training.model_card import render_card
 from models.training.privacy import Privately, private_section, train_privately
 from models.training.student import Recipe, Student, count_matrix, train
-from models.training.teacher import Teacher, word_examples
+from models.training.teacher import known_words, title_examples, word_examples
+from models.training.unlabelled import product_words, unlabelled_titles
 from schemas.errors import StopWorker
 
 Progress = Callable[[str, int, int], None]
@@ -128,7 +131,7 @@ def run(
     *,
     unseen: bool,
     taxonomy: Taxonomy | None = None,
-    teacher: Teacher | None = None,
+    teacher: Encoders | None = None,
     second: SecondStage | None = None,
     people: People | None = None,
     private: Privately | None = None,
@@ -142,7 +145,7 @@ def run(
         progress: Called with what is being done, the step and the number of steps.
         unseen: Whether to train once more per shop without it, to measure unseen shops.
         taxonomy: The tree that the mappings point into; Google's if not given.
-        teacher: Whose knowledge of words the student gets besides.
+        teacher: Whose knowledge of words, and of titles that nobody labelled, the student gets besides.
         second: With what it serves as a cascade, which then is measured too.
         people: What people add to the data.
         private: Train with differential privacy. Then nothing but that training and the measured figures
@@ -154,8 +157,8 @@ def run(
     taxonomy, people = taxonomy or Taxonomy.google(), people or People()
     examples = gather(data, taxonomy, people, recipe.feedback_weight)
     lessons = category_examples(taxonomy, recipe.name_weight)
-    if teacher is not None:
-        lessons += word_examples(teacher, taxonomy, recipe.word_weight)
+    taught = [] if teacher is None else teach(teacher, data, examples, recipe)
+    lessons += taught
     if private is None:
         model = fit(examples, lessons, taxonomy, recipe, progress, "Training")
     else:
@@ -176,13 +179,31 @@ def run(
         brand_precision=round(brand_precision, 4),
         training_data=split_counts(examples),
         measurements=measurements,
-        teacher="" if teacher is None else f"{len(teacher.words):,} words of {teacher.name}",
+        teacher=_told(taught),
         alone=alone or msgspec.UNSET,
     )
     if private is not None:
         return _finish_private(folder, manifest, recipe, private)
     manifest = _finish(folder, manifest, recipe)
     return add_snapshot(folder, calibration_listings(examples), taxonomy, second)
+
+
+def teach(teacher: Encoders, data: Path, examples: Sequence[Example], recipe: Recipe) -> list[Example]:
+    """What the encoders know: English words, Chinese words for products, and titles that nobody labelled."""
+    taught: list[Example] = []
+    if english := teacher.stages.get("en"):
+        taught += word_examples(english, known_words(english), recipe.word_weight)
+    if chinese := teacher.stages.get("zh"):
+        labelled = {example.text for example in examples if example.language == "zh"}
+        taught += word_examples(chinese, product_words(data), recipe.word_weight)
+        taught += title_examples(chinese, unlabelled_titles(data, labelled), recipe.unlabelled_weight)
+    return taught
+
+
+def _told(taught: Sequence[Example]) -> str:
+    """What the card says of it."""
+    counts = Counter(f"{example.kind}s ({example.language})" for example in taught)
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
 
 
 def better_alone(

@@ -211,7 +211,7 @@ def shifted_student(base: Student, head: Head, taxonomy: Taxonomy, levels: int, 
         groups = group_of[ancestors[shifted]]
         weights[:, shifted] += head.weights[:, groups] * np.float32(scale)
         bias[shifted] += head.bias[groups]
-    return Student(base.hashes, base.table, weights, bias, base.shrinkage)
+    return Student(base.hashes, base.table, weights, bias, base.shrinkage, base.familiar)
 
 
 def public_scale(base: Student, lessons: Sequence[Example]) -> float:

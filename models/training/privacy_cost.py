@@ -16,10 +16,10 @@ from models.taxonomy import Taxonomy
 from models.training.corpus import Example, category_examples, read_shops
 from models.training.dp_sgd import learn_head
 from models.training.evaluation import measure_groups
-from models.training.pipeline import LEAST_CONFIDENCE
+from models.training.pipeline import LEAST_CONFIDENCE, teach
 from models.training.privacy import Privacy, head_task, public_scale, shifted_student
 from models.training.student import Recipe, Student, train
-from models.training.teacher import load_teacher, word_examples
+from models.tree_encoder import load_encoders
 
 BUDGETS = (1.0, 3.0, math.inf)
 SEED = 1
@@ -70,10 +70,11 @@ def main(data: Path, every: int) -> None:
     """Print what each budget costs, measured on one held-out title in --every."""
     taxonomy, recipe = Taxonomy.google(), Recipe()
     lessons = category_examples(taxonomy, recipe.name_weight)
-    lessons += word_examples(load_teacher(), taxonomy, recipe.word_weight)
+    examples = read_shops(data, taxonomy)
+    lessons += teach(load_encoders(threads=2), data, examples, recipe)
     base = train(lessons, taxonomy, recipe)
     click.echo(HEADER)
-    for name, measurements in costs(base, lessons, read_shops(data, taxonomy), taxonomy, every):
+    for name, measurements in costs(base, lessons, examples, taxonomy, every):
         for item in measurements:
             click.echo(row(name, item))
 

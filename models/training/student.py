@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
+from models.familiarity import familiar_hashes
 from models.features import feature_hash, text_features
 from models.taxonomy import Taxonomy
 from models.training.corpus import Example
@@ -38,6 +39,7 @@ class Recipe:
         spread: The standard deviation of the parts of categories' vectors at the start.
         name_weight: How much an example made of a category's own name counts.
         word_weight: How much an example made of what the teacher knows of a word counts.
+        unlabelled_weight: How much an example made of a title that nobody labelled counts.
         feedback_weight: How much an example made of a person's word on a product counts.
         rows: The most rows of the table, the empty row included.
         seed: Of every random choice.
@@ -53,6 +55,7 @@ class Recipe:
     spread: float = 1.0
     name_weight: float = 1.0
     word_weight: float = 1.0
+    unlabelled_weight: float = 1.0
     feedback_weight: float = 5.0
     rows: int = 130_000
     seed: int = 20261122
@@ -68,6 +71,7 @@ class Student:
         weights: Shape [dimensions, categories].
         bias: Shape [categories].
         shrinkage: As in the recipe.
+        familiar: Hashes of what labelled titles say often: see `models.familiarity`.
     """
 
     hashes: npt.NDArray[np.uint32]
@@ -75,6 +79,7 @@ class Student:
     weights: Floats
     bias: Floats
     shrinkage: float
+    familiar: npt.NDArray[np.uint32]
 
     def hidden(self, counts: csr_matrix) -> Floats:
         """Shape [texts, dimensions]: the shrunk mean of each text's rows, `counts` being [texts, rows]."""
@@ -177,6 +182,7 @@ class _Run:
             weights=np.zeros(shape, dtype=np.float32),
             bias=np.zeros(len(taxonomy), dtype=np.float32),
             shrinkage=recipe.shrinkage,
+            familiar=familiar_hashes(example.text for example in examples if example.labelled),
         )
         self.table_squares = np.full(counts.shape[1], 1e-6, dtype=np.float32)
         self.parts = self.random.normal(0.0, recipe.spread, shape).astype(np.float32)

@@ -16,11 +16,11 @@ class ModelChoice(msgspec.Struct, frozen=True, kw_only=True):
         path: the model's folder; None is the shipped one.
         threads: that one batch may use.
         threshold: least confidence of a published category; None: the model's own.
-        cascade: whether the text encoder judges what the student doubts.
+        cascade: whether text encoders judge what the student doubts.
         taxonomy: the file of the model's category tree; None is Google's.
-        cache: the folder that keeps the encoder's points of such a tree; None: each start makes them.
-        encoder: the text encoder's folder; None is the shipped one.
-        hardware: what runs the text encoder.
+        cache: the folder that keeps the encoders' points of such a tree; None: each start makes them.
+        encoder: the folder of text encoders; None is the shipped one.
+        hardware: what runs them.
         drift_snapshot: the file that drift is measured against; None: the model's own.
         drift_half_life_s: after which a listing weighs half in drift.
     """

@@ -19,9 +19,11 @@ from models.evaluation.titles import Labelled, known_titles, own_titles
 from models.explanation import Explainer
 from models.text import clean
 from models.training.baselines import missing_library, predict_all
+from models.training.corpus import shops_of
 from schemas.errors import StopWorker
 from schemas.events import ProductCreated
 from streams.commands.event_lines import say
+from streams.commands.line_options import prototypes_folder, taxonomy_option
 from streams.commands.listing import listing, show
 from streams.commands.offline_enrich import BATCH
 from streams.commands.step_bars import step_bars
@@ -46,25 +48,35 @@ from streams.commands.step_bars import step_bars
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A trained model's folder; the shipped model if not given.",
 )
-@click.option("--cascade/--no-cascade", default=True, help="Whether the text encoder takes part.")
+@taxonomy_option
+@click.option("--cascade/--no-cascade", default=True, help="Whether the text encoders take part.")
 @click.option(
     "--baselines",
     is_flag=True,
     help="Also train and measure other ways, on the train split of --data. Needs the extra `train`.",
 )
-def evaluate(data: Path | None, output: Path, model: Path | None, cascade: bool, baselines: bool) -> None:
+def evaluate(
+    data: Path | None,
+    output: Path,
+    model: Path | None,
+    taxonomy: Path | None,
+    cascade: bool,
+    baselines: bool,
+) -> None:
     """Measure the model as it serves; print the figures, and write a report as HTML and as JSON.
 
-    Always on the project's own labelled titles: a gift shop that no training has seen, and titles written for
-    this in English and Chinese.
+    On the project's own labelled titles: a gift shop that no training has seen, and titles written for this
+    in English and Chinese. With --taxonomy, in whose tree those have no labels, on held-out titles alone.
     """
+    if taxonomy is not None and (data is None or model is None):
+        raise click.UsageError("--taxonomy needs --data, labelled in that tree, and --model, trained for it.")
     if baselines and data is None:
         raise click.UsageError("--baselines needs --data: that is what they learn from.")
     if baselines and (name := missing_library()) is not None:
         raise click.ClickException(f"Baselines need {name}: pip install 'shelfstream[train]', then again.")
     with step_bars() as progress:
         try:
-            report, speed = _measured(data, model, cascade, baselines, progress)
+            report, speed = _measured(data, model, taxonomy, cascade, baselines, progress)
         except StopWorker as error:
             raise click.ClickException(str(error)) from error
     try:
@@ -80,13 +92,22 @@ def evaluate(data: Path | None, output: Path, model: Path | None, cascade: bool,
 
 
 def _measured(
-    data: Path | None, model: Path | None, cascade: bool, baselines: bool, progress: Advance
+    data: Path | None,
+    model: Path | None,
+    tree: Path | None,
+    cascade: bool,
+    baselines: bool,
+    progress: Advance,
 ) -> tuple[Report, float]:
     """The report, and how many titles were enriched in a second."""
-    enricher = Enricher.load(model, cascade=cascade)
+    enricher = Enricher.load(model, cascade=cascade, taxonomy=tree, cache=prototypes_folder())
     taxonomy = enricher.taxonomy
     artifact = enricher.artifact
-    titles = own_titles(taxonomy) + (known_titles(data, taxonomy) if data is not None else [])
+    titles = own_titles(taxonomy) if tree is None else []
+    if data is not None:
+        titles += known_titles(data, taxonomy, shops_of(data, taxonomy))
+    if not titles:
+        raise StopWorker(f"{data} holds out no title to measure on: there are too few different ones.")
     cascade = cascade and artifact.manifest.alone is not True
     speed = _speed(enricher, titles, progress)
     explain = reasons(Explainer(artifact, taxonomy), taxonomy)

@@ -6,10 +6,13 @@ from pathlib import Path
 import click
 
 from models.artifact import Artifact
+from models.classifier import StudentClassifier
 from models.explanation import Explainer, Step
+from models.names_explanation import CascadeJudge, Judge, NamedStep, explain_by_names
+from models.onnx_backend import OnnxBackend
 from models.taxonomy import Taxonomy
+from models.tree_encoder import second_stage
 from models.zero_shot import ZeroShotClassifier
-from models.zero_shot_explanation import NamedStep, explain_by_names
 from schemas.errors import StopWorker
 from streams.commands.line_options import prototypes_folder, taxonomy_option
 
@@ -29,7 +32,8 @@ def explain(title: str, model: Path | None, taxonomy: Path | None) -> None:
 
     A piece's number is what it adds to the log of the odds of the category within its parent; the sign says
     whether it speaks for or against. Names are those of the category, or below it, that stand in the title.
-    With --taxonomy and no --model there are no pieces: what is shown is what the title is most like there.
+    Where the student doubts and a text encoder judges too, their joint decision follows, with the names that
+    the title is most like. With --taxonomy and no --model there are no pieces, and that is all.
     """
     try:
         tree = Taxonomy.of(taxonomy)
@@ -42,17 +46,34 @@ def explain(title: str, model: Path | None, taxonomy: Path | None) -> None:
 
 
 def _explain_by_pieces(title: str, artifact: Artifact, tree: Taxonomy) -> None:
+    thresholds = artifact.manifest.thresholds
     steps = Explainer(artifact, tree).explain(title)
-    _show([(step, _lines(step, tree)) for step in steps], artifact.manifest.thresholds, tree)
+    _show([(step, _lines(step, tree)) for step in steps], thresholds, tree)
+    judge = _cascade(artifact, tree)
+    if judge is not None and judge.asked(title):
+        click.echo("\nThe student doubts that; with a text encoder, which decides too:")
+        _show_names(title, judge, thresholds, tree)
+
+
+def _cascade(artifact: Artifact, tree: Taxonomy) -> CascadeJudge | None:
+    encoders = None if artifact.manifest.alone is True else second_stage(tree, prototypes_folder())
+    if encoders is None:
+        return None
+    classifier = StudentClassifier(artifact, OnnxBackend(artifact), tree, second=encoders)
+    return CascadeJudge(classifier, encoders, tree)
 
 
 def _explain_by_names(title: str, tree: Taxonomy) -> None:
     classifier = ZeroShotClassifier.load(tree, prototypes_folder())
+    _show_names(title, classifier, classifier.thresholds, tree)
+
+
+def _show_names(title: str, judge: Judge, thresholds: Sequence[float], tree: Taxonomy) -> None:
     found = []
-    for step in explain_by_names(title, classifier, tree):
+    for step in explain_by_names(title, judge, tree):
         lines = ["most like: " + ", ".join(f"{near.text} {near.score:.2f}" for near in step.nearest)]
         found.append((step, lines + _rather_than(step.runner_up, tree)))
-    _show(found, classifier.thresholds, tree)
+    _show(found, thresholds, tree)
 
 
 def _show(

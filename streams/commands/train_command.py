@@ -39,17 +39,14 @@ if TYPE_CHECKING:
     "--unseen/--no-unseen", default=True, help="Also train without each shop, to measure unseen shops."
 )
 @click.option(
-    "--teacher",
-    default=None,
-    help="A sentence encoder's Hugging Face name or folder; all-MiniLM-L6-v2 if not given; `none` for none.",
+    "--teacher/--no-teacher", default=True, help="Whether the text encoders teach the student what they know."
 )
 @click.option(
-    "--encoder",
+    "--encoders",
     default=None,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Also write the teacher there as the cascade's second stage, such as models/pretrained/encoder.",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder of text encoders, which also are the second stage; the shipped ones if not given.",
 )
-@click.option("--for-gpu", is_flag=True, help="With --encoder: also write there what GPUs and torch run.")
 @click.option(
     "--with-feedback",
     default=None,
@@ -82,9 +79,8 @@ def train(
     epochs: int | None,
     seed: int | None,
     unseen: bool,
-    teacher: str | None,
-    encoder: Path | None,
-    for_gpu: bool,
+    teacher: bool,
+    encoders: Path | None,
     with_feedback: Path | None,
     feedback_weight: float | None,
     corrections: Path | None,
@@ -96,15 +92,11 @@ def train(
     the extra `train`: pip install 'shelfstream[train]'.
     """
     try:
-        from models.encoder import EncoderStage
-        from models.training.encoder_export import export_encoder
         from models.training.examples import People
         from models.training.pipeline import run
         from models.training.student import Recipe
-        from models.training.teacher import load_teacher
         from models.tree_encoder import second_stage
 
-        guide = None if teacher == "none" else load_teacher(teacher)
         private = None if epsilon is None else _privately(epsilon)
     except ModuleNotFoundError as error:
         extras = "train" if epsilon is None else "train,private"
@@ -117,14 +109,9 @@ def train(
     with step_bars() as progress:
         try:
             tree = Taxonomy.of(taxonomy)
-            if encoder is not None and guide is not None:
-                export_encoder(guide, teacher, encoder, tree, for_gpu=for_gpu)
             _tell_conflicts(with_feedback, tree)
-            second = (
-                second_stage(tree, prototypes_folder(), threads=2)
-                if encoder is None
-                else EncoderStage.load(encoder, tree, threads=2)
-            )
+            second = second_stage(tree, prototypes_folder(), threads=2, folder=encoders)
+            guide = second if teacher else None
             options: dict[str, Any] = {"unseen": unseen, "teacher": guide, "second": second, "people": people}
             manifest = run(data, output, recipe, progress, taxonomy=tree, private=private, **options)
         except StopWorker as error:

@@ -12,12 +12,14 @@ from click.testing import CliRunner
 from benchmarks import gpu
 from benchmarks.gpu_utilisation import Utilisation
 from models.encoder import LONGEST
-from models.encoder_artifact import SHIPPED_ENCODER, VOCABULARY
+from models.encoder_artifact import SHIPPED_ENCODERS, VOCABULARY
 from models.out_of_memory import Integers
 from models.prototypes import Floats
 from models.wordpiece import WordPiece
 
-WORDS = WordPiece(SHIPPED_ENCODER / VOCABULARY, LONGEST)
+ENGLISH = SHIPPED_ENCODERS / "en"
+
+WORDS = WordPiece(ENGLISH / VOCABULARY, LONGEST)
 
 
 class Counting:

@@ -11,7 +11,7 @@ INDEX = {node.name: node.index for node in TREE.nodes}
 
 
 def test_a_row_says_what_was_right_published_and_not_of_the_tree() -> None:
-    texts = ["coffee mugs", "mugs", "shirts", "long sleeve shirts"]
+    texts = ["ceramic coffee mug", "tin mug", "cotton shirts", "shirts with long sleeves"]
     labels = [INDEX["Mugs"], INDEX["Shirts"], INDEX["Shirts"], INDEX["Long Sleeve Shirts"]]
     trial = Trial("tiny", TREE, texts, labels)
     row = measure(trial, ZeroShotClassifier.load(TREE))

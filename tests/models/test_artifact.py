@@ -8,11 +8,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.artifact import SHIPPED, Artifact, Manifest, version_of, write_manifest
-from models.encoder_artifact import GRAPH, SHIPPED_ENCODER
+from models.artifact import FORMAT, SHIPPED, Artifact, Manifest, version_of, write_manifest
+from models.encoder_artifact import GRAPH, SHIPPED_ENCODERS
 from models.enricher import Enricher
 from models.taxonomy import Taxonomy
 from schemas.errors import StopWorker
+
+ENGLISH = SHIPPED_ENCODERS / "en"
 
 GOOGLE = Taxonomy.google()
 
@@ -89,7 +91,7 @@ def test_another_format_tree_or_label_list_is_refused(copy: Path) -> None:
     edit(copy, lambda manifest: msgspec.structs.replace(manifest, format=99))
     with pytest.raises(StopWorker, match="format 99"):
         Enricher.load(copy)
-    edit(copy, lambda manifest: msgspec.structs.replace(manifest, format=1, taxonomy_version="shop-1"))
+    edit(copy, lambda manifest: msgspec.structs.replace(manifest, format=FORMAT, taxonomy_version="shop-1"))
     with pytest.raises(StopWorker, match="category tree shop-1"):
         Enricher.load(copy)
     version = GOOGLE.version
@@ -154,7 +156,7 @@ def test_the_files_of_two_models_do_not_make_one(copy: Path) -> None:
     def rehash(manifest: Manifest) -> Manifest:
         return write_manifest(copy, manifest, list(manifest.files))
 
-    shutil.copy(SHIPPED_ENCODER / GRAPH, copy / "student.onnx")
+    shutil.copy(ENGLISH / GRAPH, copy / "student.onnx")
     edit(copy, rehash)
     with pytest.raises(StopWorker, match="does not run"):
         Enricher.load(copy)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from models.artifact import Artifact
 from models.encoder import LONGEST
-from models.encoder_artifact import SHIPPED_ENCODER, VOCABULARY
+from models.encoder_artifact import SHIPPED_ENCODERS, VOCABULARY
 from models.enricher import TITLE_CHARACTERS, Enricher, Enrichment, classified_text
 from models.features import MAX_ROWS, Featurizer
 from models.taxonomy import Taxonomy
@@ -26,11 +26,13 @@ from schemas.codec import decode_product_created, decode_product_enriched, encod
 from schemas.errors import InvalidEvent
 from schemas.events import DecisionOutcome, ProductCreated
 
+ENGLISH = SHIPPED_ENCODERS / "en"
+
 GOOGLE = Taxonomy.google()
 ENRICHER, ALONE = Enricher.load(), Enricher.load()
 """The second sees each title alone."""
 FEATURIZER = Featurizer(Artifact.load(None, GOOGLE).tensor("hashes"))
-WORDS = WordPiece(SHIPPED_ENCODER / VOCABULARY, LONGEST)
+WORDS = WordPiece(ENGLISH / VOCABULARY, LONGEST)
 SHIRT = "men cotton shirt blue"
 
 EMPTY = {

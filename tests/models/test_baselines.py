@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.encoder import EncoderStage
 from models.enricher import Enricher
 from models.evaluation.evaluation import beside, groups
 from models.evaluation.judgement import judge
@@ -15,6 +14,7 @@ from models.taxonomy import Taxonomy
 from models.training import baselines
 from models.training.baselines import missing_library, nearest_names, predict_all, support_vectors
 from models.training.corpus import Example
+from models.tree_encoder import load_encoders
 from tests.support.labelled_shops import TITLES, write_shops
 
 GOOGLE = Taxonomy.google()
@@ -38,7 +38,7 @@ def test_the_nearest_name_needs_no_training() -> None:
     tree = Taxonomy(
         "tiny-1", {1: ("Drinks",), 2: ("Drinks", "Green Tea"), 3: ("Shoes",)}, {}, {3: [("en", "cups")]}
     )
-    predict = nearest_names(tree, EncoderStage.load(None, GOOGLE))
+    predict = nearest_names(tree, load_encoders().stages["en"].encode)
     assert [tree.nodes[index].id for index in predict(["japanese green tea bags", "running shoes"])] == [2, 3]
     # Without synonyms, which would make this a shoe.
     assert predict(["cups"])[0] != tree.node(3).index
@@ -73,9 +73,8 @@ def test_all_baselines_answer_every_text_and_learn_from_the_train_split_alone(
         return lambda texts: np.full(len(texts), 7)
 
     monkeypatch.setattr(baselines, "tuned_encoder", tuned)
-    monkeypatch.setattr(
-        baselines, "nearest_names", lambda tree, encoder: lambda texts: np.full(len(texts), 8)
-    )
+    monkeypatch.setattr(baselines, "minilm", lambda: None)
+    monkeypatch.setattr(baselines, "nearest_names", lambda tree, encode: lambda texts: np.full(len(texts), 8))
     names: set[str] = set()
     texts = [f"solo ceramic mug {number}" for number in range(70)]
     found = predict_all(tmp_path, GOOGLE, texts, lambda name, step, steps: names.add(name))

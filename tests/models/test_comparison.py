@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from models import cascade
 from models.artifact import Artifact
 from models.calibration import probabilities
 from models.cascade import Floats
@@ -89,7 +90,11 @@ class Oracle:
         return np.eye(len(TREE), dtype=np.float32)[[tea] * len(texts)]
 
 
-def test_a_second_stage_judges_what_the_student_doubts(titles: list[Example], poor: Artifact) -> None:
+def test_a_second_stage_judges_what_the_student_doubts(
+    titles: list[Example], poor: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # These titles differ in little: all are familiar.
+    monkeypatch.setattr(cascade, "FAMILIAR", 1.01)
     tea = np.array([TREE.nodes[title.category].name == "Tea" for title in titles])
     alone, _ = score(poor, titles, TREE)
     doubting = Artifact(poor.path, msgspec.structs.replace(poor.manifest, temperature=50.0))

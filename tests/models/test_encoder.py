@@ -11,7 +11,7 @@ from models.artifact import SHIPPED, Artifact
 from models.classifier import StudentClassifier
 from models.encoder import LONGEST, EncoderStage
 from models.encoder_artifact import (
-    SHIPPED_ENCODER,
+    SHIPPED_ENCODERS,
     VOCABULARY,
     read_encoder_manifest,
     write_encoder_manifest,
@@ -21,20 +21,23 @@ from models.enricher import Enricher
 from models.numpy_backend import NumpyBackend
 from models.prototypes import Floats, Prototypes
 from models.taxonomy import Taxonomy
+from models.tree_encoder import load_encoders
 from models.wordpiece import WordPiece
 from schemas.errors import StopWorker
 
 GOOGLE = Taxonomy.google()
-STAGE = EncoderStage.load(None, GOOGLE)
-WORDS = WordPiece(SHIPPED_ENCODER / VOCABULARY, LONGEST)
+ENGLISH, CHINESE = SHIPPED_ENCODERS / "en", SHIPPED_ENCODERS / "zh"
+STAGE = EncoderStage.load(ENGLISH, GOOGLE)
+WORDS = WordPiece(ENGLISH / VOCABULARY, LONGEST)
 ARTIFACT = Artifact.load(None, GOOGLE)
 STUDENT = StudentClassifier(ARTIFACT, NumpyBackend.load(ARTIFACT), GOOGLE)
-CASCADE = StudentClassifier(ARTIFACT, NumpyBackend.load(ARTIFACT), GOOGLE, second=STAGE)
+ENCODERS = load_encoders()
+CASCADE = StudentClassifier(ARTIFACT, NumpyBackend.load(ARTIFACT), GOOGLE, second=ENCODERS)
 EVEN = np.full((1, len(GOOGLE)), 1.0 / len(GOOGLE), dtype=np.float32)
 
 
 def pieces(text: str) -> list[str]:
-    tokens = (SHIPPED_ENCODER / VOCABULARY).read_text("utf-8").splitlines()
+    tokens = (ENGLISH / VOCABULARY).read_text("utf-8").splitlines()
     return [tokens[number] for number in WORDS.ids(text)]
 
 
@@ -74,7 +77,44 @@ def test_a_student_without_opinion_gets_the_encoder_s() -> None:
 
 
 def test_what_the_encoder_cannot_read_stays_the_student_s() -> None:
-    assert np.array_equal(STAGE.join(["红色连衣裙 dress"], EVEN), EVEN)
+    for text in ("红色连衣裙 dress", "красное платье"):
+        assert np.array_equal(STAGE.join([text], EVEN), EVEN)
+
+
+@pytest.mark.parametrize(
+    ("text", "department"),
+    [
+        ("samovar", "Home & Garden"),
+        ("紫砂茶壶 大号 220ml", "Home & Garden"),
+        ("新款 usb 数据线", "Electronics"),
+        ("фарфор", None),
+    ],
+)
+def test_each_language_has_its_encoder(text: str, department: str | None) -> None:
+    encoders = ENCODERS
+    joint = encoders.join([text, "gift"], np.concatenate([EVEN, EVEN]))
+    if department is None:
+        assert encoders.reader(text) is None
+        assert np.array_equal(joint[:1], EVEN)
+    else:
+        assert GOOGLE.nodes[int(joint[0].argmax())].names[0] == department
+    assert joint.sum(axis=1) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_folder_may_lack_a_language_but_not_both(tmp_path: Path) -> None:
+    with pytest.raises(StopWorker, match="no text encoder"):
+        load_encoders(folder=tmp_path)
+    shutil.copytree(CHINESE, tmp_path / "zh")
+    encoders = load_encoders(folder=tmp_path)
+    assert [*encoders.stages] == ["zh"]
+    assert np.array_equal(encoders.join(["samovar"], EVEN), EVEN)
+
+
+def test_chinese_falls_into_characters_and_numbers_are_those_of_the_lines(tmp_path: Path) -> None:
+    words = WordPiece(CHINESE / VOCABULARY, LONGEST)
+    assert [words.tokens[number] for number in words.ids("大号usb茶壶")] == [
+        "[CLS]", "大", "号", "usb", "茶", "壶", "[SEP]",
+    ]  # fmt: skip
 
 
 def test_only_what_the_student_doubts_is_judged_again() -> None:
@@ -86,7 +126,7 @@ def test_only_what_the_student_doubts_is_judged_again() -> None:
     assert after[1].sure
     assert GOOGLE.nodes[after[1].category].names[0] == "Home & Garden"
     assert CASCADE.classify(["", "🙂"])[1].category == -1
-    assert CASCADE.model_version == f"{STUDENT.model_version}+{STAGE.version}"
+    assert CASCADE.model_version == f"{STUDENT.model_version}+{ENCODERS.version}"
 
 
 def test_it_can_be_switched_off() -> None:
@@ -97,7 +137,7 @@ def test_it_can_be_switched_off() -> None:
 @pytest.mark.parametrize("name", ["encoder.onnx", "prototypes.npz", "vocabulary.txt", "manifest.json"])
 def test_a_damaged_or_missing_file_is_refused(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "encoder"
-    shutil.copytree(SHIPPED_ENCODER, folder)
+    shutil.copytree(ENGLISH, folder)
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(StopWorker, match=name):
@@ -109,7 +149,7 @@ def test_a_damaged_or_missing_file_is_refused(tmp_path: Path, name: str) -> None
 
 def test_another_tree_is_refused() -> None:
     with pytest.raises(StopWorker, match="tiny-1"):
-        read_encoder_manifest(SHIPPED_ENCODER, Taxonomy("tiny-1", {1: ("Wear",)}, {}))
+        read_encoder_manifest(ENGLISH, Taxonomy("tiny-1", {1: ("Wear",)}, {}))
 
 
 def test_shares_are_what_the_decisions_come_from() -> None:
@@ -130,7 +170,7 @@ def test_shares_are_what_the_decisions_come_from() -> None:
 
 def rehashed(folder: Path, **changes: object) -> None:
     """Write a manifest around whatever files are there, as somebody would who means to keep it consistent."""
-    manifest, _ = read_encoder_manifest(SHIPPED_ENCODER, GOOGLE)
+    manifest, _ = read_encoder_manifest(ENGLISH, GOOGLE)
     write_encoder_manifest(folder, msgspec.structs.replace(manifest, **changes))
 
 
@@ -143,7 +183,7 @@ def rehashed(folder: Path, **changes: object) -> None:
 )
 def test_points_of_another_encoder_or_tree_are_refused(tmp_path: Path, points: Floats, says: str) -> None:
     folder = tmp_path / "encoder"
-    shutil.copytree(SHIPPED_ENCODER, folder)
+    shutil.copytree(ENGLISH, folder)
     write_prototypes(folder, Prototypes(points, np.arange(len(points))))
     rehashed(folder)
     with pytest.raises(StopWorker, match=says):
@@ -152,15 +192,15 @@ def test_points_of_another_encoder_or_tree_are_refused(tmp_path: Path, points: F
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "encoder"
-    shutil.copytree(SHIPPED_ENCODER, folder)
+    shutil.copytree(ENGLISH, folder)
     shutil.copy(SHIPPED / "student.onnx", folder / "encoder.onnx")
     shutil.copy(SHIPPED / "student.bin", folder)
     rehashed(folder)
     with pytest.raises(StopWorker, match="does not run"):
         EncoderStage.load(folder, GOOGLE)
-    shutil.copy(SHIPPED_ENCODER / "encoder.onnx", folder)
+    shutil.copy(ENGLISH / "encoder.onnx", folder)
     extra = "".join(f"filler{number}\n" for number in range(40_000))
-    (folder / VOCABULARY).write_text(extra + (SHIPPED_ENCODER / VOCABULARY).read_text("utf-8"))
+    (folder / VOCABULARY).write_text(extra + (ENGLISH / VOCABULARY).read_text("utf-8"))
     rehashed(folder)
     with pytest.raises(StopWorker, match="does not run"):
         EncoderStage.load(folder, GOOGLE)

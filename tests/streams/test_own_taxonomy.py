@@ -56,7 +56,7 @@ def write_data(folder: Path, mapping: str = "") -> Path:
 
 def train(tree: Path, data: Path, output: Path) -> str:
     given = ["--taxonomy", str(tree), "--data", str(data), "-o", str(output)]
-    result = CliRunner().invoke(main, ["train", *given, "--teacher", "none", "--epochs", "12"])
+    result = CliRunner().invoke(main, ["train", *given, "--no-teacher", "--epochs", "12"])
     return "" if result.exit_code == 0 else result.output
 
 
@@ -78,7 +78,7 @@ def test_listings_are_enriched_by_the_names_of_the_tree(tree: Path, data_dir: Pa
     assert isinstance(category, dict)
     assert (category["id"], category["path"]) == (31, "Clothing > Shirts")
     assert "shirts" in str(event["tags"])
-    assert len(list((data_dir / "prototypes").iterdir())) == 1
+    assert len(list((data_dir / "prototypes").iterdir())) == 2  # one for each encoder
 
 
 def test_the_worker_serves_the_tree_of_its_settings(tree: Path, data_dir: Path) -> None:
@@ -88,7 +88,7 @@ def test_the_worker_serves_the_tree_of_its_settings(tree: Path, data_dir: Path) 
         report = agents.models()
         assert report.taxonomy_version == Taxonomy.load(tree).version
         assert report.model_version.startswith("zero-shot-")
-        assert len(list((data_dir / "prototypes").iterdir())) == 1
+        assert len(list((data_dir / "prototypes").iterdir())) == 2  # one for each encoder
     finally:
         agents.close()
 

@@ -15,7 +15,7 @@ def test_training_with_privacy_names_the_extra_that_it_needs(
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     monkeypatch.delitem(sys.modules, "models.training.dp_sgd", raising=False)
-    arguments = ["--data", str(tmp_path), "-o", str(tmp_path / "out"), "--teacher", "none", "--private", "3"]
+    arguments = ["--data", str(tmp_path), "-o", str(tmp_path / "out"), "--no-teacher", "--private", "3"]
     result = CliRunner().invoke(train, arguments)
     assert result.exit_code == 1
     assert "pip install 'shelfstream[train,private]'" in result.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from models.artifact import Artifact, Manifest, Tensor, write_manifest
+from models.artifact import FORMAT, Artifact, Manifest, Tensor, write_manifest
 from models.taxonomy import Taxonomy
 
 TREE = Taxonomy("tiny-1", {1: ("Wear",), 2: ("Wear", "Shoes"), 3: ("Food",)}, {})
@@ -18,7 +18,7 @@ def tiny_model(folder: Path, number: int, taxonomy: Taxonomy = TREE) -> str:
     for name in FILES:
         (folder / name).write_text(f"{name} of model {number}\n" + " " * 4 * len(taxonomy))
     manifest = Manifest(
-        format=1,
+        format=FORMAT,
         model_version="",
         taxonomy_version=taxonomy.version,
         labels=[node.id for node in taxonomy.nodes],
@@ -37,6 +37,7 @@ def tiny_model(folder: Path, number: int, taxonomy: Taxonomy = TREE) -> str:
                 ("weights", [1, len(taxonomy)]),
                 ("bias", [len(taxonomy)]),
                 ("hashes", [1]),
+                ("familiar", [0]),
             )
         ],
         training_data=[],
