@@ -18,6 +18,7 @@ from models.encoder_artifact import (
     write_prototypes,
 )
 from models.enricher import Enricher
+from models.names_explanation import CascadeJudge, explain_by_names
 from models.numpy_backend import NumpyBackend
 from models.prototypes import Floats, Prototypes
 from models.taxonomy import Taxonomy
@@ -204,3 +205,16 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     rehashed(folder)
     with pytest.raises(StopWorker, match="does not run"):
         EncoderStage.load(folder, GOOGLE)
+
+
+def test_a_cascade_says_whom_it_asks_and_what_a_title_is_like() -> None:
+    judge = CascadeJudge(CASCADE, ENCODERS, GOOGLE)
+    assert judge.asked("Large blue teapot, Kyusu")
+    assert not judge.asked("Ceramic mug")
+    assert not judge.asked("🙂")
+    assert not CASCADE.asks("чайник")
+    assert not STUDENT.asks("large blue teapot, kyusu")
+    steps = explain_by_names("Large blue teapot, Kyusu", judge, GOOGLE)
+    assert GOOGLE.nodes[steps[0].category].path == "Home & Garden"
+    assert "teapot" in steps[-1].nearest[0].text
+    assert judge.likeness("чайник")[0] == []

@@ -26,3 +26,14 @@ def test_a_folder_that_is_no_model_is_refused_with_the_reason(tmp_path: Path) ->
     result = CliRunner().invoke(main, ["explain", "mug", "--model", str(tmp_path)])
     assert result.exit_code == 1
     assert "manifest.json" in result.stderr
+
+
+def test_where_the_student_doubts_it_shows_what_the_encoder_says_too() -> None:
+    result = CliRunner().invoke(main, ["explain", "Large blue teapot, Kyusu"])
+    assert result.exit_code == 0, result.output
+    student, _, encoder = result.stdout.partition("The student doubts that")
+    assert "pieces:" in student
+    assert "most like:" in encoder
+    assert "teapot" in encoder
+    sure = CliRunner().invoke(main, ["explain", "Ceramic mug"])
+    assert "The student doubts" not in sure.stdout
