@@ -177,7 +177,9 @@ def _read_manifest(path: Path) -> Manifest:
     except msgspec.DecodeError as error:
         raise StopWorker(f"{path / MANIFEST} is not a manifest: {error}. Restore the model.") from error
     if manifest.format != FORMAT:
-        raise StopWorker(f"The model {path} has format {manifest.format}; this program reads {FORMAT}.")
+        raise StopWorker(
+            f"The model {path} has format {manifest.format}; this program reads {FORMAT}. Train it again."
+        )
     if manifest.model_version != version_of(manifest):
         raise StopWorker(
             f"{path / MANIFEST} was edited: its content is not {manifest.model_version}. Restore it."
