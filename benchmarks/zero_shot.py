@@ -56,17 +56,24 @@ def google_trials(data: Path) -> Iterator[Trial]:
 
 
 def own_trials(data: Path) -> Iterator[Trial]:
-    """Each shop's titles with its own labels; their names and nothing else make the tree."""
+    """Each shop's titles with its own labels; their names and nothing else make the tree.
+
+    Where a shop gives attributes, once more with their values, as listings with attributes are judged.
+    """
     for shop in SHOPS:
-        split = {
-            clean(title): tuple(name.strip() for name in label.split(SEPARATOR.strip()))
-            for title, label, _ in products_of(data, shop)
-        }
-        labelled = {title: names for title, names in split.items() if title and all(names)}
-        paths = sorted({names[:level] for names in labelled.values() for level in range(1, len(names) + 1)})
+        rows: dict[str, tuple[tuple[str, ...], str]] = {}
+        for title, label, attributes in products_of(data, shop):
+            names = tuple(name.strip() for name in label.split(SEPARATOR.strip()))
+            if (text := clean(title)) and all(names):
+                rows[text] = names, f"{text} {clean(attributes)}".strip()
+        paths = sorted({names[:level] for names, _ in rows.values() for level in range(1, len(names) + 1)})
         tree = Taxonomy(f"{shop}-own", dict(enumerate(paths)), {})
         index = {node.names: node.index for node in tree.nodes}
-        yield Trial(f"{shop}, its own tree", tree, list(labelled), [index[n] for n in labelled.values()])
+        labels = [index[names] for names, _ in rows.values()]
+        yield Trial(f"{shop}, its own tree", tree, list(rows), labels)
+        longer = [longer for _, longer in rows.values()]
+        if longer != list(rows):
+            yield Trial(f"{shop} with attributes, its own tree", tree, longer, labels)
 
 
 def measure(trial: Trial, classifier: ZeroShotClassifier) -> str:
