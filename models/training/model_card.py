@@ -23,7 +23,7 @@ the runs for unseen shops that takes well under an hour on two cores.
 
 {data}
 
-Besides, each category's own English name and path, Chinese names and synonyms in both languages where
+Besides, each category's own names and path in the tree's languages and synonyms where
 there are some{teacher}. Titles were
 deduplicated within a shop and split by the hash of their words, 80 / 10 / 10, so that titles which differ
 in numbers, punctuation or the order of words are together. {rows}
@@ -35,7 +35,8 @@ calibration error of level 1 (15 bins). *Published* is the share that the model 
 the share of those whose published category is the label or an ancestor of it (or below it where the
 label itself is coarse).
 
-*Cascade* is the student with the pretrained encoder as second stage, which judges what the student doubts.
+*Cascade* is the student with pretrained encoders as second stage, which judge what the student doubts unless
+it is mostly made of what labelled titles say.
 
 | held-out texts of known shops | model | texts | level 1 | level 2 | level 3 | ECE | published | right |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -59,12 +60,13 @@ Good at new listings of the kinds of shops it knows: fashion, groceries, an Indi
 It is fast and small, and it says nothing about a text of which it knows no word.
 
 Less good at departments that no training shop sells: there it has only the categories' names, their
-synonyms, and what a teacher says of single words, and sometimes takes a familiar department for an
+synonyms, and what encoders say of single words, and sometimes takes a familiar department for an
 unfamiliar one; the second table says how often. The synonyms were written by hand from general knowledge,
 by somebody who knew what kinds of shops these are and had seen a few rows of each shop and some of its
 labels: the second table flatters to an extent that nobody has measured. Look at a sample before you publish
-its decisions for such a shop, and send corrections. Chinese
-rests on some 400 titles of five departments, and on names and synonyms. It reads words and not sentences:
+its decisions for such a shop, and send corrections. Chinese rests on some 400 labelled titles of five
+departments, on names and synonyms, and on what an encoder makes of titles without a label, most of which are
+of the marketplace that the labelled ones are of. It reads words and not sentences:
 `case for phone` and `phone with case` are much the same to it. Titles stuffed with many product nouns get
 the commonest. It has no idea of pictures, and uses neither prices nor descriptions.
 """
@@ -107,7 +109,7 @@ def render_card(manifest: Manifest, recipe: Recipe) -> str:
         epochs=recipe.epochs,
         seed=recipe.seed,
         data="\n".join(data),
-        teacher=f", and what a pretrained encoder makes of them: {manifest.teacher}"
+        teacher=f", and what pretrained encoders make of texts without a label:\n{manifest.teacher}"
         if manifest.teacher
         else "",
         known=_rows(known),
