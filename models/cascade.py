@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from models.familiarity import Familiarity
 from models.taxonomy import Taxonomy
+from models.text import parts
 
 Floats = npt.NDArray[np.float32]
 
@@ -46,7 +47,7 @@ class Doubts:
     def about(
         self, texts: Sequence[str], share: Floats, known: npt.NDArray[np.bool_]
     ) -> npt.NDArray[np.bool_]:
-        """Whether the second stage is to judge each text.
+        """Whether the second stage is to judge each text; always one with a description, which it reads too.
 
         Args:
             texts: Cleaned.
@@ -56,6 +57,10 @@ class Doubts:
         # The departments' subtrees tile the columns.
         likeliest: Floats = np.add.reduceat(share, self._taxonomy.roots, axis=1).max(axis=1)
         asked: npt.NDArray[np.bool_] = known & (likeliest < DOUBT)
-        for number in np.flatnonzero(asked).tolist():
-            asked[number] = self._familiarity.of(texts[number]) < FAMILIAR
+        for number, text in enumerate(texts):
+            title, description = parts(text)
+            if description:
+                asked[number] = True
+            elif asked[number]:
+                asked[number] = self._familiarity.of(title) < FAMILIAR
         return asked

@@ -15,6 +15,7 @@ from models.cascade import Doubts, Floats, SecondStage
 from models.familiarity import Familiarity
 from models.features import Featurizer, pad
 from models.taxonomy import Taxonomy
+from models.text import parts
 
 CANDIDATES = 5
 _BATCH_ROWS = 64
@@ -47,6 +48,7 @@ class Classifier(Protocol):
 
     model_version: str
     dimensions: int
+    reads_descriptions: bool
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
         """Classify each text, in order; odd and empty texts included."""
@@ -103,6 +105,7 @@ class StudentClassifier:
         manifest = artifact.manifest
         self.model_version = manifest.model_version + ("" if second is None else f"+{second.version}")
         self._second = second
+        self.reads_descriptions = second is not None
         self.dimensions = next(t.shape[1] for t in manifest.tensors if t.name == "table")
         self._backend, self._taxonomy = backend, taxonomy
         self._temperature = manifest.temperature
@@ -152,12 +155,14 @@ class StudentClassifier:
 
     def _settled(self, second: SecondStage, waiting: list[_Judged], texts: Sequence[str]) -> _Judged:
         judged = _Judged(*map(np.concatenate, zip(*waiting, strict=True)))
-        joint = second.join([texts[text] for text in judged.texts.tolist()], judged.share)
-        return judged._replace(share=joint)
+        asked = [texts[text] for text in judged.texts.tolist()]
+        told = np.array([bool(parts(text)[1]) for text in asked], dtype=np.bool_)
+        return judged._replace(share=second.join(asked, judged.share), known=judged.known | told)
 
     def _batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], list[list[int]]]]:
         """The texts' numbers, texts of like length together so that little is padded, with their rows."""
-        rows = [self._featurizer.rows(text) for text in texts]
+        # The student learnt titles: of a description it would make too much.
+        rows = [self._featurizer.rows(parts(text)[0]) for text in texts]
         batcher: MicroBatcher[int] = MicroBatcher(max_tokens=_BATCH_TOKENS, max_rows=_BATCH_ROWS, max_age=0.0)
         batches = [
             batch

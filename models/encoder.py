@@ -20,6 +20,7 @@ from models.languages import Language, reads
 from models.model_checks import check_encoder
 from models.prototypes import Floats, Prototypes, points_of
 from models.taxonomy import Taxonomy
+from models.text import parts
 from models.wordpiece import WordPiece
 
 LONGEST = 64
@@ -94,6 +95,14 @@ class EncoderStage:
         """Whether it has an opinion of a cleaned text."""
         return reads(self.language, text)
 
+    def scores(self, texts: Sequence[str]) -> Floats:
+        """Shape [texts, categories]: the cosine with each category's nearest point.
+
+        Of a text with a description some fifty words are read.
+        """
+        read = [". ".join(filter(None, parts(text))) for text in texts]
+        return self.prototypes.scores(self.encode(read))
+
     def likeness(self, text: str, taxonomy: Taxonomy) -> tuple[list[tuple[int, str]], Floats]:
         """The texts of the tree among whose points it is, with their categories, and the cosine with each."""
         shown = [(point.category, point.texts[0]) for point in points_of(taxonomy, self.language)]
@@ -113,7 +122,7 @@ class EncoderStage:
         if not readable:
             return share
         # The encoder's own probabilities would only need a division more, which the softmax does.
-        logs = self.prototypes.scores(self.encode([texts[number] for number in readable]))
+        logs = self.scores([texts[number] for number in readable])
         logs *= np.float32(self.scale.sharpness)
         logs += np.float32(self.scale.student_weight) * np.log(share[readable] + _LEAST)
         joint = share.copy()

@@ -13,18 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from models.artifact import Artifact
-from models.attributes import AttributeExtractor, attributes_text
+from models.attributes import AttributeExtractor
 from models.backend import Backend
 from models.brands import read_brands
 from models.classifier import Classification, Classifier, StudentClassifier
 from models.encoder_device import Hardware
+from models.listing_text import classified_text, fuller_text
 from models.measures import Found
 from models.model_checks import check_student
 from models.numpy_backend import NumpyBackend
 from models.onnx_backend import OnnxBackend
 from models.tags import Tagger
 from models.taxonomy import Taxonomy
-from models.text import MAX_CHARACTERS, clean, fold
+from models.text import MAX_CHARACTERS, fold, is_terse
 from models.tree_encoder import second_stage
 from models.zero_shot import ZeroShotClassifier
 from schemas.events import (
@@ -151,6 +152,8 @@ class Enricher:
         """Enrich each product, in order; never raises for what a text says."""
         texts = [classified_text(product) for product in products]
         decided = self._decide(texts)
+        if self._classifier.reads_descriptions:
+            texts = self._with_descriptions(products, texts, decided)
         marked = self._extractor.mark(products)
         return [
             self._complete(product, decided[text], marks)
@@ -158,7 +161,7 @@ class Enricher:
         ]
 
     def shares(self, products: Sequence[ProductCreated]) -> npt.NDArray[np.float32]:
-        """The probabilities that the categories of `enrich` come from, as `Classifier.shares`."""
+        """The probabilities that titles give, as `Classifier.shares`: descriptions are left out."""
         return self._classifier.shares([classified_text(product) for product in products])
 
     def event(
@@ -209,6 +212,24 @@ class Enricher:
         """
         return self._tagger.retagged(product, category)
 
+    def _with_descriptions(
+        self, products: Sequence[ProductCreated], texts: Sequence[str], decided: dict[str, "_Decided"]
+    ) -> list[str]:
+        """The texts that decide: with the description where the title is unsure, or hardly says anything.
+
+        What is decided of them is added to `decided`. A title that says enough costs no more.
+        """
+        pairs = enumerate(zip(products, texts, strict=True))
+        told = {
+            number: fuller_text(product, text)
+            for number, (product, text) in pairs
+            if decided[text].tagged < 0 or is_terse(text)
+        }
+        longer = {number: text for number, text in told.items() if text is not None}
+        if longer:
+            decided |= self._decide(list(longer.values()))
+        return [longer.get(number, text) for number, text in enumerate(texts)]
+
     def _decide(self, texts: Sequence[str]) -> dict[str, "_Decided"]:
         known: dict[str, _Decided] = {}
         with self._lock:
@@ -249,10 +270,15 @@ class Enricher:
             ],
         )
         decision = _decision(result, bool(node.children))
-        embedding = Embedding(
-            dimensions=self._classifier.dimensions,
-            int8=b64encode(result.embedding.tobytes()).decode("ascii"),
-            model_version=self.model_version,
+        # Where the description alone is known, there is no direction to say.
+        embedding = (
+            Embedding(
+                dimensions=self._classifier.dimensions,
+                int8=b64encode(result.embedding.tobytes()).decode("ascii"),
+                model_version=self.model_version,
+            )
+            if result.embedding.any()
+            else None
         )
         return _Decided(category, decision, embedding, result.category if result.sure else -1, node.names[0])
 
@@ -282,18 +308,6 @@ class _Decided:
     embedding: Embedding | None
     tagged: int
     root: str
-
-
-def classified_text(product: ProductCreated) -> str:
-    """The cleaned text that decides the category.
-
-    The title and the values of the shop's own attributes; the description only where there is no title, as
-    descriptions say much besides what the product is, and no training data has them.
-    """
-    text = clean(product.title)
-    if product.attributes:
-        text = f"{text} {clean(attributes_text(product.attributes))}".strip()
-    return text or clean(product.description)
 
 
 def _decision(result: Classification, has_children: bool) -> Decision:

@@ -10,6 +10,8 @@ import unicodedata
 MAX_CHARACTERS = 2000
 """How much of a text is read; product titles are far shorter, and the rest rarely names the product."""
 
+_BREAK = "\n"
+"""Between a cleaned title and its description: neither has one."""
 _TAG = re.compile(r"<[/!]?[a-zA-Z][^<>]{0,500}>")
 # Controls, surrogates, zero-width and direction marks, private use, the replacement character, and from plane
 # 14 on invisible tags.
@@ -35,6 +37,22 @@ def clean(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", _NOISE.sub(" ", _WITHIN_WORDS.sub("", text)))
     return _NOISE.sub(" ", text.lower())[:MAX_CHARACTERS].strip()
+
+
+def described(title: str, description: str) -> str:
+    """One text of a cleaned title and what else a listing says, also cleaned."""
+    return f"{title}{_BREAK}{description}"
+
+
+def parts(text: str) -> tuple[str, str]:
+    """The title and the description of a text; the latter is empty for a title alone."""
+    title, _, description = text.partition(_BREAK)
+    return title, description
+
+
+def is_terse(text: str) -> bool:
+    """Whether a cleaned title is at most two words, or four Chinese characters: a mere name, perhaps."""
+    return len(text) <= 4 if is_chinese(text) else text.count(" ") < 2
 
 
 def is_foreign(text: str) -> bool:

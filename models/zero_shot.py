@@ -21,7 +21,7 @@ from models.encoders import Encoders
 from models.features import tokens
 from models.prototypes import Floats
 from models.taxonomy import Taxonomy
-from models.text import is_foreign
+from models.text import is_foreign, parts
 from models.tree_encoder import among_tree, load_encoders
 
 # Chosen for a high share right of what is published, on the titles of `python -m benchmarks.zero_shot`; the
@@ -57,6 +57,7 @@ class ZeroShotClassifier:
         widths = [stage.prototypes.vectors.shape[1] for stage in stages]
         self.dimensions = max(widths, default=_LEAST_DIMENSIONS)
         self._taxonomy, self._encoders = taxonomy, encoders
+        self.reads_descriptions = encoders is not None
         self.thresholds = THRESHOLDS if threshold is None else (threshold,)
 
     @classmethod
@@ -104,13 +105,13 @@ class ZeroShotClassifier:
         readers = [self._reader(text) if tokens(text) else None for text in texts]
         for stage in {reader.version: reader for reader in readers if reader is not None}.values():
             read = [number for number, reader in enumerate(readers) if reader is stage]
-            vectors = stage.encode([texts[number] for number in read])
+            vectors = stage.encode([parts(texts[number])[0] for number in read])
             directions[read, : vectors.shape[1]] = vectors
-            scale = stage.scale
-            share[read] = _with_none(stage.prototypes.scores(vectors), scale.alone, scale.none)
+            scores = stage.scores([texts[number] for number in read])
+            share[read] = _with_none(scores, stage.scale.alone, stage.scale.none)
         spelt = [number for number, text in enumerate(texts) if readers[number] is None and is_foreign(text)]
         if spelt:
-            scores = self._overlap.scores([texts[number] for number in spelt])
+            scores = self._overlap.scores([parts(texts[number])[0] for number in spelt])
             share[spelt] = _with_none(scores, OVERLAP_TEMPERATURE, OVERLAP_NONE)
             share[spelt] *= scores.any(axis=1, keepdims=True)
             directions[spelt] = [direction(texts[number], self.dimensions) for number in spelt]

@@ -68,15 +68,16 @@ its decisions for such a shop, and send corrections. Chinese rests on some 400 l
 departments, on names and synonyms, and on what an encoder makes of titles without a label, most of which are
 of the marketplace that the labelled ones are of. It reads words and not sentences:
 `case for phone` and `phone with case` are much the same to it. Titles stuffed with many product nouns get
-the commonest. It has no idea of pictures, and uses neither prices nor descriptions.
+the commonest. It has no idea of pictures and prices. Descriptions the text encoders read, where the title
+leaves the category unsure or is a mere name; no data at hand says how well.
 """
 
 _OWN_LIMITS = """\
 Good at new listings of the kinds that it was shown; the tables say how good, on titles that it did not
 learn from. A table of a few dozen texts says little. Of categories without titles it knows the names, and
 of words in neither titles nor names nothing. It reads words and not sentences: `case for phone` and
-`phone with case` are much the same to it. It has no idea of pictures, and uses neither prices nor
-descriptions. Look at a sample before you publish its decisions, and send corrections.
+`phone with case` are much the same to it. It has no idea of pictures and prices; descriptions are read by the
+text encoders, if they serve too. Look at a sample before you publish its decisions, and send corrections.
 """
 
 _UNSEEN = """The same training without one shop, measured on all of that shop: what to expect of a

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from models.artifact import Artifact
 from models.encoder import LONGEST
 from models.encoder_artifact import SHIPPED_ENCODERS, VOCABULARY
-from models.enricher import TITLE_CHARACTERS, Enricher, Enrichment, classified_text
+from models.enricher import TITLE_CHARACTERS, Enricher, Enrichment
 from models.features import MAX_ROWS, Featurizer
+from models.listing_text import classified_text
 from models.taxonomy import Taxonomy
 from models.text import MAX_CHARACTERS, clean
 from models.wordpiece import WordPiece

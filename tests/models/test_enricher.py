@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.enricher import CACHED_CHARACTERS, Enricher, Enrichment
+from models.listing_text import fuller_text
 from models.text import MAX_CHARACTERS
 from schemas.codec import decode_product_enriched, encode
 from schemas.events import DecisionOutcome, ProductCreated, Source
@@ -199,3 +200,55 @@ def test_events_carry_everything_and_survive_the_wire() -> None:
     assert review is not None
     assert review.why
     assert review.source == source
+
+
+JEANS = "Slim-fit jeans in washed stretch denim with a regular waist, zip fly, five pockets and slim legs."
+
+
+@pytest.mark.parametrize(
+    ("title", "description", "department"),
+    [
+        ("Alva", JEANS, "Apparel & Accessories"),  # a name
+        ("QX-200", "Fan heater with 2000 W, two settings and a thermostat.", "Home & Garden"),
+        ("新款", "纯棉男士长袖衬衫 商务休闲 免烫", "Apparel & Accessories"),
+    ],
+)
+def test_a_description_says_what_a_mere_name_does_not(title: str, description: str, department: str) -> None:
+    alone, told = one(title), one(title, description=description)
+    assert alone.decision.outcome is DecisionOutcome.ABSTAINED
+    assert told.category is not None
+    assert told.category.path.startswith(department)
+    assert alone.category is None or told.category.confidence > alone.category.confidence
+
+
+def test_a_title_that_says_enough_is_not_talked_out_of_it() -> None:
+    title = "Nike Men's Black Running Shoes"
+    told = one(title, description="Goes well with our jeans, dresses and coffee mugs.")
+    assert told.category == one(title).category
+
+
+def test_what_says_nothing_stays_for_review() -> None:
+    told = one("Zorvo", description="Our best seller! Free shipping. A great gift idea for everyone.")
+    assert told.decision.outcome is DecisionOutcome.ABSTAINED
+    assert one("Zorvo", description="!!! ...").decision == one("Zorvo").decision
+
+
+def test_an_endless_description_is_read_in_part() -> None:
+    read = fuller_text(product("Alva", description="jeans " * 5000), "alva")
+    assert read == f"alva\n{('jeans ' * 67)[:400]}"
+    for title, description in (("Alva", ""), ("Alva", "!!!"), ("<br>", JEANS)):
+        assert fuller_text(product(title, description=description), title.lower()) is None
+
+
+@given(ANY_TEXT, ANY_TEXT)
+@settings(max_examples=40, deadline=None)
+def test_any_description_is_taken_calmly_and_the_same_each_time(title: str, description: str) -> None:
+    first, again = (one(title, description=description) for _ in range(2))
+    assert first == again
+    assert first.category is None or 0.0 <= first.category.confidence <= 1.0
+
+
+def test_the_student_alone_reads_titles_alone() -> None:
+    student = Enricher.load(cascade=False)
+    alone, told = (student.enrich([product("Alva", description=text)])[0] for text in ("", JEANS))
+    assert told.category == alone.category
