@@ -14,6 +14,7 @@ from rich.table import Table
 from models.enricher import Enricher
 from models.evaluation.titles import Labelled, own_titles
 from models.taxonomy import Taxonomy
+from models.training.kinship import each_akin
 from schemas.events import DecisionOutcome, ProductCreated
 
 
@@ -31,8 +32,7 @@ def measured(
     chosen = np.array([taxonomy.node(each.category.id).index if each.category else -1 for each in found])
     sure = np.array([each.decision.outcome is DecisionOutcome.MODEL for each in found])
     root = (chosen >= 0) & (taxonomy.lineage[chosen, 0] == taxonomy.lineage[labels, 0])
-    above = (chosen <= labels) & (labels < taxonomy.ends[chosen])
-    right = (chosen >= 0) & (above | ((labels <= chosen) & (chosen < taxonomy.ends[labels])))
+    right = each_akin(chosen, labels, taxonomy)  # of those without a category nothing is published
     return float(root.mean()), float(sure.mean()), float(right[sure].mean()) if sure.any() else 0.0
 
 

@@ -14,12 +14,11 @@ from random import Random
 
 import click
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.zero_shot import at_level
 from models.artifact import Artifact
-from models.calibration import subtree_sums
 from models.classifier import StudentClassifier
 from models.encoders import Encoders
 from models.evaluation.titles import Labelled, known_titles
@@ -70,13 +69,12 @@ def timed(shares: Shares, texts: Sequence[str]) -> float:
 
 def accuracy(shares: Shares, titles: Sequence[Labelled], taxonomy: Taxonomy, level: int) -> float:
     """The share right at a level, of the titles whose label goes that deep."""
-    nodes = np.flatnonzero(taxonomy.levels == level)
-    best: list[npt.NDArray[np.int64]] = []
+    hits = []
     for start in range(0, len(titles), _BATCH):
-        sums = subtree_sums(shares([clean(each.title) for each in titles[start : start + _BATCH]]))
-        best.append(nodes[(sums[:, taxonomy.ends[nodes]] - sums[:, nodes]).argmax(axis=1)])
-    labels = taxonomy.lineage[[each.category for each in titles], level - 1]
-    return float((np.concatenate(best) == labels)[labels >= 0].mean())
+        batch = titles[start : start + _BATCH]
+        labels = np.array([each.category for each in batch])
+        hits.append(at_level(shares([clean(each.title) for each in batch]), taxonomy, labels, level)[0])
+    return float(np.concatenate(hits).mean())
 
 
 @click.command()

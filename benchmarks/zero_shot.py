@@ -23,6 +23,7 @@ from models.taxonomy import Taxonomy
 from models.taxonomy_file import SEPARATOR
 from models.text import clean
 from models.training.corpus import SHOPS, products_of, read_shops
+from models.training.kinship import each_akin
 from models.zero_shot import ZeroShotClassifier
 
 
@@ -83,11 +84,10 @@ def measure(trial: Trial, classifier: ZeroShotClassifier) -> str:
         [classifier.shares(trial.texts[start : start + 64]) for start in range(0, len(trial.texts), 64)]
     )
     chosen, _, sure = descend(share, tree, classifier.thresholds)
-    above = (chosen <= labels) & (labels < tree.ends[chosen])
-    right = above | ((labels <= chosen) & (chosen < tree.ends[labels]))
+    right = each_akin(chosen, labels, tree)
     accuracy = []
     for level in (1, 2):
-        hits, confidence = _at_level(share, tree, labels, level)
+        hits, confidence = at_level(share, tree, labels, level)
         accuracy.append(f"{hits.mean():.1%}")
         if level == 1:
             error = expected_calibration_error(confidence, hits)
@@ -104,7 +104,8 @@ def measure(trial: Trial, classifier: ZeroShotClassifier) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _at_level(share: Floats, tree: Taxonomy, labels: np.ndarray, level: int) -> tuple[np.ndarray, np.ndarray]:
+def at_level(share: Floats, tree: Taxonomy, labels: np.ndarray, level: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rightness and confidence of the likeliest category of a level, where the label goes that deep."""
     nodes = np.flatnonzero(tree.levels == level)
     sums = subtree_sums(share)
     mass = sums[:, tree.ends[nodes]] - sums[:, nodes]

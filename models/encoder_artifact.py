@@ -87,8 +87,10 @@ def read_encoder_manifest(folder: Path, taxonomy: Taxonomy) -> tuple[EncoderMani
     except msgspec.DecodeError as error:
         raise StopWorker(f"{folder / MANIFEST} is not an encoder's manifest: {error}.") from error
     if manifest.format != FORMAT:
-        format_ = f"has format {manifest.format}; this program reads {FORMAT}"
-        raise StopWorker(f"The encoder {folder} {format_}: export it again.")
+        raise StopWorker(
+            f"The encoder {folder} has format {manifest.format}; this program reads {FORMAT}: export it "
+            "again."
+        )
     for name, digest in found.items():
         if manifest.files.get(name) != digest:
             raise StopWorker(f"{folder / name} is not the file that its manifest names: restore the encoder.")

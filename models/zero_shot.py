@@ -107,7 +107,10 @@ class ZeroShotClassifier:
             read = [number for number, reader in enumerate(readers) if reader is stage]
             vectors = stage.encode([parts(texts[number])[0] for number in read])
             directions[read, : vectors.shape[1]] = vectors
-            scores = stage.scores([texts[number] for number in read])
+            scores = stage.prototypes.scores(vectors)
+            told = [place for place, number in enumerate(read) if parts(texts[number])[1]]
+            if told:
+                scores[told] = stage.scores([texts[read[place]] for place in told])
             share[read] = _with_none(scores, stage.scale.alone, stage.scale.none)
         spelt = [number for number, text in enumerate(texts) if readers[number] is None and is_foreign(text)]
         if spelt:

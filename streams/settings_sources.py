@@ -97,7 +97,7 @@ def _converted(name: str, value: Any, label: str, problems: list[str]) -> Any:
     elif isinstance(value, str):
         value = value.strip()
     try:
-        converted = convert(value, TYPES[name], strict=False, dec_hook=_to_path)
+        converted = convert(value, TYPES[name], strict=False, dec_hook=to_path)
     except ValidationError as error:
         why = str(error).split(" - at `$")[0]
     else:
@@ -109,7 +109,8 @@ def _converted(name: str, value: Any, label: str, problems: list[str]) -> Any:
     return None
 
 
-def _to_path(kind: type, value: Any) -> Any:
+def to_path(kind: type, value: Any) -> Any:
+    """What msgspec calls for types that it does not know: a path is a string that is not empty."""
     if kind is Path and isinstance(value, str) and value:
         return Path(value)
     raise ValidationError("Expected a path")

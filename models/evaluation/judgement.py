@@ -11,6 +11,7 @@ from models.enricher import Enricher, Enrichment
 from models.evaluation.measures import Booleans, Floats, Indices
 from models.evaluation.titles import Labelled
 from models.taxonomy import Taxonomy
+from models.training.kinship import each_akin
 from schemas.events import DecisionOutcome, ProductCreated
 
 LEVELS = 3
@@ -122,9 +123,6 @@ def _joined(
     decided = np.array(
         [taxonomy.node(each.id).index if each is not None else -1 for each in categories], dtype=np.int64
     )
-    ends = taxonomy.ends
-    above = (decided <= labels) & (labels < ends[decided])
-    below = (labels <= decided) & (decided < ends[labels])
     return Judgement(
         titles=tuple(titles),
         labels=taxonomy.lineage[labels, : predicted.shape[1]],
@@ -135,5 +133,5 @@ def _joined(
         published=np.array(
             [each.decision.outcome is DecisionOutcome.MODEL for each in enrichments], dtype=np.bool_
         ),
-        right=(decided >= 0) & (above | below),
+        right=(decided >= 0) & each_akin(decided, labels, taxonomy),
     )

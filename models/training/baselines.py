@@ -112,13 +112,16 @@ def minilm() -> Encode:
         order = sorted(range(len(texts)), key=lambda text: len(texts[text]))
         for start in range(0, len(order), _BATCH):
             chosen = order[start : start + _BATCH]
-            batch = [texts[text] for text in chosen]
-            tokens = tokenizer(batch, truncation=True, max_length=_LONGEST, padding=True, return_tensors="pt")
             with torch.inference_mode():
-                vectors[chosen] = pooled(body, tokens).numpy()
+                vectors[chosen] = _vectors(tokenizer, body, [texts[text] for text in chosen]).numpy()
         return vectors
 
     return encode
+
+
+def _vectors(tokenizer: Any, body: Any, texts: Sequence[str]) -> Any:
+    tokens = tokenizer(list(texts), truncation=True, max_length=_LONGEST, padding=True, return_tensors="pt")
+    return pooled(body, tokens)
 
 
 def tuned_encoder(
@@ -145,10 +148,7 @@ def tuned_encoder(
     head = torch.nn.Linear(body.config.hidden_size, len(categories))
 
     def logits(texts: Sequence[str]) -> Any:
-        batch = tokenizer(
-            list(texts), truncation=True, max_length=_LONGEST, padding=True, return_tensors="pt"
-        )
-        return head(_SHARPNESS * pooled(body, batch))
+        return head(_SHARPNESS * _vectors(tokenizer, body, texts))
 
     groups = [{"params": body.parameters()}, {"params": head.parameters(), "lr": _HEAD_RATE}]
     optimizer = torch.optim.AdamW(groups, lr=_RATE)

@@ -18,6 +18,7 @@ from models.familiarity import Familiarity
 from models.features import text_features
 from models.taxonomy import Taxonomy
 from models.training.corpus import Example
+from models.training.kinship import each_akin
 from models.training.student import Student, count_matrix
 
 LEVELS = 3
@@ -75,10 +76,7 @@ class Judgement:
         reached = [descend(share, self.taxonomy, thresholds) for share in self.shares]
         chosen = np.concatenate([category for category, _, _ in reached])
         sure = np.concatenate([certain for _, _, certain in reached])
-        ends = self.taxonomy.ends
-        above = (chosen <= self.labels) & (self.labels < ends[chosen])
-        below = (self.labels <= chosen) & (chosen < ends[self.labels])
-        return sure, above | below
+        return sure, each_akin(chosen, self.labels, self.taxonomy)
 
     def measure(self, name: str, thresholds: Sequence[float]) -> Measurement:
         """The accuracy per level, the calibration and the precision of what is published."""

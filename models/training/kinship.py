@@ -3,13 +3,24 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
+import numpy as np
+import numpy.typing as npt
+
 from models.taxonomy import Taxonomy
+
+Indices = npt.NDArray[np.int64]
 
 
 def akin(one: int, other: int, taxonomy: Taxonomy) -> bool:
     """Whether two categories, by index, are the same or one lies below the other."""
+    return bool(each_akin(np.array([one]), np.array([other]), taxonomy)[0])
+
+
+def each_akin(ones: Indices, others: Indices, taxonomy: Taxonomy) -> npt.NDArray[np.bool_]:
+    """As `akin`, for pairs of categories: shape [pairs], like both arguments."""
     ends = taxonomy.ends
-    return bool(one <= other < ends[one] or other <= one < ends[other])
+    below: npt.NDArray[np.bool_] = (ones <= others) & (others < ends[ones])
+    return below | ((others <= ones) & (ones < ends[others]))
 
 
 def contradict(categories: Iterable[int], taxonomy: Taxonomy) -> bool:

@@ -88,10 +88,11 @@ def _gate(ctx: click.Context, plan: Plan) -> None:
         feedback=plan.train.feedback,
         corrections=plan.train.corrections,
         at=at,
+        promote=plan.gate.promote,
         json_path=plan.work / "ruling.json",
         **tolerance,
     )
-    if at is not None:
+    if at is not None and not plan.gate.promote:
         _register(model, at, plan)
 
 

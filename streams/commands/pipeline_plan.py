@@ -5,13 +5,13 @@ import json
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from models.digests import sha256
 from models.durable_files import write_whole
 from schemas.errors import StopWorker
+from streams.settings_sources import to_path
 
 STEPS = ("labels", "train", "evaluate", "gate")
 _RECORD = "pipeline.json"
@@ -71,17 +71,11 @@ def read_plan(path: Path) -> Plan:
         StopWorker: It cannot be read or says something unknown; says what and where.
     """
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Plan, dec_hook=_path)
+        return msgspec.toml.decode(path.read_bytes(), type=Plan, dec_hook=to_path)
     except OSError as error:
         raise StopWorker(f"Cannot read the pipeline {path}: {error.strerror}.") from error
     except msgspec.DecodeError as error:
         raise StopWorker(f"{path} is not a pipeline: {error}.") from error
-
-
-def _path(kind: type, value: Any) -> Any:
-    if kind is Path and isinstance(value, str):
-        return Path(value)
-    raise NotImplementedError
 
 
 class Record:
