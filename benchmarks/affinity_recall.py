@@ -23,11 +23,11 @@ from time import perf_counter
 
 import click
 
-from models.affinity import AffinityRow
-from models.behavior_parameters import BehaviorParameters
-from models.deltas import DeltaBuilder
-from models.event_time import seconds
-from models.sessions import ShopperRow, apply
+from models.behavior.affinity_row import AffinityRow
+from models.behavior.deltas import DeltaBuilder
+from models.behavior.event_time import seconds
+from models.behavior.parameters import BehaviorParameters
+from models.behavior.sessions import ShopperRow, apply
 from schemas.events import Action, Relation, UserBehavior
 
 TABLE = "behavior/online_retail_2010-12_2011-08.csv.gz"

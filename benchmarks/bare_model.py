@@ -8,7 +8,7 @@ import time
 import click
 
 from benchmarks.events import listings
-from models.enricher import Enricher
+from models.enrichment.enricher import Enricher
 from schemas.codec import decode_product_created
 
 BATCH = 4_000

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import behaviour, enrich, growth, latency, passthrough
-from benchmarks.behaviour import Worked
+from benchmarks import behavior, enrich, growth, latency, passthrough
+from benchmarks.behavior import Worked
 from benchmarks.cluster import Cluster, running_cluster
 from benchmarks.enrich import Enriched
 from benchmarks.events import Keyed
@@ -13,8 +13,8 @@ from benchmarks.growth import Point
 from benchmarks.latency import Latency
 from benchmarks.passthrough import Passed
 from benchmarks.peers import shelfstream_lanes, stock_faust
+from benchmarks.peers.all_peers import CONTESTANTS, OURS
 from benchmarks.peers.contestant import COUNTER, PASSTHROUGH, Contestant
-from benchmarks.peers.roster import CONTESTANTS, OURS
 
 Tell = Callable[[str], None]
 
@@ -80,7 +80,7 @@ def run(scale: Scale, tell: Tell) -> Results:
         )
     with running_cluster() as cluster:
         tell("behaviour")
-        worked = behaviour.measure(
+        worked = behavior.measure(
             cluster,
             _of(COUNTING, COUNTER),
             events=scale.behaviour_events,

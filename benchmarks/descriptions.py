@@ -11,10 +11,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from models.enricher import Enricher
+from models.enrichment.enricher import Enricher
 from models.evaluation.titles import Labelled, own_titles
-from models.taxonomy import Taxonomy
-from models.training.kinship import each_akin
+from models.taxonomy.label_hierarchy import each_akin
+from models.taxonomy.tree import Taxonomy
 from schemas.events import DecisionOutcome, ProductCreated
 
 

@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from benchmarks.behaviour import PARTITIONS, settings_of
+from benchmarks.behavior import PARTITIONS, settings_of
 from benchmarks.cluster import Cluster
-from benchmarks.contest import running, watch
 from benchmarks.events import listings, produce
+from benchmarks.peer_process import running, watch
 from streams.topics import PRODUCT_CREATED
 
 MODELS = {

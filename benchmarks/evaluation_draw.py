@@ -13,7 +13,7 @@ from random import Random
 import click
 
 from benchmarks.affinity_recall import PRODUCT_CODE, TABLE
-from models.text import clean
+from models.text.cleaning import clean
 
 SEED = 20261125
 DRAWN = 330

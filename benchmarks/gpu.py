@@ -15,15 +15,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.events import listings
-from benchmarks.gpu_utilisation import Utilisation
-from models.backend import TextEncoder
-from models.encoder import LONGEST
-from models.encoder_artifact import HALF_GRAPH, SHIPPED_ENCODERS, TORCH, VOCABULARY
-from models.encoder_cuda_backend import CudaEncoderBackend
-from models.encoder_cuda_backend import has_cuda as onnxruntime_has_cuda
-from models.shape_buckets import ShapeBuckets, padding_share
-from models.text import clean
-from models.wordpiece import WordPiece
+from benchmarks.gpu_utilization import Utilisation
+from models.encoder.artifact import HALF_GRAPH, SHIPPED_ENCODERS, TORCH, VOCABULARY
+from models.encoder.backend import TextEncoder
+from models.encoder.cuda_backend import CudaEncoderBackend
+from models.encoder.cuda_backend import has_cuda as onnxruntime_has_cuda
+from models.encoder.encoder import LONGEST
+from models.encoder.shape_buckets import ShapeBuckets, padding_share
+from models.encoder.wordpiece import WordPiece
+from models.text.cleaning import clean
 
 CHUNK = 4_000
 """Titles that are given at once: as many as a lane's batch has at most."""
@@ -102,7 +102,7 @@ def devices(
 
 
 def _torch_has_cuda() -> bool:
-    from models.encoder_torch_backend import has_cuda
+    from models.encoder.torch_backend import has_cuda
 
     return has_cuda()
 
@@ -123,7 +123,7 @@ def _measured(folder: Path, found: Sequence[str], count: int) -> Iterator[Measur
         padding = padding_share(batches, lengths)
         yield measure("onnxruntime, fp16, buckets", encoder, words, texts, chunk=CHUNK, padding=padding)
     if "torch" in found:
-        from models.encoder_torch_backend import TorchEncoderBackend
+        from models.encoder.torch_backend import TorchEncoderBackend
 
         model = TorchEncoderBackend(folder / TORCH, "cuda")
         few = texts[:NAIVE_TITLES]

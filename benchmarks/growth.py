@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cluster import Cluster
-from benchmarks.contest import Running, contestant, watch
 from benchmarks.events import Keyed, plain_events, produce
+from benchmarks.peer_process import Running, contestant, watch
 from benchmarks.peers.contestant import COUNTER, PASSTHROUGH, RECOVER, Contestant, Work
 
 _PARTITIONS = 4

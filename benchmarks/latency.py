@@ -11,9 +11,9 @@ from pathlib import Path
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from benchmarks.cluster import Cluster
-from benchmarks.contest import Running, contestant
 from benchmarks.events import plain_events
 from benchmarks.passthrough import PARTITIONS, SIZE
+from benchmarks.peer_process import Running, contestant
 from benchmarks.peers.contestant import PASSTHROUGH, Contestant, Work
 
 EVERY = 50

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.cluster import Cluster
-from benchmarks.contest import contestant, watch
 from benchmarks.events import plain_events, produce
+from benchmarks.peer_process import contestant, watch
 from benchmarks.peers.contestant import PASSTHROUGH, Contestant, Work
 
 PARTITIONS = 4

@@ -6,11 +6,11 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks.behaviour import WHOLE
+from benchmarks.behavior import WHOLE
 from benchmarks.bench import Results
 from benchmarks.growth import Point
 from benchmarks.passthrough import ratios
-from benchmarks.peers.roster import CONTESTANTS, OURS
+from benchmarks.peers.all_peers import CONTESTANTS, OURS
 
 Rows = tuple[str, list[str], list[list[str]]]
 """A title, the columns' names, and the cells."""

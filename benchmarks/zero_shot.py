@@ -17,14 +17,15 @@ from random import Random
 import click
 import numpy as np
 
-from models.calibration import descend, expected_calibration_error, subtree_sums
-from models.prototypes import Floats
-from models.taxonomy import Taxonomy
-from models.taxonomy_file import SEPARATOR
-from models.text import clean
-from models.training.corpus import SHOPS, products_of, read_shops
-from models.training.kinship import each_akin
-from models.zero_shot import ZeroShotClassifier
+from models.arrays import Floats
+from models.student.calibration import expected_calibration_error
+from models.taxonomy.decision import descend, subtree_sums
+from models.taxonomy.files import SEPARATOR
+from models.taxonomy.label_hierarchy import each_akin
+from models.taxonomy.tree import Taxonomy
+from models.text.cleaning import clean
+from models.training.data.corpus import SHOPS, products_of, read_shops
+from models.zero_shot.classifier import ZeroShotClassifier
 
 
 @dataclass(frozen=True)

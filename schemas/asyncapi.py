@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from schemas.asyncapi_text import CHANNELS, INTRODUCTION, TOMBSTONES
 from schemas.codec import encode
-from schemas.dead_letter import DESCRIPTIONS, FIELD, LEFT_OUT, TOPIC
+from schemas.dead_letters import DESCRIPTIONS, FIELD, LEFT_OUT, TOPIC
 from schemas.envelope import event_type, output_headers, output_id, schema_uri
 from schemas.events import EVENTS, Event, Source
 from schemas.examples import EXAMPLES

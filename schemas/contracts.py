@@ -15,7 +15,7 @@ from schemas.asyncapi import TopicFacts, asyncapi
 from schemas.compatibility import problems
 from schemas.envelope import schema_uri
 from schemas.events import EVENTS, CategoryFeedback, Event, ProductCreated, UserBehavior
-from schemas.yaml_text import yaml_text
+from schemas.yaml_writer import yaml_text
 
 FOLDER = Path(__file__).parent
 """Where the committed contract lies."""

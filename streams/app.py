@@ -12,23 +12,25 @@ import faust
 import structlog
 from yarl import URL
 
-from streams.agents.burial import Burial
+from streams.agents.dead_letters import DeadLetterBuilder
+from streams.backoff import TokenBucket
 from streams.clients import aiokafka_options, confluent_options, consumer_options
-from streams.lanes.backoff import TokenBucket
-from streams.lanes.fetched_records import read_lean_records
-from streams.lanes.group_offsets import GroupOffsets
-from streams.lanes.header_names import accept_any_header_names
+from streams.faust_transport.aiokafka_patches.header_decoding import patch_header_decoding
+from streams.faust_transport.aiokafka_patches.record_class import patch_record_class
+from streams.faust_transport.group_offsets import GroupOffsets
+from streams.faust_transport.transport import Delivery, LaneConsumer, LaneTopic
+from streams.faust_transport.versions import check_versions
+from streams.lanes.assignment import Lanes
 from streams.lanes.lane import Lane
-from streams.lanes.lane_parts import LaneLimits, LaneParts, Observer
-from streams.lanes.lanes import Lanes
-from streams.lanes.ledger import KafkaLedger
-from streams.lanes.records import Partition, Processor
-from streams.lanes.restoration import Progress, open_reader, restore
-from streams.lanes.stores import MemoryStore, RocksStore, Store
-from streams.lanes.tables import Table, Tables, TableSpec
-from streams.lanes.transport import Delivery, LaneConsumer, LaneTopic
-from streams.lanes.versions import check_versions
+from streams.lanes.lane_config import LaneLimits, LaneParts
+from streams.lanes.observer import Observer
+from streams.lanes.processor import Processor
+from streams.lanes.transactional_writer import KafkaTransactionalWriter
+from streams.records import Partition
 from streams.settings import Settings
+from streams.state.restoration import Progress, open_reader, restore
+from streams.state.stores import MemoryStore, RocksStore, Store
+from streams.state.tables import Table, Tables, TableSpec
 
 log = structlog.get_logger()
 
@@ -114,7 +116,7 @@ class LaneFactory:
         self._before_restore = before_restore
         offsets = GroupOffsets(settings.app_id, confluent_options(settings), settings.transaction_timeout_s)
         self._inputs = KafkaInputs(app, offsets)
-        self._burial = Burial(settings.app_id, settings.partitions)
+        self._burial = DeadLetterBuilder(settings.app_id, settings.partitions)
         self.dead_letters = TokenBucket(
             settings.dead_letter_burst, settings.dead_letter_rate_per_s, time.monotonic()
         )
@@ -131,11 +133,11 @@ class LaneFactory:
             linger_s=settings.batch_linger_ms / 1000,
         )
         parts = LaneParts(
-            ledger=self._ledger(processor, partition),
+            writer=self._writer(processor, partition),
             open_tables=lambda: self._open_tables(processor.name, partition),
             inputs=self._inputs,
             restore=self._restore,
-            bury=self._burial,
+            dead_letter=self._burial,
             admit=self._admit,
             changed=self._app.lanes.changed,
             stop=self._stop,
@@ -145,11 +147,11 @@ class LaneFactory:
         )
         return Lane(processor, partition, parts)
 
-    def _ledger(self, processor: Processor, partition: int) -> KafkaLedger:
+    def _writer(self, processor: Processor, partition: int) -> KafkaTransactionalWriter:
         settings = self._settings
         inputs = [Partition(topic, partition) for topic in processor.topics]
         changelogs = [Partition(spec.changelog, partition) for spec in self._tables.get(processor.name, ())]
-        return KafkaLedger(
+        return KafkaTransactionalWriter(
             f"{settings.app_id}-{processor.name}-{partition}",
             settings.app_id,
             timeout_s=settings.transaction_timeout_s,
@@ -219,8 +221,8 @@ def build_app(
         StopWorker: Faust or aiokafka is not of a tested version.
     """
     check_versions()
-    accept_any_header_names()
-    read_lean_records()
+    patch_header_decoding()
+    patch_record_class()
     app = LaneApp(settings.app_id, **_faust_options(settings, state_dir))
     app.overdue = partial(leave, app)
     app.kafka_client = consumer_options(settings)

@@ -10,7 +10,7 @@ import click
 from confluent_kafka import KafkaException
 
 from schemas.errors import ShelfstreamError, StopWorker
-from streams.operations.positions import FORMS, Position, parse_position
+from streams.replay.positions import FORMS, Position, parse_position
 from streams.settings import Settings
 from streams.settings_sources import Loaded, load_settings
 

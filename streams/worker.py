@@ -17,26 +17,26 @@ import structlog
 from mode import Service
 
 from schemas.errors import RetryLater, ShelfstreamError
-from streams.agents.catalogue import CatalogueFollower
-from streams.agents.model_report import NO_MODELS
-from streams.agents.roster import AGENTS, Agents, make_agents
+from streams.agents.factory import AGENTS, Agents, create_agents
+from streams.agents.product_view import ProductViewFollower
 from streams.app import LaneApp, build_app, leave
+from streams.backoff import Backoff
 from streams.clients import consumer_options
-from streams.lanes.backoff import Backoff
+from streams.faust_transport.membership import MembershipWatch
+from streams.faust_transport.transport import LaneConsumer
+from streams.inference.model_report import NO_MODELS
 from streams.lanes.lane import Lane
-from streams.lanes.membership import MembershipWatch
-from streams.lanes.records import Partition
-from streams.lanes.slots import Slot
-from streams.lanes.transport import LaneConsumer
-from streams.operations.broker_admin import verify_topics
-from streams.operations.health import HealthServer
-from streams.operations.logs import configure_logs
-from streams.operations.metrics import Metrics
-from streams.operations.monitor import Monitor
-from streams.operations.status import WorkerStatus
+from streams.observability.health import HealthServer
+from streams.observability.logs import configure_logs
+from streams.observability.metrics import Metrics
+from streams.observability.monitor import Monitor
+from streams.observability.status import WorkerStatus
 from streams.options import with_settings
 from streams.program import new_loop, run_program
+from streams.records import Partition
+from streams.replay.broker_admin import verify_topics
 from streams.settings import Settings
+from streams.state.worker_directory import WorkerDirectory
 
 log = structlog.get_logger()
 
@@ -46,13 +46,13 @@ class GroupLost(ShelfstreamError):
 
 
 class Surroundings(Service):
-    """What runs beside the lanes: the HTTP server, the catalogue view and the watch over lag and budget.
+    """What runs beside the lanes: the HTTP server, the product_view view and the watch over lag and budget.
 
     Args:
         app: the application.
         settings: the validated settings.
         agents: the worker's agents.
-        follower: keeps the catalogue view up to date, where an agent reads it.
+        follower: keeps the product_view view up to date, where an agent reads it.
         monitor: where observations go.
     """
 
@@ -61,7 +61,7 @@ class Surroundings(Service):
         app: LaneApp,
         settings: Settings,
         agents: Agents,
-        follower: CatalogueFollower | None,
+        follower: ProductViewFollower | None,
         monitor: Monitor,
     ) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Surroundings(Service):
         self._membership = MembershipWatch(patience_s, time.monotonic())
 
     async def on_start(self) -> None:
-        """Listen, and begin to follow the catalogue."""
+        """Listen, and begin to follow the product_view."""
         settings = self._settings
         port = await self._health.start(settings.http_host, settings.http_port)
         if port is not None:
@@ -149,8 +149,8 @@ def run_worker(settings: Settings, announce: Callable[[str], Any] = lambda line:
         StopWorker: topics, model, versions or folders don't fit; the message says what to do.
     """
     _verify_topics(settings)
-    agents = make_agents(settings)
-    with Slot(settings.data_dir) as slot:
+    agents = create_agents(settings)
+    with WorkerDirectory(settings.data_dir) as slot:
         worker_id = f"{socket.gethostname()}-{slot.number}"
         configure_logs(settings.log_format, settings.log_level, worker_id=worker_id)
         status = WorkerStatus(
@@ -179,12 +179,12 @@ def _verify_topics(settings: Settings) -> None:
             return
 
 
-def _run(settings: Settings, agents: Agents, slot: Slot, monitor: Monitor) -> None:
+def _run(settings: Settings, agents: Agents, slot: WorkerDirectory, monitor: Monitor) -> None:
     """Wire the application and give it this thread until a signal or an error ends it."""
     loop = new_loop()
     follower = None
-    if agents.catalogue is not None:
-        follower = CatalogueFollower(agents.catalogue, consumer_options(settings), settings.partitions)
+    if agents.product_view is not None:
+        follower = ProductViewFollower(agents.product_view, consumer_options(settings), settings.partitions)
     app = build_app(
         settings,
         agents.processors,

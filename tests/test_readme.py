@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from models.affinity_fold import AffinityFold
-from models.behavior_parameters import BehaviorParameters
-from models.enricher import Enricher
-from models.span_artifact import SHIPPED_SPANS, read_spans
+from models.attributes.span_artifact import SHIPPED_SPANS, read_spans
+from models.behavior.offline_affinity import AffinityFold
+from models.behavior.parameters import BehaviorParameters
+from models.enrichment.enricher import Enricher
 from schemas.codec import decode_product_created, decode_user_behavior, encode
 from schemas.events import DecisionOutcome
 from schemas.keys import shopper_id

@@ -24,11 +24,11 @@ from benchmarks.peers.contestant import (
 )
 from streams.app import build_app
 from streams.lanes.lane import Lane
-from streams.lanes.lane_parts import LaneState, Observer
-from streams.lanes.records import Output, Record
-from streams.lanes.tables import Tables, TableSpec
+from streams.lanes.observer import LaneState, Observer
 from streams.program import new_loop, run_program
+from streams.records import Output, Record
 from streams.settings import Settings
+from streams.state.tables import Tables, TableSpec
 
 _started = time.monotonic()
 

@@ -5,15 +5,15 @@ from random import Random
 
 import numpy as np
 
-from models.artifact import Manifest
-from models.enricher import Enricher
-from models.evaluation.judgement import Judgement, judge
-from models.evaluation.measures import Indices
+from models.arrays import Indices
+from models.enrichment.enricher import Enricher
+from models.evaluation.predictions import Predictions, judge
 from models.evaluation.report import FORMAT, UNSEEN, Report, Scores, Section
 from models.evaluation.scoring import Explain, detail, level_scores, scores
 from models.evaluation.slices import SELLERS, SLICES, Slice, mistyped
 from models.evaluation.titles import KNOWN, Labelled
-from models.taxonomy import Taxonomy
+from models.student.artifact import Manifest
+from models.taxonomy.tree import Taxonomy
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many titles of it are done, and of how many."""
@@ -46,7 +46,7 @@ def evaluate(
     cascade: bool,
     progress: Progress,
     seed: int = SEED,
-) -> tuple[Report, Judgement]:
+) -> tuple[Report, Predictions]:
     """Measure a model on labelled titles.
 
     Args:
@@ -59,21 +59,21 @@ def evaluate(
         seed: Of the typing errors.
 
     Returns:
-        The report, without baselines, and the judgement that it is from.
+        The report, without baselines, and the predictions that it is from.
     """
-    judgement = judge(enricher, titles, _counted(progress, "Titles", len(titles)))
+    predictions = judge(enricher, titles, _counted(progress, "Titles", len(titles)))
     sources = list(dict.fromkeys(title.source for title in titles))
-    parts = {source: judgement.where(lambda title, of=source: title.source == of) for source in sources}  # type: ignore[misc]
+    parts = {source: predictions.where(lambda title, of=source: title.source == of) for source in sources}  # type: ignore[misc]
     typos = _typos(enricher, parts, progress, seed)
-    sellers = _section("Small and large brands", _SELLERS, judgement, SELLERS)
+    sellers = _section("Small and large brands", _SELLERS, predictions, SELLERS)
     unseen = [each for each in manifest.measurements if each.name.startswith(UNSEEN)]
     report = Report(
         format=FORMAT,
         model_version=enricher.model_version,
         taxonomy_version=enricher.taxonomy_version,
         cascade=cascade,
-        groups=groups(judgement),
-        languages=_languages(judgement),
+        groups=groups(predictions),
+        languages=_languages(predictions),
         details=[detail(source, part, enricher.taxonomy, explain) for source, part in parts.items()],
         slices=[*_slices(parts), typos],
         sellers=sellers if sellers.rows else None,
@@ -81,31 +81,31 @@ def evaluate(
         baselines=[],
         notes=_notes(sources, bool(unseen), bool(sellers.rows), cascade),
     )
-    return report, judgement
+    return report, predictions
 
 
-def beside(judgement: Judgement, ways: Mapping[str, Indices], taxonomy: Taxonomy) -> list[Section]:
+def beside(predictions: Predictions, ways: Mapping[str, Indices], taxonomy: Taxonomy) -> list[Section]:
     """The model beside other ways, group by group.
 
     Args:
-        judgement: The model's.
+        predictions: The model's.
         ways: By name, what another way says of the same titles: indices of categories, shape [titles].
         taxonomy: The tree.
     """
     sections = []
-    depth = judgement.labels.shape[1]
-    for name, rows in _groups(judgement).items():
-        found = [scores("this model", judgement.take(rows))]
+    depth = predictions.labels.shape[1]
+    for name, rows in _groups(predictions).items():
+        found = [scores("this model", predictions.take(rows))]
         for way, decided in ways.items():
-            levels = level_scores(judgement.labels[rows], taxonomy.lineage[decided[rows], :depth])
+            levels = level_scores(predictions.labels[rows], taxonomy.lineage[decided[rows], :depth])
             found.append(Scores(name=way, texts=len(rows), levels=levels))
         sections.append(Section(title=name, note="", rows=found))
     return sections
 
 
-def groups(judgement: Judgement) -> Section:
+def groups(predictions: Predictions) -> Section:
     """By source, shop, kind of text and language."""
-    rows = [scores(name, judgement.take(rows)) for name, rows in _groups(judgement).items()]
+    rows = [scores(name, predictions.take(rows)) for name, rows in _groups(predictions).items()]
     note = (
         "The gift shop is one that no training has seen. Written titles were written for this project. The "
         "others are held-out titles of shops whose other titles the model learnt from, with their attributes "
@@ -114,27 +114,27 @@ def groups(judgement: Judgement) -> Section:
     return Section(title="Shops and languages", note=note, rows=rows)
 
 
-def _groups(judgement: Judgement) -> dict[str, list[int]]:
+def _groups(predictions: Predictions) -> dict[str, list[int]]:
     """By name, the numbers of the titles of each shop, kind of text and language."""
     found: dict[str, list[int]] = {}
-    for row, title in enumerate(judgement.titles):
+    for row, title in enumerate(predictions.titles):
         found.setdefault(f"{title.shop}, {LANGUAGES[title.language]}", []).append(row)
     return found
 
 
-def _languages(judgement: Judgement) -> Section:
-    keys = list(dict.fromkeys((each.source, each.language) for each in judgement.titles))
+def _languages(predictions: Predictions) -> Section:
+    keys = list(dict.fromkeys((each.source, each.language) for each in predictions.titles))
     rows = [
         scores(
             f"{source}, {LANGUAGES[language]}",
-            judgement.where(lambda each, key=(source, language): (each.source, each.language) == key),  # type: ignore[misc]
+            predictions.where(lambda each, key=(source, language): (each.source, each.language) == key),  # type: ignore[misc]
         )
         for source, language in keys
     ]
     return Section(title="Languages", note="All texts of a source in one language.", rows=rows)
 
 
-def _slices(parts: dict[str, Judgement]) -> list[Section]:
+def _slices(parts: dict[str, Predictions]) -> list[Section]:
     sections = []
     for each in SLICES:
         rows: list[Scores] = []
@@ -148,7 +148,7 @@ def _slices(parts: dict[str, Judgement]) -> list[Section]:
     return sections
 
 
-def _typos(enricher: Enricher, parts: dict[str, Judgement], progress: Progress, seed: int) -> Section:
+def _typos(enricher: Enricher, parts: dict[str, Predictions], progress: Progress, seed: int) -> Section:
     rows: list[Scores] = []
     for source, part in parts.items():
         pairs = mistyped(part.titles, seed)
@@ -169,10 +169,10 @@ def _typos(enricher: Enricher, parts: dict[str, Judgement], progress: Progress, 
     return Section(title="Typing errors", note=note, rows=rows)
 
 
-def _section(title: str, note: str, judgement: Judgement, kinds: Sequence[Slice]) -> Section:
+def _section(title: str, note: str, predictions: Predictions, kinds: Sequence[Slice]) -> Section:
     rows = []
     for kind in kinds:
-        held = judgement.where(kind.holds)
+        held = predictions.where(kind.holds)
         if len(held) >= LEAST_TITLES:
             rows.append(scores(f"{kind.name}: {kind.rule}", held))
     return Section(title=title, note=note, rows=rows)

@@ -1,8 +1,8 @@
 """What the student's decision rests on, in lines short enough for a report."""
 
 from models.evaluation.scoring import Explain
-from models.explanation import Explainer
-from models.taxonomy import Taxonomy
+from models.student.explanation import Explainer
+from models.taxonomy.tree import Taxonomy
 
 _PIECES = 4
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from models.artifact import Measurement
+from models.student.artifact import Measurement
 
 FORMAT = 1
 UNSEEN = "unseen "

@@ -1,22 +1,16 @@
-"""From a judgement to the figures of the report."""
+"""From a predictions to the figures of the report."""
 
 from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
 
-from models.calibration import expected_calibration_error
-from models.evaluation.judgement import Judgement
-from models.evaluation.measures import (
-    BINS,
-    Indices,
-    coverage_curve,
-    interval,
-    macro_f1,
-    reliability,
-)
+from models.arrays import Indices
+from models.evaluation.metrics import BINS, coverage_curve, interval, macro_f1, reliability
+from models.evaluation.predictions import Predictions
 from models.evaluation.report import Bin, Confusion, Curve, Detail, Level, Mistake, Scores
-from models.taxonomy import Taxonomy
+from models.student.calibration import expected_calibration_error
+from models.taxonomy.tree import Taxonomy
 
 Explain = Callable[[str], list[str]]
 """From a title to lines that say what its category rests on."""
@@ -49,42 +43,42 @@ def level_scores(labels: Indices, predicted: Indices) -> list[Level]:
     return found
 
 
-def scores(name: str, judgement: Judgement) -> Scores:
+def scores(name: str, predictions: Predictions) -> Scores:
     """All measures of a group of at least one title."""
-    truth, guess, confidence = judgement.at_level(1)
-    published = judgement.published
+    truth, guess, confidence = predictions.at_level(1)
+    published = predictions.published
     return Scores(
         name=name,
-        texts=len(judgement),
-        levels=level_scores(judgement.labels, judgement.predicted),
+        texts=len(predictions),
+        levels=level_scores(predictions.labels, predictions.predicted),
         calibration_error=_rounded(expected_calibration_error(confidence, truth == guess, BINS)),
         coverage=_rounded(float(published.mean())),
-        precision=_rounded(float(judgement.right[published].mean())) if published.any() else None,
+        precision=_rounded(float(predictions.right[published].mean())) if published.any() else None,
     )
 
 
-def detail(source: str, judgement: Judgement, taxonomy: Taxonomy, explain: Explain) -> Detail:
+def detail(source: str, predictions: Predictions, taxonomy: Taxonomy, explain: Explain) -> Detail:
     """A closer look at the titles of one source."""
-    truth, guess, confidence = judgement.at_level(1)
+    truth, guess, confidence = predictions.at_level(1)
     bins = reliability(confidence, truth == guess)
     return Detail(
         source=source,
-        scores=scores(source, judgement),
+        scores=scores(source, predictions),
         reliability=[
             Bin(texts=texts, confidence=_rounded(mean), accuracy=_rounded(share))
             for texts, mean, share in bins
         ],
-        curves=[_curve(judgement, level) for level in range(1, judgement.labels.shape[1] + 1)],
-        confusions=confusions(judgement, taxonomy)[:CONFUSIONS],
-        mistakes=mistakes(judgement, taxonomy, explain, MISTAKES),
+        curves=[_curve(predictions, level) for level in range(1, predictions.labels.shape[1] + 1)],
+        confusions=confusions(predictions, taxonomy)[:CONFUSIONS],
+        mistakes=mistakes(predictions, taxonomy, explain, MISTAKES),
     )
 
 
-def confusions(judgement: Judgement, taxonomy: Taxonomy) -> list[Confusion]:
+def confusions(predictions: Predictions, taxonomy: Taxonomy) -> list[Confusion]:
     """Categories taken for one with the same parent, the most frequent first."""
     found: list[Confusion] = []
-    for level in range(1, judgement.labels.shape[1] + 1):
-        truth, guess, _ = judgement.at_level(level)
+    for level in range(1, predictions.labels.shape[1] + 1):
+        truth, guess, _ = predictions.at_level(level)
         belongs = Counter(truth.tolist())
         pairs = Counter(
             (label, taken)
@@ -104,25 +98,27 @@ def confusions(judgement: Judgement, taxonomy: Taxonomy) -> list[Confusion]:
     return sorted(found, key=lambda each: (-each.texts, each.level, each.label, each.taken_for))
 
 
-def mistakes(judgement: Judgement, taxonomy: Taxonomy, explain: Explain, count: int) -> list[Mistake]:
+def mistakes(predictions: Predictions, taxonomy: Taxonomy, explain: Explain, count: int) -> list[Mistake]:
     """The wrong decisions that the model was surest of, published or not."""
-    wrong = np.flatnonzero(~judgement.right & (judgement.decided >= 0))
-    worst = sorted(wrong.tolist(), key=lambda row: (-judgement.certainty[row], judgement.titles[row].title))
+    wrong = np.flatnonzero(~predictions.right & (predictions.decided >= 0))
+    worst = sorted(
+        wrong.tolist(), key=lambda row: (-predictions.certainty[row], predictions.titles[row].title)
+    )
     return [
         Mistake(
-            title=judgement.titles[row].title,
-            label=taxonomy.nodes[judgement.titles[row].category].path,
-            decided=taxonomy.nodes[int(judgement.decided[row])].path,
-            confidence=_rounded(float(judgement.certainty[row])),
-            published=bool(judgement.published[row]),
-            reasons=explain(judgement.titles[row].title),
+            title=predictions.titles[row].title,
+            label=taxonomy.nodes[predictions.titles[row].category].path,
+            decided=taxonomy.nodes[int(predictions.decided[row])].path,
+            confidence=_rounded(float(predictions.certainty[row])),
+            published=bool(predictions.published[row]),
+            reasons=explain(predictions.titles[row].title),
         )
         for row in worst[:count]
     ]
 
 
-def _curve(judgement: Judgement, level: int) -> Curve:
-    truth, guess, confidence = judgement.at_level(level)
+def _curve(predictions: Predictions, level: int) -> Curve:
+    truth, guess, confidence = predictions.at_level(level)
     points = coverage_curve(confidence, truth == guess)
     return Curve(
         level=level, points=[(_rounded(coverage), _rounded(precision)) for coverage, precision in points]

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.taxonomy import Taxonomy
-from models.text import clean
-from models.training.corpus import SHOPS, read_rows, read_shops
+from models.taxonomy.tree import Taxonomy
+from models.text.cleaning import clean
+from models.training.data.corpus import SHOPS, read_rows, read_shops
 from schemas.errors import StopWorker
 
 OWN = {"gift_shop": "gift shop", "written": "written titles"}

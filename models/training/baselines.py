@@ -10,14 +10,13 @@ from random import Random
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from models.prototypes import Encode, Floats, Prototypes
-from models.taxonomy import Taxonomy
-from models.training.corpus import Example, read_shops
-from models.training.hub_encoder import load_model, pooled
+from models.arrays import Floats, Indices
+from models.encoder.prototypes import Encode, Prototypes
+from models.taxonomy.tree import Taxonomy
+from models.training.data.corpus import Example, read_shops
+from models.training.encoder.hub import load_model, pooled
 
-Indices = npt.NDArray[np.int64]
 Predict = Callable[[Sequence[str]], Indices]
 """From cleaned texts to the indices of their categories, shape [texts]."""
 Progress = Callable[[str, int, int], None]

@@ -7,25 +7,25 @@ from pathlib import Path
 
 import msgspec
 
-from models.artifact import FORMAT, SHIPPED, Artifact, Manifest, Measurement, write_manifest
-from models.brands import read_brands, write_brands
-from models.calibration import fit_temperature
-from models.cascade import SecondStage
-from models.encoders import Encoders
-from models.features import text_features
-from models.taxonomy import GOOGLE_VERSION, Taxonomy
-from models.training.brand_names import learn_brands
-from models.training.corpus import SHOPS, Example, category_examples, shops_of
-from models.training.drift_snapshot import add_snapshot, calibration_listings
-from models.training.evaluation import Judgement, choose_thresholds, measure_groups
-from models.training.examples import People, gather, split_counts
-from models.training.export import export
-from models.training.feedback import SHOP as FEEDBACK
-from models.training.model_card import render_card
-from models.training.privacy import Privately, private_section, train_privately
-from models.training.student import Recipe, Student, count_matrix, train
-from models.training.teacher import known_words, title_examples, word_examples
-from models.training.unlabelled import product_words, unlabelled_titles
+from models.attributes.brands import read_brands, write_brands
+from models.encoder.by_language import Encoders
+from models.student.artifact import FORMAT, SHIPPED, Artifact, Manifest, Measurement, write_manifest
+from models.student.calibration import fit_temperature
+from models.student.escalation import SecondStage
+from models.taxonomy.tree import GOOGLE_VERSION, Taxonomy
+from models.text.features import text_features
+from models.training.attributes.brand_names import learn_brands
+from models.training.data.corpus import SHOPS, Example, category_examples, shops_of
+from models.training.data.examples import HumanLabels, gather, split_counts
+from models.training.data.feedback_lines import SHOP as FEEDBACK
+from models.training.private.training import PrivateTraining, private_section, train_privately
+from models.training.student.distillation import known_words, title_examples, word_examples
+from models.training.student.drift_snapshot import add_snapshot, calibration_listings
+from models.training.student.evaluation import Judgement, choose_thresholds, measure_groups
+from models.training.student.export import export
+from models.training.student.model_card import render_card
+from models.training.student.trainer import Student, TrainingConfig, count_matrix, train
+from models.training.student.unlabelled import product_words, unlabelled_titles
 from schemas.errors import StopWorker
 
 Progress = Callable[[str, int, int], None]
@@ -48,7 +48,7 @@ def fit(
     examples: Sequence[Example],
     lessons: Sequence[Example],
     taxonomy: Taxonomy,
-    recipe: Recipe,
+    recipe: TrainingConfig,
     progress: Progress,
     name: str,
 ) -> Calibrated:
@@ -79,9 +79,9 @@ def fit_privately(
     examples: Sequence[Example],
     lessons: Sequence[Example],
     taxonomy: Taxonomy,
-    recipe: Recipe,
+    recipe: TrainingConfig,
     progress: Progress,
-    private: Privately,
+    private: PrivateTraining,
 ) -> Calibrated:
     """As `fit`, with differential privacy; temperature and thresholds are constants."""
     student = train_privately(examples, lessons, taxonomy, recipe, private, progress)
@@ -92,7 +92,7 @@ def leave_one_out(
     examples: Sequence[Example],
     lessons: Sequence[Example],
     taxonomy: Taxonomy,
-    recipe: Recipe,
+    recipe: TrainingConfig,
     progress: Progress,
     second: SecondStage | None = None,
 ) -> list[Measurement]:
@@ -126,15 +126,15 @@ def measure(
 def run(
     data: Path,
     folder: Path,
-    recipe: Recipe,
+    recipe: TrainingConfig,
     progress: Progress,
     *,
     unseen: bool,
     taxonomy: Taxonomy | None = None,
     teacher: Encoders | None = None,
     second: SecondStage | None = None,
-    people: People | None = None,
-    private: Privately | None = None,
+    people: HumanLabels | None = None,
+    private: PrivateTraining | None = None,
 ) -> Manifest:
     """Train, measure and write a model into `folder`.
 
@@ -154,7 +154,7 @@ def run(
     Raises:
         StopWorker: The data is not there, or too little; says which file.
     """
-    taxonomy, people = taxonomy or Taxonomy.google(), people or People()
+    taxonomy, people = taxonomy or Taxonomy.google(), people or HumanLabels()
     examples = gather(data, taxonomy, people, recipe.feedback_weight)
     lessons = category_examples(taxonomy, recipe.name_weight)
     taught = [] if teacher is None else teach(teacher, data, examples, recipe)
@@ -188,7 +188,9 @@ def run(
     return add_snapshot(folder, calibration_listings(examples), taxonomy, second)
 
 
-def teach(teacher: Encoders, data: Path, examples: Sequence[Example], recipe: Recipe) -> list[Example]:
+def teach(
+    teacher: Encoders, data: Path, examples: Sequence[Example], recipe: TrainingConfig
+) -> list[Example]:
     """What the encoders know: English words, Chinese words for products, and titles that nobody labelled."""
     taught: list[Example] = []
     if english := teacher.stages.get("en"):
@@ -225,7 +227,7 @@ def better_alone(
     return right(None) > right(second)
 
 
-def _draft(model: Calibrated, taxonomy: Taxonomy, recipe: Recipe, people: People) -> Manifest:
+def _draft(model: Calibrated, taxonomy: Taxonomy, recipe: TrainingConfig, people: HumanLabels) -> Manifest:
     """What the manifest says of the model itself; data and figures are to be filled in."""
     own = "" if taxonomy.version == GOOGLE_VERSION else " --taxonomy TREE"
     return Manifest(
@@ -262,14 +264,16 @@ def _brands(data: Path, taxonomy: Taxonomy) -> tuple[dict[str, str], float]:
     return read_brands(SHIPPED / "brands.tsv"), shipped.manifest.brand_precision
 
 
-def _finish(folder: Path, manifest: Manifest, recipe: Recipe) -> Manifest:
+def _finish(folder: Path, manifest: Manifest, recipe: TrainingConfig) -> Manifest:
     """Name the model by its content, and describe it."""
     manifest = write_manifest(folder, manifest, ["student.bin", "student.onnx", "brands.tsv"])
     (folder / "MODEL_CARD.md").write_text(render_card(manifest, recipe), encoding="utf-8")
     return manifest
 
 
-def _finish_private(folder: Path, manifest: Manifest, recipe: Recipe, private: Privately) -> Manifest:
+def _finish_private(
+    folder: Path, manifest: Manifest, recipe: TrainingConfig, private: PrivateTraining
+) -> Manifest:
     """As `_finish`, with the guarantee in the command that is remembered and in the card."""
     command = f"{manifest.command} --private {private.privacy.epsilon:g}"
     manifest = _finish(folder, msgspec.structs.replace(manifest, command=command), recipe)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import click
 
-from models.artifact import Measurement
-from models.taxonomy import Taxonomy
-from models.training.corpus import Example, category_examples, read_shops
-from models.training.dp_sgd import learn_head
-from models.training.evaluation import measure_groups
+from models.encoder.loading import load_encoders
+from models.student.artifact import Measurement
+from models.taxonomy.tree import Taxonomy
+from models.training.data.corpus import Example, category_examples, read_shops
 from models.training.pipeline import LEAST_CONFIDENCE, teach
-from models.training.privacy import Privacy, head_task, public_scale, shifted_student
-from models.training.student import Recipe, Student, train
-from models.tree_encoder import load_encoders
+from models.training.private.dp_sgd import learn_head
+from models.training.private.training import Privacy, head_task, public_scale, shifted_student
+from models.training.student.evaluation import measure_groups
+from models.training.student.trainer import Student, TrainingConfig, train
 
 BUDGETS = (1.0, 3.0, math.inf)
 SEED = 1
@@ -68,7 +68,7 @@ HEADER = (
 @click.option("--every", default=2, show_default=True, type=click.IntRange(min=1))
 def main(data: Path, every: int) -> None:
     """Print what each budget costs, measured on one held-out title in --every."""
-    taxonomy, recipe = Taxonomy.google(), Recipe()
+    taxonomy, recipe = Taxonomy.google(), TrainingConfig()
     lessons = category_examples(taxonomy, recipe.name_weight)
     examples = read_shops(data, taxonomy)
     lessons += teach(load_encoders(threads=2), data, examples, recipe)

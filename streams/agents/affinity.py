@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 
-from models.affinity import AffinityRow, affinity_updated, forget
-from models.behavior_parameters import BehaviorParameters
-from models.delta_codec import decode_deltas
-from models.deltas import DeltaBuilder, Deltas
+from models.behavior.affinity_row import AffinityRow, affinity_updated, forget
+from models.behavior.delta_codec import decode_deltas
+from models.behavior.deltas import DeltaBuilder, Deltas
+from models.behavior.parameters import BehaviorParameters
 from schemas.errors import InvalidEvent
-from streams.agents.burial import Burial
-from streams.agents.catalogue import Catalogue
+from streams.agents.co_behavior import co_behavior
+from streams.agents.dead_letters import DeadLetterBuilder
 from streams.agents.outputs import OutputMaker
-from streams.agents.sessions import co_behavior
-from streams.lanes.records import Output, Record
-from streams.lanes.tables import Table, Tables, TableSpec
+from streams.agents.product_view import ProductView
+from streams.records import Output, Record
+from streams.state.tables import Table, Tables, TableSpec
 from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, PRODUCT_ENRICHED
 
 
@@ -29,8 +29,8 @@ class AffinityProcessor:
         table: the products' table.
         partitions: the number of partitions of every topic.
         parameters: half-life, bounds and the publishing threshold.
-        catalogue: finds products with a similar text, for those without behaviour yet.
-        burial: makes dead letters.
+        product_view: finds products with a similar text, for those without behaviour yet.
+        dead_letter_builder: makes dead letters.
     """
 
     name = "affinity"
@@ -41,14 +41,14 @@ class AffinityProcessor:
         table: TableSpec[AffinityRow],
         partitions: int,
         parameters: BehaviorParameters,
-        catalogue: Catalogue,
-        burial: Burial,
+        product_view: ProductView,
+        dead_letter_builder: DeadLetterBuilder,
     ) -> None:
         self._table = table
         self._partitions = partitions
         self._parameters = parameters
-        self._catalogue = catalogue
-        self._bury = burial
+        self._product_view = product_view
+        self._dead_letter = dead_letter_builder
         self._make = OutputMaker(self.name, partitions)
 
     async def process(self, records: Sequence[Record], tables: Tables) -> list[Output]:
@@ -64,7 +64,7 @@ class AffinityProcessor:
             try:
                 decoded.append(decode_deltas(record.value or b""))
             except InvalidEvent as error:
-                outputs.append(self._bury(record, error, "decode"))
+                outputs.append(self._dead_letter(record, error, "decode"))
         if not decoded:
             return outputs
         # Joined, each row is pruned once a batch, which is cheaper and loses fewer neighbours.
@@ -75,7 +75,7 @@ class AffinityProcessor:
 
     def _products(self, records: Sequence[Record], table: Table[AffinityRow]) -> list[Output]:
         """Withdraw products that are gone; give those without behaviour neighbours by their text."""
-        self._catalogue.learn(records)
+        self._product_view.learn(records)
         outputs: list[Output] = []
         forgotten = DeltaBuilder()
         last = {record.key: record for record in records if record.key is not None}
@@ -86,7 +86,7 @@ class AffinityProcessor:
             if record.value is not None and ((row := rows[key]) is None or not row.neighbours())
         }
         # Searched for all at once: one by one would cost many times as much.
-        alike = self._catalogue.similar(sorted(lonely), self._parameters.top_k)
+        alike = self._product_view.similar(sorted(lonely), self._parameters.top_k)
         for key, record in last.items():
             row = rows[key]
             product = key.decode()

@@ -9,13 +9,14 @@ from schemas.codec import decode_category_feedback, decode_product_created, deco
 from schemas.errors import InvalidEvent
 from schemas.events import CategoryFeedback, DecisionOutcome, EnrichmentReview, ProductEnriched
 from schemas.keys import partition_for
-from streams.agents.burial import MOVED_FROM, ORIGIN, Burial, input_of, moved_header, origin_header, source_of
+from streams.agents.dead_letters import DeadLetterBuilder
 from streams.agents.feedback import corrected
-from streams.agents.inference import Inference
-from streams.agents.judgement import Judgement, Listing, Refusal
 from streams.agents.outputs import OutputMaker
-from streams.lanes.records import Output, Record
-from streams.lanes.tables import Table, Tables, TableSpec
+from streams.inference.messages import InvalidListing, Listing, Prediction
+from streams.inference.thread import Inference
+from streams.provenance import MOVED_FROM, ORIGIN, input_of, moved_header, origin_header, source_of
+from streams.records import Output, Record
+from streams.state.tables import Table, Tables, TableSpec
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED, PRODUCT_ENRICHED, PRODUCT_REPARTITION
 
 log = structlog.get_logger()
@@ -52,22 +53,26 @@ class EnrichProcessor:
         table: the table of enriched products.
         partitions: the number of partitions of every topic.
         inference: runs the model off the event loop.
-        burial: makes dead letters.
+        dead_letter_builder: makes dead letters.
     """
 
     name = "enrich"
-    # People first: their word must not wait behind a catalogue's import.
+    # People first: their word must not wait behind a catalogue import.
     topics = (CATEGORY_FEEDBACK, PRODUCT_REPARTITION, PRODUCT_CREATED)
 
     def __init__(
-        self, table: TableSpec[bytes], partitions: int, inference: Inference, burial: Burial
+        self,
+        table: TableSpec[bytes],
+        partitions: int,
+        inference: Inference,
+        dead_letter_builder: DeadLetterBuilder,
     ) -> None:
         self._table = table
         self._partitions = partitions
         self._inference = inference
-        self._bury = burial
-        curation = inference.curation
-        self._make = OutputMaker(self.name, partitions, curation.model_version, curation.taxonomy_version)
+        self._dead_letter = dead_letter_builder
+        model_info = inference.model_info
+        self._make = OutputMaker(self.name, partitions, model_info.model_version, model_info.taxonomy_version)
 
     async def process(self, records: Sequence[Record], tables: Tables) -> list[Output]:
         """See `Processor.process`. Listings are read, judged and written off the event loop."""
@@ -83,16 +88,16 @@ class EnrichProcessor:
                 else:
                     waiting.append((record, None))
             except InvalidEvent as error:
-                outputs.append(self._bury(record, error, "decode"))
+                outputs.append(self._dead_letter(record, error, "decode"))
         table = tables.of(self._table)
         listings = [_listing(record) for record, feedback in waiting if feedback is None]
-        judgements = iter(await self._inference.judge(listings) if listings else ())
+        predictions = iter(await self._inference.judge(listings) if listings else ())
         for record, feedback in waiting:
-            word = next(judgements) if feedback is None else feedback
+            word = next(predictions) if feedback is None else feedback
             try:
                 outputs.extend(self._outputs(record, word, table))
             except InvalidEvent as error:
-                outputs.append(self._bury(record, error, self.name))
+                outputs.append(self._dead_letter(record, error, self.name))
         return outputs
 
     def _moved(self, record: Record) -> Output | None:
@@ -116,29 +121,29 @@ class EnrichProcessor:
         return Output(PRODUCT_REPARTITION, target, key, record.value, headers)
 
     def _outputs(
-        self, record: Record, word: CategoryFeedback | Judgement | Refusal, table: Table[bytes]
+        self, record: Record, word: CategoryFeedback | Prediction | InvalidListing, table: Table[bytes]
     ) -> list[Output]:
         """What follows from a person's word, or from what the model says of a listing."""
-        if isinstance(word, Judgement):
+        if isinstance(word, Prediction):
             return self._listed(record, word, table)
-        if isinstance(word, Refusal):
-            return [self._bury(record, word.error(), "decode")]
+        if isinstance(word, InvalidListing):
+            return [self._dead_letter(record, word.error(), "decode")]
         known = _known(table.get(word.product_id.encode()))
-        enriched = corrected(known, word, self._inference.curation, source_of(record))
-        version = self._inference.curation.model_version
+        enriched = corrected(known, word, self._inference.model_info, source_of(record))
+        version = self._inference.model_info.model_version
         return [self._publish(enriched.product_id, encode(enriched), record, table, version)]
 
-    def _listed(self, record: Record, judgement: Judgement, table: Table[bytes]) -> list[Output]:
+    def _listed(self, record: Record, prediction: Prediction, table: Table[bytes]) -> list[Output]:
         """Publish a listing; where a person has decided its category, that stays."""
-        product, enriched, review = judgement.product_id, judgement.enriched, judgement.review
+        product, enriched, review = prediction.product_id, prediction.enriched, prediction.review
         if enriched is None:
             table.put(product.encode(), None)
-            return [self._make.record(PRODUCT_ENRICHED, product, None, record, judgement.model_version)]
+            return [self._make.record(PRODUCT_ENRICHED, product, None, record, prediction.model_version)]
         row = table.get(product.encode())
         known = _known(row) if row is not None and _PERSON in row else None
         if known is not None and known.decision.outcome is DecisionOutcome.PERSON:
             enriched, review = self._overruled(enriched, known), None
-        version = judgement.model_version
+        version = prediction.model_version
         outputs = [self._publish(product, enriched, record, table, version)]
         if review is not None:
             outputs.append(self._make.record(EnrichmentReview.topic, product, review, record, version))
@@ -149,9 +154,9 @@ class EnrichProcessor:
         event = msgspec.structs.replace(
             decode_product_enriched(enriched), category=known.category, decision=known.decision
         )
-        curation = self._inference.curation
-        if known.category is not None and known.category.id in curation.taxonomy:
-            event = msgspec.structs.replace(event, tags=curation.retagged(event, known.category))
+        model_info = self._inference.model_info
+        if known.category is not None and known.category.id in model_info.taxonomy:
+            event = msgspec.structs.replace(event, tags=model_info.retagged(event, known.category))
         return encode(event)
 
     def _publish(

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from models.curator import Curation
-from models.taxonomy import Taxonomy
+from models.enrichment.model_info import ModelInfo
+from models.taxonomy.tree import Taxonomy
 from schemas.errors import InvalidEvent
 from schemas.events import (
     Category,
@@ -19,7 +19,7 @@ from schemas.events import (
 def corrected(
     known: ProductEnriched | None,
     feedback: CategoryFeedback,
-    curation: Curation,
+    model_info: ModelInfo,
     source: Source,
 ) -> ProductEnriched:
     """What is known of a product after a person's word.
@@ -27,13 +27,13 @@ def corrected(
     Args:
         known: what was published of the product, or None if nothing was yet.
         feedback: the person's word.
-        curation: knows the categories that may be named, and the tags that go with each.
+        model_info: knows the categories that may be named, and the tags that go with each.
         source: the feedback's record.
 
     Raises:
         InvalidEvent: the category does not exist, or there is nothing to accept.
     """
-    category = _category(known, feedback, curation.taxonomy)
+    category = _category(known, feedback, model_info.taxonomy)
     who = feedback.by or "a person"
     said = "accepted" if feedback.verdict is Verdict.ACCEPT else "chose"
     decision = Decision(outcome=DecisionOutcome.PERSON, why=f"{who} {said} {category.path}")
@@ -41,14 +41,14 @@ def corrected(
         product_id=feedback.product_id,
         decision=decision,
         category=category,
-        model_version=known.model_version if known else curation.model_version,
-        taxonomy_version=curation.taxonomy_version,
+        model_version=known.model_version if known else model_info.model_version,
+        taxonomy_version=model_info.taxonomy_version,
         attributes=known.attributes if known else [],
         embedding=known.embedding if known else None,
         title=known.title if known else "",
         source=source,
     )
-    return msgspec.structs.replace(product, tags=curation.retagged(product, category))
+    return msgspec.structs.replace(product, tags=model_info.retagged(product, category))
 
 
 def _category(known: ProductEnriched | None, feedback: CategoryFeedback, taxonomy: Taxonomy) -> Category:

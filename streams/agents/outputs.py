@@ -4,8 +4,8 @@ from schemas.codec import encode
 from schemas.envelope import output_headers, output_id, traceparent_of
 from schemas.events import Event
 from schemas.keys import partition_for
-from streams.agents.burial import source_of
-from streams.lanes.records import Output, Record
+from streams.provenance import source_of
+from streams.records import Output, Record
 
 
 class OutputMaker:

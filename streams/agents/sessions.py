@@ -1,27 +1,24 @@
 """The sessions agent: shoppers' behaviour in, co-behaviour deltas and what each shopper likes out."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from models.behavior_parameters import BehaviorParameters
-from models.delta_codec import encode_deltas
-from models.deltas import DeltaBuilder
-from models.next_behavior import NextBehavior
-from models.preference import Description
-from models.sessions import ShopperRow, apply
-from models.shopper import shopper_updated
+from models.behavior.next_behavior import NextBehavior
+from models.behavior.parameters import BehaviorParameters
+from models.behavior.preference import Description
+from models.behavior.sessions import ShopperRow, apply
+from models.behavior.shopper import shopper_updated
 from schemas.codec import decode_user_behavior
-from schemas.envelope import output_headers, output_id
 from schemas.errors import InvalidEvent
 from schemas.events import UserBehavior
-from schemas.keys import partition_for, shopper_id
-from streams.agents.burial import Burial, source_of
+from schemas.keys import shopper_id
+from streams.agents.co_behavior import CoBehaviorOutputs
+from streams.agents.dead_letters import DeadLetterBuilder
 from streams.agents.outputs import OutputMaker
-from streams.lanes.records import Output, Record
-from streams.lanes.tables import Table, Tables, TableSpec
-from streams.topics import CO_BEHAVIOR, USER_BEHAVIOR
+from streams.records import Output, Record
+from streams.state.tables import Table, Tables, TableSpec
+from streams.topics import USER_BEHAVIOR
 
 # The last day of the year 9998: a day may be added to it.
 _LATEST_MS = 253_370_678_400_000
@@ -45,7 +42,7 @@ class SessionsProcessor:
         parameters: gap, bounds and half-lives.
         next_behavior: the model of what comes next.
         describe: what is known of a product now.
-        burial: makes dead letters.
+        dead_letter_builder: makes dead letters.
     """
 
     name = "sessions"
@@ -58,14 +55,14 @@ class SessionsProcessor:
         parameters: BehaviorParameters,
         next_behavior: NextBehavior,
         describe: Callable[[str], Description | None],
-        burial: Burial,
+        dead_letter_builder: DeadLetterBuilder,
     ) -> None:
         self._table = table
         self._partitions = partitions
         self._parameters = parameters
         self._next_behavior = next_behavior
         self._describe = describe
-        self._bury = burial
+        self._dead_letter = dead_letter_builder
         self._make = OutputMaker(self.name, partitions)
 
     async def process(self, records: Sequence[Record], tables: Tables) -> list[Output]:
@@ -80,12 +77,12 @@ class SessionsProcessor:
             try:
                 event = decode_user_behavior(record.value, record.key, received_at=received_at(record))
             except InvalidEvent as error:
-                outputs.append(self._bury(record, error, "decode"))
+                outputs.append(self._dead_letter(record, error, "decode"))
                 continue
             shopper = shopper_id(event)
             by_shopper.setdefault(shopper, []).append(event)
             causes[shopper] = record
-        pairs = _Pairs(self._partitions, records[-1], self.name)
+        pairs = CoBehaviorOutputs(self._partitions, records[-1], self.name)
         for shopper, events in by_shopper.items():
             key = shopper.encode()
             row = table.get(key) or ShopperRow()
@@ -106,46 +103,3 @@ def received_at(record: Record) -> datetime | None:
     if not 0 <= record.timestamp <= _LATEST_MS:
         return None
     return datetime.fromtimestamp(record.timestamp / 1000, UTC)
-
-
-class _Pairs:
-    """A batch's pairs, written as records before they become too many: a crawler's may be millions."""
-
-    def __init__(self, partitions: int, cause: Record, agent: str) -> None:
-        self._partitions, self._cause, self._agent = partitions, cause, agent
-        self._parts: Counter[int] = Counter()
-        self.builder = DeltaBuilder()
-        self.outputs: list[Output] = []
-
-    def flush(self, beyond: int = 0) -> None:
-        """Write what was collected, if it is more than `beyond` deltas."""
-        if len(self.builder) > beyond:
-            self.outputs += co_behavior(self.builder, self._partitions, self._cause, self._agent, self._parts)
-            self.builder = DeltaBuilder()
-
-
-def co_behavior(
-    pairs: DeltaBuilder, partitions: int, cause: Record, agent: str, parts: Counter[int] | None = None
-) -> list[Output]:
-    """The deltas as records, one for each partition of products that gets any (more if it were too large).
-
-    Args:
-        pairs: the deltas.
-        partitions: of every topic.
-        cause: the record that brought them about.
-        agent: the agent's name.
-        parts: how many records `cause` has brought about for each partition, counted on; None: none before.
-    """
-    parts = Counter() if parts is None else parts
-    outputs = []
-    for partition, deltas in pairs.build().by_partition(partitions, partition_for).items():
-        for value in encode_deltas(deltas):
-            headers = output_headers(
-                CO_BEHAVIOR,
-                event_id=output_id(source_of(cause), "", "", CO_BEHAVIOR, f"{partition}/{parts[partition]}"),
-                source=f"/shelfstream/{agent}",
-                subject=str(partition),
-            )
-            parts[partition] += 1
-            outputs.append(Output(CO_BEHAVIOR, partition, None, value, headers))
-    return outputs

@@ -16,17 +16,17 @@ from rich.live import Live
 
 from schemas.errors import ShelfstreamError, StopWorker
 from schemas.events import ProductCreated, UserBehavior
-from streams.demo.accounts import accounts, settled
+from streams.demo.counters import Tally
 from streams.demo.feed import Feed, Group, Pace, later, scattered, shop_groups
-from streams.demo.incidents import make_incidents
-from streams.demo.lines import EVERY_S, line
+from streams.demo.injected_events import make_incidents
+from streams.demo.kafka_io import Wire
 from streams.demo.live_view import LiveView
+from streams.demo.plain_output import EVERY_S, line
 from streams.demo.process import DemoWorker
+from streams.demo.reconciliation import accounts, settled
 from streams.demo.sample_shop import iter_baskets, iter_products
-from streams.demo.scene import Scene
 from streams.demo.summary import summary
-from streams.demo.tally import Tally
-from streams.demo.wire import Wire
+from streams.demo.view_state import Scene
 from streams.embedded import EmbeddedBroker
 
 SETTLE_S = 60.0

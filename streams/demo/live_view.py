@@ -9,7 +9,7 @@ from rich.text import Text
 
 from streams.demo.live_view_bars import bar, cut
 from streams.demo.live_view_panels import LOW_PANELS, PANELS, WIDE_PANELS, Draw
-from streams.demo.scene import Scene
+from streams.demo.view_state import Scene
 
 WIDE = 110
 """From this width on there are two columns."""

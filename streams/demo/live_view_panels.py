@@ -6,9 +6,9 @@ from typing import NamedTuple
 from rich.text import Text
 
 from schemas.events import DecisionOutcome
+from streams.demo.counters import INPUTS, OUTPUTS
 from streams.demo.live_view_bars import bar, count, cut, shortened, sparkline
-from streams.demo.scene import Scene
-from streams.demo.tally import INPUTS, OUTPUTS
+from streams.demo.view_state import Scene
 
 _AGENTS = ("enrich", "sessions", "affinity")
 _OUTCOMES = (

@@ -13,7 +13,7 @@ from typing import Any, Self
 from urllib.error import HTTPError
 
 from schemas.errors import StopWorker
-from streams.demo.readings import Reading, read_worker
+from streams.demo.worker_metrics import Reading, read_worker
 from streams.settings import PREFIX
 
 READY_S = 90.0
@@ -58,7 +58,7 @@ class DemoWorker:
         environment["TMPDIR"] = str(self._folder)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "streams.demo.parented_worker"],
+                [sys.executable, "-P", "-m", "streams.demo.child_worker"],
                 env=environment,
                 stdin=subprocess.PIPE,
                 stdout=log,

@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.events import DecisionOutcome, ShopperUpdated
-from streams.demo.accounts import Account
+from streams.demo.counters import Tally
 from streams.demo.live_view_bars import cut, shortened
-from streams.demo.tally import Tally
+from streams.demo.reconciliation import Account
 
 _CATEGORIES = 10
 _PAIRS = 8

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from schemas.errors import InvalidEvent, RetryLater, StopWorker
-from streams.lanes.lane_parts import LaneLimits
-from streams.lanes.records import Output, Processor, Record
-from streams.lanes.tables import Tables
+from streams.lanes.lane_config import LaneLimits
+from streams.lanes.processor import Processor
+from streams.records import Output, Record
+from streams.state.tables import Tables
 
 Changes = Mapping[str, Mapping[bytes, bytes | None]]
 
@@ -16,15 +17,15 @@ class Bisection:
     Args:
         processor: what the agent does.
         limits: how large outputs and rows may be.
-        bury: makes a dead letter of a record and its error.
+        dead_letter: makes a dead letter of a record and its error.
     """
 
     def __init__(
-        self, processor: Processor, limits: LaneLimits, bury: Callable[[Record, Exception], Output]
+        self, processor: Processor, limits: LaneLimits, dead_letter: Callable[[Record, Exception], Output]
     ) -> None:
         self._processor = processor
         self._limits = limits
-        self._bury = bury
+        self._dead_letter = dead_letter
 
     async def process(self, records: Sequence[Record], tables: Tables) -> tuple[list[Output], Changes]:
         """The outputs of all records, poison as dead letters, and the encoded rows to write.
@@ -54,7 +55,7 @@ class Bisection:
         except Exception as error:
             tables.rollback(savepoint)
             if len(records) == 1:
-                return [self._bury(records[0], error)]
+                return [self._dead_letter(records[0], error)]
             middle = len(records) // 2
             first = await self._halved(records[:middle], tables, weigh_rows=weigh_rows)
             return [*first, *await self._halved(records[middle:], tables, weigh_rows=weigh_rows)]

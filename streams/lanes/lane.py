@@ -16,14 +16,16 @@ from contextlib import suppress
 from itertools import count
 
 from schemas.errors import RetryLater, StopWorker
-from streams.lanes.backoff import Backoff
+from streams.backoff import Backoff
+from streams.cancellation import asked_to_end
 from streams.lanes.bisection import Bisection
-from streams.lanes.cancellation import asked_to_end
-from streams.lanes.lane_parts import BatchReport, LaneParts, LaneState
-from streams.lanes.lane_queue import Batch, LaneQueue
-from streams.lanes.ledger import Fenced
-from streams.lanes.records import Output, Partition, Processor, Record
-from streams.lanes.tables import StateDamaged, Tables
+from streams.lanes.lane_config import LaneParts
+from streams.lanes.observer import BatchReport, LaneState
+from streams.lanes.processor import Processor
+from streams.lanes.record_buffer import Batch, LaneQueue
+from streams.lanes.transactional_writer import Fenced
+from streams.records import Output, Partition, Record
+from streams.state.tables import StateDamaged, Tables
 
 # Every opening of every lane has an epoch of its own, so that no delivery is ever taken for a later one.
 _EPOCHS = count(1)
@@ -46,7 +48,7 @@ class Lane:
         self._clean = False
         self._settling = False
         self._rebuilt = False
-        self._bisection = Bisection(processor, parts.limits, self._bury)
+        self._bisection = Bisection(processor, parts.limits, self._dead_letter)
         self._tables: Tables | None = None
         self._task: asyncio.Task[None] | None = None
         self._leaving: asyncio.Task[None] | None = None
@@ -117,7 +119,7 @@ class Lane:
     async def close(self, budget_s: float) -> None:
         """Pause for good and release everything."""
         await self.pause(budget_s)
-        await self.parts.ledger.close()
+        await self.parts.writer.close()
         self._close_tables()
         self._change(LaneState.CLOSED)
 
@@ -186,7 +188,7 @@ class Lane:
         parts = self.parts
         if not self._clean:
             self._change(LaneState.OPENING)
-            await parts.ledger.open()
+            await parts.writer.open()
             self._change(LaneState.RESTORING)
             if self._tables is None:
                 self._tables = parts.open_tables()
@@ -246,7 +248,7 @@ class Lane:
         processed = parts.clock()
         next_offset = records[-1].offset + 1
         self._clean = False
-        written = await parts.ledger.commit([*outputs, *changelog], {at: next_offset})
+        written = await parts.writer.commit([*outputs, *changelog], {at: next_offset})
         tables.apply(changes, written, int(time.time() * 1000))
         self._clean = True
         self._settling = False
@@ -264,9 +266,9 @@ class Lane:
         )
         parts.observer.batch_committed(self, report)
 
-    def _bury(self, record: Record, error: Exception) -> Output:
-        self.parts.observer.record_buried(self, record, error)
-        return self.parts.bury(record, error, self.processor.name)
+    def _dead_letter(self, record: Record, error: Exception) -> Output:
+        self.parts.observer.record_dead_lettered(self, record, error)
+        return self.parts.dead_letter(record, error, self.processor.name)
 
     def _drop_queued(self) -> None:
         self._queue.clear()

@@ -1,14 +1,15 @@
 """A broker in memory: topics, committed offsets, transactions and fencing, for tests and trials.
 
-It implements what a lane needs (`Ledger`, `Inputs`, `ChangelogReader`) with Kafka's rules: only committed
-records are read, opening a ledger fences its older owners, and a commit is all or nothing.
+It implements what a lane needs (`TransactionalWriter`, `Inputs`, `ChangelogReader`) with Kafka's rules: only
+committed
+records are read, opening a writer fences its older owners, and a commit is all or nothing.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from streams.lanes.ledger import Fenced
-from streams.lanes.records import MemoryRecord, Output, Partition, Record
+from streams.lanes.transactional_writer import Fenced
+from streams.records import MemoryRecord, Output, Partition, Record
 
 
 class MemoryBroker:
@@ -40,8 +41,8 @@ class MemoryBroker:
         return [record for at, log in sorted(self.logs.items()) if at.topic == topic for record in log]
 
 
-class MemoryLedger:
-    """A ledger in a `MemoryBroker`.
+class MemoryTransactionalWriter:
+    """A writer in a `MemoryBroker`.
 
     Args:
         broker: the cluster.

@@ -2,7 +2,7 @@
 
 from benchmarks.descriptions import measured, name_of
 from models.evaluation.titles import Labelled
-from models.taxonomy import Taxonomy
+from models.taxonomy.tree import Taxonomy
 from schemas.events import DecisionOutcome, ProductCreated
 
 TREE = Taxonomy("tiny-1", {1: ("Wear",), 2: ("Wear", "Shoes"), 3: ("Food",), 4: ("Food", "Milk")}, {})

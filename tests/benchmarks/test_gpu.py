@@ -10,12 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import gpu
-from benchmarks.gpu_utilisation import Utilisation
-from models.encoder import LONGEST
-from models.encoder_artifact import SHIPPED_ENCODERS, VOCABULARY
-from models.out_of_memory import Integers
-from models.prototypes import Floats
-from models.wordpiece import WordPiece
+from benchmarks.gpu_utilization import Utilisation
+from models.arrays import Floats, Indices
+from models.encoder.artifact import SHIPPED_ENCODERS, VOCABULARY
+from models.encoder.encoder import LONGEST
+from models.encoder.wordpiece import WordPiece
 
 ENGLISH = SHIPPED_ENCODERS / "en"
 
@@ -28,7 +27,7 @@ class Counting:
     def __init__(self) -> None:
         self.sizes: list[int] = []
 
-    def run(self, ids: Integers, mask: Integers) -> Floats:
+    def run(self, ids: Indices, mask: Indices) -> Floats:
         self.sizes.append(len(ids))
         return np.zeros((len(ids), 2), dtype=np.float32)
 

@@ -13,11 +13,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.peers.all_peers import CONTESTANTS
 from benchmarks.peers.command_line import takes_work
 from benchmarks.peers.contestant import COUNTER, PASSTHROUGH, RECOVER, PeerMissing, Work, installed
-from benchmarks.peers.roster import CONTESTANTS
 from benchmarks.peers.stock_faust import changelog_record, changelog_topic
-from streams.lanes.records import Output
+from streams.records import Output
 from streams.settings import Settings
 from tests.support.kafka import Kafka
 from tests.support.topic import create_topic, read_all, write

@@ -3,8 +3,8 @@
 from random import Random
 
 from benchmarks.zero_shot import Trial, measure
-from models.taxonomy import Taxonomy
-from models.zero_shot import ZeroShotClassifier
+from models.taxonomy.tree import Taxonomy
+from models.zero_shot.classifier import ZeroShotClassifier
 
 TREE = Taxonomy("tiny-1", {1: ("Mugs",), 2: ("Shirts",), 3: ("Shirts", "Long Sleeve Shirts")}, {})
 INDEX = {node.name: node.index for node in TREE.nodes}

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.machine import describe
+from benchmarks.peers.all_peers import CONTESTANTS
 from benchmarks.peers.contestant import PeerMissing
-from benchmarks.peers.roster import CONTESTANTS
 from tests.chaos.campaign import Campaign, Result
 from tests.chaos.passthrough import Passthrough
 from tests.chaos.report import markdown, record, table

@@ -6,7 +6,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from schemas.dead_letter import SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
+from schemas.dead_letters import SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
 from tests.chaos.feed import Place, Receipt
 
 _SHOWN = 5

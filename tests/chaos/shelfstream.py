@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 from confluent_kafka import KafkaException, Message
 
-from models.artifact import SHIPPED
-from models.behavior_parameters import BehaviorParameters
-from models.registry import Registry
+from models.behavior.parameters import BehaviorParameters
+from models.registry.registry import Registry
+from models.student.artifact import SHIPPED
 from schemas.codec import decode_user_behavior
 from schemas.envelope import output_id
 from schemas.events import Source, UserBehavior

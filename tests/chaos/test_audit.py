@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.dead_letter import SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
+from schemas.dead_letters import SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
 from tests.chaos.audit import Audit, Verdict, wrong_dead_letters
 from tests.chaos.faults import Fault, counted, schedule
 from tests.chaos.feed import Place, Receipt

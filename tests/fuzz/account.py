@@ -8,19 +8,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from models.behavior_parameters import BehaviorParameters
-from models.deltas import DeltaBuilder
-from models.enricher import Enricher
-from models.sessions import ShopperRow, apply
+from models.behavior.deltas import DeltaBuilder
+from models.behavior.parameters import BehaviorParameters
+from models.behavior.sessions import ShopperRow, apply
+from models.enrichment.enricher import Enricher
 from schemas.codec import decode_category_feedback, decode_product_created, decode_user_behavior
-from schemas.dead_letter import DESCRIPTIONS, SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
+from schemas.dead_letters import DESCRIPTIONS, SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
 from schemas.envelope import output_id
 from schemas.errors import InvalidEvent
 from schemas.events import Change, UserBehavior
 from schemas.keys import partition_for, shopper_id
-from streams.agents.burial import MOVED_FROM, ORIGIN, source_of
 from streams.agents.sessions import received_at
-from streams.lanes.records import Record
+from streams.provenance import MOVED_FROM, ORIGIN, source_of
+from streams.records import Record
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED, PRODUCT_ENRICHED, USER_BEHAVIOR
 
 Position = tuple[str, int, int]

@@ -4,20 +4,21 @@ from collections import defaultdict
 from collections.abc import Sequence
 from random import Random
 
-from models.behavior_parameters import BehaviorParameters
-from models.enricher import Enricher
-from models.next_behavior import shipped_next_behavior
+from models.behavior.next_behavior import shipped_next_behavior
+from models.behavior.parameters import BehaviorParameters
+from models.enrichment.enricher import Enricher
 from streams.agents.affinity import AffinityProcessor, affinities_table
-from streams.agents.burial import Burial
-from streams.agents.catalogue import Catalogue
+from streams.agents.dead_letters import DeadLetterBuilder
 from streams.agents.enrich import EnrichProcessor, products_table
-from streams.agents.inference import InferenceThread
-from streams.agents.judge import Judge
+from streams.agents.product_view import ProductView
 from streams.agents.sessions import SessionsProcessor, shoppers_table
+from streams.inference.predictor import Predictor
+from streams.inference.thread import InferenceThread
 from streams.lanes.bisection import Bisection
-from streams.lanes.lane_parts import LaneLimits
-from streams.lanes.records import MemoryRecord, Output, Partition, Processor, Record
-from streams.lanes.tables import Tables
+from streams.lanes.lane_config import LaneLimits
+from streams.lanes.processor import Processor
+from streams.records import MemoryRecord, Output, Partition, Record
+from streams.state.tables import Tables
 from streams.topics import CO_BEHAVIOR, DEAD_LETTER, PRODUCT_ENRICHED, PRODUCT_REPARTITION
 from tests.fuzz.account import Outputs
 from tests.fuzz.records import Fuzzed
@@ -29,16 +30,20 @@ PARTITIONS = 4
 class _Lane:
     """One agent's partition: a batch goes in, its outputs come out, its rows are kept."""
 
-    def __init__(self, processor: Processor, tables: Tables, burial: Burial) -> None:
+    def __init__(self, processor: Processor, tables: Tables, dead_letter_builder: DeadLetterBuilder) -> None:
         self.processor, self.tables = processor, tables
         self._bisection = Bisection(
-            processor, LaneLimits(), lambda record, error: self._bury(burial, record, error)
+            processor,
+            LaneLimits(),
+            lambda record, error: self._dead_letter(dead_letter_builder, record, error),
         )
         self.surprises: list[tuple[Record, Exception]] = []
 
-    def _bury(self, burial: Burial, record: Record, error: Exception) -> Output:
+    def _dead_letter(
+        self, dead_letter_builder: DeadLetterBuilder, record: Record, error: Exception
+    ) -> Output:
         self.surprises.append((record, error))
-        return burial(record, error, self.processor.name)
+        return dead_letter_builder(record, error, self.processor.name)
 
     async def settle(self, records: Sequence[Record]) -> list[Output]:
         outputs, changes = await self._bisection.process(records, self.tables)
@@ -59,20 +64,24 @@ class Agents:
     def __init__(self, enricher: Enricher) -> None:
         self.topics: defaultdict[str, list[MemoryRecord]] = defaultdict(list)
         self._offsets: defaultdict[Partition, int] = defaultdict(int)
-        burial, parameters, catalogue = Burial("group", PARTITIONS), BehaviorParameters(), Catalogue()
-        self._inference = InferenceThread(Judge(enricher))
+        dead_letter_builder, parameters, catalogue = (
+            DeadLetterBuilder("group", PARTITIONS),
+            BehaviorParameters(),
+            ProductView(),
+        )
+        self._inference = InferenceThread(Predictor(enricher))
         products, shoppers = products_table(), shoppers_table("shoppers")
         affinities = affinities_table("affinities")
-        enrich = EnrichProcessor(products, PARTITIONS, self._inference, burial)
+        enrich = EnrichProcessor(products, PARTITIONS, self._inference, dead_letter_builder)
         sessions = SessionsProcessor(
-            shoppers, PARTITIONS, parameters, shipped_next_behavior(), catalogue.describe, burial
+            shoppers, PARTITIONS, parameters, shipped_next_behavior(), catalogue.describe, dead_letter_builder
         )
-        affinity = AffinityProcessor(affinities, PARTITIONS, parameters, catalogue, burial)
+        affinity = AffinityProcessor(affinities, PARTITIONS, parameters, catalogue, dead_letter_builder)
         self._lanes = {
             Partition(topic, partition): lane
             for processor, spec in ((enrich, products), (sessions, shoppers), (affinity, affinities))
             for partition in range(PARTITIONS)
-            for lane in [_Lane(processor, tables_of(spec, partition), burial)]
+            for lane in [_Lane(processor, tables_of(spec, partition), dead_letter_builder)]
             for topic in processor.topics
         }
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from confluent_kafka import Message, Producer
 
-from models.enricher import Enricher
-from streams.lanes.records import MemoryRecord
+from models.enrichment.enricher import Enricher
+from streams.records import MemoryRecord
 from streams.topics import DEAD_LETTER, PRODUCT_ENRICHED
 from tests.fuzz.account import Account, Outputs, account
 from tests.fuzz.records import Fuzzed, records

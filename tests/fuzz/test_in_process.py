@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.enricher import Enricher
+from models.enrichment.enricher import Enricher
 from schemas.keys import partition_for
 from streams.topics import CATEGORY_FEEDBACK, DEAD_LETTER, PRODUCT_CREATED, PRODUCT_ENRICHED, USER_BEHAVIOR
 from tests.fuzz import events, values

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from confluent_kafka import Producer
 
-from schemas.dead_letter import LEFT_OUT, SOURCE_OFFSET, SOURCE_TOPIC
+from schemas.dead_letters import LEFT_OUT, SOURCE_OFFSET, SOURCE_TOPIC
 from streams.topics import DEAD_LETTER, PRODUCT_CREATED, PRODUCT_ENRICHED, USER_BEHAVIOR
 from tests.fuzz.on_kafka import run
 from tests.support.deployment import Deployment

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Message
 
-from models.behavior_parameters import BehaviorParameters
+from models.behavior.parameters import BehaviorParameters
 from schemas.codec import decode_user_behavior, encode
 from schemas.events import UserBehavior
 from schemas.keys import shopper_id

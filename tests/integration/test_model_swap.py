@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from models.artifact import SHIPPED
-from models.deployment import on_canary
-from models.registry import DEPLOYMENT
-from models.taxonomy import Taxonomy
+from models.registry.deployment import on_canary
+from models.registry.registry import DEPLOYMENT
+from models.student.artifact import SHIPPED
+from models.taxonomy.tree import Taxonomy
 from tests.support.deployment import PARTITIONS, Deployment, WorkerProcess
 from tests.support.kafka import StartableKafka
 from tests.support.model_folders import recalibrated, tiny_model

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from schemas import contracts
 from schemas.codec import DECODERS, encode
-from schemas.dead_letter import DESCRIPTIONS
+from schemas.dead_letters import DESCRIPTIONS
 from schemas.errors import InvalidEvent
 from schemas.events import EVENTS, Event
 from schemas.examples import EXAMPLES
 from streams.cli import main
-from streams.commands.contracts_command import public_topics
+from streams.commands.offline.contracts import public_topics
 
 # What the codec checks and a schema cannot: plausible times, and forms of them beyond RFC 3339.
 TIMES = ("occurred_at", "as_of", "session")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.dead_letter import ADDED_BYTES, DESCRIPTIONS, LEFT_OUT, cut, dead_letter_headers
+from schemas.dead_letters import ADDED_BYTES, DESCRIPTIONS, LEFT_OUT, cut, dead_letter_headers
 from schemas.errors import InvalidEvent
 from schemas.events import Source
 

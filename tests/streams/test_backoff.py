@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.lanes.backoff import Backoff, TokenBucket
+from streams.backoff import Backoff, TokenBucket
 
 seconds = st.floats(0.0, 100.0, allow_nan=False)
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from schemas.errors import StopWorker
 from streams.clients import aiokafka_options, confluent_options
-from streams.operations.broker_admin import BrokerAdmin
+from streams.replay.broker_admin import BrokerAdmin
 from streams.settings import Settings
 from tests.conftest import unavailable
 from tests.support.kafka import KafkaServer, KafkaUnavailable
@@ -69,6 +69,6 @@ async def test_both_clients_log_in_with_sasl_plain(guarded: Settings) -> None:
 def test_a_wrong_password_is_told_and_not_tried_for_ever(
     guarded: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.operations.broker_admin.TIMEOUT_S", 3.0)
+    monkeypatch.setattr("streams.replay.broker_admin.TIMEOUT_S", 3.0)
     with pytest.raises(StopWorker, match=r"refuses: .*uthentication"):
         BrokerAdmin(replace(guarded, sasl_password="guessed")).topics()

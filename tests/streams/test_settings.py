@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import StopWorker
-from streams.commands.settings_command import settings as command
+from streams.commands.operate.settings import settings as command
 from streams.settings import NAMES, Settings, documentation, shown, variable
 from streams.settings_sources import load_settings
 

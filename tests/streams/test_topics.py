@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from schemas.errors import RetryLater, StopWorker
 from schemas.events import EVENTS
-from streams.commands.topics_command import topics
+from streams.commands.operate.topics import topics
 from streams.embedded import EMBEDDED_PARTITIONS, EmbeddedBroker
-from streams.operations.broker_admin import BrokerAdmin, verify_topics
+from streams.replay.broker_admin import BrokerAdmin, verify_topics
 from streams.settings import Settings
 from streams.topics import ActualTopic, Cleanup, TopicSpec, desired, diff
 from tests.support.kafka import Kafka
@@ -91,7 +91,7 @@ def test_workers_start_on_an_embedded_broker_whose_topics_do_not_exist_yet(embed
 
 
 def test_a_broker_that_is_away_is_a_reason_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.operations.broker_admin.TIMEOUT_S", 0.3)
+    monkeypatch.setattr("streams.replay.broker_admin.TIMEOUT_S", 0.3)
     with pytest.raises(RetryLater, match=r"127\.0\.0\.1:1 does not answer"):
         verify_topics(Settings(bootstrap_servers="127.0.0.1:1"))
 

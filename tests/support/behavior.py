@@ -7,7 +7,7 @@ from itertools import combinations
 
 from hypothesis import strategies as st
 
-from models.sessions import RELATION_OF
+from models.behavior.sessions import RELATION_OF
 from schemas.events import Action, Relation, UserBehavior
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

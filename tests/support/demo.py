@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from schemas.codec import encode
-from schemas.dead_letter import dead_letter_headers
+from schemas.dead_letters import dead_letter_headers
 from schemas.errors import InvalidEvent
 from schemas.events import (
     AffinityUpdated,
@@ -23,7 +23,7 @@ from schemas.events import (
     Tag,
     TagSource,
 )
-from streams.demo.tally import Tally
+from streams.demo.counters import Tally
 
 NOON = datetime(2010, 12, 1, 12, tzinfo=UTC)
 

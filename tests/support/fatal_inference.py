@@ -1,6 +1,6 @@
 """A model's process of which some listings are the end: run as a script by `InferenceProcess`.
 
-A title of `fatal` kills it, `failing` raises; any other listing is its own judgement.
+A title of `fatal` kills it, `failing` raises; any other listing is its own prediction.
 """
 
 import os
@@ -8,8 +8,8 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from streams.agents.inference_child import main
-from streams.agents.judgement import Judgement, Listing
+from streams.inference.child import main
+from streams.inference.messages import Listing, Prediction
 
 
 class FatalJudge:
@@ -21,14 +21,14 @@ class FatalJudge:
     def drift_report(self) -> None:
         """Nobody watches."""
 
-    def __call__(self, listings: Sequence[Listing]) -> list[Judgement]:
-        """See `Judge`."""
+    def __call__(self, listings: Sequence[Listing]) -> list[Prediction]:
+        """See `Predictor`."""
         for listing in listings:
             if listing.value == b"fatal":
                 os.kill(os.getpid(), signal.SIGKILL)
             if listing.value == b"failing":
                 raise ArithmeticError("failing")
-        return [Judgement("p", each.value, None, self.model_version) for each in listings]
+        return [Prediction("p", each.value, None, self.model_version) for each in listings]
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 import json
 
-from streams.agents.burial import Burial
+from streams.agents.dead_letters import DeadLetterBuilder
 from streams.agents.enrich import EnrichProcessor, products_table
-from streams.agents.inference import InferenceThread
-from streams.lanes.records import MemoryRecord, Output
+from streams.inference.thread import InferenceThread
+from streams.records import MemoryRecord, Output
 from streams.settings import Settings
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED
 from tests.support.processing import Source, settled, tables_of
@@ -17,10 +17,10 @@ class FeedbackStream:
 
     def __init__(self, settings: Settings, inference: InferenceThread) -> None:
         self._settings = settings
-        self._agent = EnrichProcessor(products_table(), 1, inference, Burial("group", 1))
+        self._agent = EnrichProcessor(products_table(), 1, inference, DeadLetterBuilder("group", 1))
         self._tables = tables_of(products_table())
         self._sources = {topic: Source(topic) for topic in (PRODUCT_CREATED, CATEGORY_FEEDBACK)}
-        self.version = inference.curation.model_version
+        self.version = inference.model_info.model_version
 
     async def say(self, topic: str, key: str, value: object) -> None:
         """One record, and what the agent makes of it."""

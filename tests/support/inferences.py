@@ -6,9 +6,9 @@ import weakref
 from collections.abc import Sequence
 from typing import ClassVar
 
-from models.curator import Curator
-from models.taxonomy import Taxonomy
-from streams.agents.judgement import Judgement, Listing, Refusal
+from models.enrichment.model_info import LoadedModelInfo
+from models.taxonomy.tree import Taxonomy
+from streams.inference.messages import InvalidListing, Listing, Prediction
 
 
 class FakeInference:
@@ -27,7 +27,7 @@ class FakeInference:
     alive: ClassVar["weakref.WeakSet[FakeInference]"] = weakref.WeakSet()
 
     def __init__(self, version: str, path: str = "A > B", breaks_at: str | None = None) -> None:
-        self.curation = Curator(version, Taxonomy("t", {1: ("A",)}, {}))
+        self.model_info = LoadedModelInfo(version, Taxonomy("t", {1: ("A",)}, {}))
         self.cache_requests = (0, 0)
         self.restarts = 0
         self.drift = None
@@ -38,17 +38,17 @@ class FakeInference:
         self._breaks_at = breaks_at
         self.alive.add(self)
 
-    async def judge(self, listings: Sequence[Listing]) -> list[Judgement | Refusal]:
+    async def judge(self, listings: Sequence[Listing]) -> list[Prediction | InvalidListing]:
         """As `Inference.judge`."""
         await self.may.wait()
         await asyncio.sleep(0)
         assert not self.closed
         if any(json.loads(each.value or b"{}")["title"] == self._breaks_at for each in listings):
-            raise ValueError(f"{self.curation.model_version} breaks")
+            raise ValueError(f"{self.model_info.model_version} breaks")
         self.cache_requests = (self.cache_requests[0], self.cache_requests[1] + len(listings))
         enriched = json.dumps({"category": {"path": self._path}, "decision": {"outcome": "model"}}).encode()
-        version = self.curation.model_version
-        return [Judgement((each.key or b"").decode(), enriched, None, version) for each in listings]
+        version = self.model_info.model_version
+        return [Prediction((each.key or b"").decode(), enriched, None, version) for each in listings]
 
     def close(self) -> None:
         """As `Inference.close`."""

@@ -5,8 +5,8 @@ import json
 from itertools import islice
 from pathlib import Path
 
-from models.text import clean
-from models.training.corpus import split_of
+from models.text.cleaning import clean
+from models.training.data.corpus import split_of
 
 TITLES = {187: "running shoes", 2169: "ceramic mug", 2073: "green tea"}
 """Google's ids, each with what its titles say."""

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from streams.lanes.lane import Lane
-from streams.lanes.lane_parts import LaneLimits, LaneParts, LaneState, Observer
-from streams.lanes.memory import MemoryBroker, MemoryInputs, MemoryLedger, MemoryReader
-from streams.lanes.records import Output, Partition, Record
-from streams.lanes.restoration import restore
-from streams.lanes.stores import MemoryStore, Store
-from streams.lanes.tables import Table, Tables, TableSpec
+from streams.lanes.lane_config import LaneLimits, LaneParts
+from streams.lanes.memory import MemoryBroker, MemoryInputs, MemoryReader, MemoryTransactionalWriter
+from streams.lanes.observer import LaneState, Observer
+from streams.records import Output, Partition, Record
+from streams.state.restoration import restore
+from streams.state.stores import MemoryStore, Store
+from streams.state.tables import Table, Tables, TableSpec
 
 INPUT = Partition("in", 0)
 URGENT = Partition("urgent", 0)
@@ -46,7 +47,7 @@ class Counting:
         return outputs
 
 
-def bury(record: Record, error: Exception, stage: str) -> Output:
+def dead_letter(record: Record, error: Exception, stage: str) -> Output:
     """A dead letter with the record's own bytes."""
     return Output(DEAD.topic, DEAD.partition, record.key, record.value, [("error", str(error).encode())])
 
@@ -84,11 +85,13 @@ class Worker:
         self.processor = Counting()
         reader = MemoryReader(bench.broker, chunk=3)
         parts = LaneParts(
-            ledger=MemoryLedger(bench.broker, "lane", "group", lambda moment: bench.fault(moment)),
+            writer=MemoryTransactionalWriter(
+                bench.broker, "lane", "group", lambda moment: bench.fault(moment)
+            ),
             open_tables=lambda: Tables([Table(COUNTS, store)], 0),
             inputs=self.inputs,
             restore=lambda tables, progress: restore(tables, reader, progress, now_ms=0),
-            bury=bury,
+            dead_letter=dead_letter,
             admit=_admit,
             changed=lambda: None,
             stop=bench.stopped.append,

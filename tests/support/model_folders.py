@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from models.artifact import FORMAT, Artifact, Manifest, Tensor, write_manifest
-from models.taxonomy import Taxonomy
+from models.student.artifact import FORMAT, Artifact, Manifest, Tensor, write_manifest
+from models.taxonomy.tree import Taxonomy
 
 TREE = Taxonomy("tiny-1", {1: ("Wear",), 2: ("Wear", "Shoes"), 3: ("Food",)}, {})
 FILES = ("student.bin", "student.onnx", "brands.tsv")

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 
 from confluent_kafka import Message
 
-from models.affinity import AffinityRow
-from models.behavior_parameters import BehaviorParameters
-from models.deltas import RELATIONS, DeltaBuilder
-from models.event_time import instant
-from models.sessions import ShopperRow, apply
+from models.behavior.affinity_row import AffinityRow
+from models.behavior.deltas import RELATIONS, DeltaBuilder
+from models.behavior.event_time import instant
+from models.behavior.parameters import BehaviorParameters
+from models.behavior.sessions import ShopperRow, apply
 from schemas.events import UserBehavior
 from schemas.keys import shopper_id
 from tests.support.behavior import Affinities, brute_force

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from schemas.dead_letter import REASON
-from streams.lanes.records import MemoryRecord, Output, Partition, Processor, Record
-from streams.lanes.stores import MemoryStore
-from streams.lanes.tables import Table, Tables, TableSpec
+from schemas.dead_letters import REASON
+from streams.lanes.processor import Processor
+from streams.records import MemoryRecord, Output, Partition, Record
+from streams.state.stores import MemoryStore
+from streams.state.tables import Table, Tables, TableSpec
 from streams.topics import DEAD_LETTER
 
 NOW_MS = 1_772_000_000_000

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from models.taxonomy import Taxonomy
+from models.taxonomy.tree import Taxonomy
 
 TREE = Taxonomy(
     "tiny-1",

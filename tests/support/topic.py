@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from streams.lanes.records import MemoryRecord, Output
-from streams.operations.copying import open_consumer, read_ranges
-from streams.operations.positions import END, START
-from streams.operations.ranges import resolve
+from streams.records import MemoryRecord, Output
+from streams.replay.positions import END, START
+from streams.replay.ranges import resolve
+from streams.replay.transactional_copy import open_consumer, read_ranges
 from streams.settings import Settings
 
 

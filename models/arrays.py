@@ -1,0 +1,30 @@
+"""Array types that all models share, and the softmax.
+
+The aliases name the element type only: a docstring gives the shape where it matters.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
+
+
+def softmax(logits: Floats, temperature: float = 1.0, out: Floats | None = None) -> Floats:
+    """The softmax of `logits / temperature`.
+
+    Args:
+        logits: Shape [texts, categories].
+        temperature: Above 0; higher values flatten the distribution.
+        out: An array of the same shape that receives the result; `logits` itself is allowed.
+
+    Returns:
+        Shape [texts, categories]; each row sums to 1.
+    """
+    probabilities: Floats = np.subtract(logits, logits.max(axis=1, keepdims=True), out=out)
+    probabilities *= np.float32(1.0 / temperature)
+    np.exp(probabilities, out=probabilities)
+    probabilities *= 1.0 / probabilities.sum(axis=1, keepdims=True)
+    return probabilities

@@ -1,0 +1,1 @@
+"""Behavior: sessions, shoppers, co-occurrence deltas, neighbor tables, similar texts."""

@@ -1,0 +1,1 @@
+"""Drift: how far recent listings and decisions are from those of training."""

@@ -1,0 +1,1 @@
+"""Pretrained text encoders: artifacts, backends for CPU and GPU, category prototypes."""

@@ -1,0 +1,1 @@
+"""Enrichment of one listing: category, tags, attributes and embedding together."""

@@ -1,0 +1,1 @@
+"""The model registry: versions of models, and which of them are deployed."""

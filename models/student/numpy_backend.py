@@ -1,0 +1,52 @@
+"""The reference backend: the student's arithmetic in numpy, on the weights that the ONNX graph reads too.
+
+Slower than onnxruntime; it says what the numbers must be, and tests hold the other backends to it.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from models.student.artifact import Artifact
+from models.student.backend import Output
+
+
+class NumpyBackend:
+    """Runs the arrays of a student.
+
+    Args:
+        table: Shape [rows, dimensions], int8; row 0 is zero.
+        scales: Shape [rows], float32: what each row of the table is multiplied by.
+        weights: Shape [dimensions, categories], float32.
+        bias: Shape [categories], float32.
+        shrinkage: Added to the number of features that the sum is divided by.
+    """
+
+    def __init__(
+        self,
+        table: npt.NDArray[np.int8],
+        scales: npt.NDArray[np.float32],
+        weights: npt.NDArray[np.float32],
+        bias: npt.NDArray[np.float32],
+        shrinkage: float,
+    ) -> None:
+        self._table, self._scales = table, scales
+        self._weights, self._bias, self._shrinkage = weights, bias, np.float32(shrinkage)
+
+    @classmethod
+    def load(cls, artifact: Artifact) -> "NumpyBackend":
+        """Read the arrays of a verified model folder."""
+        return cls(
+            artifact.tensor("table"),
+            artifact.tensor("scales"),
+            artifact.tensor("weights").astype(np.float32),
+            artifact.tensor("bias"),
+            artifact.manifest.shrinkage,
+        )
+
+    def run(self, rows: npt.NDArray[np.int32]) -> Output:
+        """As `Backend.run`."""
+        vectors = self._table[rows].astype(np.float32) * self._scales[rows][..., None]
+        known = (rows > 0).sum(axis=1, keepdims=True).astype(np.float32)
+        hidden = vectors.sum(axis=1) / (known + self._shrinkage)
+        norm = np.maximum(np.sqrt((hidden**2).sum(axis=1, keepdims=True)), np.float32(1e-6))
+        return Output(hidden @ self._weights + self._bias, hidden / norm)

@@ -1,0 +1,1 @@
+"""Text: cleaning, tokens and hashed features, word lists, languages."""

@@ -1,0 +1,105 @@
+"""Fashion titles with what their shop says of them, to judge what is found in titles alone."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from models.text.cleaning import clean
+from models.training.data.corpus import read_rows, split_of
+
+GOLD_COLUMNS = {"gender": "gender", "colour": "base_colour", "season": "season", "usage": "usage"}
+"""The shop's column for each attribute."""
+_SAME = {"fall": "autumn", "fluorescent green": "lime green", "khaki": "khaki"}
+_NO_GOLD = frozenset({"", "na"})
+_AGE = {"boys": "kids", "girls": "kids", "men": "adult", "women": "adult"}
+
+
+@dataclass(frozen=True, slots=True)
+class GoldTitle:
+    """A title and the values that are right, by attribute; those that the shop leaves out are missing."""
+
+    title: str
+    values: dict[str, str]
+    split: str
+
+
+class AttributeScore(msgspec.Struct, frozen=True, kw_only=True):
+    """How well an attribute is found in titles.
+
+    Attributes:
+        name: The attribute.
+        titles: Titles whose shop says its value.
+        found: Those of them for which a value is found.
+        right: Those of them where the first value found is the shop's.
+    """
+
+    name: str
+    titles: int
+    found: int
+    right: int
+
+    @property
+    def precision(self) -> float:
+        """The share right of those found."""
+        return self.right / self.found if self.found else 0.0
+
+    @property
+    def recall(self) -> float:
+        """The share of all titles for which the right value is found."""
+        return self.right / self.titles if self.titles else 0.0
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of both."""
+        return 2 * self.right / (self.titles + self.found) if self.right else 0.0
+
+
+def read_gold(data: Path) -> list[GoldTitle]:
+    """Fashion titles, each cleaned title once, split as everywhere by its hash.
+
+    Raises:
+        StopWorker: The file is missing.
+    """
+    found: dict[str, GoldTitle] = {}
+    for row in read_rows(data, "fashion_styles"):
+        text = clean(row["title"])
+        if text and text not in found:
+            found[text] = GoldTitle(row["title"], dict(_values(row)), split_of(text))
+    return list(found.values())
+
+
+def score_titles(titles: Sequence[GoldTitle], find: Callable[[str], dict[str, str]]) -> list[AttributeScore]:
+    """The score of each attribute.
+
+    Args:
+        titles: What to judge by.
+        find: The first value of each attribute that is found in a title.
+    """
+    found = [find(title.title) for title in titles]
+    scores = []
+    for name in (*GOLD_COLUMNS, "age_group"):
+        pairs = [
+            (title.values[name], values.get(name))
+            for title, values in zip(titles, found, strict=True)
+            if name in title.values
+        ]
+        scores.append(
+            AttributeScore(
+                name=name,
+                titles=len(pairs),
+                found=sum(value is not None for _, value in pairs),
+                right=sum(gold == value for gold, value in pairs),
+            )
+        )
+    return scores
+
+
+def _values(row: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for name, column in GOLD_COLUMNS.items():
+        value = row[column].strip().lower()
+        if value not in _NO_GOLD:
+            yield name, _SAME.get(value, value)
+            if name == "gender" and value in _AGE:
+                yield "age_group", _AGE[value]

@@ -1,0 +1,1 @@
+"""Training data: labeled rows, human feedback, corrections, near-duplicates."""

@@ -1,0 +1,1 @@
+"""Export of pretrained text encoders to the served form."""

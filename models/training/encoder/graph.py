@@ -1,0 +1,40 @@
+"""Writes an encoder of Hugging Face's form with its pooling as an ONNX graph: `ids`, `mask` to `vectors`."""
+
+from pathlib import Path
+from typing import Any
+
+
+def write_full_graph(tokenizer: Any, model: Any, path: Path) -> None:
+    """In full precision.
+
+    Args:
+        tokenizer: The encoder's.
+        model: The encoder, with plain attention.
+        path: Where the graph goes.
+    """
+    import torch
+
+    from models.training.encoder.hub import pooled
+
+    class Graph(torch.nn.Module):  # type: ignore[misc]
+        """The encoder with its pooling."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return pooled(self.model, {"input_ids": ids, "attention_mask": mask})
+
+    batch = tokenizer(["a red shoe", "a mug"], padding=True, return_tensors="pt")
+    texts, longest = {0: "texts"}, {0: "texts", 1: "longest"}
+    torch.onnx.export(
+        Graph(),
+        (batch["input_ids"], batch["attention_mask"]),
+        str(path),
+        input_names=["ids", "mask"],
+        output_names=["vectors"],
+        dynamic_axes={"ids": longest, "mask": longest, "vectors": texts},
+        opset_version=17,
+        dynamo=False,
+    )

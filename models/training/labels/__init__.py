@@ -1,0 +1,1 @@
+"""Label checks: contradictions and likely errors."""

@@ -1,0 +1,1 @@
+"""The promotion gate: a candidate against the model that serves."""

@@ -1,0 +1,1 @@
+"""Training of the Chinese span tagger."""

@@ -1,0 +1,1 @@
+"""Classification by category names alone, without training."""

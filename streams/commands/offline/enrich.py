@@ -1,0 +1,90 @@
+"""`shelfstream enrich`: listings in a file to enriched products in a file, by the agents' own code."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+
+import click
+
+from models.enrichment.enricher import Enricher
+from schemas.codec import decode_product_created, encode
+from schemas.errors import ShelfstreamError
+from schemas.events import Change, Decision, DecisionOutcome, ProductCreated, ProductEnriched
+from streams.commands.file_options import line_options, prototypes_folder, taxonomy_option
+from streams.commands.jsonl_io import EventLines, say
+
+BATCH = 512
+"""Products enriched at a time: the classifier makes its own batches within."""
+
+_WITHDRAWN = Decision(
+    outcome=DecisionOutcome.ABSTAINED, why="The listing was withdrawn, so there is nothing to decide."
+)
+
+
+@click.command()
+@line_options("Where the product-enriched events go, one a line, in the input's order; - is standard output.")
+@click.option(
+    "--model",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A trained model's folder; the shipped model if not given.",
+)
+@taxonomy_option
+@click.option("--strict", is_flag=True, help="Exit with 1 if a line was rejected.")
+def enrich(
+    source: str, output: str, rejects: str | None, model: Path | None, taxonomy: Path | None, strict: bool
+) -> None:
+    """Read product-created events from IN.jsonl (- is standard input) and write what they are.
+
+    Each good line gives one line, in the same order; {"product_id", "title"} alone is enough. A withdrawn
+    listing gives a line without category, tags and attributes. Bad lines are reported and skipped. No Kafka
+    is needed. With --taxonomy and no --model, categories are told by their names, without training.
+    """
+    began = perf_counter()
+    outcomes = dict.fromkeys(DecisionOutcome, 0)
+    try:
+        cache = prototypes_folder() if taxonomy is not None else None
+        enricher = Enricher.load(model, taxonomy=taxonomy, cache=cache)
+        with (
+            EventLines(source, decode_product_created, rejects, "enriching products") as lines,
+            click.open_file(output, "wb", atomic=output != "-") as sink,
+        ):
+            for batch in _batches(lines):
+                for event in enriched_events(enricher, batch):
+                    outcomes[event.decision.outcome] += 1
+                    sink.write(encode(event) + b"\n")
+    except ShelfstreamError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"cannot read or write: {error}") from error
+    decided, abstained = outcomes[DecisionOutcome.MODEL], outcomes[DecisionOutcome.ABSTAINED]
+    seconds = perf_counter() - began
+    say(
+        f"{lines.summary()}; {decided:,} decided by {enricher.model_version}, {abstained:,} left for review, "
+        f"written to {output} in {seconds:.1f} s"
+    )
+    if strict and lines.rejected:
+        raise SystemExit(1)
+
+
+def enriched_events(enricher: Enricher, products: list[ProductCreated]) -> Iterator[ProductEnriched]:
+    """The product-enriched event of each product, in order, without a source record."""
+    listed = [product for product in products if product.change is not Change.WITHDRAWN]
+    enrichments = iter(enricher.enrich(listed))
+    for product in products:
+        if product.change is Change.WITHDRAWN:
+            yield ProductEnriched(
+                product_id=product.product_id,
+                decision=_WITHDRAWN,
+                model_version=enricher.model_version,
+                taxonomy_version=enricher.taxonomy_version,
+                title=product.title,
+            )
+        else:
+            yield enricher.event(product, next(enrichments))
+
+
+def _batches(events: Iterable[ProductCreated]) -> Iterator[list[ProductCreated]]:
+    source = iter(events)
+    while batch := list(islice(source, BATCH)):
+        yield batch

@@ -1,0 +1,1 @@
+"""Commands for the on-call engineer."""

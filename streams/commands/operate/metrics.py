@@ -1,0 +1,27 @@
+"""`shelfstream metrics`: the manual of the metrics."""
+
+import click
+
+from streams.commands.tables import listing, show
+from streams.observability.metrics import METRICS
+
+
+@click.command()
+@click.option("--markdown", is_flag=True, help="A Markdown table.")
+def metrics(markdown: bool) -> None:
+    """Explain each metric that a worker serves at /metrics."""
+    if markdown:
+        click.echo(manual())
+        return
+    table = listing("metric", "type", "labels", "meaning")
+    for each in METRICS:
+        table.add_row(each.name, each.kind, ", ".join(each.labels), each.meaning)
+    show(table)
+
+
+def manual() -> str:
+    """The Markdown table of all metrics."""
+    rows = [
+        f"| `{each.name}` | {each.kind} | {', '.join(each.labels)} | {each.meaning} |" for each in METRICS
+    ]
+    return "\n".join(["| metric | type | labels | meaning |", "| --- | --- | --- | --- |", *rows])

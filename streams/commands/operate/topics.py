@@ -1,0 +1,107 @@
+"""`shelfstream topics`: create what is missing, and tell what differs."""
+
+import json
+
+import click
+
+from streams.commands.tables import listing, show
+from streams.options import with_settings
+from streams.replay.broker_admin import BrokerAdmin
+from streams.settings import Settings
+from streams.topics import DAY_MS, MIB, Difference, TopicSpec, desired, diff, diff_partitions
+
+
+@click.group()
+def topics() -> None:
+    """The topics: create them, check them, list what each must be."""
+
+
+@topics.command("list")
+@click.option("--markdown", is_flag=True, help="A Markdown table.")
+@with_settings
+def list_topics(settings: Settings, markdown: bool) -> None:
+    """List what each topic must be, without asking a broker."""
+    if markdown:
+        click.echo(manual(settings))
+        return
+    table = listing("topic", "key", "partitions", "cleanup", "kept", "carries")
+    for spec in desired(settings):
+        carries = f"{spec.carries} (internal)" if spec.internal else spec.carries
+        table.add_row(spec.name, spec.key, str(spec.partitions), spec.cleanup, _kept(spec), carries)
+    show(table)
+
+
+@topics.command()
+@click.option("--fix", is_flag=True, help="Also set the configuration of topics that are there and differ.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@with_settings
+def create(settings: Settings, fix: bool, dry_run: bool) -> None:
+    """Create the topics that are missing; then report what still differs."""
+    if settings.embedded:
+        click.echo("The embedded broker makes topics at their first use: nothing to create.")
+        return
+    admin = BrokerAdmin(settings)
+    specs = {spec.name: spec for spec in desired(settings)}
+    differences = diff(tuple(specs.values()), admin.describe(specs))
+    missing = [specs[each.topic] for each in differences if each.kind == "existence"]
+    configured = [each for each in differences if "." in each.kind] if fix else []
+    if not dry_run:
+        admin.create(missing)
+        for each in configured:
+            admin.configure(each.topic, {each.kind: each.want})
+    word = "would be" if dry_run else "was"
+    for spec in missing:
+        click.echo(f"{spec.name} {word} created with {spec.partitions} partitions")
+    for each in configured:
+        click.echo(f"{each.topic}: {each.kind} {word} set from {each.have} to {each.want}")
+    done = {spec.name for spec in missing}
+    _report([each for each in differences if each.topic not in done and each not in configured])
+
+
+@topics.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
+@click.option("--strict", is_flag=True, help="Fail on differences too that workers tolerate.")
+@with_settings
+def check(settings: Settings, as_json: bool, strict: bool) -> None:
+    """Report the differences; exit 1 if workers would refuse to start."""
+    wanted = desired(settings)
+    admin = BrokerAdmin(settings)
+    actual = admin.describe((spec.name for spec in wanted), with_config=not settings.embedded)
+    differences = diff_partitions(wanted, actual) if settings.embedded else diff(wanted, actual)
+    if as_json:
+        click.echo(json.dumps([each._asdict() for each in differences], indent=2))
+        failed = [each for each in differences if strict or each.refused]
+        raise click.exceptions.Exit(1 if failed else 0)
+    _report(differences, strict)
+
+
+def _report(differences: list[Difference], strict: bool = False) -> None:
+    """Print the differences; exit 1 if one of them matters."""
+    if not differences:
+        click.echo("All topics fit.")
+        return
+    table = listing("topic", "what", "should be", "is", "what to do")
+    for each in differences:
+        table.add_row(
+            each.topic, each.kind, each.want, each.have, each.remedy, style="" if each.refused else "dim"
+        )
+    show(table)
+    if any(strict or each.refused for each in differences):
+        raise click.exceptions.Exit(1)
+
+
+def manual(settings: Settings) -> str:
+    """The Markdown table of all topics."""
+    rows = [
+        f"| `{spec.name}` | {spec.key} | {spec.cleanup} | {_kept(spec)} |"
+        f" {spec.max_message_bytes // MIB} MiB | {spec.carries}{' (internal)' if spec.internal else ''} |"
+        for spec in desired(settings)
+    ]
+    head = ["| topic | key | cleanup | kept | largest | carries |", "| --- | --- | --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows])
+
+
+def _kept(spec: TopicSpec) -> str:
+    if spec.retention_ms is None:
+        return "last of each key"
+    return "for ever" if spec.retention_ms < 0 else f"{spec.retention_ms // DAY_MS} days"

@@ -1,0 +1,1 @@
+"""The edge to Faust and aiokafka: transport, patches, pinned versions, group membership."""

@@ -1,0 +1,1 @@
+"""Process-wide patches of aiokafka, applied once by the composition root."""

@@ -1,0 +1,1 @@
+"""Model serving off the event loop: thread or process, shadow and canary, hot reload."""

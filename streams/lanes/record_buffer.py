@@ -1,0 +1,110 @@
+"""The records that wait in a lane: contiguous per input, in offset order, each record at most once."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from streams.records import Partition, Record, size_of
+
+
+class Batch(NamedTuple):
+    """Records of one input, in offset order, and their bytes."""
+
+    at: Partition
+    records: Sequence[Record]
+    size: int
+
+
+class LaneQueue:
+    """Queues of fetched records, one per input, cut into batches.
+
+    Args:
+        inputs: the lane's inputs, those first that go first when several wait.
+        batch_records: records of a batch at most.
+        batch_bytes: bytes of a batch at most; a larger record is a batch alone.
+    """
+
+    def __init__(self, inputs: Iterable[Partition], batch_records: int, batch_bytes: int) -> None:
+        self._queues: dict[Partition, deque[tuple[Sequence[Record], int]]] = {at: deque() for at in inputs}
+        self._bytes: dict[Partition, int] = dict.fromkeys(self._queues, 0)
+        self._accepted: dict[Partition, int] = dict.fromkeys(self._queues, 0)
+        self._batch_records = batch_records
+        self._batch_bytes = batch_bytes
+
+    def __bool__(self) -> bool:
+        """Whether any record waits."""
+        return any(self._queues.values())
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all waiting records."""
+        return sum(self._bytes.values())
+
+    def bytes_of(self, at: Partition) -> int:
+        """Bytes of one input's waiting records."""
+        return self._bytes[at]
+
+    def restart(self, offsets: Mapping[Partition, int]) -> None:
+        """Forget what waits and accept records from these offsets on."""
+        self.clear()
+        self._accepted = dict(offsets)
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        for queue in self._queues.values():
+            queue.clear()
+        self._bytes = dict.fromkeys(self._queues, 0)
+
+    def offer(self, at: Partition, records: Sequence[Record]) -> bool:
+        """Queue records in offset order, without those accepted before; False if none was new."""
+        floor = self._accepted[at]
+        if records and records[0].offset < floor:
+            records = [record for record in records if record.offset >= floor]
+        if not records:
+            return False
+        self._accepted[at] = records[-1].offset + 1
+        size = sum(map(size_of, records))
+        self._queues[at].append((records, size))
+        self._bytes[at] += size
+        return True
+
+    def take(self) -> Batch:
+        """The next batch, of the first input that has records: at least one record, within the limits.
+
+        Raises:
+            IndexError: nothing waits.
+        """
+        for at, queue in self._queues.items():
+            if queue:
+                return self._take(at, queue)
+        raise IndexError("take from an empty lane queue")
+
+    def _take(self, at: Partition, queue: deque[tuple[Sequence[Record], int]]) -> Batch:
+        taken: list[Record] = []
+        size = 0
+        while queue and len(taken) < self._batch_records and size < self._batch_bytes:
+            head, head_size = queue.popleft()
+            most, most_bytes = self._batch_records - len(taken), self._batch_bytes - size
+            if len(head) <= most and head_size <= most_bytes:
+                taken.extend(head)
+                size += head_size
+                continue
+            count, cut_size = self._cut(head, 0 if taken else 1, most, most_bytes)
+            taken.extend(head[:count])
+            size += cut_size
+            if count < len(head):
+                queue.appendleft((head[count:], head_size - cut_size))
+                break
+        self._bytes[at] -= size
+        return Batch(at, taken, size)
+
+    @staticmethod
+    def _cut(records: Sequence[Record], least: int, most: int, most_bytes: int) -> tuple[int, int]:
+        """How many of the records fit, but at least `least`, and their bytes."""
+        size = 0
+        for count, record in enumerate(records[:most]):
+            more = size_of(record)
+            if count >= least and size + more > most_bytes:
+                return count, size
+            size += more
+        return min(len(records), most), size

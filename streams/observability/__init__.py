@@ -1,0 +1,1 @@
+"""What a worker shows: metrics, health, status page, logs."""

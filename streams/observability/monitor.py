@@ -1,0 +1,204 @@
+"""Turns what lanes tell into metrics, the worker's status and logs."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import structlog
+from prometheus_client import Counter as Total
+
+from schemas.dead_letters import REASON
+from streams.backoff import TokenBucket
+from streams.inference.model_report import ModelReport
+from streams.lanes.lane import Lane
+from streams.lanes.observer import BatchReport, LaneState, Observer
+from streams.lanes.transactional_writer import Fenced
+from streams.observability.metrics import Metrics
+from streams.observability.status import DriftStatus, LaneStatus, WorkerStatus
+from streams.records import Output, Partition, Record
+from streams.topics import DEAD_LETTER, PRODUCT_ENRICHED
+
+if TYPE_CHECKING:
+    # A worker without the agent enrich needs neither the model nor its runtime in memory.
+    from models.drift.report import DriftReport
+
+log = structlog.get_logger()
+
+_OUTCOMES = ("model", "person", "abstained")
+
+
+class Monitor(Observer):
+    """The observer of a worker's lanes.
+
+    Args:
+        status: what the status page and readiness show.
+        metrics: what Prometheus reads.
+    """
+
+    def __init__(self, status: WorkerStatus, metrics: Metrics) -> None:
+        self.status = status
+        self.metrics = metrics
+        self._told: dict[Total, int] = {}
+
+    def assigned(self) -> None:
+        """The worker is a member of its group, whether it got partitions or not."""
+        self.status.joined = True
+        self.metrics.rebalances.inc()
+
+    def lane_changed(self, lane: Lane, state: LaneState, detail: str) -> None:
+        """Show the state; say in the log what an operator would want to know."""
+        shown = self._status_of(lane)
+        shown.state = state
+        if state is LaneState.RUNNING:
+            shown.restore_remaining = None
+            shown.next_offsets = {at.topic: offset for at, offset in lane.next_offsets.items()}
+            log.info("lane runs", lane=str(lane), next_offsets=shown.next_offsets)
+            self._forget_broker_error()
+        elif detail:
+            shown.last_error = detail
+        if state is LaneState.CLOSED:
+            self.status.lanes.pop(shown.name, None)
+        log.debug("lane", lane=str(lane), state=state.value, detail=detail)
+
+    def lane_restoring(self, lane: Lane, at: Partition, remaining: int) -> None:
+        """Show how much of the changelog is left."""
+        shown = self._status_of(lane)
+        before = shown.restore_remaining if shown.restore_remaining is not None else remaining
+        shown.restored(max(0, before - remaining), remaining, time.monotonic())
+        self.metrics.restore_remaining.labels(at.topic, str(at.partition)).set(remaining)
+
+    def batch_committed(self, lane: Lane, report: BatchReport) -> None:
+        """Count records, outputs, decisions and dead letters; time the stages."""
+        metrics, agent = self.metrics, lane.processor.name
+        shown = self._status_of(lane)
+        shown.committed(report.records, time.monotonic())
+        shown.next_offsets[report.at.topic] = report.next_offset
+        metrics.records_consumed.labels(report.at.topic).inc(report.records)
+        metrics.batch_records.labels(agent).observe(report.records)
+        metrics.batch_bytes.labels(agent).observe(report.size)
+        metrics.batch_stage.labels(agent, "process").observe(report.process_s)
+        metrics.batch_stage.labels(agent, "commit").observe(report.commit_s)
+        metrics.transactions.labels(agent, "committed").inc()
+        metrics.last_commit.labels(report.at.topic, str(report.at.partition)).set_to_current_time()
+        metrics.end_to_end.labels(agent).observe(max(0.0, time.time() - report.last_timestamp / 1000))
+        for topic, count in Counter(output.topic for output in report.outputs).items():
+            metrics.records_produced.labels(topic).inc(count)
+        self._count_outcomes(report)
+
+    def batch_failed(self, lane: Lane, error: BaseException) -> None:
+        """Count and log: the batch will be read again."""
+        agent = lane.processor.name
+        self.metrics.transactions.labels(agent, "aborted").inc()
+        self.metrics.retries.labels(type(error).__name__).inc()
+        if isinstance(error, Fenced):
+            self.metrics.fenced.labels(agent).inc()
+        elif _is_connection(error):
+            self.status.broker_error = str(error) or type(error).__name__
+        log.warning("batch undone, will be read again", lane=str(lane), error=repr(error))
+
+    def record_dead_lettered(self, lane: Lane, record: Record, error: Exception) -> None:
+        """Log with the trace: the record met a case that the code does not know."""
+        log.error(
+            "a record goes to the dead letters",
+            lane=str(lane),
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            exc_info=error,
+        )
+
+    def watch_dead_letters(self, budget: TokenBucket) -> None:
+        """Show how much of the dead-letter budget is left now."""
+        left = budget.left(time.monotonic())
+        self.metrics.dead_letter_budget.set(left)
+        self.status.dead_letter_ceiling = left <= 0
+
+    def watch_models(self, report: ModelReport) -> None:
+        """Show what judges; count what came since the last look."""
+        metrics, shadowed = self.metrics, report.shadowed
+        self.status.judged_by(report)
+        metrics.versions.clear()
+        metrics.versions.labels(self.status.version, report.model_version, report.taxonomy_version).set(1)
+        metrics.canary_share.clear()
+        if report.candidate_version:
+            metrics.canary_share.labels(report.candidate_version).set(report.canary_share)
+        metrics.model_trouble.set(report.trouble is not None)
+        self._grown(metrics.model_swaps, report.swaps)
+        self._grown(metrics.model_failures, report.failures)
+        self._grown(metrics.model_restarts, report.restarts)
+        self._grown(metrics.cache_requests.labels("hit"), report.cache_hits)
+        self._grown(metrics.cache_requests.labels("miss"), report.cache_misses)
+        self._grown(metrics.shadow_listings.labels("compared"), shadowed.compared)
+        self._grown(metrics.shadow_listings.labels("dropped"), shadowed.dropped)
+        for aspect, count in shadowed.differing.items():
+            self._grown(metrics.shadow_differences.labels(aspect), count)
+        if report.drift is not None:
+            self.watch_drift(report.drift)
+
+    def watch_drift(self, report: "DriftReport") -> None:
+        """Show the drift of each feature; none while there is nothing to say."""
+        self.metrics.drift_psi.clear()
+        for each in report.features:
+            self.metrics.drift_psi.labels(each.feature).set(each.index)
+        self.metrics.drift_listings.set(report.listings)
+        self.status.drift = DriftStatus(
+            round(report.listings),
+            report.silent_why,
+            {each.feature: (round(each.index, 4), each.word) for each in report.features},
+        )
+
+    def watch_state(self, lane: Lane) -> None:
+        """Show how large the lane's tables are."""
+        for table, (rows, size) in lane.sizes().items():
+            self.metrics.state_rows.labels(table, str(lane.partition)).set(rows)
+            self.metrics.state_bytes.labels(table, str(lane.partition)).set(size)
+
+    def watch_lag(self, lane: Lane, lags: Mapping[Partition, int | None]) -> None:
+        """Show how many records wait in each of the lane's inputs."""
+        known = {at: lag for at, lag in lags.items() if lag is not None}
+        self._status_of(lane).lag = sum(known.values()) if known else None
+        for at, lag in known.items():
+            self.metrics.consumer_lag.labels(at.topic, str(at.partition)).set(lag)
+
+    def _grown(self, counter: Total, total: int) -> None:
+        """Count what was added to a total that only grows."""
+        counter.inc(total - self._told.get(counter, 0))
+        self._told[counter] = total
+
+    def _status_of(self, lane: Lane) -> LaneStatus:
+        return self.status.lane(lane.processor.name, lane.processor.topics[-1], lane.partition)
+
+    def _forget_broker_error(self) -> None:
+        self.status.broker_error = None
+
+    def _count_outcomes(self, report: BatchReport) -> None:
+        for output in report.outputs:
+            if output.topic == DEAD_LETTER:
+                reason = _header(output, REASON)
+                self.metrics.dead_letters.labels(report.at.topic, reason).inc()
+                self.status.dead_letters[reason] = self.status.dead_letters.get(reason, 0) + 1
+            elif output.topic == PRODUCT_ENRICHED and output.value is not None:
+                self.metrics.decisions.labels(_outcome(output.value)).inc()
+
+
+def _header(output: Output, name: str) -> str:
+    return next((value.decode() for header, value in output.headers if header == name), "unknown")
+
+
+def _outcome(value: bytes) -> str:
+    """Who decided, from the encoded event: cheaper than decoding it again to count it."""
+    at = value.find(b'"outcome":"')
+    word = value[at + 11 : at + 20] if at >= 0 else b""
+    return next((outcome for outcome in _OUTCOMES if word.startswith(outcome.encode())), "unknown")
+
+
+def _is_connection(error: BaseException) -> bool:
+    """Whether the error says that the broker cannot be reached (aiokafka's, or the system's)."""
+    return isinstance(error, ConnectionError) or type(error).__name__ in (
+        "KafkaConnectionError",
+        "NodeNotReadyError",
+        "KafkaTimeoutError",
+        "RequestTimedOutError",
+        "RetryLater",
+    )

@@ -1,0 +1,87 @@
+"""Records: partitions, records read from Kafka, and outputs to write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Partition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.partition}"
+
+
+class Record(Protocol):
+    """A record as read from Kafka; aiokafka's `ConsumerRecord` is one. `timestamp` is in milliseconds."""
+
+    @property
+    def topic(self) -> str: ...  # noqa: D102
+    @property
+    def partition(self) -> int: ...  # noqa: D102
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def headers(self) -> Headers: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRecord:
+    """A record made without Kafka: by the in-memory broker, offline commands and tests."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int = 0
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Headers = ()
+
+
+class Output(msgspec.Struct, frozen=True, gc=False):
+    """A record to write. `timestamp` in milliseconds; None lets the broker's client set the time.
+
+    The garbage collector does not see it: there are many, they live briefly, and nothing in them leads back.
+    """
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    timestamp: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers, with an allowance for the record's own framing."""
+        size = 64 + len(self.key or b"") + len(self.value or b"")
+        for name, value in self.headers:
+            # A moved record keeps its own headers, and Kafka allows null in them.
+            size += len(name) + len(value or b"") + 4
+        return size
+
+
+RECORD_BYTES = 256
+"""What a record takes beside its bytes: a million tombstones are much more than their keys."""
+
+
+def size_of(record: Record) -> int:
+    """What it costs to hold the record: its key, value and headers, and `RECORD_BYTES`."""
+    size = RECORD_BYTES + len(record.key or b"") + len(record.value or b"")
+    if record.headers:
+        for name, value in record.headers:
+            size += len(name) + len(value or b"")
+    return size

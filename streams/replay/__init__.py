@@ -1,0 +1,1 @@
+"""Replay of topic ranges and redrive of dead letters."""

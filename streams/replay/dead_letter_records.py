@@ -1,0 +1,176 @@
+"""Dead letters as people look at them: what the headers say, which are asked for, and their way back."""
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from schemas.dead_letters import (
+    ATTEMPT,
+    DESCRIPTIONS,
+    EXCEPTION,
+    FIELD,
+    GROUP,
+    LEFT_OUT,
+    MESSAGE,
+    REASON,
+    SOURCE_OFFSET,
+    SOURCE_PARTITION,
+    SOURCE_TOPIC,
+    STACKTRACE,
+    STAGE,
+    TIMESTAMP,
+)
+from schemas.events import Source
+from schemas.keys import partition_for
+from streams.provenance import ORIGIN, origin_header
+from streams.records import MemoryRecord, Output
+from streams.replay.ranges import OffsetRange
+
+UNKNOWN = "unknown"
+
+
+class DeadLetter(NamedTuple):
+    """A dead letter, its headers decoded. What a writer left out is None; a reason left out is `UNKNOWN`."""
+
+    record: MemoryRecord
+    reason: str
+    message: str
+    stage: str | None
+    field: str | None
+    exception: str | None
+    stacktrace: str | None
+    group: str | None
+    attempt: int
+    timestamp: int | None
+    source_topic: str | None
+    source_partition: int | None
+    source_offset: int | None
+    left_out: str | None
+
+    @property
+    def place(self) -> str:
+        """Where it lies in the dead-letter topic, as `shelfstream dead-letters show` takes it."""
+        return f"{self.record.partition}:{self.record.offset}"
+
+    @property
+    def source(self) -> str:
+        """Where the record came from, for people."""
+        numbers = ("?" if each is None else str(each) for each in (self.source_partition, self.source_offset))
+        return ":".join((self.source_topic or UNKNOWN, *numbers))
+
+
+def parse(record: MemoryRecord) -> DeadLetter:
+    """Decode the headers. Never fails: what is missing or unreadable counts as left out."""
+    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers if value is not None}
+    return DeadLetter(
+        record=record,
+        reason=headers.get(REASON, UNKNOWN),
+        message=headers.get(MESSAGE, ""),
+        stage=headers.get(STAGE),
+        field=headers.get(FIELD),
+        exception=headers.get(EXCEPTION),
+        stacktrace=headers.get(STACKTRACE),
+        group=headers.get(GROUP),
+        attempt=_number(headers.get(ATTEMPT)) or 1,
+        timestamp=_number(headers.get(TIMESTAMP)),
+        source_topic=headers.get(SOURCE_TOPIC),
+        source_partition=_number(headers.get(SOURCE_PARTITION)),
+        source_offset=_number(headers.get(SOURCE_OFFSET)),
+        left_out=headers.get(LEFT_OUT),
+    )
+
+
+class Choice(NamedTuple):
+    """Which dead letters are meant. Empty means any."""
+
+    reasons: frozenset[str] = frozenset()
+    topics: frozenset[str] = frozenset()
+    places: tuple[OffsetRange, ...] = ()
+
+    def includes(self, letter: DeadLetter) -> bool:
+        """Whether this dead letter is meant."""
+        return (
+            (not self.reasons or letter.reason in self.reasons)
+            and (not self.topics or letter.source_topic in self.topics)
+            and (
+                not self.places
+                or any(
+                    place.partition == letter.record.partition
+                    and place.start <= letter.record.offset < place.end
+                    for place in self.places
+                )
+            )
+        )
+
+
+def parse_places(text: str) -> tuple[OffsetRange, ...]:
+    """Read places such as `0:12,0:15,2:7-9`: partition, offset, and maybe the last offset of a range.
+
+    Raises:
+        ValueError: with the part that cannot be read.
+    """
+    places = []
+    for part in text.split(","):
+        partition, _, offsets = part.strip().partition(":")
+        first, dash, last = offsets.partition("-")
+        numbers = (partition, first, last) if dash else (partition, first)
+        if not all(number.isascii() and number.isdigit() for number in numbers):
+            raise ValueError(f"{part!r} is not PARTITION:OFFSET or PARTITION:FIRST-LAST")
+        places.append(OffsetRange(int(partition), int(first), int(last if dash else first) + 1))
+    return tuple(places)
+
+
+@dataclass
+class Overview:
+    """Counts of dead letters, and the newest of them.
+
+    Args:
+        limit: how many to keep.
+    """
+
+    limit: int
+    total: int = 0
+    by_reason: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _newest: list[tuple[int, int, int, DeadLetter]] = field(default_factory=list)
+
+    def add(self, letter: DeadLetter) -> None:
+        """Count one."""
+        self.total += 1
+        self.by_reason[letter.source_topic or UNKNOWN, letter.reason] += 1
+        record = letter.record
+        entry = (record.timestamp, record.offset, record.partition, letter)
+        if len(self._newest) < self.limit:
+            heapq.heappush(self._newest, entry)
+        elif self.limit:
+            heapq.heappushpop(self._newest, entry)
+
+    def newest(self) -> list[DeadLetter]:
+        """At most `limit` of them, newest first."""
+        return [entry[3] for entry in sorted(self._newest, key=lambda entry: entry[:3], reverse=True)]
+
+
+def way_back(letter: DeadLetter, partitions: int) -> Output:
+    """What redriving writes: the original record, to where it came from.
+
+    The headers that tell of the error go; `shelfstream.attempt` counts one more, and the origin is kept, so
+    that outputs derive from the same source as at the first attempt.
+
+    Args:
+        letter: one with a source topic.
+        partitions: of the source topic.
+    """
+    record = letter.record
+    headers = [header for header in record.headers if header[0] not in DESCRIPTIONS]
+    headers.append((ATTEMPT, str(letter.attempt + 1).encode()))
+    topic, partition, offset = letter.source_topic or UNKNOWN, letter.source_partition, letter.source_offset
+    if all(name != ORIGIN for name, _ in headers) and partition is not None and offset is not None:
+        headers.append(origin_header(Source(topic=topic, partition=partition, offset=offset)))
+    if partition is None or partition >= partitions:
+        partition = partition_for(record.key, partitions) if record.key else record.partition % partitions
+    # Without a time of its own it gets the time of writing: the dead letter's tells of the failure.
+    return Output(topic, partition, record.key, record.value, headers, letter.timestamp)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) <= 19 else None

@@ -1,0 +1,1 @@
+"""A lane's state: tables, stores, restoration from changelogs, the worker's directory."""

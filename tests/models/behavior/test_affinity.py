@@ -1,0 +1,302 @@
+"""Affinity rows: the sums of the definition, whatever the order and the batches; bounded; quiet."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.behavior.affinity_row import AffinityRow, affinity_updated, forget
+from models.behavior.delta_codec import decode_deltas, encode_deltas
+from models.behavior.deltas import RELATIONS, DeltaBuilder, Deltas
+from models.behavior.event_time import seconds
+from models.behavior.neighbors import NeighbourTable
+from models.behavior.offline_affinity import AffinityFold
+from models.behavior.parameters import BehaviorParameters
+from schemas.errors import StopWorker
+from schemas.events import Action, AffinityUpdated, Relation, UserBehavior
+from schemas.keys import shopper_id
+from tests.support.behavior import START, Affinities, behavior, brute_force, named_events
+
+PARAMETERS = BehaviorParameters(half_life_days=10.0)
+LATER = START + timedelta(days=300)
+
+
+def distinct(events: Sequence[UserBehavior]) -> list[UserBehavior]:
+    """Without the later events of a shopper that repeat an event id."""
+    seen: set[tuple[str, str]] = set()
+    kept = []
+    for event in events:
+        mark = (shopper_id(event), event.event_id or "")
+        if event.event_id is None or mark not in seen:
+            kept.append(event)
+        seen.add(mark)
+    return kept
+
+
+def folded(batches: Sequence[Sequence[UserBehavior]]) -> dict[str, AffinityRow]:
+    fold = AffinityFold(PARAMETERS, shopper_id)
+    for batch in batches:
+        fold.add(batch)
+    return {name: AffinityRow.from_bytes(row.to_bytes()) for name, row in fold.products.items()}
+
+
+def scores(rows: dict[str, AffinityRow], as_of: datetime) -> Affinities:
+    return {
+        (product, relation, entry.product_id): (entry.score, entry.support)
+        for product, row in rows.items()
+        for relation in RELATIONS
+        for entry in row.top_k(relation, 1000, PARAMETERS.half_life_s, seconds(as_of))
+    }
+
+
+def assert_same(found: Affinities, expected: Affinities) -> None:
+    assert found.keys() == expected.keys()
+    for key, (score, support) in expected.items():
+        assert found[key][0] == pytest.approx(score, rel=1e-9)
+        assert found[key][1] == support
+
+
+def met(
+    product: str,
+    others: Sequence[str],
+    *,
+    day: float = 0.0,
+    relation: Relation = Relation.BOUGHT,
+    weight: float = 1.0,
+) -> Deltas:
+    """What `product` gets from one session with each of `others`."""
+    builder = DeltaBuilder()
+    builder.pair(product, others, [day * 86400.0] * len(others), relation, weight)
+    return dict(builder.build().by_product())[product]
+
+
+@given(st.lists(st.lists(named_events, max_size=12), max_size=5))
+def test_any_batches_give_the_sums_of_the_definition(batches: list[list[UserBehavior]]) -> None:
+    events = distinct([event for batch in batches for event in batch])
+    assert_same(scores(folded(batches), LATER), brute_force(events, PARAMETERS.half_life_days, LATER))
+
+
+@given(
+    st.lists(named_events, max_size=25).flatmap(
+        lambda events: st.tuples(st.just(events), st.permutations(events))
+    )
+)
+def test_the_order_of_arrival_does_not_matter(orders: tuple[list[UserBehavior], list[UserBehavior]]) -> None:
+    one, other = ([msgspec.structs.replace(event, event_id=None) for event in order] for order in orders)
+    assert_same(scores(folded([one]), LATER), scores(folded([other]), LATER))
+
+
+@given(st.lists(named_events, max_size=25))
+def test_everything_sent_twice_counts_once(events: list[UserBehavior]) -> None:
+    once = folded([events])
+    twice = folded([events, events])
+    assert_same(scores(twice, LATER), scores(once, LATER))
+
+
+def test_two_shoppers_with_one_session_id_have_two_sessions() -> None:
+    rows = folded([[behavior("a", user_id="u"), behavior("b", user_id="v")]])
+    assert scores(rows, LATER) == {}
+
+
+def test_a_return_pairs_with_nothing() -> None:
+    assert scores(folded([[behavior("a", Action.RETURN), behavior("b", Action.RETURN)]]), LATER) == {}
+
+
+@given(st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 40_000)), min_size=1, max_size=30))
+def test_decay_is_sound_over_a_century(sessions: list[tuple[str, int]]) -> None:
+    row = AffinityRow.empty()
+    for name, day in sessions:
+        row = row.merged(met("a", [name], day=day), PARAMETERS)
+    latest = max(day for _, day in sessions)
+    assert row.as_of == latest * 86400
+    for entry in row.top_k(Relation.BOUGHT, 20, PARAMETERS.half_life_s):
+        expected = sum(2.0 ** ((day - latest) / 10) for name, day in sessions if name == entry.product_id)
+        assert entry.score == pytest.approx(expected, rel=1e-9, abs=1e-300)
+        assert entry.support == sum(name == entry.product_id for name, _ in sessions)
+
+
+def test_ranking_holds_where_scores_underflow() -> None:
+    """One event from a wrong clock far ahead must not make all other neighbours equal."""
+    row = AffinityRow.empty().merged(met("a", ["z"], day=1.0), PARAMETERS)
+    row = row.merged(met("a", ["b"], day=0.0), PARAMETERS).merged(met("a", ["future"], day=2e6), PARAMETERS)
+    narrow = BehaviorParameters(half_life_days=10.0, neighbours=2)
+    row = row.merged(met("a", ["future"], day=2e6), narrow)
+    assert row.neighbours() == ["future", "z"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12).map(lambda n: f"n{n:02}"), st.integers(0, 50)), max_size=40),
+    st.integers(1, 6),
+)
+def test_the_lightest_neighbours_go_ties_by_support_then_id(
+    sessions: list[tuple[str, int]], bound: int
+) -> None:
+    """Against sorting the same sums in full, pruned after every session."""
+    parameters = BehaviorParameters(half_life_days=10.0, neighbours=bound)
+    row, oracle = AffinityRow.empty(), dict[str, tuple[float, int]]()
+    for name, day in sessions:
+        row = row.merged(met("a", [name], day=day), parameters)
+        weight, support = oracle.get(name, (0.0, 0))
+        oracle[name] = (weight + 2.0 ** (day / 10), support + 1)
+        ranked = sorted(oracle, key=lambda n: (-round(oracle[n][0], 6), -oracle[n][1], n))
+        oracle = {kept: oracle[kept] for kept in ranked[:bound]}
+        assert row.neighbours() == sorted(oracle)
+    top = row.top_k(Relation.BOUGHT, 20, parameters.half_life_s)
+    assert [entry.product_id for entry in top] == sorted(
+        oracle, key=lambda n: (-round(oracle[n][0], 6), -oracle[n][1], n)
+    )
+
+
+def test_ties_rank_by_support_then_by_id() -> None:
+    row = AffinityRow.empty().merged(met("a", ["c", "b"], weight=2.0), PARAMETERS)
+    row = row.merged(met("a", ["d"]), PARAMETERS).merged(met("a", ["d"]), PARAMETERS)
+    best = row.top_k(Relation.BOUGHT, 3, PARAMETERS.half_life_s)
+    assert [entry.product_id for entry in best] == ["d", "b", "c"]
+
+
+def test_pruning_ties_keep_more_support_then_the_smaller_id() -> None:
+    one = BehaviorParameters(half_life_days=10.0, neighbours=1)
+    row = AffinityRow.empty().merged(met("a", ["b"], weight=2.0), PARAMETERS)
+    row = row.merged(met("a", ["c"]), PARAMETERS).merged(met("a", ["c"]), one)
+    assert row.neighbours() == ["c"]
+    row = AffinityRow.empty().merged(met("a", ["d", "b", "c"]), one)
+    assert row.neighbours() == ["b"]
+
+
+def test_the_way_of_adding_up_does_not_decide_a_tie() -> None:
+    """0.1 + 0.2 is a little more than 0.3 + 0, but only in floating point."""
+    row = AffinityRow.empty()
+    for name, weight in (("z", 0.1), ("z", 0.2), ("b", 0.3), ("b", 0.0)):
+        row = row.merged(met("a", [name], weight=weight), PARAMETERS)
+    best = row.top_k(Relation.BOUGHT, 2, PARAMETERS.half_life_s)
+    assert best == [("b", 0.3, 2), ("z", 0.3, 2)]
+    narrow = BehaviorParameters(half_life_days=10.0, neighbours=1)
+    row = row.merged(met("a", ["b"], weight=0.0), PARAMETERS).merged(met("a", ["z"], weight=0.0), narrow)
+    assert row.neighbours() == ["b"]
+
+
+def test_merging_leaves_the_committed_row_as_it_was() -> None:
+    row = AffinityRow.empty().merged(met("a", ["b", "c"]), PARAMETERS)
+    before = row.to_bytes()
+    row.merged(met("a", ["b", "d"], day=5.0), PARAMETERS)
+    assert row.to_bytes() == before
+    assert AffinityRow.from_bytes(before).to_bytes() == before
+
+
+def test_a_withdrawn_product_is_forgotten_by_its_neighbours() -> None:
+    rows = folded([[behavior(name, action) for action in (Action.VIEW, Action.PURCHASE) for name in "abc"]])
+    builder = DeltaBuilder()
+    forget("a", rows["a"], builder)
+    (record,) = encode_deltas(builder.build())
+    for product, deltas in decode_deltas(record).by_product():
+        rows[product] = rows[product].merged(deltas, PARAMETERS)
+    assert {name: rows[name].neighbours() for name in "bc"} == {"b": ["c"], "c": ["b"]}
+
+
+def test_deltas_after_a_forget_begin_anew() -> None:
+    builder = DeltaBuilder()
+    builder.pair("a", ["b"], [0.0], Relation.BOUGHT)
+    builder.forget("b", ["a"])
+    builder.pair("a", ["b"], [0.0], Relation.BOUGHT)
+    row = AffinityRow.empty().merged(dict(builder.build().by_product())["a"], PARAMETERS)
+    assert row.top_k(Relation.BOUGHT, 5, PARAMETERS.half_life_s) == [("b", 1.0, 1)]
+
+
+def test_a_correction_does_not_bring_an_evicted_neighbour_back() -> None:
+    builder = DeltaBuilder()
+    builder.pair("a", ["b"], [5.0], Relation.BOUGHT, 1.0, 0)
+    builder.pair("a", ["b"], [9.0], Relation.BOUGHT, -1.0, 0)
+    row = AffinityRow.empty().merged(dict(builder.build().by_product())["a"], PARAMETERS)
+    assert row.neighbours() == []
+
+
+def update_of(row: AffinityRow, similar: Sequence[tuple[str, float]] = ()) -> AffinityUpdated:
+    return affinity_updated("a", row, PARAMETERS, similar)
+
+
+def test_what_was_published_is_not_news_nor_is_its_ageing() -> None:
+    row = AffinityRow.empty().merged(met("a", ["b"]), PARAMETERS)
+    assert row.changed_enough(update_of(row), PARAMETERS)
+    row = AffinityRow.from_bytes(row.published(update_of(row)).to_bytes())
+    assert not row.changed_enough(update_of(row), PARAMETERS)
+    aged = msgspec.structs.replace(
+        update_of(row),
+        as_of=update_of(row).as_of + timedelta(days=10),
+        related=[msgspec.structs.replace(entry, score=entry.score / 2) for entry in update_of(row).related],
+    )
+    assert not row.changed_enough(aged, PARAMETERS)
+
+
+@pytest.mark.parametrize(("weight", "news"), [(0.05, False), (0.15, True)])
+def test_a_score_is_news_when_it_moved_by_more_than_the_setting(weight: float, news: bool) -> None:
+    row = AffinityRow.empty().merged(met("a", ["b"]), PARAMETERS)
+    row = row.published(update_of(row)).merged(met("a", ["b"], weight=weight), PARAMETERS)
+    assert row.changed_enough(update_of(row), PARAMETERS) is news
+
+
+def test_another_order_or_neighbour_is_news() -> None:
+    row = AffinityRow.empty().merged(met("a", ["b", "c"]), PARAMETERS)
+    row = row.published(update_of(row))
+    assert row.changed_enough(update_of(row.merged(met("a", ["c"], weight=0.01), PARAMETERS)), PARAMETERS)
+    assert row.changed_enough(update_of(row.merged(met("a", ["d"], weight=0.01), PARAMETERS)), PARAMETERS)
+    assert row.changed_enough(update_of(row, [("s", 0.9)]), PARAMETERS)
+
+
+def test_behaviour_comes_before_similarity_and_scores_fall() -> None:
+    row = AffinityRow.empty().merged(met("a", ["b"], relation=Relation.VIEWED, weight=0.5), PARAMETERS)
+    row = row.merged(met("a", ["b", "c"]), PARAMETERS)
+    related = update_of(row, [("s", 0.99), ("t", 0.5)]).related
+    assert [(entry.product_id, entry.relation.value, entry.score, entry.support) for entry in related] == [
+        ("b", "bought", 1.0, 1),
+        ("c", "bought", 1.0, 1),
+        ("b", "viewed", 0.5, 1),
+        ("s", "similar", 0.99, 0),
+        ("t", "similar", 0.5, 0),
+    ]
+
+
+def test_a_row_without_events_has_nothing_to_say() -> None:
+    update = update_of(AffinityRow.from_bytes(AffinityRow.empty().to_bytes()))
+    assert (update.related, update.as_of.year) == ([], 1970)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x02abc", b"\x01abc", b"\x01\x93\xcb" + bytes(8) + b"\x93\x01"])
+def test_an_unreadable_row_stops_the_worker_with_advice(data: bytes) -> None:
+    with pytest.raises(StopWorker, match="rebuild the state"):
+        AffinityRow.from_bytes(data)
+
+
+def test_columns_that_differ_in_length_stop_the_worker() -> None:
+    data = bytearray(AffinityRow.empty().to_bytes())
+    data[data.rindex(b"\x90")] = 0x91
+    with pytest.raises(StopWorker, match="rebuild the state"):
+        AffinityRow.from_bytes(bytes(data) + b"\xa1x")
+
+
+def test_support_saturates_rather_than_wraps() -> None:
+    table = NeighbourTable.empty()
+    for _ in range(3):
+        table = table.added(
+            ["b"], np.zeros(1), np.ones(1), np.full(1, 2**31 - 1, dtype=np.int32), half_life_s=1.0
+        )
+    assert table.support.tolist() == [2**32 - 1]
+
+
+def test_a_failing_batch_leaves_the_fold_as_it_was() -> None:
+    fold = AffinityFold(PARAMETERS, shopper_id)
+    fold.add([behavior("a"), behavior("b", minute=1)])
+    before = list(fold.updates())
+    broken = msgspec.structs.replace(behavior("d"), action="theft")
+    with pytest.raises((ValueError, KeyError)):
+        fold.add([behavior("c", minute=2), broken])
+    assert list(fold.updates()) == before
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
+def test_parameters_out_of_range_stop_the_worker(value: float) -> None:
+    with pytest.raises(StopWorker, match="half_life_days"):
+        BehaviorParameters(half_life_days=value)

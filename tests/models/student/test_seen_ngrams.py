@@ -1,0 +1,40 @@
+"""How familiar a text is, and who is asked about it."""
+
+import numpy as np
+import pytest
+
+from models.student.escalation import EscalationPolicy
+from models.student.seen_ngrams import SeenNgrams, seen_ngram_hashes
+from models.taxonomy.tree import Taxonomy
+
+TITLES = ["blue ceramic mug", "red ceramic mug", "green ceramic mugs", "blue shirt", "blue shoe", "tin"]
+FAMILIAR = SeenNgrams(seen_ngram_hashes(TITLES))
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("ceramic mug", 1.0),  # both words; the pair, and `mug` at the end
+        ("ceramic mugs 3", 0.5 * (2 / 2 + 1 / 3)),  # numbers are no words, but stand in pairs
+        ("blue samovar", 0.5 * (1 / 2 + 0 / 2)),
+        ("samovar", 0.0),
+        ("tin", 0.0),  # once is not often
+        ("茶壶", 0.0),
+        ("123", 0.0),
+        ("", 0.0),
+    ],
+)
+def test_it_is_the_mean_share_of_words_and_of_pairs_that_titles_have_often(text: str, share: float) -> None:
+    assert FAMILIAR.of(text) == pytest.approx(share)
+
+
+def test_where_no_title_was_learnt_nothing_is_familiar() -> None:
+    assert SeenNgrams(seen_ngram_hashes([])).of("ceramic mug") == 0.0
+
+
+def test_the_second_stage_is_asked_about_what_is_doubted_and_not_familiar() -> None:
+    tree = Taxonomy("tiny-1", {1: ("Wear",), 2: ("Food",)}, {})
+    texts = ["samovar", "samovar", "ceramic mug", "🙂"]
+    share = np.array([[0.6, 0.4], [0.99, 0.01], [0.6, 0.4], [0.5, 0.5]], dtype=np.float32)
+    known = np.array([True, True, True, False])
+    assert EscalationPolicy(FAMILIAR, tree).about(texts, share, known).tolist() == [True, False, False, False]

@@ -1,0 +1,259 @@
+"""The affinity agent: deltas and products become related products, and withdrawn ones leave no trace."""
+
+from base64 import b64encode
+
+import pytest
+
+from models.behavior.delta_codec import decode_deltas, encode_deltas
+from models.behavior.deltas import FORGET, DeltaBuilder
+from models.behavior.parameters import BehaviorParameters
+from schemas.codec import decode_affinity_updated, encode
+from schemas.events import Decision, DecisionOutcome, Embedding, ProductEnriched, Relation
+from schemas.keys import partition_for
+from streams.agents.affinity import AffinityProcessor, affinities_table
+from streams.agents.dead_letters import DeadLetterBuilder
+from streams.agents.product_view import ProductView
+from streams.records import Output
+from streams.state.tables import Tables
+from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, DEAD_LETTER, PRODUCT_ENRICHED
+from tests.support.processing import Source, header, reasons, settled, tables_of, to
+
+PARTITIONS = 4
+ROWS = affinities_table("affinities-changelog")
+DAY = 86_400.0
+# 2026-01-01, in seconds.
+START = 1_767_225_600.0
+
+
+@pytest.fixture
+def agent() -> AffinityProcessor:
+    return AffinityProcessor(
+        ROWS, PARTITIONS, BehaviorParameters(top_k=3), ProductView(), DeadLetterBuilder("group", PARTITIONS)
+    )
+
+
+@pytest.fixture
+def tables() -> Tables:
+    return tables_of(ROWS)
+
+
+def product(product_id: str, vector: list[int] | None = None) -> bytes:
+    """What is published of a product whose text points in the direction of `vector`."""
+    embedding = None
+    if vector is not None:
+        data = b64encode(bytes(each % 256 for each in vector)).decode()
+        embedding = Embedding(dimensions=len(vector), int8=data, model_version="m")
+    decision = Decision(outcome=DecisionOutcome.MODEL, why="")
+    event = ProductEnriched(
+        product_id=product_id,
+        decision=decision,
+        model_version="m",
+        taxonomy_version="t",
+        embedding=embedding,
+    )
+    return encode(event)
+
+
+def deltas(*pairs: tuple[str, str], relation: Relation = Relation.BOUGHT, day: float = 0.0) -> bytes:
+    """Meetings as the sessions agent tells them, all in one record."""
+    builder = DeltaBuilder()
+    for one, other in pairs:
+        builder.pair(one, [other], [START + day * DAY], relation)
+    (record,) = encode_deltas(builder.build())
+    return record
+
+
+def related(outputs: list[Output]) -> dict[str, list[tuple[str, str]]]:
+    """What was published: product to (neighbour, relation), best first."""
+    found = {}
+    for output in to(AFFINITY_UPDATED, outputs):
+        event = decode_affinity_updated(output.value, output.key)
+        assert output.partition == partition_for(output.key or b"", PARTITIONS)
+        found[event.product_id] = [(each.product_id, each.relation.value) for each in event.related]
+    return found
+
+
+async def test_pairs_become_related_products(agent: AffinityProcessor, tables: Tables) -> None:
+    """Best first, in both products' events, and kept in their rows."""
+    value = deltas(("a", "b"), ("a", "c"), ("a", "c"))
+    outputs = await settled(agent, [Source(CO_BEHAVIOR).record(value)], tables)
+    assert related(outputs) == {
+        "a": [("c", "bought"), ("b", "bought")],
+        "b": [("a", "bought")],
+        "c": [("a", "bought")],
+    }
+    row = tables.of(ROWS).get(b"a")
+    assert row is not None
+    assert row.neighbours() == ["b", "c"]
+
+
+async def test_each_product_is_published_once_a_batch(agent: AffinityProcessor, tables: Tables) -> None:
+    """However many records touched it, with all of them counted."""
+    source = Source(CO_BEHAVIOR)
+    batch = [source.record(deltas(("a", name))) for name in "bcb"]
+    outputs = await settled(agent, batch, tables)
+    assert related(outputs) == {
+        "a": [("b", "bought"), ("c", "bought")],
+        "b": [("a", "bought")],
+        "c": [("a", "bought")],
+    }
+    assert len(outputs) == 3
+
+
+async def test_what_hardly_changed_is_not_published_again(agent: AffinityProcessor, tables: Tables) -> None:
+    """The thirtieth meeting moves the score by less than a tenth; the row counts it all the same."""
+    source = Source(CO_BEHAVIOR)
+    await settled(agent, [source.record(deltas(*[("a", "b")] * 29))], tables)
+    outputs = await settled(agent, [source.record(deltas(("a", "b")))], tables)
+    row = tables.of(ROWS).get(b"a")
+    assert outputs == []
+    assert row is not None
+    assert row.top_k(Relation.BOUGHT, 1, 60 * DAY)[0].support == 30
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{}", b"SFCB\x09", deltas(("a", "b"))[:-3]])
+async def test_deltas_that_cannot_be_read_are_buried_and_others_count(
+    agent: AffinityProcessor, tables: Tables, value: bytes | None
+) -> None:
+    source = Source(CO_BEHAVIOR)
+    batch = [source.record(deltas(("a", "b"))), source.record(value), source.record(deltas(("a", "c")))]
+    outputs = await settled(agent, batch, tables)
+    assert reasons(outputs) == ["malformed-deltas"]
+    assert [output.value for output in to(DEAD_LETTER, outputs)] == [value]
+    assert set(related(outputs)["a"]) == {("b", "bought"), ("c", "bought")}
+
+
+async def test_a_batch_of_unreadable_deltas_is_dead_letters_alone(
+    agent: AffinityProcessor, tables: Tables
+) -> None:
+    outputs = await settled(agent, [Source(CO_BEHAVIOR).record(b"?")], tables)
+    assert [output.topic for output in outputs] == [DEAD_LETTER]
+
+
+async def test_a_product_without_behaviour_gets_similar_ones(
+    agent: AffinityProcessor, tables: Tables
+) -> None:
+    """By its text, nearest first, also when the others come in the same batch; none to itself."""
+    source = Source(PRODUCT_ENRICHED)
+    batch = [
+        source.record(product("far", [0, 100]), b"far"),
+        source.record(product("near", [90, 10]), b"near"),
+        source.record(product("cold", [100, 0]), b"cold"),
+    ]
+    outputs = await settled(agent, batch, tables)
+    assert related(outputs)["cold"] == [("near", "similar"), ("far", "similar")]
+    events = {output.key: decode_affinity_updated(output.value) for output in to(AFFINITY_UPDATED, outputs)}
+    score = events[b"cold"].related[0].score
+    assert score == pytest.approx(90 / (90**2 + 10**2) ** 0.5, abs=1e-6)
+
+
+async def test_behaviour_outweighs_similar_texts(agent: AffinityProcessor, tables: Tables) -> None:
+    """Once shoppers have met a product, its text is no longer what relates it."""
+    texts, meetings = Source(PRODUCT_ENRICHED), Source(CO_BEHAVIOR)
+    listed = [texts.record(product(name, [100, number]), name.encode()) for number, name in enumerate("ab")]
+    await settled(agent, listed, tables)
+    outputs = await settled(agent, [meetings.record(deltas(("a", "c")))], tables)
+    assert related(outputs)["a"] == [("c", "bought")]
+    assert await settled(agent, [texts.record(product("a", [1, 100]), b"a")], tables) == []
+
+
+async def test_a_product_that_is_listed_again_unchanged_says_nothing_new(
+    agent: AffinityProcessor, tables: Tables
+) -> None:
+    source = Source(PRODUCT_ENRICHED)
+    batch = [source.record(product(name, [100, number]), name.encode()) for number, name in enumerate("ab")]
+    assert set(related(await settled(agent, batch, tables))) == {"a", "b"}
+    again = [source.record(record.value, record.key) for record in batch]
+    assert await settled(agent, again, tables) == []
+
+
+async def test_a_withdrawn_product_is_withdrawn_and_forgotten_by_its_neighbours(
+    agent: AffinityProcessor, tables: Tables
+) -> None:
+    """A tombstone downstream, no row, and word to the partition of every neighbour."""
+    await settled(agent, [Source(CO_BEHAVIOR).record(deltas(("a", "b"), ("a", "c"), ("b", "c")))], tables)
+    outputs = await settled(agent, [Source(PRODUCT_ENRICHED).record(None, b"a")], tables)
+    assert [(output.key, output.value) for output in to(AFFINITY_UPDATED, outputs)] == [(b"a", None)]
+    assert tables.of(ROWS).get(b"a") is None
+    told = set()
+    for output in to(CO_BEHAVIOR, outputs):
+        said = decode_deltas(output.value or b"")
+        for row in range(len(said)):
+            assert said.code[row] == FORGET
+            name = said.ids[said.product[row]]
+            assert output.partition == partition_for(name.encode(), PARTITIONS)
+            told.add((name, said.ids[said.neighbour[row]]))
+    assert told == {("b", "a"), ("c", "a")}
+    source = Source(CO_BEHAVIOR, offset=10)
+    after = await settled(agent, [source.moved(output) for output in to(CO_BEHAVIOR, outputs)], tables)
+    assert related(after) == {"b": [("c", "bought")], "c": [("b", "bought")]}
+
+
+async def test_withdrawing_an_unknown_product_is_passed_on(agent: AffinityProcessor, tables: Tables) -> None:
+    """A consumer may know it from before our state was rebuilt."""
+    (output,) = await settled(agent, [Source(PRODUCT_ENRICHED).record(None, b"a")], tables)
+    assert (output.topic, output.key, output.value) == (AFFINITY_UPDATED, b"a", None)
+
+
+async def test_a_withdrawn_product_is_similar_to_nothing_any_more(
+    agent: AffinityProcessor, tables: Tables
+) -> None:
+    source = Source(PRODUCT_ENRICHED)
+    await settled(agent, [source.record(product("gone", [100, 0]), b"gone")], tables)
+    batch = [source.record(None, b"gone"), source.record(product("cold", [100, 1]), b"cold")]
+    assert related([each for each in await settled(agent, batch, tables) if each.value]) == {"cold": []}
+
+
+async def test_of_one_product_in_a_batch_the_last_record_counts(
+    agent: AffinityProcessor, tables: Tables
+) -> None:
+    """Listed and withdrawn is withdrawn; withdrawn and listed is listed."""
+    source = Source(PRODUCT_ENRICHED)
+    other = source.record(product("other", [100, 0]), b"other")
+    listed = source.record(product("a", [100, 1]), b"a")
+    outputs = await settled(agent, [other, listed, source.record(None, b"a")], tables)
+    assert [(output.key, output.value) for output in outputs if output.key == b"a"] == [(b"a", None)]
+    batch = [source.record(None, b"a"), source.record(listed.value, b"a")]
+    assert related(await settled(agent, batch, tables))["a"] == [("other", "similar")]
+
+
+async def test_a_foreign_product_record_does_not_hold_up_the_others(
+    agent: AffinityProcessor, tables: Tables
+) -> None:
+    """What cannot be read, or has no key, has no neighbours by text; its batch goes on."""
+    source = Source(PRODUCT_ENRICHED)
+    batch = [
+        source.record(b"{", b"broken"),
+        source.record(b'{"a":' * 100_000, b"deep"),
+        source.record(product("keyless", [1, 1])),
+        source.record(product("a", [100, 0]), b"a"),
+        source.record(product("b", [100, 1]), b"b"),
+    ]
+    outputs = await settled(agent, batch, tables)
+    assert related(outputs) == {
+        "a": [("b", "similar")],
+        "b": [("a", "similar")],
+        "broken": [],
+        "deep": [],
+    }
+
+
+async def test_the_same_records_give_the_same_outputs_with_ids_of_their_own() -> None:
+    """A batch that is done again, state and view as before, leaves the same records."""
+    texts, meetings = Source(PRODUCT_ENRICHED), Source(CO_BEHAVIOR)
+    listed = [texts.record(product(name, [100, number]), name.encode()) for number, name in enumerate("abc")]
+    batches = [
+        listed,
+        [meetings.record(deltas(("a", "b"), ("c", "d")))],
+        [texts.record(None, b"a"), texts.record(None, b"c")],
+    ]
+    runs = []
+    for _ in range(2):
+        agent = AffinityProcessor(
+            ROWS, PARTITIONS, BehaviorParameters(), ProductView(), DeadLetterBuilder("group", 1)
+        )
+        tables = tables_of(ROWS)
+        runs.append([output for batch in batches for output in await settled(agent, batch, tables)])
+    assert runs[0] == runs[1]
+    ids = [header(output, "ce_id") for output in runs[0]]
+    assert len(set(ids)) == len(ids) >= 9

@@ -1,0 +1,392 @@
+"""The enrich agent: every listing and every word of a person has a defined end, whatever it looks like."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from models.enrichment.enricher import TITLE_CHARACTERS, Enricher
+from schemas.codec import decode_enrichment_review, decode_product_enriched
+from schemas.dead_letters import SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC, STAGE
+from schemas.events import DecisionOutcome, ProductEnriched
+from schemas.events import Source as Origin
+from schemas.keys import partition_for
+from streams.agents.dead_letters import DeadLetterBuilder
+from streams.agents.enrich import EnrichProcessor, products_table
+from streams.inference.messages import Listing, ModelChoice
+from streams.inference.predictor import Predictor, load_predictor
+from streams.inference.thread import InferenceThread
+from streams.records import MemoryRecord, Output
+from streams.state.stores import Checkpoint
+from streams.state.tables import Tables
+from streams.topics import (
+    CATEGORY_FEEDBACK,
+    DEAD_LETTER,
+    ENRICHMENT_REVIEW,
+    PRODUCT_CREATED,
+    PRODUCT_ENRICHED,
+    PRODUCT_REPARTITION,
+)
+from tests.support.processing import Source, header, reasons, settled, tables_of, to
+
+SHOES, DOGS = 187, 5
+TITLE = "Nike Men's Running Shoes Blue Size 10"
+PARTITIONS = 4
+HOME = partition_for(b"p", PARTITIONS)
+
+
+@pytest.fixture(scope="module")
+def inference() -> Iterator[InferenceThread]:
+    """The shipped model."""
+    thread = InferenceThread(Predictor(Enricher.load()))
+    yield thread
+    thread.close()
+
+
+@pytest.fixture
+def agent(inference: InferenceThread) -> EnrichProcessor:
+    """The agent in a cluster of one partition: every record stands where its key belongs."""
+    return EnrichProcessor(products_table(), 1, inference, DeadLetterBuilder("group", 1))
+
+
+@pytest.fixture
+def spread(inference: InferenceThread) -> EnrichProcessor:
+    """The agent in a cluster of four partitions."""
+    return EnrichProcessor(products_table(), PARTITIONS, inference, DeadLetterBuilder("group", PARTITIONS))
+
+
+@pytest.fixture
+def tables() -> Tables:
+    return tables_of(products_table())
+
+
+def listing(product_id: str = "p", title: str = TITLE, **more: object) -> bytes:
+    return json.dumps({"product_id": product_id, "title": title, **more}).encode()
+
+
+def feedback(category_id: int | None = None, product_id: str = "p", **more: object) -> bytes:
+    verdict = "accept" if category_id is None else "correct"
+    return json.dumps(
+        {"product_id": product_id, "verdict": verdict, "category_id": category_id, **more}
+    ).encode()
+
+
+def enriched(output: Output) -> ProductEnriched:
+    assert output.topic == PRODUCT_ENRICHED
+    return decode_product_enriched(output.value, output.key)
+
+
+async def enrich_one(agent: EnrichProcessor, tables: Tables, record: MemoryRecord) -> ProductEnriched:
+    """Process one record that must bring exactly one product-enriched event."""
+    (output,) = to(PRODUCT_ENRICHED, await settled(agent, [record], tables))
+    return enriched(output)
+
+
+async def test_a_clear_listing_is_published_with_its_source(agent: EnrichProcessor, tables: Tables) -> None:
+    """Category by the model, keyed by the product, and kept as a row for people's words to come."""
+    (output,) = await settled(agent, [Source(PRODUCT_CREATED, offset=7).record(listing(), b"p")], tables)
+    event = enriched(output)
+    assert event.category is not None
+    assert event.category.id == SHOES
+    assert event.decision.outcome is DecisionOutcome.MODEL
+    assert event.source == Origin(topic=PRODUCT_CREATED, partition=0, offset=7)
+    assert (output.key, tables.of(products_table()).get(b"p")) == (b"p", output.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", "empty-value"),
+        (b'{"product_id": "p"', "malformed-json"),
+        (b'{"product_id": "p", "title": "\xff"}', "malformed-json"),
+        (b'{"product_id": "p", "title": "\\ud800"}', "malformed-json"),
+        (b"[]", "invalid-field"),
+        (listing(title=[]), "invalid-field"),  # type: ignore[arg-type]
+        (b'{"title": "t"}', "invalid-field"),
+        (b'{"product_id": "p"}', "invalid-field"),
+        (listing("p\x00"), "invalid-field"),
+        (listing(""), "invalid-field"),
+        (listing("p" * 257), "invalid-field"),
+        (listing(change="exploded"), "invalid-field"),
+        (listing(price={"amount": -1}), "invalid-field"),
+        (listing(schema_version=2), "unknown-version"),
+        (listing("another"), "key-mismatch"),
+    ],
+)
+async def test_a_listing_that_cannot_be_read_is_buried_and_its_neighbours_are_not(
+    agent: EnrichProcessor, tables: Tables, value: bytes, reason: str
+) -> None:
+    """Original bytes, the reason and the place in the dead letter; the rest of the batch is published."""
+    source = Source(PRODUCT_CREATED)
+    batch = [source.record(listing("a"), b"a"), source.record(value, b"p"), source.record(listing("z"), b"z")]
+    outputs = await settled(agent, batch, tables)
+    (letter,) = to(DEAD_LETTER, outputs)
+    assert (letter.key, letter.value, reasons(outputs)) == (b"p", value, [reason])
+    place = [header(letter, name) for name in (SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET, STAGE)]
+    assert place == [PRODUCT_CREATED, "0", "1", "decode"]
+    assert [output.key for output in to(PRODUCT_ENRICHED, outputs)] == [b"a", b"z"]
+
+
+@pytest.mark.parametrize("title", ["", " \t\n", "\x00\x00", "qqzx vvrk", "﷽" * 50])
+async def test_a_title_that_says_nothing_goes_to_review(
+    agent: EnrichProcessor, tables: Tables, title: str
+) -> None:
+    """It is published as undecided, and people are asked."""
+    outputs = await settled(agent, [Source(PRODUCT_CREATED).record(listing(title=title), b"p")], tables)
+    assert enriched(outputs[0]).decision.outcome is DecisionOutcome.ABSTAINED
+    (question,) = to(ENRICHMENT_REVIEW, outputs)
+    assert decode_enrichment_review(question.value, question.key).why
+    assert reasons(outputs) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        listing(title=f"{TITLE} " * 20_000),
+        listing(title=TITLE + "\x00"),
+        listing(occurred_at="1970-01-01T00:00:00Z"),
+        listing(occurred_at="9999-12-31T23:59:59Z"),
+        listing(attributes={"\x00": "\x00", "": ""}, unknown=[{"more": None}]),
+    ],
+)
+async def test_odd_listings_are_still_listings(agent: EnrichProcessor, tables: Tables, value: bytes) -> None:
+    """Huge titles, NUL bytes, any time and unknown fields are no reason to lose a product."""
+    event = await enrich_one(agent, tables, Source(PRODUCT_CREATED).record(value, b"p"))
+    assert event.category is not None
+    assert event.category.id == SHOES
+    assert len(event.title) <= TITLE_CHARACTERS
+
+
+@pytest.mark.parametrize("withdrawal", [None, b'{"product_id": "p", "change": "withdrawn"}'])
+async def test_a_withdrawal_is_passed_on_and_forgets_the_product(
+    agent: EnrichProcessor, tables: Tables, withdrawal: bytes | None
+) -> None:
+    """Tombstone or event: downstream gets a tombstone."""
+    source = Source(PRODUCT_CREATED)
+    await settled(agent, [source.record(listing(), b"p")], tables)
+    (output,) = await settled(agent, [source.record(withdrawal, b"p")], tables)
+    assert (output.topic, output.key, output.value) == (PRODUCT_ENRICHED, b"p", None)
+    assert tables.of(products_table()).get(b"p") is None
+
+
+@pytest.mark.parametrize("key", [None, b"", b"\xff", b"p\x00"])
+async def test_a_tombstone_without_a_product_is_buried(
+    agent: EnrichProcessor, tables: Tables, key: bytes | None
+) -> None:
+    outputs = await settled(agent, [Source(PRODUCT_CREATED).record(None, key)], tables)
+    assert reasons(outputs) == ["invalid-key"]
+    assert len(outputs) == 1
+
+
+async def test_the_last_of_several_listings_of_a_product_counts(
+    agent: EnrichProcessor, tables: Tables
+) -> None:
+    """All are published, each with an identity of its own; the row is the last one's."""
+    source = Source(PRODUCT_CREATED)
+    batch = [source.record(listing(title=title), b"p") for title in ("Large Wooden Dog Bed", TITLE, TITLE)]
+    outputs = await settled(agent, batch, tables)
+    assert [output.key for output in outputs] == [b"p"] * 3
+    assert len({header(output, "ce_id") for output in outputs}) == 3
+    assert tables.of(products_table()).get(b"p") == outputs[-1].value
+
+
+async def test_the_same_records_give_the_same_outputs(agent: EnrichProcessor) -> None:
+    """A batch that is read again, in pieces too, brings the same records, identities included."""
+    source = Source(PRODUCT_CREATED)
+    values = [(listing(), b"p"), (listing("q", ""), b"q"), (None, b"p"), (b"{", b"r"), (listing(), b"p")]
+    batch = [source.record(value, key) for value, key in values]
+    whole = await settled(agent, batch, tables_of(products_table()))
+    tables = tables_of(products_table())
+    pieces = [output for record in batch for output in await settled(agent, [record], tables)]
+    assert sorted(map(repr, whole)) == sorted(map(repr, pieces))
+
+
+# People's words
+
+
+async def test_a_persons_word_survives_new_listings(agent: EnrichProcessor, tables: Tables) -> None:
+    """Category, decision and the tags that go with it stay; text that changed is taken over."""
+    source, people = Source(PRODUCT_CREATED), Source(CATEGORY_FEEDBACK)
+    await settled(agent, [source.record(listing(), b"p")], tables)
+    told = await enrich_one(agent, tables, people.record(feedback(DOGS, by="Ann"), b"p"))
+    outputs = await settled(agent, [source.record(listing(title=f"{TITLE} new"), b"p")], tables)
+    again = enriched(outputs[0])
+    assert told.category is not None
+    assert (told.category.id, told.category.confidence) == (DOGS, 1.0)
+    assert "dog supplies" in {tag.name for tag in told.tags}
+    assert "shoes" not in {tag.name for tag in told.tags}
+    assert (again.category, again.decision, again.tags) == (told.category, told.decision, told.tags)
+    assert again.title.endswith("new")
+    assert to(ENRICHMENT_REVIEW, outputs) == []
+
+
+async def test_a_persons_word_answers_a_review_for_good(agent: EnrichProcessor, tables: Tables) -> None:
+    """A title that says nothing is not asked about again once somebody said what it is."""
+    source = Source(PRODUCT_CREATED)
+    await settled(agent, [source.record(listing(title=""), b"p")], tables)
+    await settled(agent, [Source(CATEGORY_FEEDBACK).record(feedback(DOGS), b"p")], tables)
+    outputs = await settled(agent, [source.record(listing(title=""), b"p")], tables)
+    assert [output.topic for output in outputs] == [PRODUCT_ENRICHED]
+    assert enriched(outputs[0]).decision.outcome is DecisionOutcome.PERSON
+
+
+async def test_a_persons_word_ends_with_the_listing(agent: EnrichProcessor, tables: Tables) -> None:
+    """After a withdrawal, a product of the same id is a new one."""
+    source = Source(PRODUCT_CREATED)
+    await settled(agent, [source.record(listing(), b"p")], tables)
+    await settled(agent, [Source(CATEGORY_FEEDBACK).record(feedback(DOGS), b"p")], tables)
+    await settled(agent, [source.record(None, b"p")], tables)
+    event = await enrich_one(agent, tables, source.record(listing(), b"p"))
+    assert event.decision.outcome is DecisionOutcome.MODEL
+
+
+@pytest.mark.parametrize(
+    ("value", "reason", "stage"),
+    [
+        (None, "null-value", "decode"),
+        (b"{", "malformed-json", "decode"),
+        (b'{"product_id": "p", "verdict": "perhaps"}', "invalid-field", "decode"),
+        (b'{"product_id": "p", "verdict": "correct"}', "missing-category", "decode"),
+        (feedback(DOGS, "another"), "key-mismatch", "decode"),
+        (feedback(-1), "unknown-category", "enrich"),
+        (feedback(), "nothing-to-accept", "enrich"),
+    ],
+)
+async def test_a_word_that_means_nothing_is_buried(
+    agent: EnrichProcessor, tables: Tables, value: bytes | None, reason: str, stage: str
+) -> None:
+    """With the reason, and without touching what is known."""
+    outputs = await settled(agent, [Source(CATEGORY_FEEDBACK).record(value, b"p")], tables)
+    assert reasons(outputs) == [reason]
+    assert [header(output, STAGE) for output in outputs] == [stage]
+    assert tables.of(products_table()).get(b"p") is None
+
+
+@pytest.mark.parametrize("row", [b"not ours", b'{"outcome":"person"}'])
+async def test_a_foreign_record_in_product_enriched_harms_nobody(
+    agent: EnrichProcessor, tables: Tables, row: bytes
+) -> None:
+    """Somebody else wrote to our output: neither a correction nor a listing is buried for it."""
+    table = tables.of(products_table())
+    table.store.apply({b"p": row}, Checkpoint((1, 1)))
+    told = await enrich_one(agent, tables, Source(CATEGORY_FEEDBACK).record(feedback(DOGS), b"p"))
+    assert told.decision.outcome is DecisionOutcome.PERSON
+    table.restore({b"p": row}, Checkpoint((2, 2)))
+    event = await enrich_one(agent, tables, Source(PRODUCT_CREATED).record(listing(), b"p"))
+    assert event.decision.outcome is DecisionOutcome.MODEL
+
+
+# Records that stand in another partition than their key's
+
+
+@pytest.mark.parametrize("key", [None, b"p"])
+async def test_a_listing_in_the_wrong_partition_is_moved_and_keeps_its_source(
+    spread: EnrichProcessor, tables: Tables, key: bytes | None
+) -> None:
+    """Without a key, or by another partitioner: it comes out as if it had come straight, headers and all."""
+    wrong = (HOME + 1) % PARTITIONS
+    trace = ("traceparent", b"00-" + b"1" * 32 + b"-" + b"2" * 16 + b"-01")
+    record = Source(PRODUCT_CREATED, wrong, offset=9).record(listing(), key, [trace])
+    (moved,) = await settled(spread, [record], tables)
+    assert (moved.topic, moved.partition, moved.key) == (PRODUCT_REPARTITION, HOME, b"p")
+    assert moved.value == record.value
+    arrived = Source(PRODUCT_REPARTITION, HOME, offset=40).moved(moved)
+    (output,) = await settled(spread, [arrived], tables_of(products_table(), HOME))
+    assert enriched(output).source == Origin(topic=PRODUCT_CREATED, partition=wrong, offset=9)
+    assert output.partition == HOME
+    assert header(output, "traceparent") == trace[1].decode()
+
+
+async def test_a_listing_without_a_key_in_the_right_partition_is_not_moved(
+    spread: EnrichProcessor, tables: Tables
+) -> None:
+    (output,) = await settled(spread, [Source(PRODUCT_CREATED, HOME).record(listing())], tables)
+    assert output.topic == PRODUCT_ENRICHED
+
+
+async def test_a_word_in_the_wrong_partition_is_moved_and_still_a_word(
+    spread: EnrichProcessor, tables: Tables
+) -> None:
+    record = Source(CATEGORY_FEEDBACK, (HOME + 1) % PARTITIONS, offset=3).record(feedback(DOGS))
+    (moved,) = await settled(spread, [record], tables)
+    event = await enrich_one(spread, tables, Source(PRODUCT_REPARTITION, HOME).moved(moved))
+    assert event.decision.outcome is DecisionOutcome.PERSON
+    assert event.source == Origin(topic=CATEGORY_FEEDBACK, partition=record.partition, offset=3)
+
+
+async def test_a_moved_record_that_is_bad_is_buried_as_it_first_stood(
+    spread: EnrichProcessor, tables: Tables
+) -> None:
+    """A redrive must send it back to its input, and not see the marks of the move."""
+    record = Source(PRODUCT_CREATED, (HOME + 1) % PARTITIONS, offset=5).record(b"{", b"p", [("own", b"1")])
+    (moved,) = await settled(spread, [record], tables)
+    outputs = await settled(spread, [Source(PRODUCT_REPARTITION, HOME).moved(moved)], tables)
+    assert reasons(outputs) == ["malformed-json"]
+    place = [header(outputs[0], name) for name in (SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET)]
+    assert place == [PRODUCT_CREATED, str(record.partition), "5"]
+    assert header(outputs[0], "own") == "1"
+    assert "shelfstream.moved-from" not in dict(outputs[0].headers)
+
+
+@pytest.mark.parametrize("key", [b"p", None])
+async def test_a_moved_record_with_an_origin_of_its_own_is_buried_where_and_as_it_was_read(
+    spread: EnrichProcessor, tables: Tables, key: bytes | None
+) -> None:
+    """A replayed record, or one whose producer makes up an origin: its dead letter names the record read."""
+    source = Source(CATEGORY_FEEDBACK, (HOME + 1) % PARTITIONS, offset=5)
+    record = source.record(feedback(999_999_999), key, [("shelfstream.origin", b"product-created:9:9")])
+    (moved,) = await settled(spread, [record], tables)
+    outputs = await settled(spread, [Source(PRODUCT_REPARTITION, HOME).moved(moved)], tables)
+    assert reasons(outputs) == ["unknown-category"]
+    assert outputs[0].key == key
+    place = [header(outputs[0], name) for name in (SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET)]
+    assert place == [CATEGORY_FEEDBACK, str(record.partition), "5"]
+
+
+async def test_a_keyless_record_that_names_no_product_is_buried_where_it_stands(
+    spread: EnrichProcessor, tables: Tables
+) -> None:
+    outputs = await settled(spread, [Source(PRODUCT_CREATED, 2).record(b"{")], tables)
+    assert reasons(outputs) == ["malformed-json"]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        ("shelfstream.moved-from", CATEGORY_FEEDBACK.encode()),
+        ("shelfstream.moved-from", b"\xff"),
+        ("shelfstream.origin", b"\xff:::"),
+        ("shelfstream.origin", None),
+        ("empty", None),
+    ],
+)
+async def test_headers_of_producers_do_not_lead_a_move_astray(
+    spread: EnrichProcessor, tables: Tables, forged: tuple[str, bytes]
+) -> None:
+    """Marks that look like ours, and null header values, which Kafka allows, come through a move."""
+    record = Source(PRODUCT_CREATED, (HOME + 1) % PARTITIONS, offset=5).record(listing(), b"p", [forged])
+    (moved,) = await settled(spread, [record], tables)
+    assert moved.size > len(record.value or b"")
+    event = await enrich_one(spread, tables, Source(PRODUCT_REPARTITION, HOME).moved(moved))
+    assert event.source == Origin(topic=PRODUCT_CREATED, partition=record.partition, offset=5)
+
+
+async def test_a_record_that_somebody_else_put_among_the_moved_is_a_listing(
+    spread: EnrichProcessor, tables: Tables
+) -> None:
+    """Its own place is its source; unreadable marks stop nobody."""
+    stranger = Source(PRODUCT_REPARTITION, HOME, offset=8).record(
+        listing(), b"p", [("shelfstream.origin", b"nowhere"), ("shelfstream.moved-from", b"\xff")]
+    )
+    event = await enrich_one(spread, tables, stranger)
+    assert event.source == Origin(topic=PRODUCT_REPARTITION, partition=HOME, offset=8)
+
+
+async def test_what_is_judged_is_watched_for_drift() -> None:
+    watching = InferenceThread(load_predictor(ModelChoice(cascade=False)))
+    assert watching.drift is not None
+    assert watching.drift.listings == 0
+    values = [listing(product_id=str(number)) for number in range(400)]
+    await watching.judge([Listing(value, None, PRODUCT_CREATED, 0, 0) for value in values])
+    watching.close()
+    assert watching.drift.listings > 50

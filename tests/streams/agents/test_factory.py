@@ -1,0 +1,46 @@
+"""Which models a worker's agents get from its settings."""
+
+from pathlib import Path
+
+import pytest
+
+from models.registry.registry import Registry
+from models.student.artifact import SHIPPED
+from schemas.errors import StopWorker
+from streams.agents.factory import create_agents
+from streams.settings import Settings
+from tests.support.model_folders import recalibrated
+
+
+def serving(settings: Settings) -> str:
+    """The version that a worker with these settings starts with."""
+    agents = create_agents(settings)
+    agents.close()
+    assert agents.models is not None
+    assert (agents.follow is None) == (settings.model_registry is None)
+    return agents.models().model_version
+
+
+def test_a_registry_s_deployment_goes_before_the_model_s_path(tmp_path: Path) -> None:
+    other = recalibrated(tmp_path / "other")
+    registry = Registry(tmp_path / "registry")
+    version = registry.add(SHIPPED)
+    settings = Settings(
+        agents=("enrich",), cascade=False, model_path=other, model_registry=tmp_path / "registry"
+    )
+    own = serving(settings)
+    assert own != version
+    assert own == serving(Settings(agents=("enrich",), cascade=False, model_path=other))
+    registry.promote(version)
+    assert serving(settings) == version
+
+
+def test_a_registry_that_is_not_there_stops_the_worker(tmp_path: Path) -> None:
+    settings = Settings(agents=("enrich",), model_registry=tmp_path / "registyr")
+    with pytest.raises(StopWorker, match="SHELFSTREAM_MODEL_REGISTRY"):
+        create_agents(settings)
+
+
+def test_a_worker_that_does_not_enrich_has_no_models(tmp_path: Path) -> None:
+    agents = create_agents(Settings(agents=("sessions",), model_registry=tmp_path / "none"))
+    assert (agents.models, agents.follow) == (None, None)

@@ -1,0 +1,270 @@
+"""The sessions agent: behaviour becomes deltas and shoppers' events, and bad behaviour has a defined end."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from models.behavior.delta_codec import decode_deltas
+from models.behavior.next_behavior import shipped_next_behavior
+from models.behavior.parameters import BehaviorParameters
+from models.behavior.preference import Description
+from schemas.codec import decode_shopper_updated
+from schemas.dead_letters import SOURCE_OFFSET
+from schemas.events import Relation
+from schemas.keys import partition_for
+from streams.agents import sessions
+from streams.agents.dead_letters import DeadLetterBuilder
+from streams.agents.sessions import SessionsProcessor, shoppers_table
+from streams.lanes.lane_config import LaneLimits
+from streams.records import MemoryRecord, Output
+from streams.state.tables import Tables
+from streams.topics import CO_BEHAVIOR, DEAD_LETTER, SHOPPER_UPDATED, USER_BEHAVIOR
+from tests.support.processing import NOW_MS, Source, header, reasons, settled, tables_of, to
+
+PARTITIONS = 4
+SHOPPERS = shoppers_table("shoppers-changelog")
+NOW = datetime.fromtimestamp(NOW_MS / 1000, UTC)
+
+
+def describe(product_id: str) -> Description | None:
+    """Every product but `unknown` is tagged with its first letter."""
+    return None if product_id == "unknown" else Description([product_id[0]], "Media > Books")
+
+
+@pytest.fixture
+def agent() -> SessionsProcessor:
+    return SessionsProcessor(
+        SHOPPERS,
+        PARTITIONS,
+        BehaviorParameters(),
+        shipped_next_behavior(),
+        describe,
+        DeadLetterBuilder("group", PARTITIONS),
+    )
+
+
+@pytest.fixture
+def tables() -> Tables:
+    return tables_of(SHOPPERS)
+
+
+def behavior(product_id: str = "a", user_id: str | None = "u", **more: object) -> bytes:
+    event = {
+        "product_id": product_id,
+        "user_id": user_id,
+        "action": "purchase",
+        "occurred_at": "2026-01-01T12:00:00Z",
+    }
+    return json.dumps(event | more).encode()
+
+
+def basket(source: Source, products: str, user_id: str = "u") -> list[MemoryRecord]:
+    """Purchases of one shopper, of products with ids of one letter."""
+    return [source.record(behavior(product_id, user_id), user_id.encode()) for product_id in products]
+
+
+def met(outputs: list[Output]) -> set[tuple[str, str, str, float]]:
+    """Product, neighbour, relation and weight of all deltas."""
+    found = set()
+    for output in to(CO_BEHAVIOR, outputs):
+        deltas = decode_deltas(output.value or b"")
+        for row in range(len(deltas)):
+            assert partition_for(deltas.ids[deltas.product[row]].encode(), PARTITIONS) == output.partition
+            pair = deltas.ids[deltas.product[row]], deltas.ids[deltas.neighbour[row]]
+            found.add((*pair, list(Relation)[deltas.code[row]].value, float(deltas.weight[row])))
+    return found
+
+
+async def test_a_basket_becomes_pairs_and_one_event_of_its_shopper(
+    agent: SessionsProcessor, tables: Tables
+) -> None:
+    """Each pair in both directions, where each product's row lies; taste from what is known of them."""
+    outputs = await settled(agent, basket(Source(USER_BEHAVIOR), "abc"), tables)
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
+    assert met(outputs) == {
+        (*pair, "bought", 1.0) for one, other in pairs for pair in ((one, other), (other, one))
+    }
+    (update,) = to(SHOPPER_UPDATED, outputs)
+    event = decode_shopper_updated(update.value, update.key)
+    assert (update.key, update.partition) == (b"u", partition_for(b"u", PARTITIONS))
+    assert (event.session.events, event.session.products) == (3, 3)
+    assert {tag.name for tag in event.tags} == {"a", "b", "c"}
+    assert sum(event.next_behavior.values()) == pytest.approx(1.0, abs=1e-3)
+
+
+async def test_a_session_goes_on_in_the_next_batch(agent: SessionsProcessor, tables: Tables) -> None:
+    """What was in the basket before meets what comes."""
+    source = Source(USER_BEHAVIOR)
+    assert met(await settled(agent, basket(source, "a"), tables)) == set()
+    outputs = await settled(agent, basket(source, "b"), tables)
+    assert met(outputs) == {("a", "b", "bought", 1.0), ("b", "a", "bought", 1.0)}
+
+
+async def test_shoppers_do_not_meet(agent: SessionsProcessor, tables: Tables) -> None:
+    """Nor does a guest meet the user with the same id as the guest's session would suggest."""
+    source = Source(USER_BEHAVIOR)
+    batch = basket(source, "a", "u") + basket(source, "b", "v")
+    outputs = await settled(agent, batch, tables)
+    assert met(outputs) == set()
+    assert sorted(output.key or b"" for output in to(SHOPPER_UPDATED, outputs)) == [b"u", b"v"]
+
+
+async def test_a_crawler_s_pairs_are_written_in_parts_and_all_of_them(
+    agent: SessionsProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One batch may bring millions: never all of them at once, and no two records with one identity."""
+    source = Source(USER_BEHAVIOR)
+    batch = [source.record(behavior(f"p{number}"), b"u") for number in range(60)]
+    whole = await settled(agent, batch, tables_of(SHOPPERS))
+    monkeypatch.setattr(sessions, "_EVENTS_AT_ONCE", 7)
+    monkeypatch.setattr(sessions, "_PAIRS_AT_ONCE", 50)
+    parts = await settled(agent, batch, tables_of(SHOPPERS))
+    assert len(to(CO_BEHAVIOR, whole)) == PARTITIONS < len(to(CO_BEHAVIOR, parts))
+    assert met(parts) == met(whole)
+    assert sum(len(decode_deltas(each.value or b"")) for each in to(CO_BEHAVIOR, parts)) == 60 * 59
+    identities = [header(each, "ce_id") for each in to(CO_BEHAVIOR, parts)]
+    assert len(set(identities)) == len(identities)
+    assert to(SHOPPER_UPDATED, parts) == to(SHOPPER_UPDATED, whole)
+
+
+async def test_the_longest_ids_fill_neither_a_row_nor_the_topic_of_pairs(agent: SessionsProcessor) -> None:
+    """A thousand ids of a kilobyte were a row that nobody could write, and megabytes for each event."""
+    source, tables = Source(USER_BEHAVIOR), tables_of(SHOPPERS)
+    ids = ["\U0001f600" * 250 + f"{number:06}" for number in range(1_200)]
+    batch = [
+        source.record(behavior(name, action=action, session_id="s"), b"u")
+        for name in ids
+        for action in ("view", "cart", "purchase")
+    ]
+    outputs = await settled(agent, batch, tables)
+    row = tables.of(SHOPPERS).get(b"u")
+    assert row is not None
+    assert len(row.to_bytes()) < LaneLimits().row_bytes
+    assert sum(each.size for each in to(CO_BEHAVIOR, outputs)) < 50_000_000
+
+
+async def test_a_guest_is_known_by_the_session(agent: SessionsProcessor, tables: Tables) -> None:
+    record = Source(USER_BEHAVIOR).record(behavior("a", None, session_id="s"), b"s")
+    (update,) = await settled(agent, [record], tables)
+    assert (update.topic, update.key) == (SHOPPER_UPDATED, b"s")
+    assert tables.of(SHOPPERS).get(b"s") is not None
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "null-value"),
+        (b"", "empty-value"),
+        (b"{", "malformed-json"),
+        (b"\xff\x00", "malformed-json"),
+        (behavior(quantity=-1), "invalid-field"),
+        (behavior(quantity=0), "invalid-field"),
+        (behavior(quantity="1"), "invalid-field"),
+        (behavior(action="steal"), "invalid-field"),
+        (behavior(action=None), "invalid-field"),
+        (behavior(product_id=""), "invalid-field"),
+        (behavior(product_id="a\x00"), "invalid-field"),
+        (behavior(occurred_at="yesterday"), "invalid-field"),
+        (behavior(occurred_at="1999-12-31T23:59:59Z"), "invalid-time"),
+        (behavior(occurred_at=(NOW + timedelta(days=1, seconds=1)).isoformat()), "invalid-time"),
+        (behavior(user_id=None), "missing-shopper"),
+        (behavior(user_id="other"), "key-mismatch"),
+        (behavior(schema_version=9), "unknown-version"),
+    ],
+)
+async def test_behaviour_that_cannot_be_read_is_buried_and_its_neighbours_count(
+    agent: SessionsProcessor, tables: Tables, value: bytes | None, reason: str
+) -> None:
+    """The dead letter has the original bytes; the rest of the session meets as if it were not there."""
+    source = Source(USER_BEHAVIOR)
+    batch = [*basket(source, "x"), source.record(value, b"u"), *basket(source, "y")]
+    outputs = await settled(agent, batch, tables)
+    (letter,) = to(DEAD_LETTER, outputs)
+    assert (letter.key, letter.value, reasons(outputs)) == (b"u", value, [reason])
+    assert header(letter, SOURCE_OFFSET) == "1"
+    assert {pair[:2] for pair in met(outputs)} == {("x", "y"), ("y", "x")}
+
+
+async def test_a_batch_of_nothing_but_bad_behaviour_brings_dead_letters_alone(
+    agent: SessionsProcessor, tables: Tables
+) -> None:
+    source = Source(USER_BEHAVIOR)
+    outputs = await settled(agent, [source.record(b"{", b"u"), source.record(None, b"u")], tables)
+    assert [output.topic for output in outputs] == [DEAD_LETTER, DEAD_LETTER]
+    assert tables.of(SHOPPERS).get(b"u") is None
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), timedelta(days=1)])
+async def test_a_clock_a_little_ahead_is_taken(
+    agent: SessionsProcessor, tables: Tables, ahead: timedelta
+) -> None:
+    value = behavior(occurred_at=(NOW + ahead).isoformat())
+    outputs = await settled(agent, [Source(USER_BEHAVIOR).record(value, b"u")], tables)
+    assert reasons(outputs) == []
+
+
+@pytest.mark.parametrize("timestamp", [-1, -(2**63), 2**63 - 1])
+async def test_a_record_without_a_sensible_time_is_taken_by_its_event(
+    agent: SessionsProcessor, tables: Tables, timestamp: int
+) -> None:
+    """Old clients write -1: that the arrival is unknown is no fault of the behaviour."""
+    record = Source(USER_BEHAVIOR).record(behavior(), b"u", timestamp=timestamp)
+    (update,) = await settled(agent, [record], tables)
+    assert update.topic == SHOPPER_UPDATED
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_a_duplicate_event_changes_nothing(
+    agent: SessionsProcessor, tables: Tables, apart: bool
+) -> None:
+    """In one batch or two: pairs and the session's count are as without it."""
+    source = Source(USER_BEHAVIOR)
+    values = [behavior("a", event_id="1"), behavior("b", event_id="2"), behavior("b", event_id="2")]
+    batch = [source.record(value, b"u") for value in values]
+    outputs = await settled(agent, batch[:2] if apart else batch, tables)
+    if apart:
+        before = tables.of(SHOPPERS).store.get(b"u")
+        again = await settled(agent, batch[2:], tables)
+        assert met(again) == set()
+        assert tables.of(SHOPPERS).store.get(b"u") == before
+    assert met(outputs) == {("a", "b", "bought", 1.0), ("b", "a", "bought", 1.0)}
+    (update,) = to(SHOPPER_UPDATED, outputs)
+    assert decode_shopper_updated(update.value, update.key).session.events == 2
+
+
+async def test_a_return_meets_nothing(agent: SessionsProcessor, tables: Tables) -> None:
+    source = Source(USER_BEHAVIOR)
+    batch = [*basket(source, "a"), source.record(behavior("b", action="return"), b"u")]
+    assert met(await settled(agent, batch, tables)) == set()
+
+
+def shop(source: Source) -> list[MemoryRecord]:
+    """Some shoppers whose baskets mix, with a bad record between."""
+    batch = basket(source, "abcdefgh", "u") + basket(source, "fghij", "v")
+    return [*batch, source.record(b"{", b"u"), *basket(source, "klm", "w")]
+
+
+async def test_the_same_records_give_the_same_outputs(agent: SessionsProcessor) -> None:
+    """Byte for byte, ids included: a batch that was undone and read again leaves no other trace."""
+    batch = shop(Source(USER_BEHAVIOR))
+    once = await settled(agent, batch, tables_of(SHOPPERS))
+    assert once == await settled(agent, batch, tables_of(SHOPPERS))
+
+
+async def test_ids_are_unique(agent: SessionsProcessor, tables: Tables) -> None:
+    """Over topics, target partitions and batches, however the batches are cut."""
+    batch = shop(Source(USER_BEHAVIOR))
+    outputs = [output for cut in (batch[:5], batch[5:]) for output in await settled(agent, cut, tables)]
+    ids = [header(output, "ce_id") for output in outputs if output.topic != DEAD_LETTER]
+    assert len(set(ids)) == len(ids) > 2 * PARTITIONS
+    assert len({output.partition for output in to(CO_BEHAVIOR, outputs)}) == PARTITIONS
+
+
+async def test_each_target_partition_gets_one_record_of_a_batch(
+    agent: SessionsProcessor, tables: Tables
+) -> None:
+    """Columnar deltas and not a record for each pair."""
+    outputs = to(CO_BEHAVIOR, await settled(agent, shop(Source(USER_BEHAVIOR)), tables))
+    targets = [output.partition for output in outputs]
+    assert sorted(targets) == sorted(set(targets))

@@ -1,0 +1,45 @@
+"""The manuals in docs/ are what the code says."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from models.drift.bins import DECISION_FEATURES, FIELD_FEATURES, TITLE_FEATURES
+from streams.commands.operate.metrics import manual as metrics_manual
+from streams.commands.operate.settings import manual as settings_manual
+from streams.commands.operate.topics import manual as topics_manual
+from streams.commands.operate.topics import topics
+from streams.replay.replay import REPLAY
+from streams.settings import Settings
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+
+
+@pytest.mark.parametrize(
+    ("page", "table", "command"),
+    [
+        ("settings.md", settings_manual(), "settings --markdown"),
+        ("metrics.md", metrics_manual(), "metrics --markdown"),
+        ("topics.md", topics_manual(Settings()), "topics list --markdown"),
+    ],
+)
+def test_a_manual_holds_the_table_that_its_command_prints(page: str, table: str, command: str) -> None:
+    assert table in (DOCS / page).read_text(), f"put what `shelfstream {command}` prints into docs/{page}"
+
+
+def test_the_command_for_topics_prints_its_manual() -> None:
+    printed = CliRunner().invoke(topics, ["list", "--markdown"])
+    assert printed.stdout.strip() == topics_manual(Settings())
+
+
+def test_what_to_do_about_drift_names_each_feature_that_may_drift() -> None:
+    page = (DOCS / "on-call.md").read_text()
+    for feature in TITLE_FEATURES + FIELD_FEATURES + DECISION_FEATURES:
+        assert f"`{feature}`" in page
+
+
+def test_the_pages_name_the_headers_that_the_code_writes() -> None:
+    page = (DOCS / "on-call.md").read_text()
+    for header in (REPLAY, "shelfstream.origin", "shelfstream.attempt"):
+        assert f"`{header}`" in page

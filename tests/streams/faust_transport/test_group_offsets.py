@@ -1,0 +1,73 @@
+"""Where a group stands is known or it is not; it is never taken for nowhere."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from schemas.errors import RetryLater
+from streams.faust_transport.group_offsets import GroupOffsets
+from streams.records import Partition
+from tests.support.kafka import Kafka, StartableKafka, free_ports
+
+
+def offsets_of(server: Kafka, group: str, timeout_s: float = 20.0) -> GroupOffsets:
+    client = {"bootstrap.servers": server.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 100}
+    return GroupOffsets(group, client, timeout_s=timeout_s)
+
+
+def make_topic(server: Kafka, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": server.bootstrap})
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
+    producer = Producer({"bootstrap.servers": server.bootstrap})
+    for number in range(10):
+        producer.produce(topic, str(number))
+    producer.flush()
+
+
+def commit(server: Kafka, group: str, topic: str, offset: int) -> None:
+    consumer = Consumer({"bootstrap.servers": server.bootstrap, "group.id": group})
+    consumer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
+    consumer.close()
+
+
+@pytest.mark.kafka
+async def test_a_group_begins_at_the_first_offset_and_goes_on_where_it_committed(
+    kafka: Kafka, unique: Callable[[str], str]
+) -> None:
+    topic, group = unique("in"), unique("group")
+    make_topic(kafka, topic)
+    offsets = offsets_of(kafka, group)
+    assert await offsets.committed(Partition(topic, 0)) == 0
+    commit(kafka, group, topic, 7)
+    assert await offsets.committed(Partition(topic, 0)) == 7
+
+
+async def test_a_broker_that_is_away_is_a_reason_to_try_later() -> None:
+    client = {"bootstrap.servers": f"127.0.0.1:{free_ports(1)[0]}", "log_level": 0}
+    with pytest.raises(RetryLater, match="where the group g stands in t-0 is not known"):
+        await GroupOffsets("g", client, timeout_s=0.5).committed(Partition("t", 0))
+
+
+@pytest.mark.kafka
+async def test_while_a_broker_restarts_it_never_seems_that_nothing_was_committed(
+    own_broker: StartableKafka,
+) -> None:
+    """A coordinator that still loads its groups refuses; that is no answer."""
+    make_topic(own_broker, "in")
+    commit(own_broker, "group", "in", 7)
+    restart = threading.Thread(target=own_broker.restart)
+    restart.start()
+    offsets = offsets_of(own_broker, "group", timeout_s=2.0)
+    answers: set[int] = set()
+    end = time.monotonic() + 60
+    while time.monotonic() < end and (restart.is_alive() or not answers):
+        try:
+            answers.add(await offsets.committed(Partition("in", 0)))
+        except RetryLater:
+            continue
+    restart.join()
+    assert answers == {7}

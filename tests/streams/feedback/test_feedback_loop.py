@@ -1,0 +1,116 @@
+"""The whole loop, small: people's words in Kafka, exported, learnt from, judged by the gate, and serving."""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from models.enrichment.enricher import Enricher
+from models.registry.registry import Registry
+from models.student.artifact import Artifact
+from models.taxonomy.tree import Taxonomy
+from models.training.data.corpus import split_of
+from models.training.data.examples import HumanLabels
+from models.training.pipeline import run
+from models.training.student.trainer import TrainingConfig
+from streams.cli import main
+from streams.embedded import EmbeddedBroker
+from streams.inference.predictor import Predictor
+from streams.inference.thread import InferenceThread
+from streams.settings import Settings
+from tests.support.feedback_stream import FeedbackStream
+from tests.support.tiny_shops import write_shops
+
+IDS = {"Shoes": 187, "Shirts": 212, "Milk": 418, "Tea": 2073}
+# Part of Google's tree, as training for all 5,595 categories takes minutes.
+TREE = """166 - Wear
+187 - Wear > Shoes
+212 - Wear > Shirts
+413 - Drinks
+418 - Drinks > Milk
+2073 - Drinks > Tea
+"""
+RECIPE = TrainingConfig(dimensions=8, epochs=8, batch=32)
+
+
+@pytest.fixture(scope="module")
+def inference() -> Iterator[InferenceThread]:
+    """The shipped model."""
+    thread = InferenceThread(Predictor(Enricher.load()))
+    yield thread
+    thread.close()
+
+
+def zorbs() -> Iterator[str]:
+    """Titles that say nothing to any model: 20 to learn from, 2 to calibrate on, 6 to judge by."""
+    for split, count in (("train", 20), ("calibration", 2), ("test", 6)):
+        titles = (f"zorb {chr(97 + i // 26)}{chr(97 + i % 26)}q" for i in range(676))
+        yield from islice((title for title in titles if split_of(title) == split), count)
+
+
+def gate(data: Path, candidate: Path, *options: str) -> Result:
+    arguments = ["gate", "--data", str(data), "--candidate", str(candidate), *options]
+    return CliRunner().invoke(main, [*arguments, "--taxonomy", str(data / "tree.txt"), "--no-cascade"])
+
+
+def trained(data: Path, folder: Path, people: HumanLabels) -> Path:
+    tree = Taxonomy.load(data / "tree.txt")
+    run(data, folder, RECIPE, lambda *_: None, unseen=False, people=people, taxonomy=tree)
+    return folder
+
+
+async def test_what_people_say_comes_to_serve(
+    embedded: EmbeddedBroker, inference: InferenceThread, tmp_path: Path
+) -> None:
+    write_shops(tmp_path, IDS)
+    file = tmp_path / "tree.txt"
+    file.write_text(TREE, encoding="utf-8")
+    tree = Taxonomy.load(file)
+    stream = FeedbackStream(Settings(bootstrap_servers=embedded.bootstrap, embedded=True), inference)
+    for number, title in enumerate(zorbs()):
+        await stream.listed(f"p{number}", title)
+        await stream.judged(f"p{number}", IDS["Tea"], "Ann")
+    words = tmp_path / "feedback.jsonl"
+    exported = CliRunner().invoke(
+        main,
+        ["feedback", "export", "-o", str(words), "--bootstrap-servers", embedded.bootstrap],
+        env={"SHELFSTREAM_TAXONOMY": str(file)},
+    )
+    assert exported.exit_code == 0, exported.output
+
+    before = trained(tmp_path, tmp_path / "before", HumanLabels())
+    after = trained(tmp_path, tmp_path / "after", HumanLabels(words))
+    registry, ruling = tmp_path / "registry", tmp_path / "ruling.json"
+    common = ("--feedback", str(words), "--serving", str(before))
+    version = Artifact.load(after, tree).manifest.model_version
+
+    passed = gate(tmp_path, after, *common, "--json", str(ruling))
+    assert passed.exit_code == 0, passed.output
+    assert f"SHELFSTREAM_MODEL_PATH={after}" in passed.stdout
+    said = json.loads(ruling.read_bytes())
+    assert (said["promote"], said["reasons"]) == (True, [])
+    (people,) = [each for each in said["comparisons"] if each["slice"] == "feedback"][:1]
+    assert (people["texts"], people["candidate"]) == (6, 1.0)
+    assert people["serving"] < 0.5
+
+    promoted = gate(tmp_path, after, *common, "--registry", str(registry), "--promote")
+    assert promoted.exit_code == 0, promoted.output
+    assert Registry(registry, tree).deployment().serving == version
+
+    # From now on the registry says what serves: the same again is no better, and the old one is worse.
+    for candidate, why in ((after, "not shown to be better"), (before, "right on feedback: worse")):
+        held = gate(tmp_path, candidate, "--feedback", str(words), "--registry", str(registry), "--promote")
+        assert held.exit_code == 3, held.output
+        assert why in held.stdout
+    assert Registry(registry, tree).deployment().serving == version
+
+
+def test_the_gate_needs_a_registry_to_promote_in_and_a_model_to_judge(tmp_path: Path) -> None:
+    write_shops(tmp_path, IDS)
+    (tmp_path / "tree.txt").write_text(TREE, encoding="utf-8")
+    assert gate(tmp_path, tmp_path, "--promote").exit_code == 2
+    missing = gate(tmp_path, tmp_path)
+    assert (missing.exit_code, "manifest.json" in missing.stderr) == (1, True)

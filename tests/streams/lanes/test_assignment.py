@@ -1,0 +1,245 @@
+"""A worker's lanes follow the group: which open, which go on, which close, and what each may fetch."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import cast
+
+import pytest
+from structlog.testing import capture_logs
+
+from streams.faust_transport.transport import Delivery
+from streams.lanes.assignment import Lanes
+from streams.lanes.lane import Lane
+from streams.lanes.processor import Processor
+from streams.records import Output, Partition, Record
+from streams.state.tables import Tables
+from tests.support.lanes import INPUT, URGENT, Bench
+
+
+class Agent:
+    """An agent with a name and inputs, which is all that lanes look at."""
+
+    def __init__(self, name: str, *topics: str) -> None:
+        self.name, self.topics = name, topics
+
+    async def process(self, records: Sequence[Record], tables: Tables) -> list[Output]:
+        """See `Processor`."""
+        raise AssertionError("these lanes are not real")
+
+
+class FakeLane:
+    """Writes down what it is told."""
+
+    def __init__(self, agent: Processor, partition: int) -> None:
+        self.name = f"{agent.name}-{partition}"
+        self.inputs = [Partition(topic, partition) for topic in agent.topics]
+        self.told: list[object] = []
+        self.epoch = 7
+        self.queued_bytes = 0
+        self.hungry = True
+        self.offered: list[tuple[Partition, Sequence[Record], int]] = []
+
+    def __str__(self) -> str:
+        return self.name
+
+    def start(self, *, fresh: bool) -> None:
+        self.told.append("fresh" if fresh else "on")
+
+    async def pause(self, budget_s: float) -> None:
+        await asyncio.sleep(0)
+        self.told.append(("pause", budget_s))
+
+    async def close(self, budget_s: float) -> None:
+        await asyncio.sleep(0)
+        self.told.append(("close", budget_s))
+
+    def wants(self, at: Partition) -> bool:
+        return self.hungry
+
+    def offer(self, at: Partition, records: Sequence[Record], epoch: int) -> None:
+        self.offered.append((at, records, epoch))
+
+
+class Worker:
+    """Lanes of two agents: `one` reads topic a, `two` reads topics b and c."""
+
+    def __init__(self, in_flight_bytes: int = 100) -> None:
+        self.made: list[FakeLane] = []
+        self.assignments = 0
+        self.lanes = Lanes(
+            [Agent("one", "a"), Agent("two", "b", "c")],
+            self._make,
+            revoke_budget_s=3.0,
+            in_flight_bytes=in_flight_bytes,
+            on_assigned=self._assigned,
+        )
+
+    def _make(self, processor: Processor, partition: int) -> Lane:
+        lane = FakeLane(processor, partition)
+        self.made.append(lane)
+        return cast(Lane, lane)
+
+    def _assigned(self) -> None:
+        self.assignments += 1
+
+    async def assign(self, partitions: str, generation: int) -> None:
+        """Assign partitions such as `a0 b1`."""
+        await self.lanes.assign([partition(each) for each in partitions.split()], generation)
+
+    def lane(self, name: str) -> FakeLane:
+        """The newest lane of that name."""
+        return next(lane for lane in reversed(self.made) if lane.name == name)
+
+    @property
+    def names(self) -> list[str]:
+        """The lanes there are now."""
+        return sorted(map(str, self.lanes))
+
+
+def partition(name: str) -> Partition:
+    return Partition(name[0], int(name[1:]))
+
+
+async def test_each_agent_gets_a_lane_for_each_partition_whose_inputs_are_all_here() -> None:
+    worker = Worker()
+    await worker.assign("a0 a1 b0 c0 x9", 1)
+    assert worker.names == ["one-0", "one-1", "two-0"]
+    assert [lane.told for lane in worker.made] == [["fresh"]] * 3
+    assert worker.assignments == 1
+
+
+async def test_an_input_without_its_companions_is_misplaced_and_reported() -> None:
+    """Two workers would each hold half of a lane: it opens nowhere, loudly, until the group mends it."""
+    worker = Worker()
+    with capture_logs() as logs:
+        await worker.assign("b0 b1 c1", 1)
+    assert worker.names == ["two-1"]
+    assert worker.lanes.misplaced == {Partition("b", 0)}
+    assert [entry["partitions"] for entry in logs if entry["log_level"] == "error"] == [["b-0"]]
+    await worker.assign("b0 c0 b1 c1", 2)
+    assert worker.lanes.misplaced == set()
+    assert worker.names == ["two-0", "two-1"]
+
+
+async def test_lanes_that_stay_between_two_generations_in_a_row_go_on() -> None:
+    """Nobody else can have owned them; the one that came is opened afresh."""
+    worker = Worker()
+    await worker.assign("a0", 4)
+    await worker.lanes.revoke()
+    await worker.assign("a0 a1", 5)
+    assert worker.lane("one-0").told == ["fresh", ("pause", 3.0), "on"]
+    assert worker.lane("one-1").told == ["fresh"]
+
+
+@pytest.mark.parametrize("generation", [4, 6, 7, 3, 0])
+async def test_lanes_that_missed_a_generation_begin_afresh(generation: int) -> None:
+    """In a generation that we did not see, another worker may have owned them and written."""
+    worker = Worker()
+    await worker.assign("a0", 4)
+    await worker.lanes.revoke()
+    await worker.assign("a0", generation)
+    assert worker.lane("one-0").told[-1] == "fresh"
+    assert len(worker.made) == 1
+
+
+async def test_lanes_that_left_are_closed_and_come_back_as_new_ones() -> None:
+    worker = Worker()
+    await worker.assign("a0 a1", 1)
+    await worker.assign("a1", 2)
+    assert worker.lane("one-0").told == ["fresh", ("close", 3.0)]
+    assert worker.names == ["one-1"]
+    await worker.assign("a0 a1", 3)
+    assert sorted(lane.name for lane in worker.made) == ["one-0", "one-0", "one-1"]
+    assert worker.lane("one-0").told == ["fresh"]
+
+
+async def test_a_lane_that_lost_one_of_its_inputs_is_closed() -> None:
+    worker = Worker()
+    await worker.assign("b0 c0", 1)
+    await worker.assign("b0", 2)
+    assert worker.lane("two-0").told == ["fresh", ("close", 3.0)]
+    assert worker.names == []
+
+
+async def test_a_revocation_pauses_all_lanes_at_once() -> None:
+    """Together they take one budget, not one each."""
+    worker = Worker()
+    await worker.assign("a0 a1 b0 c0", 1)
+    await worker.lanes.revoke()
+    assert [lane.told[-1] for lane in worker.made] == [("pause", 3.0)] * 3
+
+
+async def test_a_closed_worker_has_no_lanes_and_takes_nothing() -> None:
+    worker = Worker()
+    await worker.assign("a0", 1)
+    await worker.lanes.close()
+    worker.lanes.deliver(Partition("a", 0), Delivery([], 7))
+    assert worker.names == []
+    assert worker.lane("one-0").told == ["fresh", ("close", 3.0)]
+    assert worker.lane("one-0").offered == []
+    assert worker.lanes.wanting([Partition("a", 0)]) == set()
+
+
+async def test_only_hungry_lanes_want_more() -> None:
+    worker = Worker()
+    await worker.assign("a0 a1", 1)
+    worker.lane("one-1").hungry = False
+    active = [partition(each) for each in ("a0", "a1", "x0", "b0")]
+    assert worker.lanes.wanting(active) == {Partition("a", 0)}
+
+
+async def test_nothing_more_is_fetched_beyond_the_budget() -> None:
+    """It is counted over all lanes, and fetching goes on as soon as there is room."""
+    worker = Worker(in_flight_bytes=100)
+    await worker.assign("a0 a1", 1)
+    worker.lane("one-0").queued_bytes, worker.lane("one-1").queued_bytes = 60, 39
+    assert worker.lanes.queued_bytes == 99
+    assert len(worker.lanes.wanting([Partition("a", 0), Partition("a", 1)])) == 2
+    worker.lane("one-1").queued_bytes = 40
+    assert worker.lanes.wanting([Partition("a", 0), Partition("a", 1)]) == set()
+
+
+async def test_a_delivery_goes_to_its_lane_with_its_epoch() -> None:
+    """One for a lane that is gone is dropped: its next owner reads it from the committed offset."""
+    worker = Worker()
+    await worker.assign("b0 c0", 1)
+    worker.lanes.deliver(Partition("c", 0), Delivery([], 5))
+    worker.lanes.deliver(Partition("c", 1), Delivery([], 5))
+    worker.lanes.deliver(Partition("unknown", 0), Delivery([], 5))
+    assert worker.lane("two-0").offered == [(Partition("c", 0), [], 5)]
+
+
+async def test_appetite_ends_with_a_change_or_the_timeout() -> None:
+    worker = Worker()
+    waiting = asyncio.create_task(worker.lanes.appetite(30.0))
+    await asyncio.sleep(0)
+    worker.lanes.changed()
+    await asyncio.wait_for(waiting, 1.0)
+    await asyncio.wait_for(worker.lanes.appetite(0.001), 1.0)
+
+
+async def test_real_lanes_go_on_over_a_rebalance_without_losing_or_repeating() -> None:
+    """Over the in-memory broker: revoked and assigned in the middle of work, then to the end."""
+    bench = Bench()
+    bench.write([(b"k", b"x")] * 40)
+    bench.write([(b"u", b"x")] * 5, URGENT)
+    worker = bench.worker()
+    lanes = Lanes(
+        [worker.processor], lambda processor, number: worker.lane, revoke_budget_s=1.0, in_flight_bytes=10_000
+    )
+    for generation in range(1, 5):
+        await lanes.assign([INPUT, URGENT], generation)
+        for _ in range(30):
+            for at in lanes.wanting([INPUT, URGENT]):
+                records, epoch = worker.inputs.fetch(at, 2)
+                if records:
+                    lanes.deliver(at, Delivery(list(records), epoch))
+            await asyncio.sleep(0)
+        await lanes.revoke()
+    await lanes.assign([INPUT, URGENT], 5)
+    await worker.drain()
+    await lanes.close()
+    counts = bench.counts()
+    assert [count for key, count in counts if key == b"k"] == [b"%d" % number for number in range(1, 41)]
+    assert [count for key, count in counts if key == b"u"] == [b"%d" % number for number in range(1, 6)]
+    assert bench.broker.epochs["lane"] == 1

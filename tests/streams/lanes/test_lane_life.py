@@ -1,0 +1,382 @@
+"""A lane's life around its batches: restoring, pausing, lingering, admitting dead letters, telling of it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pytest import MonkeyPatch
+
+from schemas.errors import RetryLater
+from streams.lanes.lane import Lane
+from streams.lanes.lane_config import LaneLimits
+from streams.lanes.observer import BatchReport, LaneState, Observer
+from streams.records import RECORD_BYTES, Output, Partition, Record
+from streams.state.restoration import Progress
+from streams.state.stores import RocksStore
+from streams.state.tables import Tables
+from tests.support.lanes import COUNTS, INPUT, QUICK, Bench, Worker, expected_counts, grouped
+
+
+class Telling(Observer):
+    """Writes down what a lane tells."""
+
+    def __init__(self) -> None:
+        self.states: list[LaneState] = []
+        self.reports: list[BatchReport] = []
+        self.failures: list[BaseException] = []
+        self.buried: list[Record] = []
+        self.remaining: list[int] = []
+
+    def lane_changed(self, lane: Lane, state: LaneState, detail: str) -> None:
+        self.states.append(state)
+
+    def lane_restoring(self, lane: Lane, at: Partition, remaining: int) -> None:
+        self.remaining.append(remaining)
+
+    def batch_committed(self, lane: Lane, report: BatchReport) -> None:
+        self.reports.append(report)
+
+    def batch_failed(self, lane: Lane, error: BaseException) -> None:
+        self.failures.append(error)
+
+    def record_dead_lettered(self, lane: Lane, record: Record, error: Exception) -> None:
+        self.buried.append(record)
+
+
+async def finish(worker: Worker) -> None:
+    """Start, feed to the end, close."""
+    worker.lane.start(fresh=True)
+    await worker.drain()
+    await worker.lane.close(1.0)
+
+
+async def fed(worker: Worker, until: asyncio.Event) -> None:
+    """Feed the lane until it is where it must be."""
+    for _ in range(10_000):
+        if until.is_set():
+            return
+        worker.pump(4)
+        await asyncio.sleep(0)
+    raise AssertionError(f"the lane is {worker.lane.state}")
+
+
+async def test_state_on_disk_is_there_again(tmp_path: Path) -> None:
+    """A restarted worker counts on, and reads of the changelog only what it does not have."""
+    bench = Bench()
+    bench.write([(b"k", b"x")] * 10)
+    await finish(bench.worker(RocksStore(tmp_path / "counts")))
+    bench.write([(b"k", b"x")] * 3)
+    telling = Telling()
+    await finish(bench.worker(RocksStore(tmp_path / "counts"), telling))
+    assert grouped(bench.counts()) == {b"k": [b"%d" % number for number in range(1, 14)]}
+    assert telling.remaining == [0]
+
+
+async def test_a_lost_disk_is_restored_from_the_changelog(tmp_path: Path) -> None:
+    bench = Bench()
+    bench.write([(b"k", b"x")] * 10)
+    await finish(bench.worker(RocksStore(tmp_path / "counts")))
+    bench.write([(b"k", b"x")])
+    telling = Telling()
+    await finish(bench.worker(RocksStore(tmp_path / "elsewhere"), telling))
+    assert bench.counts()[-1] == (b"k", b"11")
+    assert telling.remaining[0] == len(bench.broker.logs[Partition(COUNTS.changelog, 0)]) - 1
+    assert telling.remaining[-1] == 0
+
+
+async def test_a_restoration_that_fails_is_tried_again() -> None:
+    """Nothing is read before it has succeeded: counts on half a state would be wrong for ever."""
+    bench = Bench()
+    bench.write([(b"k", b"x")] * 5)
+    await finish(bench.worker())
+    bench.write([(b"k", b"x")])
+    telling = Telling()
+    worker = bench.worker(observer=telling)
+    restore, attempts = worker.lane.parts.restore, 0
+
+    async def failing(tables: Tables, progress: Progress) -> object:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 3:
+            raise RetryLater("the broker is away")
+        return await restore(tables, progress)
+
+    worker.lane.parts.restore = failing
+    await finish(worker)
+    assert attempts == 3
+    assert bench.counts()[-1] == (b"k", b"6")
+    assert len(telling.failures) == 2
+    assert telling.states.count(LaneState.BACKOFF) == 2
+
+
+async def test_a_lane_outlives_a_future_that_its_client_cancelled() -> None:
+    """Aiokafka cancels what it gives up; nobody has asked the lane itself to end."""
+    bench = Bench()
+    bench.write([(b"k", b"x")] * 5)
+    worker = bench.worker()
+    restore = worker.lane.parts.restore
+    given_up: list[bool] = []
+
+    async def abandoned(tables: Tables, progress: Progress) -> object:
+        if not given_up:
+            given_up.append(True)
+            future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+            future.cancel()
+            return await future
+        return await restore(tables, progress)
+
+    worker.lane.parts.restore = abandoned
+    await finish(worker)
+    assert given_up
+    assert bench.counts()[-1] == (b"k", b"5")
+
+
+async def test_a_pause_beyond_its_budget_undoes_the_batch() -> None:
+    """It does not wait for work that takes longer; what was undone is done by whoever comes next."""
+    bench = Bench()
+    records = [(b"k", b"x")] * 4
+    bench.write(records)
+    stuck = bench.worker()
+    process = stuck.processor.process
+    entered = asyncio.Event()
+
+    async def endless(batch: Sequence[Record], tables: Tables) -> list[Output]:
+        outputs = await process(batch, tables)
+        entered.set()
+        await asyncio.sleep(3600)
+        return outputs
+
+    stuck.processor.process = endless  # type: ignore[assignment, method-assign]
+    stuck.lane.start(fresh=True)
+    await fed(stuck, entered)
+    async with asyncio.timeout(2.0):
+        await stuck.lane.pause(0.01)
+    assert stuck.lane.state is LaneState.PAUSED
+    assert bench.counts() == []
+    assert bench.broker.offsets == {}
+    stuck.processor.process = process  # type: ignore[method-assign]
+    await finish(stuck)
+    assert grouped(bench.counts()) == expected_counts(records)
+
+
+async def test_a_pause_within_its_budget_finishes_the_batch() -> None:
+    bench = Bench()
+    bench.write([(b"k", b"x")] * 4)
+    worker = bench.worker()
+    process = worker.processor.process
+    entered = asyncio.Event()
+
+    async def slow(batch: Sequence[Record], tables: Tables) -> list[Output]:
+        entered.set()
+        await asyncio.sleep(0.01)
+        return await process(batch, tables)
+
+    worker.processor.process = slow  # type: ignore[assignment, method-assign]
+    worker.lane.start(fresh=True)
+    await fed(worker, entered)
+    await worker.lane.pause(5.0)
+    assert bench.broker.offsets[("group", INPUT)] == len(bench.counts()) == 4
+    await worker.lane.close(0.0)
+
+
+async def test_a_lane_that_restores_is_paused_at_once() -> None:
+    """A long restoration holds up no rebalance."""
+    bench = Bench()
+    worker = bench.worker()
+
+    entered = asyncio.Event()
+
+    async def endless(tables: Tables, progress: Progress) -> object:
+        entered.set()
+        await asyncio.sleep(3600)
+        return None
+
+    worker.lane.parts.restore = endless
+    worker.lane.start(fresh=True)
+    await entered.wait()
+    assert str(worker.lane.state) == "restoring"
+    async with asyncio.timeout(1.0):
+        await worker.lane.pause(600.0)
+    await worker.lane.close(600.0)
+    assert str(worker.lane.state) == "closed"
+
+
+async def test_dead_letters_wait_for_admission_before_they_are_written() -> None:
+    """The budget is asked for as many as there are, and nothing is committed meanwhile."""
+    bench = Bench()
+    bench.write([(b"a", b"poison"), (b"b", b"x"), (b"c", b"poison")])
+    telling = Telling()
+    worker = bench.worker(observer=telling)
+    asked: list[tuple[int, int]] = []
+
+    async def admit(count: int) -> None:
+        asked.append((count, len(bench.broker.read("dead-letter"))))
+
+    worker.lane.parts.admit = admit
+    await finish(worker)
+    assert asked == [(2, 0)]
+    assert [record.key for record in telling.buried] == [b"a", b"c"]
+
+
+async def test_a_fenced_lane_takes_over_only_after_its_patience() -> None:
+    """The newer owner is right, unless the group has left the lane here for that long."""
+    bench = Bench(limits=LaneLimits(batch_records=7, fenced_patience_s=0.05))
+    bench.write([(b"k", b"x")] * 3)
+    telling = Telling()
+    worker = bench.worker(observer=telling)
+    worker.lane.start(fresh=True)
+    await worker.running()
+    await bench.worker().lane.parts.writer.open()
+    loop, started = asyncio.get_running_loop(), asyncio.get_running_loop().time()
+    await worker.drain()
+    assert loop.time() - started >= 0.05
+    await worker.lane.close(1.0)
+    fenced = telling.states.index(LaneState.FENCED)
+    assert telling.states[fenced + 1 : fenced + 4] == [
+        LaneState.OPENING,
+        LaneState.RESTORING,
+        LaneState.RUNNING,
+    ]
+    assert grouped(bench.counts()) == {b"k": [b"1", b"2", b"3"]}
+
+
+async def test_a_lane_that_lingers_joins_what_trickles_in() -> None:
+    """Records that come one by one are one batch, which costs one commit."""
+
+    async def batches(linger_s: float) -> int:
+        bench = Bench(limits=LaneLimits(linger_s=linger_s))
+        worker = bench.worker()
+        worker.lane.start(fresh=True)
+        await worker.running()
+        bench.write([(b"k", b"x")] * 10)
+        for _ in range(15):
+            worker.pump(1)
+            await asyncio.sleep(0)
+        await asyncio.sleep(1.2 * linger_s)
+        await worker.drain()
+        await worker.lane.close(1.0)
+        assert len(bench.counts()) == 10
+        return len(worker.processor.batches)
+
+    assert await batches(0.2) == 1
+    assert await batches(0.0) > 1
+
+
+async def test_every_committed_record_is_reported_once() -> None:
+    """Through failing commits too: counts, offsets, bytes and outputs as they were committed."""
+    failures = iter([True, False, True, False, False, True])
+
+    def fault(moment: str) -> None:
+        if moment == "before" and next(failures, False):
+            raise RetryLater("no answer")
+
+    bench = Bench(fault=fault, limits=QUICK)
+    records = [(b"key", b"x")] * 30
+    bench.write(records)
+    telling = Telling()
+    await finish(bench.worker(observer=telling))
+    assert sum(report.records for report in telling.reports) == 30
+    assert sum(report.size for report in telling.reports) == 30 * (RECORD_BYTES + 4)
+    assert sum(len(report.outputs) for report in telling.reports) == 30
+    assert [report.next_offset for report in telling.reports][-1] == 30
+    assert len(telling.failures) == 3
+    assert {report.at for report in telling.reports} == {INPUT}
+
+
+async def test_an_open_lane_tells_the_size_of_its_tables() -> None:
+    bench = Bench()
+    bench.write([(b"k%d" % number, b"x") for number in range(5)])
+    worker = bench.worker()
+    assert worker.lane.sizes() == {}
+    worker.lane.start(fresh=True)
+    await worker.drain()
+    assert worker.lane.sizes() == {"counts": (5, 5 * 3)}
+    await worker.lane.close(1.0)
+    assert worker.lane.sizes() == {}
+
+
+async def test_a_row_too_large_buries_the_record_that_made_it_so() -> None:
+    """The broker would refuse such a changelog record for ever; the records around it count."""
+    bench = Bench(limits=LaneLimits(row_bytes=1))
+    bench.write([(b"k", b"x")] * 9 + [(b"k", b"tenth")] + [(b"other", b"x")])
+    await finish(bench.worker())
+    assert grouped(bench.counts()) == {b"k": [b"%d" % number for number in range(1, 10)], b"other": [b"1"]}
+    assert [record.value for record in bench.broker.read("dead-letter")] == [b"tenth"]
+
+
+async def test_state_that_cannot_be_read_even_after_restoring_stops_the_worker() -> None:
+    """A changelog of another version is told to people, instead of being restored again and again."""
+    bench = Bench()
+    bench.broker.append(Output("counts-changelog", 0, b"k", b"from another version"))
+    bench.write([(b"k", b"x")])
+    worker = bench.worker()
+    worker.lane.start(fresh=True)
+    for _ in range(10_000):
+        if bench.stopped:
+            break
+        worker.pump()
+        await asyncio.sleep(0.0002)
+    await worker.lane.close(1.0)
+    assert "another version" in str(bench.stopped[0])
+    assert bench.broker.offsets == {}
+
+
+async def test_a_fenced_lane_opens_again_only_as_a_member_of_the_group() -> None:
+    """A worker that the group has lost must not take the lane back from the one that has it now."""
+    bench = Bench()
+    zombie, owner = bench.worker(), bench.worker()
+    zombie.member = False
+    bench.write([(b"k", b"x")] * 2)
+    zombie.lane.start(fresh=True)
+    await zombie.running()
+    owner.lane.start(fresh=True)
+    await owner.drain()
+    bench.write([(b"k", b"x")] * 2)
+    for _ in range(50):
+        zombie.pump()
+        await asyncio.sleep(0.001)
+    assert zombie.lane.state is LaneState.FENCED
+    assert bench.broker.epochs["lane"] == 2
+    zombie.member = True
+    for _ in range(1_000):
+        await asyncio.sleep(0.001)
+        if bench.broker.epochs["lane"] > 2:
+            break
+    assert bench.broker.epochs["lane"] > 2
+    await zombie.lane.close(0.0)
+    await owner.lane.close(1.0)
+
+
+async def test_a_task_that_outlives_its_pause_says_nothing_and_its_successor_waits(
+    monkeypatch: MonkeyPatch,
+) -> None:
+    """A call to the consumer's thread may swallow a cancellation, and fail once the partition is gone."""
+    told = Telling()
+    bench = Bench()
+    bench.write([(b"k", b"x")] * 3)
+    worker = bench.worker(observer=told)
+    seek, answered, asked = worker.lane.parts.inputs.seek, asyncio.Event(), asyncio.Event()
+
+    async def stubborn(offsets: Mapping[Partition, int], epoch: int) -> None:
+        asked.set()
+        while not answered.is_set():
+            with suppress(asyncio.CancelledError):
+                await answered.wait()
+        raise RuntimeError("no current assignment")
+
+    monkeypatch.setattr(worker.lane.parts.inputs, "seek", stubborn)
+    worker.lane.start(fresh=True)
+    await asked.wait()
+    await worker.lane.pause(0.0)
+    monkeypatch.setattr(worker.lane.parts.inputs, "seek", seek)
+    worker.lane.start(fresh=True)
+    await asyncio.sleep(0.05)
+    assert told.states[-1:] == [LaneState.PAUSED], "the successor waits for who still works on the tables"
+    answered.set()
+    await worker.drain()
+    assert told.failures == []
+    assert LaneState.BACKOFF not in told.states
+    await worker.lane.close(1.0)
+    assert told.states[-1:] == [LaneState.CLOSED]
+    assert grouped(bench.counts()) == {b"k": [b"1", b"2", b"3"]}

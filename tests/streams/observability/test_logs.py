@@ -1,0 +1,116 @@
+"""The logs: one form for ours and for every library's."""
+
+import io
+import json
+import logging
+import threading
+import warnings
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from streams.observability.logs import configure_logs
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    logging.captureWarnings(False)
+    structlog.reset_defaults()
+
+
+def _lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_ours_and_a_librarys_lines_have_one_form() -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream=stream, worker_id="w1")
+    structlog.get_logger("streams.lanes.lane").info("batch committed", records=3)
+    logging.getLogger("faust.app").warning("slow %s", "broker")
+    ours, theirs = _lines(stream)
+    assert (ours["event"], ours["records"], ours["logger"]) == ("batch committed", 3, "streams.lanes.lane")
+    assert (theirs["event"], theirs["level"], theirs["logger"]) == ("slow broker", "warning", "faust.app")
+    assert ours["worker_id"] == theirs["worker_id"] == "w1"
+    assert str(ours["timestamp"]).endswith("Z")
+
+
+def test_other_threads_say_too_which_worker_they_are_of() -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream=stream, worker_id="w1")
+    thread = threading.Thread(target=structlog.get_logger("inference").info, args=("warm",))
+    thread.start()
+    thread.join()
+    assert _lines(stream)[0]["worker_id"] == "w1"
+
+
+def test_noisy_libraries_are_quiet_and_debug_lets_them_speak() -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream=stream)
+    logging.getLogger("aiokafka.cluster").info("metadata")
+    logging.getLogger("mode").info("starting")
+    assert stream.getvalue() == ""
+    configure_logs("json", "debug", stream=stream)
+    logging.getLogger("mode").info("starting")
+    assert _lines(stream)[0]["event"] == "starting"
+
+
+def test_below_the_level_nothing_is_said() -> None:
+    stream = io.StringIO()
+    configure_logs("json", "error", stream=stream)
+    structlog.get_logger("streams").warning("nobody hears this")
+    assert stream.getvalue() == ""
+
+
+def test_an_exception_is_one_json_line_with_its_type() -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream=stream)
+    try:
+        int("odd")
+    except ValueError:
+        structlog.get_logger("streams").exception("failed")
+    (line,) = _lines(stream)
+    assert "ValueError" in json.dumps(line["exception"])
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_an_exception_does_not_tell_what_the_variables_held(form: str) -> None:
+    """They hold records, which may be personal, and would make one line many times as long."""
+    stream = io.StringIO()
+    configure_logs(form, stream=stream)
+    title = "a shopper's secret"
+    try:
+        int(title[:1])
+    except ValueError:
+        structlog.get_logger("streams").exception("failed")
+    assert "ValueError" in stream.getvalue()
+    assert title not in stream.getvalue()
+
+
+def test_warnings_become_log_lines() -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream=stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(True)
+        warnings.warn("old way", UserWarning, stacklevel=1)
+    assert "old way" in str(_lines(stream)[-1]["event"])
+
+
+def test_auto_is_json_where_no_terminal_is() -> None:
+    stream = io.StringIO()
+    configure_logs(stream=stream)
+    structlog.get_logger("streams").info("hello")
+    assert _lines(stream)[0]["event"] == "hello"
+
+
+def test_the_console_form_is_readable_text() -> None:
+    stream = io.StringIO()
+    configure_logs("console", stream=stream)
+    structlog.get_logger("streams").info("hello", lane="enrich-0")
+    assert "hello" in stream.getvalue()
+    assert "lane=enrich-0" in stream.getvalue()

@@ -1,0 +1,226 @@
+"""Replaying a range: what is written, where, and that it is written once."""
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from schemas.errors import StopWorker
+from schemas.keys import partition_for
+from streams.commands.operate.replay import replay as command
+from streams.embedded import EmbeddedBroker
+from streams.provenance import ORIGIN
+from streams.records import MemoryRecord, Output
+from streams.replay.positions import END, START, Position
+from streams.replay.ranges import OffsetRange
+from streams.replay.replay import REPLAY, Plan, Replay, resolve_to
+from streams.settings import Settings
+from tests.support.kafka import Kafka
+from tests.support.topic import create_topic, read_all, write
+
+NOW = datetime(2025, 3, 1, tzinfo=UTC)
+FOUR = tuple(OffsetRange(partition, 0, 10) for partition in range(4))
+
+
+def plan(target_partitions: int = 4) -> Plan:
+    return Plan("orders", FOUR, "again", target_partitions, "r1")
+
+
+@given(st.binary() | st.none(), st.binary() | st.none(), st.lists(st.tuples(st.text(), st.binary())))
+def test_a_replayed_record_is_the_same_but_for_two_headers(
+    key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
+) -> None:
+    assume(not {name for name, _ in headers} & {ORIGIN, REPLAY})
+    record = MemoryRecord("orders", 2, 7, 1234, key, value, headers)
+    out = plan().outgoing(record)
+    assert (out.topic, out.partition, out.key, out.value, out.timestamp) == ("again", 2, key, value, 1234)
+    assert out.headers == [*headers, (ORIGIN, b"orders:2:7"), (REPLAY, b"r1")]
+
+
+def test_a_record_replayed_twice_keeps_its_first_origin_and_names_the_last_replay() -> None:
+    once = plan().outgoing(MemoryRecord("orders", 2, 7))
+    twice = plan()._replace(replay_id="r2").outgoing(MemoryRecord("again", 2, 99, headers=once.headers))
+    assert dict(twice.headers) == {ORIGIN: b"orders:2:7", REPLAY: b"r2"}
+    assert len(twice.headers) == 2
+
+
+@given(st.binary(min_size=1), st.integers(1, 9).filter(lambda count: count != 4))
+def test_with_other_partitions_a_record_goes_where_its_key_belongs(key: bytes, count: int) -> None:
+    record = MemoryRecord("orders", 3, 0, key=key)
+    assert plan(count).outgoing(record).partition == partition_for(key, count)
+    assert plan(count).outgoing(MemoryRecord("orders", 3, 0)).partition == 3 % count
+
+
+def test_to_takes_a_topic_and_a_position_in_any_order() -> None:
+    assert resolve_to([], {"again"}, NOW) == (None, None)
+    assert resolve_to(["again"], {"again"}, NOW) == (None, "again")
+    assert resolve_to(["17"], {"again"}, NOW) == (Position(offset=17), None)
+    assert resolve_to(["again", "end"], {"again"}, NOW) == (END, "again")
+    assert resolve_to(["2025-01-01", "again"], {"again"}, NOW)[1] == "again"
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        (["agian"], "there is no such topic"),
+        (["17", "18"], "twice"),
+        (["again", "again"], "twice"),
+        (["2025"], "could mean a topic and a position"),
+    ],
+)
+def test_to_refuses_what_it_cannot_tell_apart(values: list[str], problem: str) -> None:
+    with pytest.raises(StopWorker, match=problem):
+        resolve_to(values, {"again", "2025"}, NOW)
+
+
+def orders(topic: str, count: int, at: int) -> list[Output]:
+    return [
+        Output(topic, n % 4, b"k%d" % n, b"v%d" % n if n % 10 else None, [("n", b"%d" % n)], at + n)
+        for n in range(count)
+    ]
+
+
+def test_replay_works_on_the_embedded_broker(embedded: EmbeddedBroker) -> None:
+    settings = Settings(bootstrap_servers=embedded.bootstrap, embedded=True)
+    write(settings, orders("orders", 50, 1_700_000_000_000))
+    write(settings, [Output("again", 0, b"there", b"already")])
+    with Replay(settings, "r1") as replay:
+        done = replay.run(replay.plan("orders", "again", START))
+    assert (done.records, done.tombstones) == (50, 5)
+    assert len(read_all(settings, "again")) == 51
+
+
+@pytest.mark.kafka
+def test_a_range_is_replayed_whole_and_aborted_records_are_not(
+    kafka: Kafka, unique: Callable[[str], str]
+) -> None:
+    settings, source, target = _topics(kafka, unique)
+    now = int(time.time() * 1000) - 100_000
+    written = orders(source, 400, now)
+    write(settings, written[:200])
+    write(settings, orders(source, 40, now), transaction="abort")
+    write(settings, written[200:])
+    with Replay(settings, unique("r")) as replay:
+        done = replay.run(replay.plan(source, target, Position(time_ms=now + 100)))
+    got = read_all(settings, target)
+    assert done.records == len(got) == 300
+    assert {(each.partition, each.key, each.value, each.timestamp) for each in got} == {
+        (each.partition, each.key, each.value, each.timestamp) for each in written[100:]
+    }
+    originals = {(each.partition, each.offset) for each in read_all(settings, source)}
+    for each in got:
+        topic, partition, offset = dict(each.headers)[ORIGIN].decode().split(":")
+        assert topic == source
+        assert (int(partition), int(offset)) in originals
+
+
+@pytest.mark.kafka
+def test_a_replay_that_broke_off_goes_on_and_writes_nothing_twice(
+    kafka: Kafka, unique: Callable[[str], str]
+) -> None:
+    """Into its own topic, where it must not replay what it wrote itself either."""
+    settings, source, _ = _topics(kafka, unique)
+    write(settings, orders(source, 3000, int(time.time() * 1000)))
+    heard = 0
+
+    def break_off(offsets: int) -> None:
+        nonlocal heard
+        heard += offsets
+        if heard >= 1000:
+            raise KeyboardInterrupt
+
+    with Replay(settings, unique("r")) as replay, pytest.raises(KeyboardInterrupt):
+        replay.run(replay.plan(source, source, START), break_off)
+    with Replay(settings, unique("r")) as replay:
+        done = replay.run(replay.plan(source, source, START))
+    assert done.records == 3000 - heard
+    keys = [each.key for each in read_all(settings, source)]
+    assert len(keys) == 6000
+    assert {keys.count(key) for key in set(keys[:50])} == {2}
+
+
+@pytest.mark.kafka
+def test_the_rate_is_kept(kafka: Kafka, unique: Callable[[str], str]) -> None:
+    settings, source, target = _topics(kafka, unique)
+    write(settings, orders(source, 120, int(time.time() * 1000)))
+    with Replay(settings, unique("r")) as replay:
+        plan = replay.plan(source, target, START, rate=100)
+        started = time.monotonic()
+        assert replay.run(plan).records == 120
+    assert time.monotonic() - started >= 1.0
+
+
+@pytest.mark.kafka
+def test_a_record_that_the_target_refuses_is_told_and_nothing_of_its_batch_is_there(
+    kafka: Kafka, unique: Callable[[str], str]
+) -> None:
+    settings, source, _ = _topics(kafka, unique)
+    create_topic(settings, unique("narrow"), max_message_bytes="1000")
+    write(
+        settings,
+        [
+            *orders(source, 8, int(time.time() * 1000)),
+            Output(source, 0, b"k", random.Random(7).randbytes(10_000)),
+        ],
+    )
+    with Replay(settings, unique("r")) as replay, pytest.raises(StopWorker, match="MSG_SIZE_TOO_LARGE"):
+        replay.run(replay.plan(source, unique("narrow"), START))
+    assert read_all(settings, unique("narrow")) == []
+
+
+@pytest.mark.kafka
+def test_the_command_counts_then_replays(kafka: Kafka, unique: Callable[[str], str]) -> None:
+    settings, source, target = _topics(kafka, unique)
+    write(settings, orders(source, 100, 1_300_000_000_000))
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(command, [source, "--bootstrap-servers", kafka.bootstrap, *arguments])
+
+    counted = run("--from", "5", "--to", "20", "--to", target, "--dry-run")
+    assert counted.exit_code == 0, counted.output
+    assert "60 records" in counted.stdout
+    assert "would be replayed" in counted.stdout
+    assert read_all(settings, target) == []
+    replayed = run("--from", "5", "--until", "20", "--into", target)
+    assert "60 records" in replayed.stdout
+    assert "deletes them after" in replayed.stderr, "records of 2011 in a topic that keeps a week"
+    missing = run("--into", "nowhere")
+    assert (missing.exit_code, "no topic 'nowhere'" in missing.stderr) == (1, True)
+    assert run("--from", "whenever").exit_code == 2
+
+
+def _topics(kafka: Kafka, unique: Callable[[str], str]) -> tuple[Settings, str, str]:
+    settings = Settings(bootstrap_servers=kafka.bootstrap)
+    source, target = unique("orders"), unique("again")
+    create_topic(settings, source, target)
+    return settings, source, target
+
+
+@pytest.mark.kafka
+def test_a_replay_that_is_killed_goes_on_and_writes_nothing_twice(
+    kafka: Kafka, unique: Callable[[str], str]
+) -> None:
+    """SIGKILL in the middle, when part of the records is there; then the same command again."""
+    settings, source, target = _topics(kafka, unique)
+    write(settings, orders(source, 4000, int(time.time() * 1000)))
+    shelfstream = [sys.executable, "-c", "from streams.cli import main; main()"]
+    options = ["--into", target, "--id", unique("r"), "--bootstrap-servers", kafka.bootstrap]
+    slow = subprocess.Popen([*shelfstream, "replay", source, *options, "--rate", "1000"])
+    try:
+        deadline = time.monotonic() + 30
+        while not read_all(settings, target, settled=False) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    finally:
+        slow.kill()
+        slow.wait()
+    assert 0 < len(read_all(settings, target, settled=False)) < 4000
+    subprocess.run([*shelfstream, "replay", source, *options], check=True, timeout=60, capture_output=True)
+    got = [each.key for each in read_all(settings, target)]
+    assert len(got) == len(set(got)) == 4000
