@@ -1,4 +1,4 @@
-"""Measures what differential privacy costs in accuracy, for docs/privacy.md.
+"""Measures what differential privacy costs in accuracy, for docs/models/privacy.md.
 
 Run: `python -m models.training.privacy_cost --data FOLDER`. It trains on public texts once, then shifts that
 student by the titles under several budgets, without noise last, and prints a Markdown table over held-out

@@ -19,7 +19,7 @@ from tests.support.deployment import INPUTS, PARTITIONS, Deployment, WorkerProce
 MIB = 1024 * 1024
 
 MEMORY_LIMIT = 1_000 * MIB
-"""What a worker may take at its peak, whatever comes in. `docs/bad-input.md` adds it up."""
+"""What a worker may take at its peak, whatever comes in. `docs/operations/bad-input.md` adds it up."""
 
 SETTINGS: dict[str, object] = {
     # Half of what the fuzzer writes is dead, and how workers slow down then is tested elsewhere.

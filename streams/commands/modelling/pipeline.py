@@ -23,7 +23,8 @@ def pipeline(ctx: click.Context, file: Path, again: bool) -> None:
     """Check labels, train, evaluate, ask the gate, and register, as the TOML in FILE says.
 
     A step that was done with the same data, options and version is left out; one that was interrupted is done
-    again. Exit 3: the gate holds the model back. docs/feedback.md has an example. Needs the extra `train`.
+    again. Exit 3: the gate holds the model back. docs/models/feedback.md has an
+    example. Needs the extra `train`.
     """
     try:
         plan = read_plan(file)

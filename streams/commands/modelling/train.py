@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     "epsilon",
     default=None,
     type=click.FloatRange(min=0.0, min_open=True),
-    help="Train with differential privacy and this epsilon (extra `private`); docs/privacy.md has the cost.",
+    help="Train with differential privacy and this epsilon (extra `private`; see docs/models/privacy.md).",
 )
 def train(
     data: Path,

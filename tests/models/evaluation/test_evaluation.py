@@ -55,7 +55,7 @@ def test_the_committed_sets_are_as_large_and_wide_as_their_pages_say() -> None:
     assert f"{counts['gift shop', 'en']} titles of a British giftware shop" in readme
     written = f"{counts['written titles', 'en']} English and {counts['written titles', 'zh']} Chinese titles"
     assert written in readme
-    card = (DATA.parents[2] / "docs" / "data.md").read_text("utf-8")
+    card = (DATA.parents[2] / "docs" / "models" / "data.md").read_text("utf-8")
     assert f"| gift shop | {counts['gift shop', 'en']} English |" in card
     assert f"| written titles | {written.replace(' and ', ', ').removesuffix(' titles')} |" in card
     for language in ("en", "zh"):

@@ -13,7 +13,7 @@ from streams.commands.operate.topics import topics
 from streams.replay.replay import REPLAY
 from streams.settings import Settings
 
-DOCS = Path(__file__).resolve().parents[3] / "docs"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "operations"
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,9 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
     ],
 )
 def test_a_manual_holds_the_table_that_its_command_prints(page: str, table: str, command: str) -> None:
-    assert table in (DOCS / page).read_text(), f"put what `shelfstream {command}` prints into docs/{page}"
+    assert table in (DOCS / page).read_text(), (
+        f"put what `shelfstream {command}` prints into docs/operations/{page}"
+    )
 
 
 def test_the_command_for_topics_prints_its_manual() -> None:
