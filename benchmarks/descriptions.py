@@ -13,7 +13,7 @@ from rich.table import Table
 
 from models.enrichment.enricher import Enricher
 from models.evaluation.titles import Labelled, own_titles
-from models.taxonomy.label_hierarchy import each_akin
+from models.taxonomy.label_hierarchy import each_same_or_ancestor
 from models.taxonomy.tree import Taxonomy
 from schemas.events import DecisionOutcome, ProductCreated
 
@@ -32,7 +32,7 @@ def measured(
     chosen = np.array([taxonomy.node(each.category.id).index if each.category else -1 for each in found])
     sure = np.array([each.decision.outcome is DecisionOutcome.MODEL for each in found])
     root = (chosen >= 0) & (taxonomy.lineage[chosen, 0] == taxonomy.lineage[labels, 0])
-    right = each_akin(chosen, labels, taxonomy)  # of those without a category nothing is published
+    right = each_same_or_ancestor(chosen, labels, taxonomy)  # of those without a category nothing is published
     return float(root.mean()), float(sure.mean()), float(right[sure].mean()) if sure.any() else 0.0
 
 

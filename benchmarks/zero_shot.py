@@ -21,7 +21,7 @@ from models.arrays import Floats
 from models.student.calibration import expected_calibration_error
 from models.taxonomy.decision import descend, subtree_sums
 from models.taxonomy.files import SEPARATOR
-from models.taxonomy.label_hierarchy import each_akin
+from models.taxonomy.label_hierarchy import each_same_or_ancestor
 from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import clean
 from models.training.data.corpus import SHOPS, products_of, read_shops
@@ -85,7 +85,7 @@ def measure(trial: Trial, classifier: ZeroShotClassifier) -> str:
         [classifier.shares(trial.texts[start : start + 64]) for start in range(0, len(trial.texts), 64)]
     )
     chosen, _, sure = descend(share, tree, classifier.thresholds)
-    right = each_akin(chosen, labels, tree)
+    right = each_same_or_ancestor(chosen, labels, tree)
     accuracy = []
     for level in (1, 2):
         hits, confidence = at_level(share, tree, labels, level)

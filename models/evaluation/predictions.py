@@ -10,7 +10,7 @@ from models.arrays import Booleans, Doubles, Indices
 from models.enrichment.enricher import Enricher, Enrichment
 from models.evaluation.titles import Labelled
 from models.taxonomy.decision import subtree_sums
-from models.taxonomy.label_hierarchy import each_akin
+from models.taxonomy.label_hierarchy import each_same_or_ancestor
 from models.taxonomy.tree import Taxonomy
 from schemas.events import DecisionOutcome, ProductCreated
 
@@ -133,5 +133,5 @@ def _joined(
         published=np.array(
             [each.decision.outcome is DecisionOutcome.MODEL for each in enrichments], dtype=np.bool_
         ),
-        right=(decided >= 0) & each_akin(decided, labels, taxonomy),
+        right=(decided >= 0) & each_same_or_ancestor(decided, labels, taxonomy),
     )

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.arrays import Doubles, softmax
-from models.taxonomy.label_hierarchy import akin
+from models.taxonomy.label_hierarchy import same_or_ancestor
 from models.taxonomy.tree import Taxonomy
 from models.text.features import text_features
 from models.training.data.corpus import Example
@@ -52,7 +52,7 @@ def label_errors(
         share = judged(chosen, [known[label] for label in classes])
         for number, best in _issues(np.searchsorted(classes, labels), share):
             title, suggested = titles[chosen[number]], classes[best]
-            if not akin(title.category, suggested, taxonomy):
+            if not same_or_ancestor(title.category, suggested, taxonomy):
                 confidence, given = share[number, best], share[number, classes.index(title.category)]
                 reason = f"likely error: {confidence:.2f} for the suggested one, {given:.2f} for the label"
                 found.append(

@@ -11,7 +11,7 @@ from models.student.calibration import expected_calibration_error, pick_threshol
 from models.student.escalation import EscalationPolicy, SecondStage
 from models.student.seen_ngrams import SeenNgrams
 from models.taxonomy.decision import descend, subtree_sums
-from models.taxonomy.label_hierarchy import each_akin
+from models.taxonomy.label_hierarchy import each_same_or_ancestor
 from models.taxonomy.tree import Taxonomy
 from models.text.features import text_features
 from models.training.data.corpus import Example
@@ -72,7 +72,7 @@ class Judgement:
         reached = [descend(share, self.taxonomy, thresholds) for share in self.shares]
         chosen = np.concatenate([category for category, _, _ in reached])
         sure = np.concatenate([certain for _, _, certain in reached])
-        return sure, each_akin(chosen, self.labels, self.taxonomy)
+        return sure, each_same_or_ancestor(chosen, self.labels, self.taxonomy)
 
     def measure(self, name: str, thresholds: Sequence[float]) -> Measurement:
         """The accuracy per level, the calibration and the precision of what is published."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.student.artifact import Artifact
-from models.taxonomy.label_hierarchy import akin
+from models.taxonomy.label_hierarchy import same_or_ancestor
 from models.training.data.corpus import split_of
 from models.training.data.corrections import COLUMNS, Suggestion, read_corrections, write_suggestions
 from models.training.data.examples import HumanLabels, gather
@@ -72,7 +72,7 @@ def test_each_text_has_one_category_or_is_a_conflict(lines: list[FeedbackLine]) 
         assert (example.shop, example.weight, example.split) == ("feedback", 2.0, split_of(example.text))
     for text in conflicts:
         said = [INDEX[each.category_id] for each in lines if each.text == text]
-        assert any(not akin(one, other, TREE) for one in said for other in said)
+        assert any(not same_or_ancestor(one, other, TREE) for one in said for other in said)
 
 
 @given(LINES)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.taxonomy.label_hierarchy import akin
+from models.taxonomy.label_hierarchy import same_or_ancestor
 from models.text.cleaning import clean
 from models.training.data.corpus import Example, read_shops, split_of
 from models.training.data.corrections import read_corrections
@@ -60,7 +60,7 @@ def test_conflicts_are_those_of_brute_force(rows: list[tuple[str, str, int]]) ->
     expected: dict[tuple[str, str], tuple[int, int, float]] = {}
     for shop, title, _ in rows:
         labels = [label for _, each, label in rows if each == title]
-        if all(akin(one, other, TREE) for one in labels for other in labels):
+        if all(same_or_ancestor(one, other, TREE) for one in labels for other in labels):
             continue
         first = next(label for where, each, label in rows if (where, each) == (shop, title))
         most = max(labels.count(label) for label in labels)
