@@ -22,7 +22,7 @@ from benchmarks.zero_shot import at_level
 from models.arrays import Floats
 from models.encoder.by_language import Encoders
 from models.encoder.loading import load_encoders
-from models.evaluation.titles import Labelled, known_titles
+from models.evaluation.titles import LabeledTitle, known_titles
 from models.student.artifact import Artifact
 from models.student.classifier import StudentClassifier
 from models.student.onnx_backend import OnnxBackend
@@ -68,7 +68,7 @@ def timed(shares: Shares, texts: Sequence[str]) -> float:
     return len(texts) / (time.perf_counter() - started)
 
 
-def accuracy(shares: Shares, titles: Sequence[Labelled], taxonomy: Taxonomy, level: int) -> float:
+def accuracy(shares: Shares, titles: Sequence[LabeledTitle], taxonomy: Taxonomy, level: int) -> float:
     """The share right at a level, of the titles whose label goes that deep."""
     hits = []
     for start in range(0, len(titles), _BATCH):

@@ -1,6 +1,6 @@
 """What descriptions add where a title is a mere name.
 
-Run: `python -m benchmarks.descriptions`. There is no labelled data with descriptions at hand, so that the
+Run: `python -m benchmarks.descriptions`. There is no labeled data with descriptions at hand, so that the
 evaluation titles imitate it: the first word of each (of Chinese ones the first two characters) stands for a
 listing's name, and the whole title for its description. Names that real shops give say less than these, and
 real descriptions say more, and more besides.
@@ -12,19 +12,19 @@ from rich.console import Console
 from rich.table import Table
 
 from models.enrichment.enricher import Enricher
-from models.evaluation.titles import Labelled, own_titles
+from models.evaluation.titles import LabeledTitle, own_titles
 from models.taxonomy.label_hierarchy import each_same_or_ancestor
 from models.taxonomy.tree import Taxonomy
 from schemas.events import DecisionOutcome, ProductCreated
 
 
-def name_of(title: Labelled) -> str:
+def name_of(title: LabeledTitle) -> str:
     """What stands for a name."""
     return title.title[:2] if title.language == "zh" else title.title.split()[0]
 
 
 def measured(
-    enricher: Enricher, titles: list[Labelled], products: list[ProductCreated], taxonomy: Taxonomy
+    enricher: Enricher, titles: list[LabeledTitle], products: list[ProductCreated], taxonomy: Taxonomy
 ) -> tuple[float, float, float]:
     """The shares with the right department, published, and right of those published."""
     labels = np.array([title.category for title in titles])
@@ -32,7 +32,9 @@ def measured(
     chosen = np.array([taxonomy.node(each.category.id).index if each.category else -1 for each in found])
     sure = np.array([each.decision.outcome is DecisionOutcome.MODEL for each in found])
     root = (chosen >= 0) & (taxonomy.lineage[chosen, 0] == taxonomy.lineage[labels, 0])
-    right = each_same_or_ancestor(chosen, labels, taxonomy)  # of those without a category nothing is published
+    right = each_same_or_ancestor(
+        chosen, labels, taxonomy
+    )  # of those without a category nothing is published
     return float(root.mean()), float(sure.mean()), float(right[sure].mean()) if sure.any() else 0.0
 
 

@@ -2,7 +2,7 @@
 
 Run: `python -m benchmarks.evaluation_draw --data FOLDER`, where FOLDER holds
 `behavior/online_retail_2010-12_2011-08.csv.gz`. It prints one title a line, the same for the same file;
-`models/evaluation/data/gift_shop.tsv` has those of them that could be labelled.
+`models/evaluation/data/gift_shop.tsv` has those of them that could be labeled.
 """
 
 import csv

@@ -1,1 +1,1 @@
-"""How good a model is: labelled titles, what the model says of them, measures, and the report."""
+"""How good a model is: labeled titles, what the model says of them, measures, and the report."""

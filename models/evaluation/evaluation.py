@@ -11,7 +11,7 @@ from models.evaluation.predictions import Predictions, judge
 from models.evaluation.report import FORMAT, UNSEEN, Report, Scores, Section
 from models.evaluation.scoring import Explain, detail, level_scores, scores
 from models.evaluation.slices import SELLERS, SLICES, Slice, mistyped
-from models.evaluation.titles import KNOWN, Labelled
+from models.evaluation.titles import KNOWN, LabeledTitle
 from models.student.artifact import Manifest
 from models.taxonomy.tree import Taxonomy
 
@@ -39,7 +39,7 @@ _SELLERS = (
 
 def evaluate(
     enricher: Enricher,
-    titles: Sequence[Labelled],
+    titles: Sequence[LabeledTitle],
     manifest: Manifest,
     explain: Explain,
     *,
@@ -47,7 +47,7 @@ def evaluate(
     progress: Progress,
     seed: int = SEED,
 ) -> tuple[Report, Predictions]:
-    """Measure a model on labelled titles.
+    """Measure a model on labeled titles.
 
     Args:
         enricher: The model, as it serves.

@@ -1,4 +1,4 @@
-"""What a served model says of labelled titles, as arrays that can be measured and cut into parts."""
+"""What a served model says of labeled titles, as arrays that can be measured and cut into parts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from models.arrays import Booleans, Doubles, Indices
 from models.enrichment.enricher import Enricher, Enrichment
-from models.evaluation.titles import Labelled
+from models.evaluation.titles import LabeledTitle
 from models.taxonomy.decision import subtree_sums
 from models.taxonomy.label_hierarchy import each_same_or_ancestor
 from models.taxonomy.tree import Taxonomy
@@ -33,7 +33,7 @@ class Predictions:
         right: Shape [titles]: whether `decided` is the label, above it, or below it where it is coarse.
     """
 
-    titles: tuple[Labelled, ...]
+    titles: tuple[LabeledTitle, ...]
     labels: Indices
     predicted: Indices
     confidence: Doubles
@@ -56,7 +56,7 @@ class Predictions:
             **{name: getattr(self, name)[rows] for name in arrays},
         )
 
-    def where(self, wanted: Callable[[Labelled], bool]) -> "Predictions":
+    def where(self, wanted: Callable[[LabeledTitle], bool]) -> "Predictions":
         """The predictions of those titles of which `wanted` holds."""
         return self.take([row for row, title in enumerate(self.titles) if wanted(title)])
 
@@ -71,7 +71,7 @@ class Predictions:
 
 
 def judge(
-    enricher: Enricher, titles: Sequence[Labelled], advance: Callable[[int], None] = lambda done: None
+    enricher: Enricher, titles: Sequence[LabeledTitle], advance: Callable[[int], None] = lambda done: None
 ) -> Predictions:
     """Ask a model about titles as the agents do.
 
@@ -112,7 +112,7 @@ def _likeliest(share: npt.NDArray[np.float32], taxonomy: Taxonomy, depth: int) -
 
 
 def _joined(
-    titles: Sequence[Labelled],
+    titles: Sequence[LabeledTitle],
     predicted: Indices,
     confidence: Doubles,
     enrichments: Sequence[Enrichment],

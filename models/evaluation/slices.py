@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from models.evaluation.titles import Labelled
+from models.evaluation.titles import LabeledTitle
 
 SHORT_WORDS = 3
 SHORT_CHINESE = 6
@@ -31,22 +31,22 @@ class Slice:
 
     name: str
     rule: str
-    holds: Callable[[Labelled], bool]
+    holds: Callable[[LabeledTitle], bool]
 
 
-def is_short(title: Labelled) -> bool:
+def is_short(title: LabeledTitle) -> bool:
     """At most three words, or six Chinese characters."""
     chinese = len(_CHINESE.findall(title.title))
     return chinese <= SHORT_CHINESE if chinese else len(title.title.split()) <= SHORT_WORDS
 
 
-def is_long(title: Labelled) -> bool:
+def is_long(title: LabeledTitle) -> bool:
     """At least fifteen words, or forty Chinese characters."""
     chinese = len(_CHINESE.findall(title.title))
     return chinese >= LONG_CHINESE if chinese else len(title.title.split()) >= LONG_WORDS
 
 
-def is_mixed(title: Labelled) -> bool:
+def is_mixed(title: LabeledTitle) -> bool:
     """Chinese characters beside a Latin word of two letters or more; a unit after a number is none."""
     return bool(_CHINESE.search(title.title) and _LATIN.search(title.title))
 
@@ -82,10 +82,10 @@ SELLERS = (
 )
 
 
-def mistyped(titles: Sequence[Labelled], seed: int) -> list[tuple[int, Labelled]]:
+def mistyped(titles: Sequence[LabeledTitle], seed: int) -> list[tuple[int, LabeledTitle]]:
     """The titles with a Latin word of four letters or more, each with one typing error in one such word.
 
-    Two neighbouring letters are swapped, or one is left out or doubled, by chance; the first letter stays, as
+    Two neighboring letters are swapped, or one is left out or doubled, by chance; the first letter stays, as
     with people's errors. The same seed makes the same errors.
 
     Returns:

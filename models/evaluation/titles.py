@@ -1,4 +1,4 @@
-"""Labelled titles to measure with: the project's own, and the held-out ones of shops that it learnt from."""
+"""Labeled titles to measure with: the project's own, and the held-out ones of shops that it learnt from."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _BRANDED = "flipkart"
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabeledTitle:
     """A title with the category that it belongs to.
 
     Attributes:
@@ -38,7 +38,7 @@ class Labelled:
     listings: int = 0
 
 
-def own_titles(taxonomy: Taxonomy) -> list[Labelled]:
+def own_titles(taxonomy: Taxonomy) -> list[LabeledTitle]:
     """The committed titles, set after set.
 
     Raises:
@@ -47,7 +47,7 @@ def own_titles(taxonomy: Taxonomy) -> list[Labelled]:
     return [row for name, source in OWN.items() for row in _read(name, source, taxonomy)]
 
 
-def known_titles(data: Path, taxonomy: Taxonomy, shops: Iterable[str] = SHOPS) -> list[Labelled]:
+def known_titles(data: Path, taxonomy: Taxonomy, shops: Iterable[str] = SHOPS) -> list[LabeledTitle]:
     """The `test` split of the shops, which training never shows to a model.
 
     Args:
@@ -61,7 +61,7 @@ def known_titles(data: Path, taxonomy: Taxonomy, shops: Iterable[str] = SHOPS) -
     shops = list(shops)
     listings = _brand_sizes(data) if _BRANDED in shops else {}
     return [
-        Labelled(
+        LabeledTitle(
             example.text,
             example.category,
             KNOWN,
@@ -74,17 +74,17 @@ def known_titles(data: Path, taxonomy: Taxonomy, shops: Iterable[str] = SHOPS) -
     ]
 
 
-def _read(name: str, source: str, taxonomy: Taxonomy) -> list[Labelled]:
+def _read(name: str, source: str, taxonomy: Taxonomy) -> list[LabeledTitle]:
     lines = (_FOLDER / f"{name}.tsv").read_text("utf-8").splitlines()
     rows = [line.split("\t") for line in lines[1:]]
     for _, title, number in rows:
         if int(number) not in taxonomy:
             raise StopWorker(
                 f"{title!r} of the evaluation titles is of category {number}, which {taxonomy.version} "
-                "lacks: they are labelled with Google's categories."
+                "lacks: they are labeled with Google's categories."
             )
     return [
-        Labelled(title, taxonomy.node(int(number)).index, source, source, language)
+        LabeledTitle(title, taxonomy.node(int(number)).index, source, source, language)
         for language, title, number in rows
     ]
 

@@ -40,6 +40,4 @@ def each_same_or_ancestor(ones: Indices, others: Indices, taxonomy: Taxonomy) ->
 def contradict(categories: Iterable[int], taxonomy: Taxonomy) -> bool:
     """Whether any two of the categories, given by index, are neither the same nor ancestor and descendant."""
     # Indices are in depth-first order: if each category is below the one before, all are on one path.
-    return any(
-        not same_or_ancestor(one, other, taxonomy) for one, other in pairwise(sorted(set(categories)))
-    )
+    return any(not same_or_ancestor(one, other, taxonomy) for one, other in pairwise(sorted(set(categories))))

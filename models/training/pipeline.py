@@ -18,25 +18,25 @@ from models.training.attributes.brand_names import learn_brands
 from models.training.data.corpus import SHOPS, Example, category_examples, shops_of
 from models.training.data.examples import HumanLabels, gather, split_counts
 from models.training.data.feedback_lines import SHOP as FEEDBACK
-from models.training.private.training import PrivateTraining, private_section, train_privately
-from models.training.student.distillation import known_words, title_examples, word_examples
+from models.training.private.training import PrivateTraining, private_section, train_private
+from models.training.student.distillation import title_examples, whole_words, word_examples
 from models.training.student.drift_snapshot import add_snapshot, calibration_listings
-from models.training.student.evaluation import Judgement, choose_thresholds, measure_groups
+from models.training.student.evaluation import StudentPredictions, choose_thresholds, evaluate_groups
 from models.training.student.export import export
 from models.training.student.model_card import render_card
 from models.training.student.trainer import Student, TrainingConfig, count_matrix, train
-from models.training.student.unlabelled import product_words, unlabelled_titles
+from models.training.student.unlabeled import product_words, unlabeled_titles
 from schemas.errors import StopWorker
 
 Progress = Callable[[str, int, int], None]
 PUBLISHED_PRECISION = 0.98
-LEAST_CONFIDENCE = (0.93, 0.95, 0.99)
+MIN_THRESHOLDS = (0.93, 0.95, 0.99)
 """Floors of the thresholds: calibration texts are of known shops, and unknown ones deserve more doubt. Chosen
 so that at least 95% of what the cascade publishes is right, on average over shops that it never saw."""
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class CalibratedStudent:
     """A student with the temperature and thresholds that held-out titles of its shops gave it."""
 
     student: Student
@@ -46,53 +46,53 @@ class Calibrated:
 
 def fit(
     examples: Sequence[Example],
-    lessons: Sequence[Example],
+    auxiliary: Sequence[Example],
     taxonomy: Taxonomy,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     progress: Progress,
     name: str,
-) -> Calibrated:
-    """Train on the `train` split and on `lessons`, which are no shop's; calibrate on `calibration`."""
+) -> CalibratedStudent:
+    """Train on the `train` split and on `auxiliary`, which are no shop's; calibrate on `calibration`."""
     learning = [example for example in examples if example.split == "train"]
     student = train(
-        [*learning, *lessons],
+        [*learning, *auxiliary],
         taxonomy,
-        recipe,
+        config,
         lambda step, steps, loss: progress(f"{name}, loss {loss:.3f}", step, steps),
     )
     held_out = [example for example in examples if example.split == "calibration"]
     if not learning or not held_out:
         raise StopWorker(
-            f"{name}: {len(learning)} labelled titles to learn from and {len(held_out)} to calibrate on; "
+            f"{name}: {len(learning)} labeled titles to learn from and {len(held_out)} to calibrate on; "
             "with less than some thirty in all, let the names and examples of the tree speak alone."
         )
     counts = count_matrix([text_features(example.text) for example in held_out], student.hashes)
-    plain = Judgement(student, held_out, taxonomy, 1.0)
+    plain = StudentPredictions(student, held_out, taxonomy, 1.0)
     temperature = fit_temperature(student.logits(counts), plain.labels, taxonomy)
-    judgement = Judgement(student, held_out, taxonomy, temperature)
-    return Calibrated(
-        student, temperature, choose_thresholds(judgement, PUBLISHED_PRECISION, LEAST_CONFIDENCE)
+    predictions = StudentPredictions(student, held_out, taxonomy, temperature)
+    return CalibratedStudent(
+        student, temperature, choose_thresholds(predictions, PUBLISHED_PRECISION, MIN_THRESHOLDS)
     )
 
 
-def fit_privately(
+def fit_private(
     examples: Sequence[Example],
-    lessons: Sequence[Example],
+    auxiliary: Sequence[Example],
     taxonomy: Taxonomy,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     progress: Progress,
     private: PrivateTraining,
-) -> Calibrated:
+) -> CalibratedStudent:
     """As `fit`, with differential privacy; temperature and thresholds are constants."""
-    student = train_privately(examples, lessons, taxonomy, recipe, private, progress)
-    return Calibrated(student, 1.0, list(LEAST_CONFIDENCE))
+    student = train_private(examples, auxiliary, taxonomy, config, private, progress)
+    return CalibratedStudent(student, 1.0, list(MIN_THRESHOLDS))
 
 
 def leave_one_out(
     examples: Sequence[Example],
-    lessons: Sequence[Example],
+    auxiliary: Sequence[Example],
     taxonomy: Taxonomy,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     progress: Progress,
     second: SecondStage | None = None,
 ) -> list[Measurement]:
@@ -103,7 +103,7 @@ def leave_one_out(
         others = [example for example in examples if example.shop != shop]
         if not {"train", "calibration"} <= {example.split for example in others}:
             continue
-        model = fit(others, lessons, taxonomy, recipe, progress, f"Without {shop}")
+        model = fit(others, auxiliary, taxonomy, config, progress, f"Without {shop}")
         unseen = [example for example in examples if example.shop == shop]
         found = measure(model, unseen, taxonomy, second)
         measurements += [_renamed(measurement) for measurement in found]
@@ -111,13 +111,13 @@ def leave_one_out(
 
 
 def measure(
-    model: Calibrated, examples: Sequence[Example], taxonomy: Taxonomy, second: SecondStage | None
+    model: CalibratedStudent, examples: Sequence[Example], taxonomy: Taxonomy, second: SecondStage | None
 ) -> list[Measurement]:
     """The student alone, and with the second stage if there is one."""
     return [
         measurement
         for stage in ([None] if second is None else [None, second])
-        for measurement in measure_groups(
+        for measurement in evaluate_groups(
             model.student, examples, taxonomy, model.temperature, model.thresholds, stage
         )
     ]
@@ -126,7 +126,7 @@ def measure(
 def run(
     data: Path,
     folder: Path,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     progress: Progress,
     *,
     unseen: bool,
@@ -141,11 +141,11 @@ def run(
     Args:
         data: The folder with `products/` and `mappings/`.
         folder: Where the model goes; made if missing.
-        recipe: The settings of training.
+        config: The settings of training.
         progress: Called with what is being done, the step and the number of steps.
         unseen: Whether to train once more per shop without it, to measure unseen shops.
         taxonomy: The tree that the mappings point into; Google's if not given.
-        teacher: Whose knowledge of words, and of titles that nobody labelled, the student gets besides.
+        teacher: Whose knowledge of words, and of titles that nobody labeled, the student gets besides.
         second: With what it serves as a cascade, which then is measured too.
         people: What people add to the data.
         private: Train with differential privacy. Then nothing but that training and the measured figures
@@ -155,26 +155,28 @@ def run(
         StopWorker: The data is not there, or too little; says which file.
     """
     taxonomy, people = taxonomy or Taxonomy.google(), people or HumanLabels()
-    examples = gather(data, taxonomy, people, recipe.feedback_weight)
-    lessons = category_examples(taxonomy, recipe.name_weight)
-    taught = [] if teacher is None else teach(teacher, data, examples, recipe)
-    lessons += taught
+    examples = gather(data, taxonomy, people, config.feedback_weight)
+    auxiliary = category_examples(taxonomy, config.name_weight)
+    taught = [] if teacher is None else teach(teacher, data, examples, config)
+    auxiliary += taught
     if private is None:
-        model = fit(examples, lessons, taxonomy, recipe, progress, "Training")
+        model = fit(examples, auxiliary, taxonomy, config, progress, "Training")
     else:
-        model = fit_privately(examples, lessons, taxonomy, recipe, progress, private)
+        model = fit_private(examples, auxiliary, taxonomy, config, progress, private)
     # Calibration titles may not choose where they are private.
-    alone = second is not None and private is None and better_alone(model, examples, taxonomy, second)
+    alone = (
+        second is not None and private is None and student_is_better_alone(model, examples, taxonomy, second)
+    )
     second = None if alone else second
     tested = [example for example in examples if example.split == "test"]
     measurements = measure(model, tested, taxonomy, second)
     if unseen and private is None:
-        measurements += leave_one_out(examples, lessons, taxonomy, recipe, progress, second)
+        measurements += leave_one_out(examples, auxiliary, taxonomy, config, progress, second)
     brands, brand_precision = ({}, 0.0) if private is not None else _brands(data, taxonomy)
     folder.mkdir(parents=True, exist_ok=True)
     write_brands(folder / "brands.tsv", brands)
     manifest = msgspec.structs.replace(
-        _draft(model, taxonomy, recipe, people),
+        _draft(model, taxonomy, config, people),
         tensors=export(model.student, folder),
         brand_precision=round(brand_precision, 4),
         training_data=split_counts(examples),
@@ -183,22 +185,22 @@ def run(
         alone=alone or msgspec.UNSET,
     )
     if private is not None:
-        return _finish_private(folder, manifest, recipe, private)
-    manifest = _finish(folder, manifest, recipe)
+        return _finish_private(folder, manifest, config, private)
+    manifest = _finish(folder, manifest, config)
     return add_snapshot(folder, calibration_listings(examples), taxonomy, second)
 
 
 def teach(
-    teacher: Encoders, data: Path, examples: Sequence[Example], recipe: TrainingConfig
+    teacher: Encoders, data: Path, examples: Sequence[Example], config: TrainingConfig
 ) -> list[Example]:
-    """What the encoders know: English words, Chinese words for products, and titles that nobody labelled."""
+    """What the encoders know: English words, Chinese words for products, and titles that nobody labeled."""
     taught: list[Example] = []
     if english := teacher.stages.get("en"):
-        taught += word_examples(english, known_words(english), recipe.word_weight)
+        taught += word_examples(english, whole_words(english), config.word_weight)
     if chinese := teacher.stages.get("zh"):
-        labelled = {example.text for example in examples if example.language == "zh"}
-        taught += word_examples(chinese, product_words(data), recipe.word_weight)
-        taught += title_examples(chinese, unlabelled_titles(data, labelled), recipe.unlabelled_weight)
+        labeled = {example.text for example in examples if example.language == "zh"}
+        taught += word_examples(chinese, product_words(data), config.word_weight)
+        taught += title_examples(chinese, unlabeled_titles(data, labeled), config.unlabeled_weight)
     return taught
 
 
@@ -208,8 +210,8 @@ def _told(taught: Sequence[Example]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
 
 
-def better_alone(
-    model: Calibrated, examples: Sequence[Example], taxonomy: Taxonomy, second: SecondStage
+def student_is_better_alone(
+    model: CalibratedStudent, examples: Sequence[Example], taxonomy: Taxonomy, second: SecondStage
 ) -> bool:
     """Whether the calibration titles of another tree than Google's are told better by the student alone.
 
@@ -220,14 +222,16 @@ def better_alone(
     held_out = [example for example in examples if example.split == "calibration"]
 
     def right(stage: SecondStage | None) -> float:
-        judgement = Judgement(model.student, held_out, taxonomy, model.temperature, stage)
+        predictions = StudentPredictions(model.student, held_out, taxonomy, model.temperature, stage)
         levels = range(1, min(2, taxonomy.lineage.shape[1]) + 1)
-        return sum(float(judgement.at_level(level)[1].sum()) for level in levels)
+        return sum(float(predictions.at_level(level)[1].sum()) for level in levels)
 
     return right(None) > right(second)
 
 
-def _draft(model: Calibrated, taxonomy: Taxonomy, recipe: TrainingConfig, people: HumanLabels) -> Manifest:
+def _draft(
+    model: CalibratedStudent, taxonomy: Taxonomy, config: TrainingConfig, people: HumanLabels
+) -> Manifest:
     """What the manifest says of the model itself; data and figures are to be filled in."""
     own = "" if taxonomy.version == GOOGLE_VERSION else " --taxonomy TREE"
     return Manifest(
@@ -238,9 +242,9 @@ def _draft(model: Calibrated, taxonomy: Taxonomy, recipe: TrainingConfig, people
         inputs={"rows": "int32 [texts, longest]"},
         outputs={
             "logits": f"float32 [texts, {len(taxonomy)}]",
-            "embedding": f"float32 [texts, {recipe.dimensions}]",
+            "embedding": f"float32 [texts, {config.dimensions}]",
         },
-        shrinkage=recipe.shrinkage,
+        shrinkage=config.shrinkage,
         temperature=model.temperature,
         thresholds=model.thresholds,
         brand_precision=0.0,
@@ -248,8 +252,8 @@ def _draft(model: Calibrated, taxonomy: Taxonomy, recipe: TrainingConfig, people
         tensors=[],
         training_data=[],
         measurements=[],
-        command=f"shelfstream train{own} --data DATA -o OUTPUT --epochs {recipe.epochs} --seed {recipe.seed}"
-        f"{people.options(recipe.feedback_weight)}",
+        command=f"shelfstream train{own} --data DATA -o OUTPUT --epochs {config.epochs} --seed {config.seed}"
+        f"{people.options(config.feedback_weight)}",
     )
 
 
@@ -264,19 +268,19 @@ def _brands(data: Path, taxonomy: Taxonomy) -> tuple[dict[str, str], float]:
     return read_brands(SHIPPED / "brands.tsv"), shipped.manifest.brand_precision
 
 
-def _finish(folder: Path, manifest: Manifest, recipe: TrainingConfig) -> Manifest:
+def _finish(folder: Path, manifest: Manifest, config: TrainingConfig) -> Manifest:
     """Name the model by its content, and describe it."""
     manifest = write_manifest(folder, manifest, ["student.bin", "student.onnx", "brands.tsv"])
-    (folder / "MODEL_CARD.md").write_text(render_card(manifest, recipe), encoding="utf-8")
+    (folder / "MODEL_CARD.md").write_text(render_card(manifest, config), encoding="utf-8")
     return manifest
 
 
 def _finish_private(
-    folder: Path, manifest: Manifest, recipe: TrainingConfig, private: PrivateTraining
+    folder: Path, manifest: Manifest, config: TrainingConfig, private: PrivateTraining
 ) -> Manifest:
     """As `_finish`, with the guarantee in the command that is remembered and in the card."""
     command = f"{manifest.command} --private {private.privacy.epsilon:g}"
-    manifest = _finish(folder, msgspec.structs.replace(manifest, command=command), recipe)
+    manifest = _finish(folder, msgspec.structs.replace(manifest, command=command), config)
     with (folder / "MODEL_CARD.md").open("a", encoding="utf-8") as card:
         card.write(private_section(private.privacy))
     return manifest

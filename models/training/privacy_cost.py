@@ -15,10 +15,10 @@ from models.encoder.loading import load_encoders
 from models.student.artifact import Measurement
 from models.taxonomy.tree import Taxonomy
 from models.training.data.corpus import Example, category_examples, read_shops
-from models.training.pipeline import LEAST_CONFIDENCE, teach
+from models.training.pipeline import MIN_THRESHOLDS, teach
 from models.training.private.dp_sgd import learn_head
 from models.training.private.training import Privacy, head_task, public_scale, shifted_student
-from models.training.student.evaluation import measure_groups
+from models.training.student.evaluation import evaluate_groups
 from models.training.student.trainer import Student, TrainingConfig, train
 
 BUDGETS = (1.0, 3.0, math.inf)
@@ -26,29 +26,29 @@ SEED = 1
 
 
 def costs(
-    base: Student, lessons: Sequence[Example], examples: Sequence[Example], taxonomy: Taxonomy, every: int
+    base: Student, auxiliary: Sequence[Example], examples: Sequence[Example], taxonomy: Taxonomy, every: int
 ) -> Iterator[tuple[str, list[Measurement]]]:
     """How well the student of public texts does, alone and under each budget.
 
     Args:
         base: What public texts taught.
-        lessons: Those texts.
+        auxiliary: Those texts.
         examples: The shops' texts.
         taxonomy: The label space.
         every: One held-out title in so many is measured.
     """
     titles = [example for example in examples if example.kind == "title"]
     tested = [example for example in titles if example.split == "test"][::every]
-    yield "public texts only", measure_groups(base, tested, taxonomy, 1.0, LEAST_CONFIDENCE)
+    yield "public texts only", evaluate_groups(base, tested, taxonomy, 1.0, MIN_THRESHOLDS)
     learning = [example for example in titles if example.split == "train"]
-    scale = public_scale(base, lessons)
+    scale = public_scale(base, auxiliary)
     task = head_task(base, learning, taxonomy, Privacy(1.0).levels, scale)
     for budget in BUDGETS:
         privacy = Privacy(budget, seed=SEED)
         head = learn_head(task, privacy, lambda step, steps, loss: None)
         student = shifted_student(base, head, taxonomy, privacy.levels, scale)
         name = "no noise" if math.isinf(budget) else f"epsilon {budget:g}, delta {privacy.delta:g}"
-        yield name, measure_groups(student, tested, taxonomy, 1.0, LEAST_CONFIDENCE)
+        yield name, evaluate_groups(student, tested, taxonomy, 1.0, MIN_THRESHOLDS)
 
 
 def row(name: str, item: Measurement) -> str:
@@ -68,13 +68,13 @@ HEADER = (
 @click.option("--every", default=2, show_default=True, type=click.IntRange(min=1))
 def main(data: Path, every: int) -> None:
     """Print what each budget costs, measured on one held-out title in --every."""
-    taxonomy, recipe = Taxonomy.google(), TrainingConfig()
-    lessons = category_examples(taxonomy, recipe.name_weight)
+    taxonomy, config = Taxonomy.google(), TrainingConfig()
+    auxiliary = category_examples(taxonomy, config.name_weight)
     examples = read_shops(data, taxonomy)
-    lessons += teach(load_encoders(threads=2), data, examples, recipe)
-    base = train(lessons, taxonomy, recipe)
+    auxiliary += teach(load_encoders(threads=2), data, examples, config)
+    base = train(auxiliary, taxonomy, config)
     click.echo(HEADER)
-    for name, measurements in costs(base, lessons, examples, taxonomy, every):
+    for name, measurements in costs(base, auxiliary, examples, taxonomy, every):
         for item in measurements:
             click.echo(row(name, item))
 

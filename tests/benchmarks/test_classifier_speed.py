@@ -8,7 +8,7 @@ import pytest
 from benchmarks.classifier_speed import accuracy, alone, timed
 from models.arrays import Floats
 from models.encoder.by_language import Encoders
-from models.evaluation.titles import Labelled
+from models.evaluation.titles import LabeledTitle
 from models.taxonomy.tree import Taxonomy
 
 TREE = Taxonomy("tiny-1", {1: ("Wear",), 2: ("Wear", "Shoes"), 3: ("Food",), 4: ("Food", "Milk")}, {})
@@ -22,7 +22,7 @@ def shares(texts: Sequence[str]) -> Floats:
 
 def test_accuracy_is_of_the_titles_whose_label_goes_so_deep() -> None:
     said = {"Shoes": "Shoes", "Milk": "Shoes", "Wear": "Wear"}
-    titles = [Labelled(text, INDEX[label], "s", "s", "en") for text, label in said.items()]
+    titles = [LabeledTitle(text, INDEX[label], "s", "s", "en") for text, label in said.items()]
     assert accuracy(shares, titles, TREE, 1) == pytest.approx(2 / 3)
     assert accuracy(shares, titles, TREE, 2) == pytest.approx(1 / 2)
 

@@ -1,7 +1,7 @@
 """The benchmark of descriptions counts what it says it counts."""
 
 from benchmarks.descriptions import measured, name_of
-from models.evaluation.titles import Labelled
+from models.evaluation.titles import LabeledTitle
 from models.taxonomy.tree import Taxonomy
 from schemas.events import DecisionOutcome, ProductCreated
 
@@ -29,7 +29,7 @@ class Fixed:
 
 def test_what_is_above_the_label_is_right_and_what_is_beside_is_not() -> None:
     labels = [2, 2, 4, 4]
-    titles = [Labelled("t", TREE.node(number).index, "s", "s", "en") for number in labels]
+    titles = [LabeledTitle("t", TREE.node(number).index, "s", "s", "en") for number in labels]
     said = [Said(1, sure=True), Said(4, sure=True), Said(3, sure=False), Said(None, sure=False)]
     products = [ProductCreated(product_id="1", title="t")] * 4
     found = measured(Fixed(said), titles, products, TREE)  # type: ignore[arg-type]
@@ -37,5 +37,5 @@ def test_what_is_above_the_label_is_right_and_what_is_beside_is_not() -> None:
 
 
 def test_a_name_is_a_word_or_two_characters() -> None:
-    assert name_of(Labelled("Blue mug", 0, "s", "s", "en")) == "Blue"
-    assert name_of(Labelled("紫砂茶壶", 0, "s", "s", "zh")) == "紫砂"
+    assert name_of(LabeledTitle("Blue mug", 0, "s", "s", "en")) == "Blue"
+    assert name_of(LabeledTitle("紫砂茶壶", 0, "s", "s", "zh")) == "紫砂"

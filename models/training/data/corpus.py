@@ -1,4 +1,4 @@
-"""The labelled texts that the student learns from, each with where it came from."""
+"""The labeled texts that the student learns from, each with where it came from."""
 
 import csv
 import gzip
@@ -22,7 +22,7 @@ Corrections = Mapping[tuple[str, str], int]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One labelled text.
+    """One labeled text.
 
     Attributes:
         text: The cleaned text.
@@ -48,7 +48,7 @@ class Example:
     shares: tuple[tuple[int, float], ...] = ()
 
     @property
-    def labelled(self) -> bool:
+    def labeled(self) -> bool:
         """Whether it is a product's text with a label that people or a shop gave."""
         return self.shop not in _NO_SHOPS
 
@@ -65,7 +65,7 @@ def shops_of(data: Path, taxonomy: Taxonomy) -> tuple[str, ...]:
 def read_shops(
     data: Path, taxonomy: Taxonomy, shops: Iterable[str] = SHOPS, corrections: Corrections | None = None
 ) -> list[Example]:
-    """All labelled titles of the shops, each normalized title of a shop once, with the labels mapped.
+    """All labeled titles of the shops, each normalized title of a shop once, with the labels mapped.
 
     Args:
         data: The folder with `products/` and `mappings/`.
@@ -114,7 +114,7 @@ def category_examples(taxonomy: Taxonomy, weight: float) -> list[Example]:
     return examples
 
 
-def labelled_rows(data: Path, shop: str, taxonomy: Taxonomy) -> Iterator[tuple[str, int, str]]:
+def labeled_rows(data: Path, shop: str, taxonomy: Taxonomy) -> Iterator[tuple[str, int, str]]:
     """Each row of a shop that has a text and a mapped label: cleaned title, category's index, attributes.
 
     Raises:
@@ -130,7 +130,7 @@ def labelled_rows(data: Path, shop: str, taxonomy: Taxonomy) -> Iterator[tuple[s
 
 def _read_shop(data: Path, shop: str, taxonomy: Taxonomy, corrections: Corrections) -> Iterator[Example]:
     seen: set[str] = set()
-    for text, label, attributes in labelled_rows(data, shop, taxonomy):
+    for text, label, attributes in labeled_rows(data, shop, taxonomy):
         if text in seen:
             continue
         seen.add(text)

@@ -1,6 +1,6 @@
 """The text encoders that are shipped, where they were published, and what makes them read a shop's titles.
 
-Both are BGE's small ones (Xiao et al., 2023; MIT licence), as ONNX graphs that LangChain4j published on Maven
+Both are BGE's small ones (Xiao et al., 2023; MIT license), as ONNX graphs that LangChain4j published on Maven
 Central: an artifact there never changes, and its digest is known.
 """
 

@@ -1,7 +1,7 @@
 """Makes an ONNX graph's matrices int8, with activations rounded row by row.
 
 onnxruntime's own dynamic quantization rounds activations by one scale for the whole batch, so that what is
-said of a text depends on its neighbours in the batch. Here each token's vector has a scale of its own: a text
+said of a text depends on its neighbors in the batch. Here each token's vector has a scale of its own: a text
 gets the same answer in any batch, and less is lost, as no token's outlier coarsens the others.
 """
 

@@ -20,28 +20,28 @@ from models.training.data.near_duplicates import title_key
 from models.training.student.trainer import Student, TrainingConfig, count_matrix, train
 
 FOLDS = 3
-RECIPE = TrainingConfig(epochs=3)
+CONFIG = TrainingConfig(epochs=3)
 _ROWS = 4096
 
 
 def label_errors(
     titles: Sequence[Example],
     taxonomy: Taxonomy,
-    recipe: TrainingConfig = RECIPE,
+    config: TrainingConfig = CONFIG,
     folds: int = FOLDS,
     progress: Callable[[str, int, int], None] = lambda name, step, steps: None,
 ) -> list[Suggestion]:
     """A suggestion for each label that is likely wrong, the surest first.
 
     Args:
-        titles: Labelled titles of shops, all splits.
+        titles: Labeled titles of shops, all splits.
         taxonomy: Their tree.
-        recipe: How each fold's student is trained.
+        config: How each fold's student is trained.
         folds: How many students there are, each judging the titles that it has not seen.
         progress: Called with what is being done, the step and the number of steps.
     """
     tree, known = pruned(taxonomy, {title.category for title in titles})
-    judged = out_of_sample(titles, tree, known, recipe, folds, progress)
+    judged = out_of_sample(titles, tree, known, config, folds, progress)
     found = []
     for shop in dict.fromkeys(title.shop for title in titles):
         chosen = [number for number, title in enumerate(titles) if title.shop == shop]
@@ -73,7 +73,7 @@ def out_of_sample(
     titles: Sequence[Example],
     tree: Taxonomy,
     known: dict[int, int],
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     folds: int,
     progress: Callable[[str, int, int], None],
 ) -> Callable[[Sequence[int], Sequence[int]], Doubles]:
@@ -90,7 +90,7 @@ def out_of_sample(
         others = [title for title, fold in zip(moved, fold_of, strict=True) if fold != held_out]
         told = _named(progress, f"Judging part {held_out + 1} of {folds}")
         # Titles that are all alike teach nothing about each other: nobody suspects them.
-        students.append(train(others, tree, recipe, told) if others else None)
+        students.append(train(others, tree, config, told) if others else None)
 
     def judged(chosen: Sequence[int], classes: Sequence[int]) -> Doubles:
         numbers = np.array(chosen)

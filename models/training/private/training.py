@@ -1,12 +1,12 @@
 """Training with differential privacy: words are learnt from public texts, the shops' titles only shift them.
 
 The student's table and matrix come from what is public: the categories' names and synonyms, and a teacher's
-knowledge of words. They stay as they are. What the shops' labelled titles add is one matrix more, from the
+knowledge of words. They stay as they are. What the shops' labeled titles add is one matrix more, from the
 table's space to the categories of the first levels, which those below inherit. It is learnt by DP-SGD (Abadi
 et al., "Deep Learning with Differential Privacy", 2016), and as it is linear, it is then added to the
 student's own matrix: the artifact is like any other, and serving knows nothing of it.
 
-Protected is one labelled title of one shop, added or removed. Nothing else of the shops goes into the model:
+Protected is one labeled title of one shop, added or removed. Nothing else of the shops goes into the model:
 no vocabulary, no brand names, no temperature, no thresholds, no histograms for drift.
 """
 
@@ -104,9 +104,9 @@ class PrivateTraining:
 _SECTION = """
 ## Privacy
 
-The words are learnt from public texts alone; the shops' labelled titles shift the first {levels} levels by
+The words are learnt from public texts alone; the shops' labeled titles shift the first {levels} levels by
 DP-SGD ({epochs} epochs, batches of {batch:,}, clipped at {clip:g}): epsilon {epsilon:g}, delta {delta:g}, for
-one labelled title of one shop, added or removed. Temperature and thresholds are constants, and no brand names
+one labeled title of one shop, added or removed. Temperature and thresholds are constants, and no brand names
 were learnt. The figures above are measured on held-out titles and are not covered. Where this card speaks
 of what the student learnt from titles besides, it speaks of training without privacy.
 """
@@ -128,32 +128,32 @@ def groups_of(taxonomy: Taxonomy, levels: int) -> tuple[npt.NDArray[np.int64], n
     return starts, np.searchsorted(starts, np.arange(len(taxonomy)), side="right") - 1
 
 
-def train_privately(
+def train_private(
     examples: Sequence[Example],
-    lessons: Sequence[Example],
+    auxiliary: Sequence[Example],
     taxonomy: Taxonomy,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     private: PrivateTraining,
     progress: Callable[[str, int, int], None],
 ) -> Student:
-    """A student of public lessons, shifted by DP-SGD on the titles of the `train` split.
+    """A student of public auxiliary, shifted by DP-SGD on the titles of the `train` split.
 
     Args:
         examples: The shops' texts. Those with attributes repeat a title, and are left out.
-        lessons: Public texts.
+        auxiliary: Public texts.
         taxonomy: The label space.
-        recipe: The settings of the public part.
+        config: The settings of the public part.
         private: The guarantee and its keeper.
         progress: Called with what is being done, the step and the number of steps.
     """
     base = train(
-        lessons,
+        auxiliary,
         taxonomy,
-        recipe,
+        config,
         lambda step, steps, loss: progress(f"Public words, loss {loss:.3f}", step, steps),
     )
     titles = [example for example in examples if example.split == "train" and example.kind == "title"]
-    scale = public_scale(base, lessons)
+    scale = public_scale(base, auxiliary)
     task = head_task(base, titles, taxonomy, private.privacy.levels, scale)
     head = private.learn(
         task,
@@ -215,7 +215,7 @@ def shifted_student(base: Student, head: Head, taxonomy: Taxonomy, levels: int, 
     return Student(base.hashes, base.table, weights, bias, base.shrinkage, base.familiar)
 
 
-def public_scale(base: Student, lessons: Sequence[Example]) -> float:
+def public_scale(base: Student, auxiliary: Sequence[Example]) -> float:
     """What makes the hidden vectors of public texts 1 long on average."""
-    norms = np.linalg.norm(hidden_vectors(base, [example.text for example in lessons]), axis=1)
+    norms = np.linalg.norm(hidden_vectors(base, [example.text for example in auxiliary]), axis=1)
     return 1.0 / max(float(norms.mean()), 1e-6)

@@ -12,7 +12,7 @@ from models.training.data.corpus import Example
 from models.training.data.examples import split_counts
 from models.training.data.feedback_lines import SHOP as FEEDBACK
 from models.training.promotion.gate import GateConfig, GateDecision, Paired, decide
-from models.training.student.evaluation import LEVELS, Judgement
+from models.training.student.evaluation import LEVELS, StudentPredictions
 from models.training.student.trainer import Student
 from schemas.errors import StopWorker
 
@@ -62,7 +62,7 @@ def compare(
         RIGHT: Paired(right, candidate_right),
         HARMLESS: Paired(harmless, candidate_harmless),
     }
-    return decide(measures, protected(titles), by_shop(titles), terms)
+    return decide(measures, protected_slices(titles), shop_masks(titles), terms)
 
 
 def score(
@@ -77,18 +77,18 @@ def score(
     manifest = artifact.manifest
     if manifest.alone is True:
         second = None
-    judgement = Judgement(restored(artifact), titles, taxonomy, manifest.temperature, second)
+    predictions = StudentPredictions(served_student(artifact), titles, taxonomy, manifest.temperature, second)
     hits, levels = np.zeros(len(titles)), np.zeros(len(titles))
     for level in range(1, min(LEVELS, taxonomy.lineage.shape[1]) + 1):
-        deep = taxonomy.lineage[judgement.labels, level - 1] >= 0
-        _, right = judgement.at_level(level)
+        deep = taxonomy.lineage[predictions.labels, level - 1] >= 0
+        _, right = predictions.at_level(level)
         hits[deep] += right
         levels[deep] += 1.0
-    sure, fitting = judgement.decided(manifest.thresholds)
+    sure, fitting = predictions.decided(manifest.thresholds)
     return hits / levels, np.asarray(~(sure & ~fitting), dtype=np.float64)
 
 
-def restored(artifact: Artifact) -> Student:
+def served_student(artifact: Artifact) -> Student:
     """The student as it is served: the int8 table times its scales."""
     table = artifact.tensor("table").astype(np.float32) * artifact.tensor("scales")[:, None]
     return Student(
@@ -101,7 +101,7 @@ def restored(artifact: Artifact) -> Student:
     )
 
 
-def split_otherwise(artifact: Artifact, examples: Sequence[Example]) -> list[str]:
+def shops_split_differently(artifact: Artifact, examples: Sequence[Example]) -> list[str]:
     """The shops of which the model learnt other texts than the split `train` of these examples.
 
     People's words are not looked at: there are more of them each time.
@@ -111,7 +111,7 @@ def split_otherwise(artifact: Artifact, examples: Sequence[Example]) -> list[str
     return [each.name for each in now if each != learnt.get(each.name)]
 
 
-def by_shop(titles: Sequence[Example]) -> dict[str, Booleans]:
+def shop_masks(titles: Sequence[Example]) -> dict[str, Booleans]:
     """Which titles are of which shop, people's words being one."""
     return {
         shop: np.array([title.shop == shop for title in titles])
@@ -119,9 +119,9 @@ def by_shop(titles: Sequence[Example]) -> dict[str, Booleans]:
     }
 
 
-def protected(titles: Sequence[Example]) -> dict[str, Booleans]:
+def protected_slices(titles: Sequence[Example]) -> dict[str, Booleans]:
     """The slices on which no candidate may be worse: shops, languages, short titles, people's words."""
-    shops = {name if name == FEEDBACK else f"shop {name}": mask for name, mask in by_shop(titles).items()}
+    shops = {name if name == FEEDBACK else f"shop {name}": mask for name, mask in shop_masks(titles).items()}
     languages = {
         f"language {language}": np.array([title.language == language for title in titles])
         for language in dict.fromkeys(title.language for title in titles)

@@ -24,7 +24,7 @@ Made by `{command}`.
 
 JD's titles are split by the hash of the title, 80 / 10 / 10. Of Taobao, the published development part is
 the test; the titles that stand in both of its parts do not count as training. The rows carry no stated
-licence, and none is part of the project: what ships are weights, and hashes of phrases of two to eight
+license, and none is part of the project: what ships are weights, and hashes of phrases of two to eight
 characters. No personal data is in them.
 
 ## How well it does

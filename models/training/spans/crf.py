@@ -45,7 +45,7 @@ def spans_of_labels(labels: Sequence[str]) -> list[Marked]:
 
 
 def plain_features(text: str) -> list[list[str]]:
-    """What is usual: for each character, those around it, neighbouring pairs and triples, and shapes."""
+    """What is usual: for each character, those around it, neighboring pairs and triples, and shapes."""
     folded = fold(text)
     shapes = [_shape(character) for character in folded]
 

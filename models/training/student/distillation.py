@@ -1,8 +1,8 @@
 """What pretrained text encoders know, as examples for the student: distillation.
 
-An encoder has read far more than any shop's titles. It places single words, and titles that nobody labelled,
+An encoder has read far more than any shop's titles. It places single words, and titles that nobody labeled,
 among the prototypes of the categories. The student learns the probabilities (Hinton et al., 2015), and so
-knows words that no labelled title has.
+knows words that no labeled title has.
 """
 
 import re
@@ -19,7 +19,7 @@ _WORD = re.compile(r"[a-z]{3,}")
 _ROWS = 256
 
 
-def known_words(encoder: EncoderStage) -> list[str]:
+def whole_words(encoder: EncoderStage) -> list[str]:
     """The whole words of its vocabulary, in order."""
     return sorted(word for word in encoder.tokenizer.tokens if _WORD.fullmatch(word))
 
@@ -36,7 +36,7 @@ def word_examples(encoder: EncoderStage, words: Sequence[str], weight: float) ->
 
 
 def title_examples(encoder: EncoderStage, titles: Sequence[str], weight: float) -> list[Example]:
-    """One example a title that nobody labelled, as `word_examples`."""
+    """One example a title that nobody labeled, as `word_examples`."""
     return _taught(encoder, titles, encoder.scale.alone, "title", weight)
 
 

@@ -21,8 +21,8 @@ LEVELS = 3
 _ROWS = 512
 
 
-class Judgement:
-    """A student's probabilities for labelled examples, or a cascade's.
+class StudentPredictions:
+    """A student's probabilities for labeled examples, or a cascade's.
 
     Args:
         student: Whose.
@@ -90,15 +90,17 @@ class Judgement:
         )
 
 
-def choose_thresholds(judgement: Judgement, precision: float, least: Sequence[float]) -> list[float]:
+def choose_thresholds(
+    predictions: StudentPredictions, precision: float, least: Sequence[float]
+) -> list[float]:
     """Per level the lowest threshold that keeps the precision on the examples, and at least `least`."""
     return [
-        pick_threshold(*judgement.at_level(level), precision=precision, least=floor)
-        for level, floor in enumerate(least[: judgement.taxonomy.lineage.shape[1]], 1)
+        pick_threshold(*predictions.at_level(level), precision=precision, least=floor)
+        for level, floor in enumerate(least[: predictions.taxonomy.lineage.shape[1]], 1)
     ]
 
 
-def measure_groups(
+def evaluate_groups(
     student: Student,
     examples: Sequence[Example],
     taxonomy: Taxonomy,
@@ -111,6 +113,6 @@ def measure_groups(
     for example in examples:
         groups.setdefault(f"{example.shop} {example.kind}", []).append(example)
     return [
-        Judgement(student, group, taxonomy, temperature, second).measure(name, thresholds)
+        StudentPredictions(student, group, taxonomy, temperature, second).measure(name, thresholds)
         for name, group in groups.items()
     ]

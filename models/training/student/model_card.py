@@ -36,7 +36,7 @@ the share of those whose published category is the label or an ancestor of it (o
 label itself is coarse).
 
 *Cascade* is the student with pretrained encoders as second stage, which judge what the student doubts unless
-it is mostly made of what labelled titles say.
+it is mostly made of what labeled titles say.
 
 | held-out texts of known shops | model | texts | level 1 | level 2 | level 3 | ECE | published | right |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -49,7 +49,7 @@ it is mostly made of what labelled titles say.
 {limits}"""
 
 _GOOGLE_ROWS = """The rows themselves
-carry no stated licence and are not part of the project. No personal data is in them; the seller's
+carry no stated license and are not part of the project. No personal data is in them; the seller's
 identity is not used."""
 
 _OWN_ROWS = """What may be done with the
@@ -64,9 +64,9 @@ synonyms, and what encoders say of single words, and sometimes takes a familiar 
 unfamiliar one; the second table says how often. The synonyms were written by hand from general knowledge,
 by somebody who knew what kinds of shops these are and had seen a few rows of each shop and some of its
 labels: the second table flatters to an extent that nobody has measured. Look at a sample before you publish
-its decisions for such a shop, and send corrections. Chinese rests on some 400 labelled titles of five
+its decisions for such a shop, and send corrections. Chinese rests on some 400 labeled titles of five
 departments, on names and synonyms, and on what an encoder makes of titles without a label, most of which are
-of the marketplace that the labelled ones are of. It reads words and not sentences:
+of the marketplace that the labeled ones are of. It reads words and not sentences:
 `case for phone` and `phone with case` are much the same to it. Titles stuffed with many product nouns get
 the commonest. It has no idea of pictures and prices. Descriptions the text encoders read, where the title
 leaves the category unsure or is a mere name; no data at hand says how well.
@@ -90,7 +90,7 @@ shop it has never seen, if that shop sells what no other training shop sells.
 """
 
 
-def render_card(manifest: Manifest, recipe: TrainingConfig) -> str:
+def render_card(manifest: Manifest, config: TrainingConfig) -> str:
     """The card as Markdown."""
     known = [item for item in manifest.measurements if not item.name.startswith("unseen ")]
     unseen = [item for item in manifest.measurements if item.name.startswith("unseen ")]
@@ -101,14 +101,14 @@ def render_card(manifest: Manifest, recipe: TrainingConfig) -> str:
         rows=_GOOGLE_ROWS if google else _OWN_ROWS,
         limits=_GOOGLE_LIMITS if google else _OWN_LIMITS,
         version=manifest.model_version,
-        dimensions=recipe.dimensions,
+        dimensions=config.dimensions,
         categories=len(manifest.labels),
         taxonomy=manifest.taxonomy_version,
         temperature=manifest.temperature,
         thresholds=", ".join(f"{value:.2f}" for value in manifest.thresholds),
         command=manifest.command,
-        epochs=recipe.epochs,
-        seed=recipe.seed,
+        epochs=config.epochs,
+        seed=config.seed,
         data="\n".join(data),
         teacher=f", and what pretrained encoders make of texts without a label:\n{manifest.teacher}"
         if manifest.teacher

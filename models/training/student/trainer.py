@@ -39,7 +39,7 @@ class TrainingConfig:
         spread: The standard deviation of the parts of categories' vectors at the start.
         name_weight: How much an example made of a category's own name counts.
         word_weight: How much an example made of what the teacher knows of a word counts.
-        unlabelled_weight: How much an example made of a title that nobody labelled counts.
+        unlabeled_weight: How much an example made of a title that nobody labeled counts.
         feedback_weight: How much an example made of a person's word on a product counts.
         rows: The most rows of the table, the empty row included.
         seed: Of every random choice.
@@ -55,7 +55,7 @@ class TrainingConfig:
     spread: float = 1.0
     name_weight: float = 1.0
     word_weight: float = 1.0
-    unlabelled_weight: float = 1.0
+    unlabeled_weight: float = 1.0
     feedback_weight: float = 5.0
     rows: int = 130_000
     seed: int = 20261122
@@ -70,8 +70,8 @@ class Student:
         table: Shape [rows, dimensions]; row 0 is zero.
         weights: Shape [dimensions, categories].
         bias: Shape [categories].
-        shrinkage: As in the recipe.
-        familiar: Hashes of what labelled titles say often: see `models.student.seen_ngrams`.
+        shrinkage: As in the config.
+        familiar: Hashes of what labeled titles say often: see `models.student.seen_ngrams`.
     """
 
     hashes: npt.NDArray[np.uint32]
@@ -130,7 +130,7 @@ def count_matrix(features: Sequence[Sequence[str]], hashes: npt.NDArray[np.uint3
 def train(
     examples: Sequence[Example],
     taxonomy: Taxonomy,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> Student:
     """Learn from the examples, whatever their split.
@@ -138,19 +138,19 @@ def train(
     Args:
         examples: What to learn.
         taxonomy: The label space.
-        recipe: The settings.
+        config: The settings.
         progress: Called after each step with its number, the number of steps, and the mean loss of late.
     """
     features = [text_features(example.text) for example in examples]
     # What the teacher says of a word it says once; it knows more words than the shops' titles have.
     certain = {f"={example.text}" for example in examples if example.kind == "word"}
-    hashes = build_vocabulary(features, recipe.rows, certain)
+    hashes = build_vocabulary(features, config.rows, certain)
     counts = count_matrix(features, hashes)
-    run = _Run(counts, examples, taxonomy, recipe, hashes)
-    steps = recipe.epochs * -(-len(examples) // run.batch)
+    run = _Run(counts, examples, taxonomy, config, hashes)
+    steps = config.epochs * -(-len(examples) // run.batch)
     recent = 0.0
     for step, chosen in enumerate(run.batches(), 1):
-        loss = run.step(chosen, recipe.rate * (1.0 - 0.9 * step / steps))
+        loss = run.step(chosen, config.rate * (1.0 - 0.9 * step / steps))
         recent = loss if step == 1 else 0.98 * recent + 0.02 * loss
         progress(step, steps, recent)
     return run.student
@@ -164,28 +164,28 @@ class _Run:
         counts: csr_matrix,
         examples: Sequence[Example],
         taxonomy: Taxonomy,
-        recipe: TrainingConfig,
+        config: TrainingConfig,
         hashes: npt.NDArray[np.uint32],
     ) -> None:
-        self.recipe, self.counts = recipe, counts
-        self.batch = min(recipe.batch, max(_LEAST_BATCH, len(examples) // _LEAST_STEPS))
-        self.random = np.random.default_rng(recipe.seed)
+        self.config, self.counts = config, counts
+        self.batch = min(config.batch, max(_LEAST_BATCH, len(examples) // _LEAST_STEPS))
+        self.random = np.random.default_rng(config.seed)
         self.first = np.array([example.category for example in examples])
         self.last = taxonomy.ends[self.first]
         self.importance = np.array([example.weight for example in examples], dtype=np.float32)
-        self.shares = share_matrix(examples, len(taxonomy))
-        shape = (recipe.dimensions, len(taxonomy))
+        self.shares = probability_matrix(examples, len(taxonomy))
+        shape = (config.dimensions, len(taxonomy))
         self.student = Student(
             hashes=hashes,
             # Zero, so that a feature that was never learnt says nothing.
-            table=np.zeros((counts.shape[1], recipe.dimensions), dtype=np.float32),
+            table=np.zeros((counts.shape[1], config.dimensions), dtype=np.float32),
             weights=np.zeros(shape, dtype=np.float32),
             bias=np.zeros(len(taxonomy), dtype=np.float32),
-            shrinkage=recipe.shrinkage,
-            familiar=seen_ngram_hashes(example.text for example in examples if example.labelled),
+            shrinkage=config.shrinkage,
+            familiar=seen_ngram_hashes(example.text for example in examples if example.labeled),
         )
         self.table_squares = np.full(counts.shape[1], 1e-6, dtype=np.float32)
-        self.parts = self.random.normal(0.0, recipe.spread, shape).astype(np.float32)
+        self.parts = self.random.normal(0.0, config.spread, shape).astype(np.float32)
         self.part_squares = np.full(shape, 1e-2, dtype=np.float32)
         self.bias_parts = np.zeros((1, len(taxonomy)), dtype=np.float32)
         self.bias_squares = np.full((1, len(taxonomy)), 1e-2, dtype=np.float32)
@@ -198,7 +198,7 @@ class _Run:
 
     def batches(self) -> Iterator[npt.NDArray[np.int64]]:
         """The examples' numbers, shuffled anew each epoch."""
-        for _ in range(self.recipe.epochs):
+        for _ in range(self.config.epochs):
             order = self.random.permutation(len(self.first))
             for start in range(0, len(order), self.batch):
                 yield order[start : start + self.batch]
@@ -206,7 +206,7 @@ class _Run:
     def step(self, chosen: npt.NDArray[np.int64], rate: float) -> float:
         """One step of Adagrad on the chosen examples; returns their weighted mean loss."""
         counts = self.counts[chosen]
-        counts.data = (self.random.random(len(counts.data)) >= self.recipe.dropout).astype(np.float32)
+        counts.data = (self.random.random(len(counts.data)) >= self.config.dropout).astype(np.float32)
         used, columns = np.unique(counts.indices, return_inverse=True)
         counts = csr_matrix((counts.data, columns, counts.indptr), shape=(len(chosen), len(used)))
         scale = 1.0 / (np.asarray(counts.sum(axis=1), dtype=np.float32) + self.student.shrinkage)
@@ -228,7 +228,7 @@ class _Run:
             (self.bias_parts, self.bias_squares, self._subtree(bias[None])),
         ):
             squares += slope**2
-            parts -= self.recipe.output_rate * rate * slope / np.sqrt(squares)
+            parts -= self.config.output_rate * rate * slope / np.sqrt(squares)
         self._compose()
 
     def _subtree(self, slopes: Floats) -> Floats:
@@ -250,7 +250,7 @@ class _Run:
         self.student.table[0] = 0.0
 
 
-def share_matrix(examples: Sequence[Example], categories: int) -> csr_matrix:
+def probability_matrix(examples: Sequence[Example], categories: int) -> csr_matrix:
     """Shape [examples, categories]: the teacher's shares of each example; empty rows where a label counts."""
     starts = np.cumsum([0, *(len(example.shares) for example in examples)])
     pairs = [pair for example in examples for pair in example.shares]

@@ -24,22 +24,22 @@ from models.evaluation.report import (
     Section,
 )
 from models.evaluation.scoring import confusions, level_scores, mistakes, scores
-from models.evaluation.titles import OWN, Labelled, known_titles, own_titles
+from models.evaluation.titles import OWN, LabeledTitle, known_titles, own_titles
 from models.student.artifact import Artifact
 from models.student.explanation import Explainer
 from models.taxonomy.tree import Taxonomy
 from models.training.data.corpus import split_of
 from schemas.errors import StopWorker
 from schemas.events import DecisionOutcome, ProductCreated
-from tests.support.labelled_shops import write_shops
+from tests.support.labeled_shops import write_shops
 
 GOOGLE = Taxonomy.google()
 ENRICHER = Enricher.load(cascade=False)
 DATA = Path(__file__).resolve().parents[3] / "models" / "evaluation" / "data"
 
 
-def labelled(title: str, category_id: int, language: str = "en") -> Labelled:
-    return Labelled(title, GOOGLE.node(category_id).index, "test", "test", language)
+def labeled(title: str, category_id: int, language: str = "en") -> LabeledTitle:
+    return LabeledTitle(title, GOOGLE.node(category_id).index, "test", "test", language)
 
 
 def test_the_committed_labels_are_of_the_tree_and_no_title_stands_twice() -> None:
@@ -87,10 +87,10 @@ def test_only_held_out_titles_of_the_shops_are_measured_and_brands_counted(tmp_p
 
 def test_a_judgement_is_what_the_enricher_says() -> None:
     titles = [
-        labelled("ceramic mug", 2169),
-        labelled("🙂", 2169),
-        labelled("running shoes for men", 187),
-        labelled("men's cotton shirt", 166),
+        labeled("ceramic mug", 2169),
+        labeled("🙂", 2169),
+        labeled("running shoes for men", 187),
+        labeled("men's cotton shirt", 166),
     ]
     predictions = judge(ENRICHER, titles)
     products = [ProductCreated(product_id="1", title=title.title) for title in titles]
@@ -119,7 +119,9 @@ def made(truth: list[str], guess: list[str], certainty: list[float], published: 
     decided = np.array([index[name] for name in guess])
     confidence = np.tile(np.array(certainty)[:, None], (1, LEVELS))
     return Predictions(
-        titles=tuple(Labelled(f"title {n}", label, "test", "test", "en") for n, label in enumerate(labels)),
+        titles=tuple(
+            LabeledTitle(f"title {n}", label, "test", "test", "en") for n, label in enumerate(labels)
+        ),
         labels=GOOGLE.lineage[labels, :LEVELS],
         predicted=GOOGLE.lineage[decided, :LEVELS],
         confidence=confidence,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.evaluation.metrics import coverage_curve, interval, macro_f1, reliability
 from models.evaluation.slices import is_long, is_mixed, is_short, mistyped
-from models.evaluation.titles import Labelled
+from models.evaluation.titles import LabeledTitle
 from models.student.calibration import expected_calibration_error
 
 CATEGORIES = st.integers(-1, 5)
@@ -17,8 +17,8 @@ PAIRS = st.lists(st.tuples(st.integers(0, 5), CATEGORIES), min_size=1, max_size=
 JUDGED = st.lists(st.tuples(st.floats(0.0, 1.0), st.booleans()), min_size=1, max_size=60)
 
 
-def title(text: str) -> Labelled:
-    return Labelled(text, 0, "test", "test", "en")
+def title(text: str) -> LabeledTitle:
+    return LabeledTitle(text, 0, "test", "test", "en")
 
 
 def plain_f1(pairs: Sequence[tuple[int, int]]) -> float:
@@ -116,7 +116,7 @@ def test_titles_fall_into_slices(text: str, short: bool, long: bool, mixed: bool
 
 
 def edits(before: str, after: str) -> bool:
-    """Whether one swap of neighbours, one letter left out, or one doubled makes `after` of `before`."""
+    """Whether one swap of neighbors, one letter left out, or one doubled makes `after` of `before`."""
     swaps = {before[:i] + before[i + 1] + before[i] + before[i + 2 :] for i in range(len(before) - 1)}
     drops = {before[:i] + before[i + 1 :] for i in range(len(before))}
     doubles = {before[: i + 1] + before[i:] for i in range(len(before))}

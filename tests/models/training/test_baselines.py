@@ -15,7 +15,7 @@ from models.taxonomy.tree import Taxonomy
 from models.training import baselines
 from models.training.baselines import missing_library, nearest_names, predict_all, support_vectors
 from models.training.data.corpus import Example
-from tests.support.labelled_shops import TITLES, write_shops
+from tests.support.labeled_shops import TITLES, write_shops
 
 GOOGLE = Taxonomy.google()
 

@@ -16,7 +16,13 @@ from models.student.numpy_backend import NumpyBackend
 from models.text.features import Featurizer, pad
 from models.training.data.corpus import Example, read_shops
 from models.training.pipeline import run
-from models.training.promotion.comparison import by_shop, compare, protected, score, split_otherwise
+from models.training.promotion.comparison import (
+    compare,
+    protected_slices,
+    score,
+    shop_masks,
+    shops_split_differently,
+)
 from models.training.promotion.gate import GateConfig
 from models.training.student.trainer import TrainingConfig
 from tests.support.tiny_shops import TREE, write_shops
@@ -25,8 +31,8 @@ QUICK = GateConfig(draws=500)
 
 
 def trained(folder: Path) -> Artifact:
-    recipe = TrainingConfig(dimensions=8, epochs=8, batch=32)
-    run(folder, folder / "student", recipe, lambda *_: None, unseen=False, taxonomy=TREE)
+    config = TrainingConfig(dimensions=8, epochs=8, batch=32)
+    run(folder, folder / "student", config, lambda *_: None, unseen=False, taxonomy=TREE)
     return Artifact.load(folder / "student", TREE)
 
 
@@ -117,10 +123,10 @@ def test_a_model_that_learnt_better_passes_and_not_the_other_way_round(
 def test_a_model_of_other_titles_or_another_split_is_told_apart(data: Path, good: Artifact) -> None:
     examples = read_shops(data, TREE)
     words = [Example("tea", 0, "feedback", "train")]
-    assert split_otherwise(good, [*examples, *words]) == []
+    assert shops_split_differently(good, [*examples, *words]) == []
     moved = [replace(each, split="test") if each.shop == "openbg" else each for each in examples]
-    assert split_otherwise(good, moved) == ["openbg"]
-    assert split_otherwise(good, [*examples, Example("tea", 0, "another", "train")]) == ["another"]
+    assert shops_split_differently(good, moved) == ["openbg"]
+    assert shops_split_differently(good, [*examples, Example("tea", 0, "another", "train")]) == ["another"]
 
 
 def test_shops_languages_short_titles_and_people_are_protected() -> None:
@@ -131,7 +137,7 @@ def test_shops_languages_short_titles_and_people_are_protected() -> None:
         Example("鞋子", 0, "openbg", "test", "zh"),
         Example("很长很长很长很长的鞋子", 0, "openbg", "test", "zh"),
     ]
-    masks = {name: mask.tolist() for name, mask in protected(examples).items()}
+    masks = {name: mask.tolist() for name, mask in protected_slices(examples).items()}
     assert masks == {
         "shop flipkart": [True, True, False, False, False],
         "feedback": [False, False, True, False, False],
@@ -140,4 +146,4 @@ def test_shops_languages_short_titles_and_people_are_protected() -> None:
         "language zh": [False, False, False, True, True],
         "short titles": [True, False, True, True, False],
     }
-    assert list(by_shop(examples)) == ["flipkart", "feedback", "openbg"]
+    assert list(shop_masks(examples)) == ["flipkart", "feedback", "openbg"]

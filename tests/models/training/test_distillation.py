@@ -16,10 +16,10 @@ from models.encoder.wordpiece import WordPiece
 from models.taxonomy.tree import Taxonomy
 from models.training.data.corpus import Example
 from models.training.pipeline import teach
-from models.training.student.distillation import known_words, title_examples, word_examples
+from models.training.student.distillation import title_examples, whole_words, word_examples
 from models.training.student.trainer import TrainingConfig, count_matrix, train
-from models.training.student.unlabelled import product_words, unlabelled_titles
-from tests.support.labelled_shops import write_shops
+from models.training.student.unlabeled import product_words, unlabeled_titles
+from tests.support.labeled_shops import write_shops
 
 TREE = Taxonomy(
     "tiny-1",
@@ -72,22 +72,22 @@ def test_a_text_is_as_near_as_the_nearest_point() -> None:
 
 def test_the_student_learns_from_the_teacher_what_no_title_says(letters: EncoderStage) -> None:
     """No title at all: the teacher places two words, and the student then knows them, each seen once."""
-    assert known_words(letters) == ["klim", "zyzxz"]
-    taught = word_examples(letters, known_words(letters), 1.0)
+    assert whole_words(letters) == ["klim", "zyzxz"]
+    taught = word_examples(letters, whole_words(letters), 1.0)
     for example in taught:
         assert sum(share for _, share in example.shares) == pytest.approx(1.0)
-        assert not example.labelled
+        assert not example.labeled
     titles = [Example("loaf", INDEX["Food"], "tiny", "train")]
     student = train([*taught, *titles], TREE, TrainingConfig(dimensions=8, epochs=60, batch=4, dropout=0.0))
     logits = student.logits(count_matrix([["=klim"], ["=zyzxz"]], student.hashes))
     assert logits.argmax(axis=1).tolist() == [INDEX["Milk"], INDEX["Shoes"]]
 
 
-def test_a_title_that_nobody_labelled_is_an_example_with_shares(letters: EncoderStage) -> None:
+def test_a_title_that_nobody_labeled_is_an_example_with_shares(letters: EncoderStage) -> None:
     (example,) = title_examples(letters, ["milk milk"], 0.5)
     assert (example.category, example.kind, example.weight) == (INDEX["Milk"], "title", 0.5)
     assert dict(example.shares)[INDEX["Milk"]] > 0.5
-    assert not example.labelled
+    assert not example.labeled
 
 
 def write_marked(data: Path) -> None:
@@ -106,12 +106,12 @@ def write_marked(data: Path) -> None:
                 lines.write("\n")
 
 
-def test_titles_to_learn_from_are_near_none_that_is_labelled(tmp_path: Path) -> None:
-    assert unlabelled_titles(tmp_path, []) == product_words(tmp_path) == []
+def test_titles_to_learn_from_are_near_none_that_is_labeled(tmp_path: Path) -> None:
+    assert unlabeled_titles(tmp_path, []) == product_words(tmp_path) == []
     write_marked(tmp_path)
-    every = unlabelled_titles(tmp_path, [])
+    every = unlabeled_titles(tmp_path, [])
     assert len(every) == len(set(every)) == 12
-    assert unlabelled_titles(tmp_path, ["220 紫大茶壶"]) == [text for text in every if text != "紫大茶壶"]
+    assert unlabeled_titles(tmp_path, ["220 紫大茶壶"]) == [text for text in every if text != "紫大茶壶"]
 
 
 def test_words_for_products_are_chinese_and_come_once(tmp_path: Path) -> None:

@@ -201,11 +201,11 @@ def test_a_model_that_learns_from_people_says_so_and_unseen_shops_are_measured_w
     letters = [chr(97 + number % 26) * (1 + number // 26) for number in range(60)]
     words = [line(f"p{each}", f"zorb {each}", TEA) for each in letters]
     feedback = write_lines(tmp_path / "feedback.jsonl", words)
-    recipe = TrainingConfig(dimensions=8, epochs=6, batch=32)
+    config = TrainingConfig(dimensions=8, epochs=6, batch=32)
     manifest = run(
         tmp_path,
         tmp_path / "student",
-        recipe,
+        config,
         lambda name, step, count: None,
         unseen=True,
         taxonomy=TREE,

@@ -22,7 +22,7 @@ from models.training.student.trainer import TrainingConfig
 from streams.cli import main
 from tests.support.tiny_shops import COLOURS, TITLES, TREE, write_shops
 
-RECIPE = TrainingConfig(dimensions=8, epochs=10, batch=32)
+CONFIG = TrainingConfig(dimensions=8, epochs=10, batch=32)
 ROWS = st.lists(
     st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["tea", "shoe"]), st.integers(0, len(TREE) - 1)),
     max_size=8,
@@ -91,7 +91,7 @@ def titles(wrong: frozenset[int] = frozenset()) -> list[Example]:
 def test_planted_errors_are_found_with_the_right_label_and_hardly_anything_else() -> None:
     planted = frozenset(range(3, 256, 23))
     clean_titles = titles()
-    found = label_errors(titles(planted), TREE, RECIPE)
+    found = label_errors(titles(planted), TREE, CONFIG)
     right = {(clean_titles[number].shop, clean_titles[number].text) for number in planted}
     hits = [each for each in found if (each.shop, each.title) in right]
     assert len(hits) == len(planted)
@@ -108,7 +108,7 @@ def test_a_coarse_label_is_no_error() -> None:
         else each
         for number, each in enumerate(titles())
     ]
-    assert label_errors(coarse, TREE, RECIPE) == []
+    assert label_errors(coarse, TREE, CONFIG) == []
 
 
 def test_a_student_judges_only_what_it_has_not_seen_and_classes_share_everything() -> None:
@@ -117,7 +117,7 @@ def test_a_student_judges_only_what_it_has_not_seen_and_classes_share_everything
     tree, known = pruned(TREE, {each.category for each in [*titles(), *taught]})
     assert {node.id for node in tree.nodes} <= {node.id for node in TREE.nodes}
     steps: list[tuple[str, int, int]] = []
-    judged = out_of_sample([*taught, *titles()], tree, known, RECIPE, 2, lambda *step: steps.append(step))
+    judged = out_of_sample([*taught, *titles()], tree, known, CONFIG, 2, lambda *step: steps.append(step))
     assert {name.partition(",")[0] for name, _, _ in steps} == {"Judging part 1 of 2", "Judging part 2 of 2"}
     classes = sorted({known[each.category] for each in titles()})
     share = judged(range(40), classes)
@@ -142,7 +142,7 @@ def spoil(data: Path) -> tuple[str, str]:
 def test_each_title_is_told_once_contradictions_before_errors(tmp_path: Path) -> None:
     write_shops(tmp_path)
     wrong, twice = spoil(tmp_path)
-    found = check_labels(tmp_path, TREE, RECIPE, lambda *_: None)
+    found = check_labels(tmp_path, TREE, CONFIG, lambda *_: None)
     assert len({(each.shop, each.title) for each in found}) == len(found)
     conflicts = [each for each in found if each.reason.startswith("conflict")]
     assert found[: len(conflicts)] == conflicts

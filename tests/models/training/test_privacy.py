@@ -17,7 +17,7 @@ from models.student.classifier import StudentClassifier
 from models.student.numpy_backend import NumpyBackend
 from models.text.features import text_features
 from models.training.data.corpus import Example, category_examples
-from models.training.pipeline import LEAST_CONFIDENCE, run
+from models.training.pipeline import MIN_THRESHOLDS, run
 from models.training.private.training import (
     Head,
     HeadTask,
@@ -28,13 +28,13 @@ from models.training.private.training import (
     hidden_vectors,
     public_scale,
     shifted_student,
-    train_privately,
+    train_private,
 )
 from models.training.student.trainer import TrainingConfig, count_matrix, subtree_loss, train
-from tests.models.training.test_training import RECIPE, examples
+from tests.models.training.test_training import CONFIG, examples
 from tests.support.tiny_shops import TREE, write_shops
 
-LESSONS = category_examples(TREE, 1.0)
+AUXILIARY = category_examples(TREE, 1.0)
 
 
 def logits_of(task: HeadTask, head: Head) -> Floats:
@@ -77,10 +77,10 @@ def test_a_group_is_a_category_of_the_last_level_with_all_below_or_one_above_alo
 @pytest.mark.parametrize("levels", [1, 2])
 def test_the_shifted_student_gives_the_probabilities_that_were_learnt(levels: int) -> None:
     """Also where a group is many categories: the student's own softmax sums to the groups' softmax."""
-    base = train(LESSONS, TREE, RECIPE)
+    base = train(AUXILIARY, TREE, CONFIG)
     titles = examples()
-    scale = public_scale(base, LESSONS)
-    texts = [example.text for example in LESSONS]
+    scale = public_scale(base, AUXILIARY)
+    texts = [example.text for example in AUXILIARY]
     assert np.linalg.norm(hidden_vectors(base, texts), axis=1).mean() * scale == pytest.approx(1, rel=1e-4)
     task = head_task(base, titles, TREE, levels, scale)
     starts, _ = groups_of(TREE, levels)
@@ -99,7 +99,7 @@ def test_the_shifted_student_gives_the_probabilities_that_were_learnt(levels: in
 def test_a_label_is_the_groups_of_its_subtree() -> None:
     node = {node.name: node.index for node in TREE.nodes}
     titles = [Example("tea", node[name], "tiny", "train") for name in ("Wear", "Shoes", "Food", "Tea")]
-    base = train(LESSONS, TREE, RECIPE)
+    base = train(AUXILIARY, TREE, CONFIG)
     for levels in (1, 2):
         task = head_task(base, titles, TREE, levels, 1.0)
         _, group_of = groups_of(TREE, levels)
@@ -109,11 +109,11 @@ def test_a_label_is_the_groups_of_its_subtree() -> None:
 
 
 def test_titles_shift_the_decisions_and_leave_the_words_as_they_were() -> None:
-    """Every shoe of this shop is called a milk: it learns that, with the vocabulary of the lessons alone."""
+    """The shop labels shoes as milk: the student learns that with the public vocabulary alone."""
     node = {node.name: node.index for node in TREE.nodes}
     titles = [Example("zyxw sneakers", node["Milk"], "tiny", "train")] * 40
-    base = train(LESSONS, TREE, RECIPE)
-    student = train_privately(titles, LESSONS, TREE, RECIPE, PRIVATELY, lambda *told: None)
+    base = train(AUXILIARY, TREE, CONFIG)
+    student = train_private(titles, AUXILIARY, TREE, CONFIG, PRIVATELY, lambda *told: None)
     assert np.array_equal(student.hashes, base.hashes)
     assert np.array_equal(student.table, base.table)
     counts = count_matrix([text_features("sneakers")], base.hashes)
@@ -133,11 +133,11 @@ def test_only_titles_of_the_train_split_are_learnt_from() -> None:
         Example("oat milk", 0, "tiny", "test"),
         Example("oat milk white", 0, "tiny", "train", "en", "attributes"),
     ]
-    train_privately(
+    train_private(
         [*examples(), *held_out],
-        LESSONS,
+        AUXILIARY,
         TREE,
-        RECIPE,
+        CONFIG,
         PrivateTraining(Privacy(1.0), spy),
         lambda *told: None,
     )
@@ -159,7 +159,7 @@ def test_the_whole_way_gives_an_artifact_like_any_other_and_says_what_it_guarant
     assert set(steps) == {"Public words", "Private titles"}
     assert manifest.command.endswith("--private 3")
     assert manifest.temperature == 1.0
-    assert manifest.thresholds == list(LEAST_CONFIDENCE)
+    assert manifest.thresholds == list(MIN_THRESHOLDS)
     assert [item.name for item in manifest.measurements if item.name.startswith("unseen")] == []
     artifact = Artifact.load(tmp_path / "student", TREE)
     assert (artifact.path / "brands.tsv").read_bytes() == b""

@@ -25,7 +25,7 @@ from models.taxonomy.tree import Taxonomy
 from models.text.features import feature_hash, text_features
 from models.training import pipeline
 from models.training.data.corpus import Example, category_examples, read_shops, split_of
-from models.training.pipeline import Calibrated, better_alone, run
+from models.training.pipeline import CalibratedStudent, run, student_is_better_alone
 from models.training.student.drift_snapshot import add_snapshot, calibration_listings
 from models.training.student.drift_snapshot import main as snapshot_command
 from models.training.student.export import quantize
@@ -33,14 +33,14 @@ from models.training.student.trainer import (
     TrainingConfig,
     build_vocabulary,
     count_matrix,
-    share_matrix,
+    probability_matrix,
     subtree_loss,
     train,
 )
 from schemas.errors import StopWorker
 from tests.support.tiny_shops import COLOURS, TITLES, TREE, write_shops
 
-RECIPE = TrainingConfig(dimensions=8, epochs=30, batch=16, rows=2000, dropout=0.1)
+CONFIG = TrainingConfig(dimensions=8, epochs=30, batch=16, rows=2000, dropout=0.1)
 
 
 def examples() -> list[Example]:
@@ -76,7 +76,7 @@ def test_the_slope_towards_a_teacher_s_shares_is_the_numerical_one(seed: int) ->
         Example("tea", 0, "tiny", "train"),
         Example("tea", 0, "tiny", "train", shares=((1, 0.25), (len(TREE) - 1, 0.75))),
     ]
-    shares = share_matrix(taught, len(TREE))
+    shares = probability_matrix(taught, len(TREE))
     first, last = np.zeros(2, dtype=np.int64), np.ones(2, dtype=np.int64)
     _, slope = subtree_loss(logits.copy(), first, last, shares)
     for column in range(len(TREE)):
@@ -88,20 +88,20 @@ def test_the_slope_towards_a_teacher_s_shares_is_the_numerical_one(seed: int) ->
 
 
 def test_it_learns_and_a_coarse_label_teaches_without_hiding_the_finer_one() -> None:
-    """Half of the shoes are labelled only as wear; shoes are still found to be shoes."""
+    """Half of the shoes are labeled only as wear; shoes are still found to be shoes."""
     node = {node.name: node.index for node in TREE.nodes}
     coarse = [
         Example(example.text, node["Wear"] if number % 2 else example.category, "tiny", "train")
         for number, example in enumerate(examples())
     ]
-    student = train(coarse, TREE, RECIPE)
+    student = train(coarse, TREE, CONFIG)
     texts = ["yellow running shoes", "yellow shirt", "yellow mint tea"]
     logits = student.logits(count_matrix([text_features(text) for text in texts], student.hashes))
     assert [TREE.nodes[index].name for index in logits.argmax(axis=1)] == ["Shoes", "Shirts", "Tea"]
 
 
 def test_training_is_reproducible_and_unknown_text_gives_the_bias() -> None:
-    first, second = train(examples(), TREE, RECIPE), train(examples(), TREE, RECIPE)
+    first, second = train(examples(), TREE, CONFIG), train(examples(), TREE, CONFIG)
     assert np.array_equal(first.table, second.table)
     assert np.array_equal(first.weights, second.weights)
     empty = first.logits(count_matrix([["=unheard-of"]], first.hashes))
@@ -185,9 +185,9 @@ def check_snapshot(artifact: Artifact) -> None:
 
 def test_a_model_without_a_snapshot_is_given_one_and_another_name(tmp_path: Path) -> None:
     write_shops(tmp_path)
-    recipe = TrainingConfig(dimensions=8, epochs=2, batch=32)
+    config = TrainingConfig(dimensions=8, epochs=2, batch=32)
     folder = tmp_path / "student"
-    trained = run(tmp_path, folder, recipe, lambda *told: None, unseen=False, taxonomy=TREE)
+    trained = run(tmp_path, folder, config, lambda *told: None, unseen=False, taxonomy=TREE)
     files = [name for name in trained.files if name != SNAPSHOT]
     bare = write_manifest(folder, trained, files)
     assert DriftReference.of(Artifact.load(folder, TREE), TREE).snapshot is None
@@ -239,22 +239,22 @@ def test_a_second_stage_that_does_harm_is_found_out_on_calibration_titles() -> N
     """Doubtful on purpose, by a high temperature and as nothing is familiar, so that it asks."""
     titles = examples()
     held_out = [replace(each, split="calibration") for each in titles]
-    student = replace(train(titles, TREE, RECIPE), familiar=seen_ngram_hashes([]))
-    doubtful = Calibrated(student, 8.0, [0.9])
-    assert better_alone(doubtful, held_out, TREE, Voice(int(TREE.roots[0])))
-    assert not better_alone(doubtful, held_out, TREE, Voice(None))
+    student = replace(train(titles, TREE, CONFIG), familiar=seen_ngram_hashes([]))
+    doubtful = CalibratedStudent(student, 8.0, [0.9])
+    assert student_is_better_alone(doubtful, held_out, TREE, Voice(int(TREE.roots[0])))
+    assert not student_is_better_alone(doubtful, held_out, TREE, Voice(None))
 
 
 @pytest.mark.parametrize("harm", [True, False])
 def test_a_student_that_is_better_alone_is_measured_and_served_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: bool
 ) -> None:
-    monkeypatch.setattr(pipeline, "better_alone", lambda *_: harm)
+    monkeypatch.setattr(pipeline, "student_is_better_alone", lambda *_: harm)
     write_shops(tmp_path)
     file, folder = tmp_path / "tree.txt", tmp_path / "student"
     file.write_text("".join(f"{node.id} - {node.path}\n" for node in TREE.nodes), encoding="utf-8")
-    tree, recipe = Taxonomy.load(file), TrainingConfig(dimensions=8, epochs=2, batch=32)
-    manifest = run(tmp_path, folder, recipe, lambda *_: None, unseen=False, taxonomy=tree, second=Voice(None))
+    tree, config = Taxonomy.load(file), TrainingConfig(dimensions=8, epochs=2, batch=32)
+    manifest = run(tmp_path, folder, config, lambda *_: None, unseen=False, taxonomy=tree, second=Voice(None))
     assert any(item.cascade for item in manifest.measurements) is not harm
     assert Artifact.load(folder, tree).manifest.alone is (True if harm else msgspec.UNSET)
     assert ("+" in Enricher.load(folder, taxonomy=file).model_version) is not harm

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from models.evaluation.report import Report
 from streams.cli import main
-from tests.support.labelled_shops import write_shops
+from tests.support.labeled_shops import write_shops
 
 
 def test_it_prints_figures_and_writes_the_report(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_baselines_want_data_and_their_libraries(tmp_path: Path, monkeypatch: py
     result = CliRunner().invoke(main, ["evaluate", "--baselines"])
     assert result.exit_code == 2
     assert "--data" in result.stderr
-    monkeypatch.setattr("streams.commands.modelling.evaluate.missing_library", lambda: "torch")
+    monkeypatch.setattr("streams.commands.modeling.evaluate.missing_library", lambda: "torch")
     result = CliRunner().invoke(main, ["evaluate", "--baselines", "--data", str(tmp_path)])
     assert result.exit_code == 1
     assert "shelfstream[train]" in result.stderr

@@ -154,7 +154,7 @@ def test_a_student_serves_no_other_tree_than_its_own(tree: Path, tmp_path: Path)
     [
         ("Drinkware\t99\n", "line 2: '99' is no category of acme-"),
         ("Drinkware\tMugs\n", "line 2: 'Mugs' is no category of acme-"),
-        ("None of these\t11\n", "0 labelled titles to learn from"),
+        ("None of these\t11\n", "0 labeled titles to learn from"),
     ],
 )
 def test_data_that_do_not_fit_the_tree_are_refused(

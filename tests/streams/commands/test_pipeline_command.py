@@ -9,7 +9,7 @@ from models.registry.registry import Registry
 from models.taxonomy.tree import Taxonomy
 from schemas.errors import StopWorker
 from streams.cli import main
-from streams.commands.modelling.pipeline_plan import read_plan
+from streams.commands.modeling.pipeline_plan import read_plan
 from tests.streams.commands.test_own_taxonomy import TREE, write_data
 
 PLAN = """
@@ -103,4 +103,4 @@ def test_titles_that_are_too_alike_to_hold_any_out_are_told_of(plan: Path) -> No
     path.write_text("title\tcategory_path\n" + "".join(f"Zorvo mug {n}\tDrinkware\n" for n in range(9)))
     result = run(plan)
     assert result.exit_code == 1
-    assert "labelled titles to learn from" in result.output or "hold out no title" in result.output
+    assert "labeled titles to learn from" in result.output or "hold out no title" in result.output

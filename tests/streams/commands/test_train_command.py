@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from streams.commands.modelling.train import train
+from streams.commands.modeling.train import train
 
 
 @pytest.mark.parametrize("missing", ["torch", "opacus"])

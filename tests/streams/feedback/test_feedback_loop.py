@@ -33,7 +33,7 @@ TREE = """166 - Wear
 418 - Drinks > Milk
 2073 - Drinks > Tea
 """
-RECIPE = TrainingConfig(dimensions=8, epochs=8, batch=32)
+CONFIG = TrainingConfig(dimensions=8, epochs=8, batch=32)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def gate(data: Path, candidate: Path, *options: str) -> Result:
 
 def trained(data: Path, folder: Path, people: HumanLabels) -> Path:
     tree = Taxonomy.load(data / "tree.txt")
-    run(data, folder, RECIPE, lambda *_: None, unseen=False, people=people, taxonomy=tree)
+    run(data, folder, CONFIG, lambda *_: None, unseen=False, people=people, taxonomy=tree)
     return folder
 
 

@@ -8,14 +8,14 @@ from models.training.data.near_duplicates import title_key
 from models.training.spans.corpus import MarkedTitle, read_marked
 
 
-def unlabelled_titles(data: Path, labelled: Collection[str]) -> list[str]:
-    """Cleaned titles, each once, and none that is near a labelled one: no measured title is among them.
+def unlabeled_titles(data: Path, labeled: Collection[str]) -> list[str]:
+    """Cleaned titles, each once, and none that is near a labeled one: no measured title is among them.
 
     Args:
         data: The folder with `ner/`; without it there are none.
-        labelled: Cleaned titles.
+        labeled: Cleaned titles.
     """
-    taken = {title_key(text) for text in labelled}
+    taken = {title_key(text) for text in labeled}
     titles = dict.fromkeys(clean(title.text) for title in _marked(data))
     return [text for text in titles if text and title_key(text) not in taken]
 

@@ -1,4 +1,4 @@
-"""A data folder with a few labelled titles of each shop, some of them in the test split."""
+"""A data folder with a few labeled titles of each shop, some of them in the test split."""
 
 import gzip
 import json

@@ -11,7 +11,7 @@ from models.taxonomy.tree import Taxonomy
 from models.training.data.feedback_lines import find_conflicts, read_feedback
 from schemas.errors import StopWorker
 from streams.commands.file_options import prototypes_folder, taxonomy_option
-from streams.commands.modelling.feedback import tell_conflicts
+from streams.commands.modeling.feedback import tell_conflicts
 from streams.commands.progress import step_bars
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def train(
     corrections: Path | None,
     epsilon: float | None,
 ) -> None:
-    """Train the student on labelled titles, measure it, and write it with manifest and model card.
+    """Train the student on labeled titles, measure it, and write it with manifest and model card.
 
     With --taxonomy, the mappings point into that tree, and the shops are those of the data's mappings/. Needs
     the extra `train`: pip install 'shelfstream[train]'.
@@ -105,7 +105,7 @@ def train(
         ) from error
     people = HumanLabels(with_feedback, corrections)
     given: dict[str, Any] = {"epochs": epochs, "seed": seed, "feedback_weight": feedback_weight}
-    recipe = TrainingConfig(**{name: value for name, value in given.items() if value is not None})
+    config = TrainingConfig(**{name: value for name, value in given.items() if value is not None})
     with step_bars() as progress:
         try:
             tree = Taxonomy.of(taxonomy)
@@ -113,7 +113,7 @@ def train(
             second = second_stage(tree, prototypes_folder(), threads=2, folder=encoders)
             guide = second if teacher else None
             options: dict[str, Any] = {"unseen": unseen, "teacher": guide, "second": second, "people": people}
-            manifest = run(data, output, recipe, progress, taxonomy=tree, private=private, **options)
+            manifest = run(data, output, config, progress, taxonomy=tree, private=private, **options)
         except StopWorker as error:
             raise click.ClickException(str(error)) from error
     _show(manifest.measurements)

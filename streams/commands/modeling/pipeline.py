@@ -8,11 +8,11 @@ from models.registry.registry import Registry
 from models.taxonomy.tree import Taxonomy
 from schemas.errors import StopWorker
 from streams.commands.jsonl_io import say
-from streams.commands.modelling.evaluate import evaluate
-from streams.commands.modelling.gate import gate
-from streams.commands.modelling.labels import check
-from streams.commands.modelling.pipeline_plan import STEPS, Plan, Record, read_plan
-from streams.commands.modelling.train import train
+from streams.commands.modeling.evaluate import evaluate
+from streams.commands.modeling.gate import gate
+from streams.commands.modeling.labels import check
+from streams.commands.modeling.pipeline_plan import STEPS, Plan, Record, read_plan
+from streams.commands.modeling.train import train
 
 
 @click.command("pipeline")

@@ -56,11 +56,11 @@ def check(data: Path, output: Path, taxonomy: Path | None, seed: int | None) -> 
 def _found(data: Path, taxonomy: Taxonomy, seed: int | None) -> list[Suggestion]:
     try:
         from models.training.labels.check import check_labels
-        from models.training.labels.errors import RECIPE
+        from models.training.labels.errors import CONFIG
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"Checking labels needs {error.name}: pip install 'shelfstream[train]', then again."
         ) from error
-    recipe = RECIPE if seed is None else replace(RECIPE, seed=seed)
+    config = CONFIG if seed is None else replace(CONFIG, seed=seed)
     with step_bars() as progress:
-        return check_labels(data, taxonomy, recipe, progress)
+        return check_labels(data, taxonomy, config, progress)

@@ -14,7 +14,7 @@ from models.evaluation.page import render
 from models.evaluation.predictions import LEVELS
 from models.evaluation.reasons import reasons
 from models.evaluation.report import Report, Scores, unseen_name
-from models.evaluation.titles import Labelled, known_titles, own_titles
+from models.evaluation.titles import LabeledTitle, known_titles, own_titles
 from models.student.artifact import Measurement
 from models.student.explanation import Explainer
 from models.text.cleaning import clean
@@ -65,11 +65,11 @@ def evaluate(
 ) -> None:
     """Measure the model as it serves; print the figures, and write a report as HTML and as JSON.
 
-    On the project's own labelled titles: a gift shop that no training has seen, and titles written for this
+    On the project's own labeled titles: a gift shop that no training has seen, and titles written for this
     in English and Chinese. With --taxonomy, in whose tree those have no labels, on held-out titles alone.
     """
     if taxonomy is not None and (data is None or model is None):
-        raise click.UsageError("--taxonomy needs --data, labelled in that tree, and --model, trained for it.")
+        raise click.UsageError("--taxonomy needs --data, labeled in that tree, and --model, trained for it.")
     if baselines and data is None:
         raise click.UsageError("--baselines needs --data: that is what they learn from.")
     if baselines and (name := missing_library()) is not None:
@@ -120,7 +120,7 @@ def _measured(
     return report, speed
 
 
-def _speed(enricher: Enricher, titles: list[Labelled], progress: Advance) -> float:
+def _speed(enricher: Enricher, titles: list[LabeledTitle], progress: Advance) -> float:
     """Titles enriched in a second; the enricher remembers them, so that measuring costs no second time."""
     began = perf_counter()
     for start in range(0, len(titles), BATCH):

@@ -141,7 +141,7 @@ def _ruling(
 ) -> GateDecision:
     try:
         from models.training.data.examples import gather
-        from models.training.promotion.comparison import compare, split_otherwise
+        from models.training.promotion.comparison import compare, shops_split_differently
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"The gate needs {error.name}: pip install 'shelfstream[train]', then again."
@@ -154,7 +154,7 @@ def _ruling(
             bars.update(task, description=name, completed=step, total=steps)
 
         for artifact in (candidate, serving):
-            _warn(artifact, split_otherwise(artifact, examples))
+            _warn(artifact, shops_split_differently(artifact, examples))
         return compare(candidate, serving, examples, taxonomy, terms, progress, second)
 
 
