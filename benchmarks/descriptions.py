@@ -32,9 +32,8 @@ def measured(
     chosen = np.array([taxonomy.node(each.category.id).index if each.category else -1 for each in found])
     sure = np.array([each.decision.outcome is DecisionOutcome.MODEL for each in found])
     root = (chosen >= 0) & (taxonomy.lineage[chosen, 0] == taxonomy.lineage[labels, 0])
-    right = each_same_or_ancestor(
-        chosen, labels, taxonomy
-    )  # of those without a category nothing is published
+    # Titles without a category are never published, so their value does not count.
+    right = each_same_or_ancestor(chosen, labels, taxonomy)
     return float(root.mean()), float(sure.mean()), float(right[sure].mean()) if sure.any() else 0.0
 
 
