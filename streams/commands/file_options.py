@@ -27,7 +27,7 @@ def prototypes_folder() -> Path:
     return load_settings().settings.data_dir / "prototypes"
 
 
-def line_options(output_help: str) -> Callable[[C], C]:
+def jsonl_options(output_help: str) -> Callable[[C], C]:
     """Give a command the argument `source` and the options `output` and `rejects`.
 
     Args:

@@ -29,7 +29,7 @@ REPORTED = 20
 _REFRESH_LINES = 1000
 
 
-class EventLines(Generic[E]):
+class JsonlReader(Generic[E]):
     """The events of a file, in order, with a progress bar on stderr if that is a terminal.
 
     A context manager and an iterator, to be used once.
@@ -136,6 +136,6 @@ def _same(one: str, other: str) -> bool:
     return Path(one).resolve() == Path(other).resolve()
 
 
-def say(message: str) -> None:
+def print_to_stderr(message: str) -> None:
     """Tell the person at the terminal, on stderr."""
     click.echo(message, file=sys.stderr)

@@ -10,7 +10,7 @@ from rich.table import Table
 _UNCUT = 1000
 
 
-def listing(*headers: str) -> Table:
+def new_table(*headers: str) -> Table:
     """An empty table. Its first column names things, so that it is never wrapped or cut."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for place, header in enumerate(headers):
@@ -18,7 +18,7 @@ def listing(*headers: str) -> Table:
     return table
 
 
-def show(table: Table) -> None:
+def print_table(table: Table) -> None:
     """Print the table."""
     console = Console()
     (console if console.is_terminal else Console(width=_UNCUT)).print(table)

@@ -1,4 +1,4 @@
-"""What people said of products' categories: the last word on each product, and who contradicted whom."""
+"""Feedback history: the latest entry per product, and the disagreements between people."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from streams.records import Record
 
 
 class FeedbackEntry(NamedTuple):
-    """A person's word on a product.
+    """One accept or correction of a product's category.
 
     Attributes:
-        event: What was said.
-        source: The record in which it was first written.
-        partition: Of the record that was read.
-        offset: Of the record that was read.
-        timestamp: The record's, in Unix milliseconds; -1 where it has none.
+        event: The decoded event.
+        source: Position of the record in which the event was first written.
+        partition: Partition of the record that was read.
+        offset: Offset of the record that was read.
+        timestamp: Timestamp of that record, in Unix milliseconds; -1 if it has none.
     """
 
     event: CategoryFeedback
@@ -31,14 +31,18 @@ class FeedbackEntry(NamedTuple):
     timestamp: int
 
     def supersedes(self, other: "FeedbackEntry") -> bool:
-        """Whether it is the later one: by offset within a partition; else by time, then by partition."""
+        """Return whether this entry is later than `other`.
+
+        Within a partition the higher offset is later. Between partitions the later timestamp is, and at equal
+        timestamps the higher partition.
+        """
         if self.partition == other.partition:
             return self.offset > other.offset
         return (self.timestamp, self.partition) > (other.timestamp, other.partition)
 
 
 class Disagreement(NamedTuple):
-    """Somebody put a product elsewhere than another person had: the later word holds."""
+    """Two people named different categories for a product. The later one holds."""
 
     product_id: str
     earlier: CategoryFeedback
@@ -47,59 +51,61 @@ class Disagreement(NamedTuple):
 
 @dataclass
 class FeedbackHistory:
-    """The words of records, in any order of partitions; within a partition by offset.
+    """Collects `category-feedback` records and keeps the latest entry per product.
+
+    Partitions may be added in any order; the records of one partition are added in offset order.
 
     Args:
-        taxonomy: Knows the categories that may be named.
-        without: Names of people whose words count as never said.
+        taxonomy: Category tree of the feedback.
+        excluded_names: Names of people whose feedback is ignored.
 
     Attributes:
-        said: How many words of people were read that could be followed.
-        refused: How many records could not, by reason, as the agent refuses them.
-        disputes: Where a person overruled another.
+        entries: Number of valid feedback records.
+        rejected: Number of invalid records by reason. The reasons are those of the enrich agent.
+        disagreements: Pairs of entries in which one person overruled another.
     """
 
     taxonomy: Taxonomy
-    without: frozenset[str] = frozenset()
-    said: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    disputes: list[Disagreement] = field(default_factory=list)
+    excluded_names: frozenset[str] = frozenset()
+    entries: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    disagreements: list[Disagreement] = field(default_factory=list)
     _latest: dict[str, dict[int, FeedbackEntry]] = field(default_factory=dict)
 
     def add(self, record: Record) -> None:
-        """Take in one record of category-feedback."""
+        """Add one record of `category-feedback`; an invalid one is only counted."""
         try:
             event = decode_category_feedback(record.value, record.key)
         except InvalidEvent as error:
-            self.refused[error.reason] += 1
+            self.rejected[error.reason] += 1
             return
-        if event.by in self.without:
+        if event.by in self.excluded_names:
             return
         if event.category_id is not None and event.category_id not in self.taxonomy:
-            self.refused["unknown-category"] += 1
+            self.rejected["unknown-category"] += 1
             return
-        self.said += 1
-        word = FeedbackEntry(event, source_of(record), record.partition, record.offset, record.timestamp)
-        # A producer with another partitioner spreads a product's words over partitions.
+        self.entries += 1
+        entry = FeedbackEntry(event, source_of(record), record.partition, record.offset, record.timestamp)
+        # A producer with another partitioner spreads a product's feedback over partitions.
         by_partition = self._latest.setdefault(event.product_id, {})
-        known = by_partition.get(word.partition)
-        if known is None or word.supersedes(known):
-            by_partition[word.partition] = word
-        if known is not None and _contradict(known.event, event):
-            earlier, later = (known, word) if word.supersedes(known) else (word, known)
-            self.disputes.append(Disagreement(event.product_id, earlier.event, later.event))
+        previous = by_partition.get(entry.partition)
+        if previous is None or entry.supersedes(previous):
+            by_partition[entry.partition] = entry
+        if previous is not None and _contradict(previous.event, event):
+            earlier, later = (previous, entry) if entry.supersedes(previous) else (entry, previous)
+            self.disagreements.append(Disagreement(event.product_id, earlier.event, later.event))
 
-    def last(self) -> dict[str, FeedbackEntry]:
-        """The last word on each product, in the order of partitions and offsets."""
-        words = sorted(self._last_words(), key=lambda word: (word.partition, word.offset))
-        return {word.event.product_id: word for word in words}
+    def latest(self) -> dict[str, FeedbackEntry]:
+        """Return the latest entry per product id, ordered by partition and offset."""
+        entries = sorted(self._latest_entries(), key=lambda entry: (entry.partition, entry.offset))
+        return {entry.event.product_id: entry for entry in entries}
 
-    def _last_words(self) -> Iterator[FeedbackEntry]:
+    def _latest_entries(self) -> Iterator[FeedbackEntry]:
         for by_partition in self._latest.values():
-            first, *others = by_partition.values()
+            latest, *others = by_partition.values()
             for other in others:
-                first = other if other.supersedes(first) else first
-            yield first
+                latest = other if other.supersedes(latest) else latest
+            yield latest
 
 
 def _contradict(one: CategoryFeedback, other: CategoryFeedback) -> bool:

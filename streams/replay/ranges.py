@@ -30,7 +30,7 @@ def clamp(low: int, high: int, start: int, end: int) -> tuple[int, int]:
     return start, max(start, min(end, high))
 
 
-def resolve(
+def resolve_ranges(
     consumer: Consumer, settings: Settings, topic: str, begin: Position, until: Position
 ) -> list[OffsetRange]:
     """The ranges of all partitions of `topic` between two positions, as of now.

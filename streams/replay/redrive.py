@@ -15,7 +15,7 @@ from streams.records import Output
 from streams.replay.broker_admin import TIMEOUT_S, translated_kafka_error
 from streams.replay.dead_letter_records import UNKNOWN, Choice, DeadLetter, parse, way_back
 from streams.replay.positions import END, START, Position
-from streams.replay.ranges import OffsetRange, resolve
+from streams.replay.ranges import OffsetRange, resolve_ranges
 from streams.replay.transactional_copy import BATCH_RECORDS, TransactionalSender, open_consumer, read_ranges
 from streams.settings import Settings
 from streams.topics import DEAD_LETTER, redriven
@@ -72,7 +72,7 @@ class DeadLetterReader:
 
     def ranges(self, begin: Position, until: Position = END) -> list[OffsetRange]:
         """The offsets between two positions, as of now."""
-        return resolve(self.consumer, self._settings, DEAD_LETTER, begin, until)
+        return resolve_ranges(self.consumer, self._settings, DEAD_LETTER, begin, until)
 
     def read(self, ranges: list[OffsetRange], batch: int = BATCH_RECORDS) -> Iterator[list[DeadLetter]]:
         """The dead letters of the ranges, in batches."""
@@ -93,7 +93,7 @@ class DeadLetterReader:
             if self._settings.embedded:
                 return set()
             raise StopWorker(f"there is no topic {topic!r}, which remembers: run `shelfstream topics create`")
-        ranges = resolve(self.consumer, self._settings, topic, START, END)
+        ranges = resolve_ranges(self.consumer, self._settings, topic, START, END)
         done: set[tuple[int, int]] = set()
         for records in read_ranges(self.consumer, self._settings, topic, ranges):
             for record in records:

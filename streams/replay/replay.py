@@ -15,7 +15,7 @@ from streams.provenance import ORIGIN, origin_header, position_of
 from streams.records import MemoryRecord, Output, size_of
 from streams.replay.broker_admin import TIMEOUT_S, translated_kafka_error
 from streams.replay.positions import END, FORMS, Position, parse_position
-from streams.replay.ranges import OffsetRange, resolve
+from streams.replay.ranges import OffsetRange, resolve_ranges
 from streams.replay.transactional_copy import (
     BATCH_RECORDS,
     TransactionalSender,
@@ -163,7 +163,7 @@ class Replay:
             StopWorker: a topic does not exist.
             RetryLater: the broker is away.
         """
-        ranges = resolve(self._consumer, self._settings, source, begin, until)
+        ranges = resolve_ranges(self._consumer, self._settings, source, begin, until)
         try:
             listed = self._consumer.list_topics(target, timeout=TIMEOUT_S).topics[target]
         except KafkaException as error:

@@ -1,6 +1,6 @@
-"""Listings, people's words and what the enrich agent makes of them, on a broker."""
+"""Writes listings, feedback and the enrich agent's outputs to a broker."""
 
-import json
+import orjson
 
 from streams.agents.dead_letters import DeadLetterBuilder
 from streams.agents.enrich import EnrichProcessor, products_table
@@ -13,7 +13,7 @@ from tests.support.topic import write
 
 
 class FeedbackStream:
-    """What a deployment of one partition would have written, on the embedded broker."""
+    """Writes to the embedded broker what a deployment with one partition would have written."""
 
     def __init__(self, settings: Settings, inference: InferenceThread) -> None:
         self._settings = settings
@@ -22,24 +22,24 @@ class FeedbackStream:
         self._sources = {topic: Source(topic) for topic in (PRODUCT_CREATED, CATEGORY_FEEDBACK)}
         self.version = inference.model_info.model_version
 
-    async def say(self, topic: str, key: str, value: object) -> None:
-        """One record, and what the agent makes of it."""
-        raw = value if isinstance(value, bytes | None) else json.dumps(value).encode()
+    async def send(self, topic: str, key: str, value: object) -> None:
+        """Write one record, process it with the agent, and write the outputs."""
+        raw = value if isinstance(value, bytes | None) else orjson.dumps(value)
         record = self._sources[topic].record(raw, key.encode())
         outputs = await settled(self._agent, [record], self._tables)
         write(self._settings, [_as_output(record), *outputs])
 
-    async def listed(self, product_id: str, title: str, **fields: object) -> None:
-        """A listing."""
-        await self.say(PRODUCT_CREATED, product_id, {"product_id": product_id, "title": title} | fields)
+    async def send_listing(self, product_id: str, title: str, **fields: object) -> None:
+        """Write a listing and the agent's outputs."""
+        await self.send(PRODUCT_CREATED, product_id, {"product_id": product_id, "title": title} | fields)
 
-    async def judged(self, product_id: str, category_id: int | None, by: str) -> None:
-        """A person's word; without a category it accepts."""
-        word: dict[str, object] = {"product_id": product_id, "verdict": "accept", "by": by}
-        word["comment"] = "call me: 555"
+    async def send_feedback(self, product_id: str, category_id: int | None, by: str) -> None:
+        """Write feedback and the agent's outputs; without a category it accepts the published one."""
+        feedback: dict[str, object] = {"product_id": product_id, "verdict": "accept", "by": by}
+        feedback["comment"] = "call me: 555"
         if category_id is not None:
-            word |= {"verdict": "correct", "category_id": category_id}
-        await self.say(CATEGORY_FEEDBACK, product_id, word)
+            feedback |= {"verdict": "correct", "category_id": category_id}
+        await self.send(CATEGORY_FEEDBACK, product_id, feedback)
 
 
 def _as_output(record: MemoryRecord) -> Output:

@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.records import MemoryRecord, Output
 from streams.replay.positions import END, START
-from streams.replay.ranges import resolve
+from streams.replay.ranges import resolve_ranges
 from streams.replay.transactional_copy import open_consumer, read_ranges
 from streams.settings import Settings
 
@@ -51,7 +51,7 @@ def read_all(settings: Settings, topic: str, settled: bool = True) -> Sequence[M
     try:
         if settled and not settings.embedded:
             _wait_until_settled(settings, consumer, topic)
-        ranges = resolve(consumer, settings, topic, START, END)
+        ranges = resolve_ranges(consumer, settings, topic, START, END)
         batches = read_ranges(consumer, settings, topic, ranges)
         return sorted(
             (record for batch in batches for record in batch),

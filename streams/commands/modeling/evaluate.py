@@ -23,10 +23,10 @@ from models.training.data.corpus import shops_of
 from schemas.errors import StopWorker
 from schemas.events import ProductCreated
 from streams.commands.file_options import prototypes_folder, taxonomy_option
-from streams.commands.jsonl_io import say
+from streams.commands.jsonl_io import print_to_stderr
 from streams.commands.offline.enrich import BATCH
 from streams.commands.progress import step_bars
-from streams.commands.tables import listing, show
+from streams.commands.tables import new_table, print_table
 
 
 @click.command("evaluate")
@@ -88,7 +88,9 @@ def evaluate(
     except OSError as error:
         raise click.ClickException(f"cannot write the report: {error}") from error
     _show(report)
-    say(f"{speed:,.0f} titles/s; the whole report is {output / 'report.html'}, and for programs report.json.")
+    print_to_stderr(
+        f"{speed:,.0f} titles/s; the whole report is {output / 'report.html'}, and for programs report.json."
+    )
 
 
 def _measured(
@@ -131,7 +133,7 @@ def _speed(enricher: Enricher, titles: list[LabeledTitle], progress: Advance) ->
 
 
 def _show(report: Report) -> None:
-    table = listing(
+    table = new_table(
         "titles", "texts", "level 1", "F1", "level 2", "F1", "level 3", "F1", "ECE", "published", "right"
     )
     sections = [report.groups, report.languages, *report.slices]
@@ -146,7 +148,7 @@ def _show(report: Report) -> None:
         table.add_row("[bold]Shops left out in training, as the model's manifest has them[/bold]")
     for each in report.unseen:
         table.add_row(*_measured_before(each))
-    show(table)
+    print_table(table)
 
 
 def _measured_before(row: Measurement) -> list[str]:

@@ -9,9 +9,9 @@ import click
 
 from models.taxonomy.tree import Taxonomy
 from models.training.data.feedback_lines import Conflict, FeedbackLine, encode_line, find_conflicts
-from streams.commands.jsonl_io import say
+from streams.commands.jsonl_io import print_to_stderr
 from streams.commands.tables import progress_bar
-from streams.feedback.export import FeedbackExport, lines_of, pseudonym
+from streams.feedback.export import FeedbackExport, pseudonym, training_lines
 from streams.feedback.history import FeedbackHistory
 from streams.options import POSITION, with_settings
 from streams.replay.positions import START, Position
@@ -57,24 +57,24 @@ def export(
     Reads category-feedback, product-enriched and product-created up to their ends as of now, read
     committed, and writes nothing to Kafka. What the model decided by itself is never part of it.
     """
-    who = str if with_names else partial(pseudonym, salt=_salt(salt_file))
+    anonymize = str if with_names else partial(pseudonym, salt=_salt(salt_file))
     taxonomy = Taxonomy.of(settings.taxonomy)
-    with FeedbackExport(settings, FeedbackHistory(taxonomy, frozenset(without))) as run:
-        ranges = run.ranges(begin)
-        with progress_bar("reading people's words", sum(each.offsets for each in ranges.words)) as advance:
-            words = run.read_words(ranges, advance)
+    with FeedbackExport(settings, FeedbackHistory(taxonomy, frozenset(without))) as feedback_export:
+        ranges = feedback_export.ranges(begin)
+        with progress_bar("reading people's words", sum(each.offsets for each in ranges.feedback)) as advance:
+            entries = feedback_export.read_feedback(ranges, advance)
         with progress_bar("reading their products", ranges.products) as advance:
-            products = run.read_products(ranges, words, advance)
-    lines, left_out = lines_of(words, products, taxonomy, who)
+            products = feedback_export.read_products(ranges, entries, advance)
+    lines, left_out = training_lines(entries, products, taxonomy, anonymize)
     try:
         with click.open_file(output, "wb", atomic=output != "-") as sink:
             for line in lines:
                 sink.write(encode_line(line) + b"\n")
     except OSError as error:
         raise click.ClickException(f"cannot write {output}: {error}") from error
-    _tell(run.words, left_out, taxonomy)
+    _tell(feedback_export.history, left_out, taxonomy)
     tell_conflicts(find_conflicts(lines, taxonomy), taxonomy)
-    say(_summary(lines, run.words, output))
+    print_to_stderr(_summary(lines, feedback_export.history, output))
 
 
 def _salt(path: Path | None) -> bytes:
@@ -90,19 +90,21 @@ def _salt(path: Path | None) -> bytes:
     return salt
 
 
-def _tell(words: FeedbackHistory, left_out: Counter[str], taxonomy: Taxonomy) -> None:
+def _tell(history: FeedbackHistory, left_out: Counter[str], taxonomy: Taxonomy) -> None:
     """What is not among the lines, and why."""
-    for reason, count in sorted(words.refused.items()):
-        say(f"{count:,} records were refused: {reason}")
+    for reason, count in sorted(history.rejected.items()):
+        print_to_stderr(f"{count:,} records were refused: {reason}")
     for reason, count in sorted(left_out.items()):
-        say(f"{count:,} words left out: {reason}")
-    for product_id, earlier, later in words.disputes[:_SHOWN]:
-        say(
+        print_to_stderr(f"{count:,} words left out: {reason}")
+    for product_id, earlier, later in history.disagreements[:_SHOWN]:
+        print_to_stderr(
             f"product {product_id!r}: one person chose {_path(earlier.category_id, taxonomy)}, later another "
             f"{_path(later.category_id, taxonomy)}; the later word holds"
         )
-    if len(words.disputes) > _SHOWN:
-        say(f"and {len(words.disputes) - _SHOWN:,} more products that one person took from another")
+    if len(history.disagreements) > _SHOWN:
+        print_to_stderr(
+            f"and {len(history.disagreements) - _SHOWN:,} more products that one person took from another"
+        )
 
 
 def tell_conflicts(conflicts: list[Conflict], taxonomy: Taxonomy) -> None:
@@ -110,16 +112,16 @@ def tell_conflicts(conflicts: list[Conflict], taxonomy: Taxonomy) -> None:
     for conflict in conflicts[:_SHOWN]:
         chosen = " or ".join(_path(category_id, taxonomy) for category_id in conflict.category_ids)
         where = ", ".join(conflict.product_ids[:5])
-        say(f"people disagree on {conflict.text!r}: {chosen} ({where}); training leaves it out")
+        print_to_stderr(f"people disagree on {conflict.text!r}: {chosen} ({where}); training leaves it out")
     if len(conflicts) > _SHOWN:
-        say(f"and {len(conflicts) - _SHOWN:,} more texts on which people disagree")
+        print_to_stderr(f"and {len(conflicts) - _SHOWN:,} more texts on which people disagree")
 
 
 def _path(category_id: int | None, taxonomy: Taxonomy) -> str:
     return taxonomy.node(category_id).path if category_id is not None else "what was published"
 
 
-def _summary(lines: list[FeedbackLine], words: FeedbackHistory, output: str) -> str:
+def _summary(lines: list[FeedbackLine], history: FeedbackHistory, output: str) -> str:
     verdicts = Counter(line.verdict.value for line in lines)
     counts = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(verdicts.items()))
-    return f"{len(lines):,} lines ({counts or 'none'}) from {words.said:,} words of people, in {output}"
+    return f"{len(lines):,} lines ({counts or 'none'}) from {history.entries:,} words of people, in {output}"

@@ -17,8 +17,8 @@ from models.training.data.examples import HumanLabels
 from models.training.promotion.gate import GateConfig, GateDecision
 from schemas.errors import StopWorker
 from streams.commands.file_options import prototypes_folder, taxonomy_option
-from streams.commands.jsonl_io import say
-from streams.commands.tables import listing, show
+from streams.commands.jsonl_io import print_to_stderr
+from streams.commands.tables import new_table, print_table
 
 HELD = 3
 """The exit code where the gate holds the candidate back."""
@@ -160,14 +160,14 @@ def _ruling(
 
 def _warn(artifact: Artifact, shops: list[str]) -> None:
     if shops:
-        say(
+        print_to_stderr(
             f"Beware: {artifact.manifest.model_version} learnt from other titles of {', '.join(shops)}, or "
             "from another split: it may know titles that it is judged by."
         )
 
 
 def _show(ruling: GateDecision) -> None:
-    table = listing("slice", "measure", "titles", "serving", "candidate", "at worst", "at best", "finding")
+    table = new_table("slice", "measure", "titles", "serving", "candidate", "at worst", "at best", "finding")
     for each in ruling.comparisons:
         table.add_row(
             each.slice,
@@ -179,4 +179,4 @@ def _show(ruling: GateDecision) -> None:
             f"{each.upper:+.2%}",
             each.finding.value,
         )
-    show(table)
+    print_table(table)

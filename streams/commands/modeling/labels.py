@@ -9,7 +9,7 @@ from models.taxonomy.tree import Taxonomy
 from models.training.data.corrections import Suggestion, write_suggestions
 from schemas.errors import StopWorker
 from streams.commands.file_options import taxonomy_option
-from streams.commands.jsonl_io import say
+from streams.commands.jsonl_io import print_to_stderr
 from streams.commands.progress import step_bars
 
 
@@ -50,7 +50,7 @@ def check(data: Path, output: Path, taxonomy: Path | None, seed: int | None) -> 
     except OSError as error:
         raise click.ClickException(f"cannot write {output}: {error}") from error
     conflicts = sum(each.reason.startswith("conflict") for each in found)
-    say(f"{conflicts:,} conflicts and {len(found) - conflicts:,} likely errors, in {output}")
+    print_to_stderr(f"{conflicts:,} conflicts and {len(found) - conflicts:,} likely errors, in {output}")
 
 
 def _found(data: Path, taxonomy: Taxonomy, seed: int | None) -> list[Suggestion]:

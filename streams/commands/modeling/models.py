@@ -13,7 +13,7 @@ from models.registry.registry import Registry
 from models.student.artifact import Manifest
 from models.taxonomy.tree import Taxonomy
 from schemas.errors import StopWorker
-from streams.commands.tables import listing, show
+from streams.commands.tables import new_table, print_table
 from streams.options import with_settings
 from streams.settings import Settings
 
@@ -61,12 +61,12 @@ def list_models(registry: Registry, as_json: bool) -> None:
     if not rows:
         click.echo("The registry holds no models.")
         return
-    table = listing("model", "role", "state", "published unseen", "right of it")
+    table = new_table("model", "role", "state", "published unseen", "right of it")
     for row in rows:
         table.add_row(
             row["version"], row["role"], row["state"], _share(row["published"]), _share(row["precision"])
         )
-    show(table)
+    print_table(table)
 
 
 @models.command()

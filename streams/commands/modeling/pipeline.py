@@ -7,7 +7,7 @@ import click
 from models.registry.registry import Registry
 from models.taxonomy.tree import Taxonomy
 from schemas.errors import StopWorker
-from streams.commands.jsonl_io import say
+from streams.commands.jsonl_io import print_to_stderr
 from streams.commands.modeling.evaluate import evaluate
 from streams.commands.modeling.gate import gate
 from streams.commands.modeling.labels import check
@@ -23,8 +23,7 @@ def pipeline(ctx: click.Context, file: Path, again: bool) -> None:
     """Check labels, train, evaluate, ask the gate, and register, as the TOML in FILE says.
 
     A step that was done with the same data, options and version is left out; one that was interrupted is done
-    again. Exit 3: the gate holds the model back. docs/models/feedback.md has an
-    example. Needs the extra `train`.
+    again. Exit 3: the gate holds the model back. docs/feedback.md has an example. Needs the extra `train`.
     """
     try:
         plan = read_plan(file)
@@ -33,9 +32,9 @@ def pipeline(ctx: click.Context, file: Path, again: bool) -> None:
         actions = {"labels": _labels, "train": _train, "evaluate": _evaluate, "gate": _gate}
         for number, step in enumerate(STEPS, 1):
             if record.has(step) and not again:
-                say(f"{number}/{len(STEPS)} {step}: done before")
+                print_to_stderr(f"{number}/{len(STEPS)} {step}: done before")
                 continue
-            say(f"{number}/{len(STEPS)} {step}")
+            print_to_stderr(f"{number}/{len(STEPS)} {step}")
             actions[step](ctx, plan)
             record.add(step)
     except StopWorker as error:
@@ -75,7 +74,7 @@ def _gate(ctx: click.Context, plan: Plan) -> None:
     """Ask whether it may serve; if so, it goes into the registry."""
     model, at = plan.work / "model", plan.gate.registry
     if _first(plan):
-        say("Nothing serves for this tree yet: there is nothing to compare with.")
+        print_to_stderr("Nothing serves for this tree yet: there is nothing to compare with.")
         if at is not None:
             _register(model, at, plan)
         return
@@ -110,4 +109,4 @@ def _register(model: Path, at: Path, plan: Plan) -> None:
     version = registry.add(model)
     if plan.gate.promote:
         registry.promote(version)
-    say(f"{version} {'serves' if plan.gate.promote else 'is'} in the registry {at}.")
+    print_to_stderr(f"{version} {'serves' if plan.gate.promote else 'is'} in the registry {at}.")

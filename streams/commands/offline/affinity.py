@@ -12,8 +12,8 @@ from schemas.codec import decode_user_behavior, encode
 from schemas.errors import ShelfstreamError
 from schemas.events import UserBehavior
 from schemas.keys import shopper_id
-from streams.commands.file_options import line_options
-from streams.commands.jsonl_io import EventLines, say
+from streams.commands.file_options import jsonl_options
+from streams.commands.jsonl_io import JsonlReader, print_to_stderr
 
 BATCH = 20_000
 """Events folded at a time: enough to share the cost of a product's row, few enough to keep pairs small."""
@@ -25,7 +25,7 @@ _DEFAULTS = BehaviorParameters()
 
 
 @click.command()
-@line_options("Where the affinity-updated events go, one a line, by product id; - is standard output.")
+@jsonl_options("Where the affinity-updated events go, one a line, by product id; - is standard output.")
 @click.option("--half-life-days", type=float, default=_DEFAULTS.half_life_days, show_default=True)
 @click.option(
     "--neighbours",
@@ -53,7 +53,7 @@ def affinity(
     try:
         parameters = BehaviorParameters(half_life_days=half_life_days, neighbours=neighbours, top_k=top_k)
         fold = AffinityFold(parameters, shopper_id)
-        with EventLines(source, decode_user_behavior, rejects, "folding behaviour") as lines:
+        with JsonlReader(source, decode_user_behavior, rejects, "folding behaviour") as lines:
             for batch in _batches(lines):
                 fold.add(batch)
         with click.open_file(output, "wb", atomic=output != "-") as sink:
@@ -64,7 +64,7 @@ def affinity(
     except OSError as error:
         raise click.ClickException(f"cannot read or write: {error}") from error
     products = f"{len(fold.products):,} products"
-    say(f"{lines.summary()}; {products} written to {output} in {perf_counter() - began:.1f} s")
+    print_to_stderr(f"{lines.summary()}; {products} written to {output} in {perf_counter() - began:.1f} s")
 
 
 def _batches(events: Iterable[UserBehavior]) -> Iterator[list[UserBehavior]]:

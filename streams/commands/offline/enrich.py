@@ -11,8 +11,8 @@ from models.enrichment.enricher import Enricher
 from schemas.codec import decode_product_created, encode
 from schemas.errors import ShelfstreamError
 from schemas.events import Change, Decision, DecisionOutcome, ProductCreated, ProductEnriched
-from streams.commands.file_options import line_options, prototypes_folder, taxonomy_option
-from streams.commands.jsonl_io import EventLines, say
+from streams.commands.file_options import jsonl_options, prototypes_folder, taxonomy_option
+from streams.commands.jsonl_io import JsonlReader, print_to_stderr
 
 BATCH = 512
 """Products enriched at a time: the classifier makes its own batches within."""
@@ -23,7 +23,9 @@ _WITHDRAWN = Decision(
 
 
 @click.command()
-@line_options("Where the product-enriched events go, one a line, in the input's order; - is standard output.")
+@jsonl_options(
+    "Where the product-enriched events go, one a line, in the input's order; - is standard output."
+)
 @click.option(
     "--model",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -46,7 +48,7 @@ def enrich(
         cache = prototypes_folder() if taxonomy is not None else None
         enricher = Enricher.load(model, taxonomy=taxonomy, cache=cache)
         with (
-            EventLines(source, decode_product_created, rejects, "enriching products") as lines,
+            JsonlReader(source, decode_product_created, rejects, "enriching products") as lines,
             click.open_file(output, "wb", atomic=output != "-") as sink,
         ):
             for batch in _batches(lines):
@@ -59,7 +61,7 @@ def enrich(
         raise click.ClickException(f"cannot read or write: {error}") from error
     decided, abstained = outcomes[DecisionOutcome.MODEL], outcomes[DecisionOutcome.ABSTAINED]
     seconds = perf_counter() - began
-    say(
+    print_to_stderr(
         f"{lines.summary()}; {decided:,} decided by {enricher.model_version}, {abstained:,} left for review, "
         f"written to {output} in {seconds:.1f} s"
     )

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from streams.commands.tables import listing, progress_bar, show
+from streams.commands.tables import new_table, print_table, progress_bar
 from streams.options import POSITION, with_settings
 from streams.replay.dead_letter_records import Choice, Overview, parse_places
 from streams.replay.dead_letter_view import PREVIEW_BYTES, as_json, full_text, iso, printable
@@ -101,17 +101,17 @@ def _show(overview: Overview) -> None:
     if not overview.total:
         click.echo("No dead letters.")
         return
-    counts = listing("source topic", "reason", "records")
+    counts = new_table("source topic", "reason", "records")
     for (topic, reason), count in overview.by_reason.most_common():
         counts.add_row(escape(printable(topic)), escape(printable(reason)), f"{count:,}")
-    show(counts)
+    print_table(counts)
     newest = overview.newest()
     if not newest:
         return
     click.echo(
         f"\nThe newest {len(newest)} of {overview.total:,}; `shelfstream dead-letters show PLACE` tells all:"
     )
-    table = listing("place", "time", "source", "reason", "attempt", "message")
+    table = new_table("place", "time", "source", "reason", "attempt", "message")
     for letter in newest:
         row = (
             iso(letter.record.timestamp),
@@ -121,7 +121,7 @@ def _show(overview: Overview) -> None:
             letter.message,
         )
         table.add_row(letter.place, *(escape(printable(text)) for text in row))
-    show(table)
+    print_table(table)
 
 
 @dead_letters.command("show")

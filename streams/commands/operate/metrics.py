@@ -2,7 +2,7 @@
 
 import click
 
-from streams.commands.tables import listing, show
+from streams.commands.tables import new_table, print_table
 from streams.observability.metrics import METRICS
 
 
@@ -13,10 +13,10 @@ def metrics(markdown: bool) -> None:
     if markdown:
         click.echo(manual())
         return
-    table = listing("metric", "type", "labels", "meaning")
+    table = new_table("metric", "type", "labels", "meaning")
     for each in METRICS:
         table.add_row(each.name, each.kind, ", ".join(each.labels), each.meaning)
-    show(table)
+    print_table(table)
 
 
 def manual() -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from schemas.errors import RetryLater, StopWorker
-from streams.commands.tables import listing, progress_bar, show
+from streams.commands.tables import new_table, print_table, progress_bar
 from streams.options import POSITION, with_settings
 from streams.replay.broker_admin import BrokerAdmin
 from streams.replay.positions import END, START, Position
@@ -61,11 +61,11 @@ def replay(
 
 
 def _summarize(plan: Plan, done: Progress, dry_run: bool) -> None:
-    table = listing("partition", "from offset", "to offset", "records")
+    table = new_table("partition", "from offset", "to offset", "records")
     for each in plan.ranges:
         count = done.by_partition.get(each.partition, 0)
         table.add_row(str(each.partition), str(each.start), str(each.end), f"{count:,}")
-    show(table)
+    print_table(table)
     verb = "would be replayed" if dry_run else "replayed"
     times = ""
     if done.oldest_ms is not None and done.newest_ms is not None:

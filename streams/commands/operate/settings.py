@@ -4,7 +4,7 @@ import json
 
 import click
 
-from streams.commands.tables import listing, show
+from streams.commands.tables import new_table, print_table
 from streams.options import with_loaded
 from streams.settings import NAMES, Settings, documentation, shown, variable
 from streams.settings_sources import Loaded
@@ -25,10 +25,10 @@ def settings(loaded: Loaded, as_json: bool, markdown: bool) -> None:
         }
         click.echo(json.dumps(values, indent=2))
         return
-    table = listing("setting", "value", "from", "meaning")
+    table = new_table("setting", "value", "from", "meaning")
     for name in NAMES:
         table.add_row(name, shown(loaded.settings, name), loaded.sources[name], documentation(name))
-    show(table)
+    print_table(table)
 
 
 def manual() -> str:

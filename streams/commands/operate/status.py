@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from streams.commands.tables import listing, show
+from streams.commands.tables import new_table, print_table
 from streams.options import with_settings
 from streams.replay.dead_letter_view import printable
 from streams.settings import Settings
@@ -43,14 +43,14 @@ def _show(told: dict[str, Any]) -> None:
             click.echo(f"{kind[:-1]}: {printable(line)}")
     for line in _trial(told):
         click.echo(line)
-    table = listing("lane", "state", "lag", "records/s", "records", "last error")
+    table = new_table("lane", "state", "lag", "records/s", "records", "last error")
     for lane in told["lanes"]:
         error = printable(lane["last_error"] or "")
         name = f"{lane['agent']} {lane['topic']}-{lane['partition']}"
         table.add_row(
             name, lane["state"], _number(lane["lag"]), _number(lane["rate"]), _number(lane["records"]), error
         )
-    show(table)
+    print_table(table)
     if told["drift"] is not None:
         _show_drift(told["drift"])
 
@@ -69,10 +69,10 @@ def _show_drift(drift: dict[str, Any]) -> None:
     if drift["silent_why"] is not None:
         click.echo(f"drift: nothing to say, {drift['silent_why']}")
         return
-    table = listing("drift from the training", "PSI", f"over {drift['listings']:,} listings")
+    table = new_table("drift from the training", "PSI", f"over {drift['listings']:,} listings")
     for name, (index, word) in drift["features"].items():
         table.add_row(name, f"{index:.3f}", word)
-    show(table)
+    print_table(table)
 
 
 def _number(value: float | None) -> str:

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from streams.commands.tables import listing, show
+from streams.commands.tables import new_table, print_table
 from streams.options import with_settings
 from streams.replay.broker_admin import BrokerAdmin
 from streams.settings import Settings
@@ -24,11 +24,11 @@ def list_topics(settings: Settings, markdown: bool) -> None:
     if markdown:
         click.echo(manual(settings))
         return
-    table = listing("topic", "key", "partitions", "cleanup", "kept", "carries")
+    table = new_table("topic", "key", "partitions", "cleanup", "kept", "carries")
     for spec in desired(settings):
         carries = f"{spec.carries} (internal)" if spec.internal else spec.carries
         table.add_row(spec.name, spec.key, str(spec.partitions), spec.cleanup, _kept(spec), carries)
-    show(table)
+    print_table(table)
 
 
 @topics.command()
@@ -80,12 +80,12 @@ def _report(differences: list[Difference], strict: bool = False) -> None:
     if not differences:
         click.echo("All topics fit.")
         return
-    table = listing("topic", "what", "should be", "is", "what to do")
+    table = new_table("topic", "what", "should be", "is", "what to do")
     for each in differences:
         table.add_row(
             each.topic, each.kind, each.want, each.have, each.remedy, style="" if each.refused else "dim"
         )
-    show(table)
+    print_table(table)
     if any(strict or each.refused for each in differences):
         raise click.exceptions.Exit(1)
 

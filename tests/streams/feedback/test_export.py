@@ -1,10 +1,10 @@
-"""From a person's word in Kafka to a line that a model learns from, and what never becomes one."""
+"""Export of feedback from Kafka as training lines, and what is left out."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import orjson
 import pytest
 from click.testing import CliRunner, Result
 
@@ -48,16 +48,16 @@ def export(broker: EmbeddedBroker, path: Path, *options: str) -> tuple[list[Feed
     return read_feedback(path, Taxonomy.google()), done
 
 
-async def test_each_last_word_becomes_a_line_that_says_where_it_comes_from(
+async def test_the_latest_feedback_per_product_becomes_a_line_with_its_source(
     stream: FeedbackStream, embedded: EmbeddedBroker, tmp_path: Path
 ) -> None:
-    await stream.listed("p1", TITLE, shop_id="s", attributes={"Colour": "Blue"})
-    await stream.listed("p2", "Blue thing")
-    await stream.judged("p1", None, "Ann")
-    await stream.judged("p2", SHIRTS, "Ann")
-    await stream.judged("p2", SHOES, "Bob")
-    # What Bob saw is what he judged, whatever the seller says later.
-    await stream.listed("p2", "Red thing")
+    await stream.send_listing("p1", TITLE, shop_id="s", attributes={"Colour": "Blue"})
+    await stream.send_listing("p2", "Blue thing")
+    await stream.send_feedback("p1", None, "Ann")
+    await stream.send_feedback("p2", SHIRTS, "Ann")
+    await stream.send_feedback("p2", SHOES, "Bob")
+    # Bob's feedback is about the title that he saw, not about a later one.
+    await stream.send_listing("p2", "Red thing")
     lines, done = export(embedded, tmp_path / "feedback.jsonl")
     first, second = lines
     assert msgspec.structs.replace(first, who="", occurred_at=None) == FeedbackLine(
@@ -84,37 +84,37 @@ async def test_each_last_word_becomes_a_line_that_says_where_it_comes_from(
     assert "2 lines (1 accept, 1 correct) from 3 words" in done.stderr
 
 
-async def test_what_is_no_person_s_word_on_a_listed_product_is_left_out_and_told(
+async def test_feedback_that_cannot_be_used_is_left_out_and_counted(
     stream: FeedbackStream, embedded: EmbeddedBroker, tmp_path: Path
 ) -> None:
     for product in ("untouched", "gone", "kept"):
-        await stream.listed(product, TITLE)
-    await stream.judged("gone", DOGS, "Ann")
-    await stream.say(PRODUCT_CREATED, "gone", None)
-    await stream.judged("never-listed", SHOES, "Ann")
-    await stream.judged("nothing-to-accept", None, "Ann")
-    await stream.judged("kept", DOGS, "Ann")
-    await stream.judged("kept", 99_999_999, "Ann")
-    await stream.say(CATEGORY_FEEDBACK, "kept", b"{")
+        await stream.send_listing(product, TITLE)
+    await stream.send_feedback("gone", DOGS, "Ann")
+    await stream.send(PRODUCT_CREATED, "gone", None)
+    await stream.send_feedback("never-listed", SHOES, "Ann")
+    await stream.send_feedback("nothing-to-accept", None, "Ann")
+    await stream.send_feedback("kept", DOGS, "Ann")
+    await stream.send_feedback("kept", 99_999_999, "Ann")
+    await stream.send(CATEGORY_FEEDBACK, "kept", b"{")
     lines, done = export(embedded, tmp_path / "feedback.jsonl")
     assert [(line.product_id, line.category_id) for line in lines] == [("kept", DOGS)]
-    for told in (
+    for message in (
         "1 records were refused: malformed-json",
         "1 records were refused: unknown-category",
         "1 words left out: the product was withdrawn",
         "1 words left out: the product has no title",
-        "1 words left out: what was accepted is not known",
+        "1 words left out: the accepted category is not known",
     ):
-        assert told in done.stderr
+        assert message in done.stderr
 
 
-async def test_people_who_disagree_on_a_text_are_told_and_their_words_kept(
+async def test_people_who_disagree_on_a_text_are_reported_and_their_lines_kept(
     stream: FeedbackStream, embedded: EmbeddedBroker, tmp_path: Path
 ) -> None:
-    await stream.listed("p1", TITLE)
-    await stream.listed("p2", TITLE.upper())
-    await stream.judged("p1", SHOES, "Ann")
-    await stream.judged("p2", SHIRTS, "Bob")
+    await stream.send_listing("p1", TITLE)
+    await stream.send_listing("p2", TITLE.upper())
+    await stream.send_feedback("p1", SHOES, "Ann")
+    await stream.send_feedback("p2", SHIRTS, "Bob")
     lines, done = export(embedded, tmp_path / "feedback.jsonl")
     (conflict,) = find_conflicts(lines, Taxonomy.google())
     assert (conflict.category_ids, conflict.product_ids) == ((SHOES, SHIRTS), ("p1", "p2"))
@@ -124,14 +124,14 @@ async def test_people_who_disagree_on_a_text_are_told_and_their_words_kept(
 async def test_names_are_kept_only_if_asked_for(
     stream: FeedbackStream, embedded: EmbeddedBroker, tmp_path: Path
 ) -> None:
-    await stream.listed("p1", TITLE)
-    await stream.listed("p2", "Blue cotton shirt for men")
-    await stream.judged("p1", SHOES, "Ann Onymous")
-    await stream.judged("p2", SHIRTS, "")
+    await stream.send_listing("p1", TITLE)
+    await stream.send_listing("p2", "Blue cotton shirt for men")
+    await stream.send_feedback("p1", SHOES, "Ann Onymous")
+    await stream.send_feedback("p2", SHIRTS, "")
     path, salt = tmp_path / "feedback.jsonl", tmp_path / "salt"
     salt.write_text("0123456789abcdef\n")
-    drawn = {export(embedded, path)[0][0].who for _ in range(2)}
-    assert len(drawn) == 2, "without a salt of one's own no two exports agree on who is who"
+    pseudonyms = {export(embedded, path)[0][0].who for _ in range(2)}
+    assert len(pseudonyms) == 2, "without a salt file two exports use different pseudonyms"
     for options in ((), ("--salt-file", str(salt))):
         lines, _ = export(embedded, path, *options)
         assert b"Onymous" not in path.read_bytes()
@@ -148,20 +148,22 @@ async def test_names_are_kept_only_if_asked_for(
 
 
 @pytest.mark.kafka
-def test_words_go_through_a_real_kafka_and_a_real_worker(own_broker: StartableKafka, tmp_path: Path) -> None:
-    """An acceptance names no category: the line's is the one that the worker had published."""
+def test_feedback_is_exported_from_a_real_kafka_with_a_real_worker(
+    own_broker: StartableKafka, tmp_path: Path
+) -> None:
+    """An acceptance names no category; the line has the one that the worker published."""
     with Deployment(own_broker.bootstrap, tmp_path) as deployment:
         worker = deployment.worker("enrich")
         worker.wait_ready()
         listing = {"product_id": "p1", "title": TITLE}
-        deployment.produce(PRODUCT_CREATED, [(b"p1", json.dumps(listing).encode())])
+        deployment.produce(PRODUCT_CREATED, [(b"p1", orjson.dumps(listing))])
         deployment.settle()
-        for word in (
+        for feedback in (
             {"product_id": "p1", "verdict": "correct", "category_id": DOGS, "by": "Ann"},
             {"product_id": "p1", "verdict": "correct", "category_id": SHOES, "by": "Bob"},
             {"product_id": "p1", "verdict": "accept", "by": "Cleo"},
         ):
-            deployment.produce(CATEGORY_FEEDBACK, [(b"p1", json.dumps(word).encode())])
+            deployment.produce(CATEGORY_FEEDBACK, [(b"p1", orjson.dumps(feedback))])
         deployment.settle()
         path = tmp_path / "feedback.jsonl"
         done = deployment.run("feedback", "export", "-o", str(path), "--with-names")

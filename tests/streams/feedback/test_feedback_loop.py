@@ -1,10 +1,10 @@
-"""The whole loop, small: people's words in Kafka, exported, learnt from, judged by the gate, and serving."""
+"""The feedback loop in small: export from Kafka, training, gate, promotion, serving."""
 
-import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import orjson
 import pytest
 from click.testing import CliRunner, Result
 
@@ -45,7 +45,7 @@ def inference() -> Iterator[InferenceThread]:
 
 
 def zorbs() -> Iterator[str]:
-    """Titles that say nothing to any model: 20 to learn from, 2 to calibrate on, 6 to judge by."""
+    """Yield titles that no model knows: 20 to train on, 2 to calibrate on, 6 to test on."""
     for split, count in (("train", 20), ("calibration", 2), ("test", 6)):
         titles = (f"zorb {chr(97 + i // 26)}{chr(97 + i % 26)}q" for i in range(676))
         yield from islice((title for title in titles if split_of(title) == split), count)
@@ -62,7 +62,7 @@ def trained(data: Path, folder: Path, people: HumanLabels) -> Path:
     return folder
 
 
-async def test_what_people_say_comes_to_serve(
+async def test_feedback_is_trained_on_promoted_and_served(
     embedded: EmbeddedBroker, inference: InferenceThread, tmp_path: Path
 ) -> None:
     write_shops(tmp_path, IDS)
@@ -71,28 +71,28 @@ async def test_what_people_say_comes_to_serve(
     tree = Taxonomy.load(file)
     stream = FeedbackStream(Settings(bootstrap_servers=embedded.bootstrap, embedded=True), inference)
     for number, title in enumerate(zorbs()):
-        await stream.listed(f"p{number}", title)
-        await stream.judged(f"p{number}", IDS["Tea"], "Ann")
-    words = tmp_path / "feedback.jsonl"
+        await stream.send_listing(f"p{number}", title)
+        await stream.send_feedback(f"p{number}", IDS["Tea"], "Ann")
+    lines = tmp_path / "feedback.jsonl"
     exported = CliRunner().invoke(
         main,
-        ["feedback", "export", "-o", str(words), "--bootstrap-servers", embedded.bootstrap],
+        ["feedback", "export", "-o", str(lines), "--bootstrap-servers", embedded.bootstrap],
         env={"SHELFSTREAM_TAXONOMY": str(file)},
     )
     assert exported.exit_code == 0, exported.output
 
     before = trained(tmp_path, tmp_path / "before", HumanLabels())
-    after = trained(tmp_path, tmp_path / "after", HumanLabels(words))
-    registry, ruling = tmp_path / "registry", tmp_path / "ruling.json"
-    common = ("--feedback", str(words), "--serving", str(before))
+    after = trained(tmp_path, tmp_path / "after", HumanLabels(lines))
+    registry, decision = tmp_path / "registry", tmp_path / "decision.json"
+    common = ("--feedback", str(lines), "--serving", str(before))
     version = Artifact.load(after, tree).manifest.model_version
 
-    passed = gate(tmp_path, after, *common, "--json", str(ruling))
+    passed = gate(tmp_path, after, *common, "--json", str(decision))
     assert passed.exit_code == 0, passed.output
     assert f"SHELFSTREAM_MODEL_PATH={after}" in passed.stdout
-    said = json.loads(ruling.read_bytes())
-    assert (said["promote"], said["reasons"]) == (True, [])
-    (people,) = [each for each in said["comparisons"] if each["slice"] == "feedback"][:1]
+    report = orjson.loads(decision.read_bytes())
+    assert (report["promote"], report["reasons"]) == (True, [])
+    (people,) = [each for each in report["comparisons"] if each["slice"] == "feedback"][:1]
     assert (people["texts"], people["candidate"]) == (6, 1.0)
     assert people["serving"] < 0.5
 
@@ -100,15 +100,15 @@ async def test_what_people_say_comes_to_serve(
     assert promoted.exit_code == 0, promoted.output
     assert Registry(registry, tree).deployment().serving == version
 
-    # From now on the registry says what serves: the same again is no better, and the old one is worse.
+    # From here on the registry names the serving model: the same model is no better, the old one is worse.
     for candidate, why in ((after, "not shown to be better"), (before, "right on feedback: worse")):
-        held = gate(tmp_path, candidate, "--feedback", str(words), "--registry", str(registry), "--promote")
+        held = gate(tmp_path, candidate, "--feedback", str(lines), "--registry", str(registry), "--promote")
         assert held.exit_code == 3, held.output
         assert why in held.stdout
     assert Registry(registry, tree).deployment().serving == version
 
 
-def test_the_gate_needs_a_registry_to_promote_in_and_a_model_to_judge(tmp_path: Path) -> None:
+def test_the_gate_needs_a_registry_for_promotion_and_a_model(tmp_path: Path) -> None:
     write_shops(tmp_path, IDS)
     (tmp_path / "tree.txt").write_text(TREE, encoding="utf-8")
     assert gate(tmp_path, tmp_path, "--promote").exit_code == 2

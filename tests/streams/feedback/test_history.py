@@ -1,4 +1,4 @@
-"""The last word on a product: by offset within a partition, in whatever order partitions are read."""
+"""The latest feedback per product: by offset within a partition, in any order of partitions."""
 
 from random import Random
 
@@ -15,7 +15,7 @@ from streams.topics import CATEGORY_FEEDBACK
 from tests.support.tiny_shops import TREE
 
 PARTITIONS = 3
-WORDS = st.lists(
+FEEDBACK = st.lists(
     st.tuples(
         st.integers(0, PARTITIONS - 1),
         st.sampled_from("pq"),
@@ -32,58 +32,60 @@ def feedback(product_id: str, category_id: int | None, by: str = "") -> Category
     return CategoryFeedback(product_id=product_id, verdict=verdict, category_id=category_id, by=by)
 
 
-def records_of(words: list[tuple[int, str, int | None, str, int]]) -> list[MemoryRecord]:
-    """One record a word: partition, product, category, person, timestamp; offsets in the list's order."""
+def records_of(rows: list[tuple[int, str, int | None, str, int]]) -> list[MemoryRecord]:
+    """Make one record per row (partition, product, category, person, timestamp); offsets follow the list."""
     return [
         MemoryRecord(
             CATEGORY_FEEDBACK,
             partition,
             offset,
-            stamp,
+            timestamp,
             product.encode(),
-            encode(feedback(product, chosen, by)),
+            encode(feedback(product, category_id, by)),
         )
-        for offset, (partition, product, chosen, by, stamp) in enumerate(words)
+        for offset, (partition, product, category_id, by, timestamp) in enumerate(rows)
     ]
 
 
-def folded(records: list[MemoryRecord], taxonomy: Taxonomy = TREE, *without: str) -> FeedbackHistory:
-    words = FeedbackHistory(taxonomy, frozenset(without))
+def history_of(
+    records: list[MemoryRecord], taxonomy: Taxonomy = TREE, *excluded_names: str
+) -> FeedbackHistory:
+    history = FeedbackHistory(taxonomy, frozenset(excluded_names))
     for record in records:
-        words.add(record)
-    return words
+        history.add(record)
+    return history
 
 
-@given(WORDS, st.randoms(use_true_random=False))
-def test_the_last_word_is_that_of_brute_force_in_whatever_order_records_come(
-    words: list[tuple[int, str, int | None, str, int]], random: Random
+@given(FEEDBACK, st.randoms(use_true_random=False))
+def test_the_latest_entry_is_that_of_brute_force_in_any_order_of_records(
+    rows: list[tuple[int, str, int | None, str, int]], random: Random
 ) -> None:
-    records = records_of(words)
+    records = records_of(rows)
     shuffled = random.sample(records, len(records))
     for order in (records, shuffled):
-        last = folded(order).last()
+        latest = history_of(order).latest()
         for product in "pq":
             mine = [record for record in records if record.key == product.encode()]
             ends = {record.partition: record for record in mine}.values()
             expected = max(ends, key=lambda record: (record.timestamp, record.partition), default=None)
-            found = last.get(product)
+            found = latest.get(product)
             assert (found and (found.partition, found.offset)) == (
                 expected and (expected.partition, expected.offset)
             )
 
 
-@given(WORDS)
-def test_whose_words_are_left_out_has_never_spoken(
-    words: list[tuple[int, str, int | None, str, int]],
+@given(FEEDBACK)
+def test_excluding_a_person_equals_a_history_without_that_persons_records(
+    rows: list[tuple[int, str, int | None, str, int]],
 ) -> None:
-    without = folded(records_of(words), TREE, "Ann")
-    never = folded([each for each in records_of(words) if b"Ann" not in (each.value or b"")])
+    without = history_of(records_of(rows), TREE, "Ann")
+    never = history_of([each for each in records_of(rows) if b"Ann" not in (each.value or b"")])
     assert without == FeedbackHistory(
-        TREE, frozenset({"Ann"}), never.said, never.refused, never.disputes, never._latest
+        TREE, frozenset({"Ann"}), never.entries, never.rejected, never.disagreements, never._latest
     )
 
 
-def test_what_the_agent_refuses_supersedes_nothing() -> None:
+def test_invalid_feedback_supersedes_nothing() -> None:
     good, *_ = records_of([(0, "p", 6, "Ann", 0)])
     bad = [
         MemoryRecord(CATEGORY_FEEDBACK, 0, 1, 0, b"p", b"{"),
@@ -91,26 +93,27 @@ def test_what_the_agent_refuses_supersedes_nothing() -> None:
         MemoryRecord(CATEGORY_FEEDBACK, 0, 3, 0, b"q", encode(feedback("p", 5))),
         MemoryRecord(CATEGORY_FEEDBACK, 0, 4, 0, b"p", None),
     ]
-    words = folded([good, *bad])
-    assert words.last()["p"].offset == 0
-    assert words.refused == {
+    history = history_of([good, *bad])
+    assert history.latest()["p"].offset == 0
+    assert history.rejected == {
         "malformed-json": 1,
         "unknown-category": 1,
         "key-mismatch": 1,
         "null-value": 1,
     }
-    assert words.said == 1
+    assert history.entries == 1
 
 
-def test_a_dispute_is_between_people_and_about_categories() -> None:
-    said = [(0, "p", 5, "Ann", 0), (0, "p", 6, "Ann", 1), (0, "p", None, "Bob", 2)]
-    assert folded(records_of(said)).disputes == []
-    (dispute,) = folded(records_of([*said[:2], (0, "p", 5, "Bob", 2)])).disputes
-    assert (dispute.product_id, dispute.earlier.category_id, dispute.later.category_id) == ("p", 6, 5)
+def test_a_disagreement_is_between_two_people_and_two_categories() -> None:
+    rows = [(0, "p", 5, "Ann", 0), (0, "p", 6, "Ann", 1), (0, "p", None, "Bob", 2)]
+    assert history_of(records_of(rows)).disagreements == []
+    (disagreement,) = history_of(records_of([*rows[:2], (0, "p", 5, "Bob", 2)])).disagreements
+    assert (disagreement.earlier.category_id, disagreement.later.category_id) == (6, 5)
+    assert disagreement.product_id == "p"
 
 
-def test_a_replayed_word_keeps_where_it_was_first_written() -> None:
+def test_replayed_feedback_keeps_its_first_position() -> None:
     event = encode(feedback("p", 5))
     record = MemoryRecord(CATEGORY_FEEDBACK, 0, 9, 0, b"p", event, [(ORIGIN, b"category-feedback:2:4")])
     source = Source(topic=CATEGORY_FEEDBACK, partition=2, offset=4)
-    assert folded([record]).last()["p"].source == source
+    assert history_of([record]).latest()["p"].source == source
