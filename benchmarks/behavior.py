@@ -25,11 +25,11 @@ class Worked:
     """What a contestant did with the behaviour.
 
     Attributes:
-        name: the contestant's.
-        work: what it does with an event.
-        per_s: events a second.
-        moved: events that it had done when it was done, or its time was up.
-        peak_mib: the most resident memory.
+        name: The contestant's.
+        work: What it does with an event.
+        per_s: Events a second.
+        moved: Events that it had done when it was done, or its time was up.
+        peak_mib: The most resident memory.
     """
 
     name: str
@@ -51,12 +51,12 @@ def measure(
     """Shelfstream's two agents, then the others' counters, on the same behaviour.
 
     Args:
-        cluster: a broker on which nothing has been measured yet.
-        contestants: those that count, by short name.
-        events: how many.
-        most_lines: baskets with more are left out.
-        limit_s: a turn ends after so long, however far it got.
-        tell: told in a line what happens.
+        cluster: A broker on which nothing has been measured yet.
+        contestants: Those that count, by short name.
+        events: How many.
+        most_lines: Baskets with more are left out.
+        limit_s: A turn ends after so long, however far it got.
+        tell: Told in a line what happens.
     """
     environment = settings_of(cluster)
     subprocess.run([str(_SHELFSTREAM), "topics", "create"], env=environment, check=True, capture_output=True)

@@ -27,10 +27,10 @@ class Committed:
     """What a read_committed reader finds in a topic.
 
     Attributes:
-        records: how many.
-        distinct: how many different values of what `read_committed` was told to tell apart.
-        first_at: when the broker appended the first, in seconds since 1970.
-        last_at: when it appended the last.
+        records: How many.
+        distinct: How many different values of what `read_committed` was told to tell apart.
+        first_at: When the broker appended the first, in seconds since 1970.
+        last_at: When it appended the last.
     """
 
     records: int
@@ -49,7 +49,7 @@ class Cluster:
     """A running broker.
 
     Args:
-        bootstrap: its address.
+        bootstrap: Its address.
     """
 
     def __init__(self, bootstrap: str) -> None:

@@ -26,8 +26,8 @@ class Enriched:
     """Titles a second of one model, one figure for each turn; bare and agent take turns.
 
     Attributes:
-        bare: the model alone.
-        agent: from Kafka to a committed transaction.
+        bare: The model alone.
+        agent: From Kafka to a committed transaction.
     """
 
     bare: list[float] = field(default_factory=list)
@@ -45,11 +45,11 @@ def measure(
     """Let the bare model and the agent take turns, for each of `MODELS`.
 
     Args:
-        cluster: the broker.
-        titles: how many there are.
-        rounds: turns of each.
-        limit_s: a turn of the agent ends after so long.
-        tell: told in a line what happens.
+        cluster: The broker.
+        titles: How many there are.
+        rounds: Turns of each.
+        limit_s: A turn of the agent ends after so long.
+        tell: Told in a line what happens.
     """
     results = {model: Enriched() for model in MODELS}
     environment = settings_of(cluster)

@@ -24,9 +24,9 @@ def plain_events(count: int, size: int, seed: int = 7) -> Iterator[Keyed]:
     """JSON objects of about `size` bytes, under keys that come again and again.
 
     Args:
-        count: how many.
-        size: of a value, in bytes; at least 100.
-        seed: of the keys.
+        count: How many.
+        size: Of a value, in bytes; at least 100.
+        seed: Of the keys.
     """
     dice = random.Random(seed)
     encoder = msgspec.json.Encoder()
@@ -41,8 +41,8 @@ def basket_events(count: int, most_lines: int) -> Iterator[UserBehavior]:
     """Real purchases, replayed as often as it takes: each replay 13 days later, in sessions of its own.
 
     Args:
-        count: how many.
-        most_lines: invoices with more lines are left out. Pairs grow with the square of the lines, and this
+        count: How many.
+        most_lines: Invoices with more lines are left out. Pairs grow with the square of the lines, and this
             shop also sells to shops: 14% of the invoices have more than 40 lines, and 96% of the pairs.
     """
     lines = Counter(event.session_id for event in iter_baskets())
@@ -67,7 +67,7 @@ def produce(bootstrap: str, topic: str, records: Iterable[Keyed]) -> int:
     """Write the records as fast as it goes, keys by murmur2; how many there were.
 
     Raises:
-        RuntimeError: not all of them arrived.
+        RuntimeError: Not all of them arrived.
     """
     producer = Producer(
         {

@@ -22,10 +22,10 @@ class Point:
     """One size and what came of it.
 
     Attributes:
-        size: partitions, rows, or bytes of a record.
-        per_s: events a second.
-        mib_per_s: bytes of their values a second, in MiB; 0 where that is no question.
-        peak_mib: the worker's most resident memory.
+        size: Partitions, rows, or bytes of a record.
+        per_s: Events a second.
+        mib_per_s: Bytes of their values a second, in MiB; 0 where that is no question.
+        peak_mib: The worker's most resident memory.
     """
 
     size: int
@@ -70,11 +70,11 @@ def recovery_s(
     """Seconds from a worker's start, with nothing on its disk, until it has its table from the changelog.
 
     Args:
-        cluster: the broker.
-        which: the contestant, which can do the job `recover`.
-        changelog: the topic that the table is restored from.
-        group: the contestant's group.
-        records: what the changelog holds.
+        cluster: The broker.
+        which: The contestant, which can do the job `recover`.
+        changelog: The topic that the table is restored from.
+        group: The contestant's group.
+        records: What the changelog holds.
     """
     before = cluster.topics()
     source = f"{group}-source"

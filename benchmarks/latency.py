@@ -27,12 +27,12 @@ class Latency:
     """How long events took.
 
     Attributes:
-        name: the contestant's.
-        per_s: events fed a second.
-        timed: how many were timed and arrived.
-        missing: how many were timed and did not.
-        p50_ms: the median, in milliseconds.
-        p99_ms: the 99th percentile.
+        name: The contestant's.
+        per_s: Events fed a second.
+        timed: How many were timed and arrived.
+        missing: How many were timed and did not.
+        p50_ms: The median, in milliseconds.
+        p99_ms: The 99th percentile.
     """
 
     name: str
@@ -53,11 +53,11 @@ def measure(cluster: Cluster, short: str, which: Contestant, *, per_s: float, se
     """Feed a contestant at a steady rate and time every fiftieth event, after ten seconds of warming up.
 
     Args:
-        cluster: the broker.
-        short: a name for topics and the group.
-        which: the contestant.
-        per_s: events a second.
-        seconds: how long events are timed.
+        cluster: The broker.
+        short: A name for topics and the group.
+        which: The contestant.
+        per_s: Events a second.
+        seconds: How long events are timed.
     """
     before = cluster.topics()
     source, sink = f"latency-source-{short}", f"latency-sink-{short}"

@@ -20,13 +20,13 @@ class Passed:
     """What a contestant did.
 
     Attributes:
-        name: the contestant's.
-        guarantee: what it promises.
-        version: of its library.
-        per_s: events a second, one figure for each turn.
-        moved: events that a read_committed reader found, over all turns.
-        surplus: how many of those were there twice or more.
-        peak_mib: the most resident memory.
+        name: The contestant's.
+        guarantee: What it promises.
+        version: Of its library.
+        per_s: Events a second, one figure for each turn.
+        moved: Events that a read_committed reader found, over all turns.
+        surplus: How many of those were there twice or more.
+        peak_mib: The most resident memory.
     """
 
     name: str
@@ -55,12 +55,12 @@ def measure(
     """Let all contestants take turns, round by round, on the same input.
 
     Args:
-        cluster: the broker.
-        contestants: by short name.
-        events: how many there are to pass through.
-        rounds: turns of each contestant.
-        limit_s: a turn ends after so long, however far it got.
-        tell: told in a line what happens.
+        cluster: The broker.
+        contestants: By short name.
+        events: How many there are to pass through.
+        rounds: Turns of each contestant.
+        limit_s: A turn ends after so long, however far it got.
+        tell: Told in a line what happens.
     """
     source = "passthrough-source"
     cluster.create(source, PARTITIONS, retention_ms="-1")

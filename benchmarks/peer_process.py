@@ -23,7 +23,7 @@ class Running:
     """A contestant's process.
 
     Attributes:
-        peak_mib: the most resident memory seen so far, in MiB.
+        peak_mib: The most resident memory seen so far, in MiB.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -35,7 +35,7 @@ class Running:
         """Note its memory.
 
         Raises:
-            ContestantFailed: it has ended.
+            ContestantFailed: It has ended.
         """
         if self.process.poll() is not None:
             raise ContestantFailed(f"ended with {self.process.returncode}: {self.tail()}")
@@ -88,9 +88,9 @@ class Course:
     """How a contestant got on.
 
     Attributes:
-        seen: when (monotonic) it was how far: each look that found it further.
-        ended_at: when it was done, or its time was up.
-        idle_at: the last look that found nothing done yet.
+        seen: When (monotonic) it was how far: each look that found it further.
+        ended_at: When it was done, or its time was up.
+        idle_at: The last look that found nothing done yet.
     """
 
     seen: list[tuple[float, int]]
@@ -125,14 +125,14 @@ def watch(
     """Look at a contestant until it is done, or the limit has passed since it first moved.
 
     Args:
-        process: the contestant.
-        progress: how far it has got.
-        done: whether it is finished.
-        limit_s: seconds.
-        patience_s: how long it may stand still.
+        process: The contestant.
+        progress: How far it has got.
+        done: Whether it is finished.
+        limit_s: Seconds.
+        patience_s: How long it may stand still.
 
     Raises:
-        ContestantFailed: it ended, or stood still beyond the patience.
+        ContestantFailed: It ended, or stood still beyond the patience.
     """
     seen: list[tuple[float, int]] = []
     moved_at = idle_at = time.monotonic()

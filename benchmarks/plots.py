@@ -17,9 +17,9 @@ def growth(points: Sequence[Point], what: str, path: Path) -> None:
     """Draw one growth measurement.
 
     Args:
-        points: by ascending size.
-        what: what grows, for the axis.
-        path: the SVG file to write.
+        points: By ascending size.
+        what: What grows, for the axis.
+        path: The SVG file to write.
     """
     figure, left = pyplot.subplots(figsize=(6, 3.2), layout="constrained")
     sizes = [point.size for point in points]

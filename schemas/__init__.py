@@ -1,1 +1,1 @@
-"""What knows bytes and fields: the events, their keys, codecs, envelopes and published contracts."""
+"""The wire formats: events, record keys, codecs, record headers and published contracts."""

@@ -1,8 +1,9 @@
-"""The AsyncAPI 3 document: all that a neighbour needs to write a producer or a consumer, in one file."""
+"""Builds the AsyncAPI 3 document, which holds all that a producer or a consumer needs in one file."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+import orjson
 
 from schemas.asyncapi_text import CHANNELS, INTRODUCTION, TOMBSTONES
 from schemas.codec import encode
@@ -26,9 +27,13 @@ _EXAMPLE = {example.topic: example for example in EXAMPLES}
 
 
 class TopicFacts(NamedTuple):
-    """What the document says of a topic: its name, its key in words, and what the broker is told.
+    """The properties of a topic that the document describes.
 
-    `config` holds broker settings such as `cleanup.policy`, `retention.ms` and `max.message.bytes`.
+    Attributes:
+        name: The topic.
+        key: What a record's key is, in words.
+        partitions: The default number of partitions.
+        config: Broker settings such as `cleanup.policy`, `retention.ms` and `max.message.bytes`.
     """
 
     name: str
@@ -38,16 +43,19 @@ class TopicFacts(NamedTuple):
 
     @property
     def compacted(self) -> bool:
-        """Whether a null value removes a key."""
+        """Whether the topic is compacted, so that a null value removes its key."""
         return self.config.get("cleanup.policy") == "compact"
 
 
 def asyncapi(topics: Sequence[TopicFacts], schemas: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The document as plain data.
+    """Build the document as plain data.
 
     Args:
-        topics: every public topic: those of `EVENTS`, and the dead letters.
-        schemas: the types' schemas, with references into `#/components/schemas`.
+        topics: Every public topic: those of `EVENTS`, and `dead-letter`.
+        schemas: JSON Schemas by type name, with references into `#/components/schemas`.
+
+    Returns:
+        Dicts, lists, strings, numbers and None, for `schemas.yaml_writer`.
     """
     headers = {
         "InputHeaders": _input_headers(),
@@ -65,8 +73,8 @@ def asyncapi(topics: Sequence[TopicFacts], schemas: dict[str, dict[str, Any]]) -
             "example": {
                 "host": "localhost:9092",
                 "protocol": "kafka",
-                "description": "Replace it by your cluster's bootstrap server. Partitions and retention "
-                "below are the defaults: ask the broker for those of your deployment.",
+                "description": "Replace this address with your cluster's bootstrap server. Partitions and "
+                "retention below are the defaults; your deployment may use other values.",
             }
         },
         "channels": {topic.name: _channel(topic) for topic in topics},
@@ -113,7 +121,7 @@ def _operation(topic: TopicFacts) -> dict[str, Any]:
     return {
         "action": "receive" if received else "send",
         "summary": f"shelfstream {'reads' if received else 'writes'} {topic.name}; "
-        f"you {'write' if received else 'read'} it.",
+        f"your application {'writes' if received else 'reads'} it.",
         "channel": {"$ref": f"#/channels/{topic.name}"},
         "messages": [{"$ref": f"#/channels/{topic.name}/messages/{name}"} for name in _message_names(topic)],
     }
@@ -127,7 +135,7 @@ def _messages(topic: TopicFacts) -> dict[str, Any]:
     headers = "InputHeaders" if topic.name in _RECEIVED else "OutputHeaders"
     key = {"kafka": {"key": _key(topic), "bindingVersion": _KAFKA_BINDING}}
     example = _EXAMPLE[topic.name]
-    found: dict[str, Any] = {
+    messages: dict[str, Any] = {
         name: {
             "name": event_type(topic.name),
             "title": name,
@@ -140,46 +148,46 @@ def _messages(topic: TopicFacts) -> dict[str, Any]:
                 {
                     "name": name[0].lower() + name[1:],
                     "headers": _example_headers(example),
-                    "payload": json.loads(encode(example)),
+                    "payload": orjson.loads(encode(example)),
                 }
             ],
         }
     }
     if topic.name in TOMBSTONES:
-        found[f"{name}Tombstone"] = {
+        messages[f"{name}Tombstone"] = {
             "name": f"{event_type(topic.name)}.tombstone",
             "title": f"{name} tombstone",
             "summary": TOMBSTONES[topic.name],
             "headers": {"$ref": f"#/components/schemas/{headers}"},
             "payload": {
                 "type": "null",
-                "description": "A null Kafka value: no bytes at all, not the text `null`.",
+                "description": "A null Kafka value: no value at all, not the JSON text `null`.",
             },
             "bindings": key,
         }
-    return found
+    return messages
 
 
 def _dead_letter(topic: TopicFacts) -> dict[str, Any]:
     return {
         "name": event_type(TOPIC),
         "title": "DeadLetter",
-        "summary": "A record that could not be processed, as it was, with the reason in its headers.",
+        "summary": "A record that could not be processed, unchanged, with the reason in added headers.",
         "contentType": "application/octet-stream",
         "headers": {"$ref": "#/components/schemas/DeadLetterHeaders"},
-        "payload": {"description": "The original value, byte for byte: perhaps null, perhaps not JSON."},
+        "payload": {"description": "The original value, byte for byte. It may be null or not JSON."},
         "bindings": {"kafka": {"key": _key(topic), "bindingVersion": _KAFKA_BINDING}},
     }
 
 
 def _key(topic: TopicFacts) -> dict[str, Any]:
     if topic.name == TOPIC:
-        return {"description": "The original key, byte for byte; perhaps null."}
+        return {"description": "The original key, byte for byte. It may be null."}
     return {"type": "string", "minLength": 1, "description": f"{topic.key}, in UTF-8"}
 
 
 def _example_headers(example: Event) -> dict[str, str]:
-    """Headers as shelfstream writes them on outputs, and as a good producer writes them on inputs."""
+    """Return the headers of an example record, as shelfstream writes them on outputs."""
     subject: str = getattr(example, "product_id", "") or getattr(example, "user_id", "")
     source = getattr(example, "source", None) or Source(topic="user-behavior", partition=0, offset=1207)
     event_id = output_id(source, "student-1", "2021-09-21", example.topic, subject)
@@ -199,25 +207,25 @@ def _text(description: str, **more: Any) -> dict[str, Any]:
 
 def _cloud_headers() -> dict[str, Any]:
     return {
-        "content-type": _text("the value's type", const="application/json"),
-        "ce_specversion": _text("CloudEvents' version", const="1.0"),
-        "ce_id": _text("the event's identity: together with ce_source it names it once and for all"),
-        "ce_source": _text("who made it, a URI reference", format="uri-reference"),
-        "ce_type": _text(f"what it is, such as `{event_type('product-enriched')}`"),
-        "ce_subject": _text("what it is about: the product_id, or the shopper"),
-        "ce_time": _text("when what it tells happened, RFC 3339", format="date-time"),
+        "content-type": _text("media type of the value", const="application/json"),
+        "ce_specversion": _text("CloudEvents version", const="1.0"),
+        "ce_id": _text("id of the event; unique together with ce_source"),
+        "ce_source": _text("producer of the event, as a URI reference", format="uri-reference"),
+        "ce_type": _text(f"type of the event, such as `{event_type('product-enriched')}`"),
+        "ce_subject": _text("subject of the event: a product_id or a shopper id"),
+        "ce_time": _text("time at which the event happened, RFC 3339", format="date-time"),
         "ce_dataschema": _text(
-            f"its JSON Schema's `$id`, such as `{schema_uri('product-enriched')}`", format="uri"
+            f"`$id` of the value's JSON Schema, such as `{schema_uri('product-enriched')}`", format="uri"
         ),
-        "traceparent": _text("W3C Trace Context of the record that caused it"),
+        "traceparent": _text("W3C Trace Context of the record that caused this one"),
     }
 
 
 def _input_headers() -> dict[str, Any]:
     return {
         "type": "object",
-        "description": "CloudEvents 1.0, binary mode. All optional on what you write: shelfstream passes on "
-        "a valid `traceparent` and needs none of the others. Values are UTF-8 text.",
+        "description": "CloudEvents 1.0, binary mode. All headers are optional on records that you write. "
+        "shelfstream copies a valid `traceparent` to its outputs. Values are UTF-8 text.",
         "properties": _cloud_headers(),
     }
 
@@ -225,8 +233,8 @@ def _input_headers() -> dict[str, Any]:
 def _output_headers() -> dict[str, Any]:
     return {
         "type": "object",
-        "description": "CloudEvents 1.0, binary mode. `ce_id` is a function of the source record and of the "
-        "model's and taxonomy's versions: a record that is processed again gets the same one. "
+        "description": "CloudEvents 1.0, binary mode. `ce_id` is derived from the source record and the "
+        "versions of model and taxonomy, so a record that is processed again yields the same `ce_id`. "
         "Values are UTF-8 text.",
         "required": ["content-type", "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_subject"],
         "properties": _cloud_headers(),
@@ -237,8 +245,8 @@ def _dead_letter_headers() -> dict[str, Any]:
     optional = (FIELD, LEFT_OUT)
     return {
         "type": "object",
-        "description": "The original record's headers, untouched, then these. Those that start with "
-        "`__streams.errors.` are Kafka Streams' names (KIP-1034). Values are UTF-8 text.",
+        "description": "The headers of the original record, unchanged, followed by these. Names that "
+        "start with `__streams.errors.` are those of Kafka Streams (KIP-1034). Values are UTF-8 text.",
         "required": [name for name in DESCRIPTIONS if name not in optional],
-        "properties": {name: _text(said) for name, said in DESCRIPTIONS.items()},
+        "properties": {name: _text(description) for name, description in DESCRIPTIONS.items()},
     }

@@ -1,9 +1,9 @@
-"""Bytes to events and back. Every value that comes in is checked here, once; every error is an InvalidEvent.
+"""Decodes and encodes events. Every input value is checked here once; every error is an `InvalidEvent`.
 
-Decoders are built once for each type. What passes is cheap (about 1 µs for a behaviour event of 300 bytes);
-what fails is looked at again by `schemas.diagnosis`, which may take its time. The rules beyond the types are
-in `schemas.rules`. Unknown fields are skipped unread, so they need only be well-formed enough to find their
-end. An empty title is allowed: the model abstains by itself.
+Decoding takes about 1 µs for a behavior event of 300 bytes. A value that fails is decoded again by
+`schemas.diagnosis` to explain the error. The rules that types cannot express are in `schemas.rules`. Unknown
+fields are skipped without decoding, so only their end must be recognizable. An empty title is valid: the
+model abstains.
 """
 
 from collections.abc import Callable
@@ -42,14 +42,14 @@ E = TypeVar("E", bound=Event)
 
 
 class _Titled(msgspec.Struct):
-    """Tells an empty title from none."""
+    """Distinguishes an empty title from a missing one."""
 
     title: str | msgspec.UnsetType = msgspec.UNSET
 
 
-# What msgspec raises on bytes that it cannot read: its own errors and UnicodeDecodeError are ValueErrors,
-# nesting beyond the interpreter's limit is a RecursionError, and None instead of bytes is a TypeError.
-_UNREADABLE = (ValueError, RecursionError, TypeError)
+# What msgspec raises: its own errors and UnicodeDecodeError are ValueErrors, nesting beyond the interpreter's
+# limit is a RecursionError, and None instead of bytes is a TypeError.
+_DECODE_ERRORS = (ValueError, RecursionError, TypeError)
 
 _PRODUCT_CREATED = msgspec.json.Decoder(ProductCreated)
 _USER_BEHAVIOR = msgspec.json.Decoder(UserBehavior)
@@ -64,39 +64,38 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def encode(event: Event) -> bytes:
-    """Write `event` as UTF-8 JSON: every field, in the contract's order, times as RFC 3339 with `Z`.
-
-    Optional fields are written too, as null or empty: a consumer finds the same shape in every record.
+    """Encode `event` as a Kafka value.
 
     Args:
-        event: an event whose times are in UTC.
+        event: An event whose times are in UTC.
 
     Returns:
-        The Kafka value.
+        UTF-8 JSON with every field in the contract's order. Optional fields without a value are null or
+        empty, and times are RFC 3339 with `Z`.
     """
     return _ENCODER.encode(event)
 
 
 def decode_product_created(value: bytes | None, key: bytes | None = None) -> ProductCreated:
-    """Read a `product-created` record; `{"product_id", "title"}` alone is enough.
+    """Decode a `product-created` record. Only `product_id` and `title` are required.
 
     Args:
-        value: the record's value. None, a tombstone, reads as the withdrawal of the product named by `key`.
-        key: the record's key, or None if it has none.
+        value: The record's value. None, a tombstone, is the withdrawal of the product named by `key`.
+        key: The record's key, or None if it has none.
 
     Returns:
         The event, its time in UTC.
 
     Raises:
-        InvalidEvent: with the reason; see `schemas.errors`.
+        InvalidEvent: The record is invalid; `reason` is one of those in `schemas.errors`.
     """
     if value is None:
         return ProductCreated(product_id=product_of_tombstone(key), change=Change.WITHDRAWN)
     try:
         event = _PRODUCT_CREATED.decode(value)
-    except _UNREADABLE as error:
-        event = _second_reading(ProductCreated, value, error)
-    # One string is one check; which of them it was matters only when it fails.
+    except _DECODE_ERRORS as error:
+        event = _decode_with_iso_times(ProductCreated, value, error)
+    # One check of the joined string is faster; which field it was matters only if the check fails.
     if not f"{event.product_id}{event.event_id}".isprintable():
         check_identifiers(event, "product_id", "event_id")
     if event.occurred_at is not None and event.occurred_at.tzinfo is not UTC:
@@ -110,7 +109,7 @@ def decode_product_created(value: bytes | None, key: bytes | None = None) -> Pro
     ):
         raise InvalidEvent(
             "invalid-field",
-            "$.title: Object missing required field `title`, which only a withdrawal may leave out; "
+            "$.title: Object missing required field `title`, which only a withdrawal may omit; "
             + advice(ProductCreated),
             "$.title",
         )
@@ -122,29 +121,31 @@ def decode_product_created(value: bytes | None, key: bytes | None = None) -> Pro
 def decode_user_behavior(
     value: bytes | None, key: bytes | None = None, *, received_at: datetime | None = None
 ) -> UserBehavior:
-    """Read a `user-behavior` record.
+    """Decode a `user-behavior` record.
 
     Args:
-        value: the record's value.
-        key: the record's key, or None if it has none.
-        received_at: when the broker got it (aware); None leaves the future unchecked.
+        value: The record's value.
+        key: The record's key, or None if it has none.
+        received_at: When the record arrived at the broker (timezone-aware). If None, times in the future
+            pass.
 
     Returns:
         The event, its time in UTC.
 
     Raises:
-        InvalidEvent: with the reason; see `schemas.errors`.
+        InvalidEvent: The record is invalid; `reason` is one of those in `schemas.errors`.
     """
     try:
-        event = _USER_BEHAVIOR.decode(value)  # type: ignore[arg-type]  # None is a TypeError, and diagnosed
-    except _UNREADABLE as error:
-        event = _second_reading(UserBehavior, value, error)
+        event = _USER_BEHAVIOR.decode(value)  # type: ignore[arg-type]  # None raises TypeError
+    except _DECODE_ERRORS as error:
+        event = _decode_with_iso_times(UserBehavior, value, error)
     user, session = event.user_id, event.session_id
     shopper = user or session
     if shopper is None:
         raise InvalidEvent(
             "missing-shopper",
-            f"neither user_id nor session_id says whose behaviour this is; {advice(UserBehavior)}",
+            "$.user_id: user_id and session_id are both missing, and one of them is required; "
+            f"{advice(UserBehavior)}",
             "$.user_id",
         )
     if not f"{event.product_id}{user}{session}{event.event_id}".isprintable():
@@ -164,14 +165,14 @@ def decode_user_behavior(
 
 
 def decode_category_feedback(value: bytes | None, key: bytes | None = None) -> CategoryFeedback:
-    """Read a `category-feedback` record; a correction needs its `category_id`. Raises InvalidEvent."""
+    """Decode a `category-feedback` record; `correct` requires `category_id`. Raises InvalidEvent."""
     event = _decode(_CATEGORY_FEEDBACK, CategoryFeedback, value)
     check_identifiers(event, "product_id", "event_id")
     set_utc(event, "occurred_at")
     if event.verdict is Verdict.CORRECT and event.category_id is None:
         raise InvalidEvent(
             "missing-category",
-            f"the verdict is `correct`, but category_id does not say to what; {advice(CategoryFeedback)}",
+            f"$.category_id: is missing, but the verdict `correct` requires it; {advice(CategoryFeedback)}",
             "$.category_id",
         )
     check_key(event, key, "product_id")
@@ -179,7 +180,7 @@ def decode_category_feedback(value: bytes | None, key: bytes | None = None) -> C
 
 
 def decode_product_enriched(value: bytes | None, key: bytes | None = None) -> ProductEnriched:
-    """Read a `product-enriched` record that is not a tombstone. Raises InvalidEvent."""
+    """Decode a `product-enriched` record that is not a tombstone. Raises InvalidEvent."""
     event = _decode(_PRODUCT_ENRICHED, ProductEnriched, value)
     check_identifiers(event, "product_id")
     check_key(event, key, "product_id")
@@ -187,7 +188,7 @@ def decode_product_enriched(value: bytes | None, key: bytes | None = None) -> Pr
 
 
 def decode_enrichment_review(value: bytes | None, key: bytes | None = None) -> EnrichmentReview:
-    """Read an `enrichment-review` record. Raises InvalidEvent."""
+    """Decode an `enrichment-review` record. Raises InvalidEvent."""
     event = _decode(_ENRICHMENT_REVIEW, EnrichmentReview, value)
     check_identifiers(event, "product_id")
     check_key(event, key, "product_id")
@@ -195,7 +196,7 @@ def decode_enrichment_review(value: bytes | None, key: bytes | None = None) -> E
 
 
 def decode_affinity_updated(value: bytes | None, key: bytes | None = None) -> AffinityUpdated:
-    """Read an `affinity-updated` record that is not a tombstone. Raises InvalidEvent."""
+    """Decode an `affinity-updated` record that is not a tombstone. Raises InvalidEvent."""
     event = _decode(_AFFINITY_UPDATED, AffinityUpdated, value)
     check_identifiers(event, "product_id")
     set_utc(event, "as_of")
@@ -204,7 +205,7 @@ def decode_affinity_updated(value: bytes | None, key: bytes | None = None) -> Af
 
 
 def decode_shopper_updated(value: bytes | None, key: bytes | None = None) -> ShopperUpdated:
-    """Read a `shopper-updated` record that is not a tombstone. Raises InvalidEvent."""
+    """Decode a `shopper-updated` record that is not a tombstone. Raises InvalidEvent."""
     event = _decode(_SHOPPER_UPDATED, ShopperUpdated, value)
     check_identifiers(event, "user_id")
     set_utc(event, "as_of")
@@ -223,29 +224,32 @@ DECODERS: dict[str, Callable[[bytes | None, bytes | None], Event]] = {
     AffinityUpdated.topic: decode_affinity_updated,
     ShopperUpdated.topic: decode_shopper_updated,
 }
-"""The decoder of each topic's events, for tools that meet them all."""
+"""The decoder of each topic's events, by topic."""
 
 
 def _decode(decoder: msgspec.json.Decoder[E], event: type[E], value: bytes | None) -> E:
     try:
-        return decoder.decode(value)  # type: ignore[arg-type]  # None is a TypeError, and diagnosed
-    except _UNREADABLE as error:
-        return _second_reading(event, value, error)
+        return decoder.decode(value)  # type: ignore[arg-type]  # None raises TypeError
+    except _DECODE_ERRORS as error:
+        return _decode_with_iso_times(event, value, error)
 
 
-def _second_reading(event: type[E], value: bytes | None, error: Exception) -> E:
-    """Read again what msgspec refused, with any ISO 8601 time allowed, or raise why it is refused.
+def _decode_with_iso_times(event: type[E], value: bytes | None, error: Exception) -> E:
+    """Decode a value that msgspec rejected, now with any ISO 8601 time allowed.
 
-    msgspec reads RFC 3339; ISO 8601 has more forms (`20240501T1230Z`), and some producers write them.
+    msgspec reads RFC 3339. Some producers write other forms of ISO 8601, such as `20240501T1230Z`.
+
+    Raises:
+        InvalidEvent: The value is invalid for another reason than the form of its time.
     """
-    refusal = diagnose(event, value, error)
-    if value is None or refusal.field != "$.occurred_at":
-        raise refusal from error
+    diagnosis = diagnose(event, value, error)
+    if value is None or diagnosis.field != "$.occurred_at":
+        raise diagnosis from error
     try:
         fields = _FIELDS.decode(value)
         fields["occurred_at"] = _iso_8601(fields.get("occurred_at"))
     except (ValueError, RecursionError):
-        raise refusal from error
+        raise diagnosis from error
     try:
         return msgspec.convert(fields, event)
     except msgspec.ValidationError as other:
@@ -253,7 +257,7 @@ def _second_reading(event: type[E], value: bytes | None, error: Exception) -> E:
 
 
 def _iso_8601(text: object) -> datetime:
-    """Read a time in any form of ISO 8601; raises ValueError for a day alone, which tells no time."""
+    """Parse a time in any form of ISO 8601. Raises ValueError, also for a date without a time."""
     if not isinstance(text, str) or len(text) < len("20240501T12"):
         raise ValueError(text)
     return datetime.fromisoformat(text)

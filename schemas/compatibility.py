@@ -1,8 +1,9 @@
-"""Whether a changed JSON Schema still keeps what the published one promised.
+"""Checks whether a changed JSON Schema is compatible with the published one.
 
-Two questions. Does the new schema take everything that the published one took? (Records wait in topics, and
-producers don't upgrade with us.) And, for what we write: does it still promise readers everything? A new
-optional field keeps both; so does a new name in an enumeration, which readers are told to expect.
+There are two checks. First, the new schema must accept every value that the published one accepts, because
+topics hold older records and producers upgrade later. Second, a schema of events that shelfstream writes must
+not accept more than the published one, because consumers rely on it. A new optional field passes both checks.
+So does a new name in an enumeration, which consumers are told to expect.
 """
 
 from collections.abc import Iterator
@@ -15,63 +16,69 @@ _UPPER_BOUNDS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxPro
 
 
 class Narrowing(NamedTuple):
-    """One way in which a schema takes less than another: what kind, where and a few words."""
+    """One way in which a schema accepts fewer values than another.
+
+    Attributes:
+        kind: `type`, `rule`, `enum`, `bound`, `removed` or `required`.
+        path: The JSON path of the field.
+        detail: What differs, in a few words.
+    """
 
     kind: str
     path: str
-    said: str
+    detail: str
 
 
-def problems(published: Schema, current: Schema, *, written: bool) -> list[str]:
-    """What the change from `published` to `current` would break.
+def breaking_changes(published: Schema, current: Schema, *, written: bool) -> list[str]:
+    """List the incompatible changes from `published` to `current`.
 
     Args:
-        published: the schema that neighbours rely on.
-        current: the schema of today.
-        written: whether we write these events, so that readers' promises count too.
+        published: The schema that clients rely on.
+        current: The current schema.
+        written: Whether shelfstream writes these events, so that consumers must be protected too.
 
     Returns:
-        A sentence for each problem; empty if the change is compatible.
+        A sentence for each incompatible change; empty if the change is compatible.
     """
-    found = [f"{each.path}: {each.said}" for each in narrowings(published, current)]
+    sentences = [f"{each.path}: {each.detail}" for each in narrowings(published, current)]
     if written:
-        found += [
-            f"{each.path}: the promise to readers is weaker than published ({each.kind})"
+        sentences += [
+            f"{each.path}: accepts more than the published schema, which consumers rely on ({each.kind})"
             for each in narrowings(current, published)
             if each.kind not in ("removed", "enum")
         ]
-    return found
+    return sentences
 
 
 def narrowings(old: Schema, new: Schema) -> list[Narrowing]:
-    """Every way found in which `new` refuses or no longer names what `old` took."""
-    return list(_compare(_Side(old, old), _Side(new, new), "$", frozenset()))
+    """List the ways in which `new` accepts fewer values than `old`, or lacks a field of it."""
+    return list(_compare(_Node(old, old), _Node(new, new), "$", frozenset()))
 
 
-class _Side(NamedTuple):
+class _Node(NamedTuple):
     """A schema and the document that its references point into."""
 
     schema: Schema
     document: Schema
 
-    def at(self, schema: Schema) -> "_Side":
-        """Another schema of the same document, its reference followed."""
+    def at(self, schema: Schema) -> "_Node":
+        """Return the node of another schema of the same document, with its reference resolved."""
         while "$ref" in schema:
             target: Any = self.document
             for step in schema["$ref"].removeprefix("#/").split("/"):
                 target = target[step]
             schema = target
-        return _Side(schema, self.document)
+        return _Node(schema, self.document)
 
-    def branches(self) -> list["_Side"]:
-        """The alternatives of a union, or the schema alone."""
+    def branches(self) -> list["_Node"]:
+        """Return the alternatives of a union, or this node alone."""
         return [self.at(each) for each in self.schema.get("anyOf", [self.schema])]
 
 
-def _compare(old: _Side, new: _Side, path: str, seen: frozenset[tuple[int, int]]) -> Iterator[Narrowing]:
+def _compare(old: _Node, new: _Node, path: str, seen: frozenset[tuple[int, int]]) -> Iterator[Narrowing]:
     old, new = old.at(old.schema), new.at(new.schema)
     pair = (id(old.schema), id(new.schema))
-    if pair in seen:  # a type that holds itself
+    if pair in seen:  # a recursive type
         return
     seen |= {pair}
     olds, news = old.branches(), new.branches()
@@ -81,16 +88,16 @@ def _compare(old: _Side, new: _Side, path: str, seen: frozenset[tuple[int, int]]
     for branch in olds:
         attempts = [list(_plain(branch, other, path, seen)) for other in news]
         if not any(not attempt for attempt in attempts):
-            # The likeliest counterpart gives the clearest words.
+            # The alternative with the fewest differences gives the clearest message.
             yield from min(
                 attempts, key=lambda attempt: (any(n.kind == "type" for n in attempt), len(attempt))
             )
 
 
-def _plain(old: _Side, new: _Side, path: str, seen: frozenset[tuple[int, int]]) -> Iterator[Narrowing]:
+def _plain(old: _Node, new: _Node, path: str, seen: frozenset[tuple[int, int]]) -> Iterator[Narrowing]:
     if not _types(old.schema) <= _types(new.schema):
         yield Narrowing(
-            "type", path, f"was {_names(_types(old.schema))} and is {_names(_types(new.schema))} now"
+            "type", path, f"was {_names(_types(old.schema))} and is now {_names(_types(new.schema))}"
         )
         return
     yield from _values(old.schema, new.schema, path)
@@ -105,7 +112,7 @@ def _plain(old: _Side, new: _Side, path: str, seen: frozenset[tuple[int, int]]) 
         elif before is not False and before != after:
             yield Narrowing("type", path, f"`{keyword}` is narrower than published")
     yield from (
-        Narrowing("rule", path, f"has a rule that was not published: {rule}")
+        Narrowing("rule", path, f"has a rule that the published schema lacks: {rule}")
         for rule in new.schema.get("allOf", [])
         if rule not in old.schema.get("allOf", [])
     )
@@ -116,7 +123,7 @@ _JSON_NAMES = {bool: "boolean", int: "integer", float: "number", str: "string", 
 
 
 def _types(schema: Schema) -> frozenset[str]:
-    """The JSON types that a schema takes; `number` includes `integer`."""
+    """Return the JSON types that a schema accepts; `number` includes `integer`."""
     if "type" in schema:
         named = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
         types = frozenset(named)
@@ -140,12 +147,12 @@ def _enumeration(schema: Schema) -> list[Any] | None:
 def _values(old: Schema, new: Schema, path: str) -> Iterator[Narrowing]:
     before, after = _enumeration(old), _enumeration(new)
     if after is None:
-        # Seen from the other side, a list of names that became any text is a weaker promise.
+        # The reverse comparison reports an enumeration that became any text.
         return
     if before is None:
-        yield Narrowing("type", path, f"is one of {after} only now")
+        yield Narrowing("type", path, f"accepts only one of {after} now")
     elif gone := [value for value in before if value not in after]:
-        yield Narrowing("enum", path, f"no longer takes {gone}")
+        yield Narrowing("enum", path, f"no longer accepts {gone}")
 
 
 def _bounds(old: Schema, new: Schema, path: str) -> Iterator[Narrowing]:
@@ -156,10 +163,10 @@ def _bounds(old: Schema, new: Schema, path: str) -> Iterator[Narrowing]:
         if keyword in new and not (keyword in old and old[keyword] <= new[keyword]):
             yield Narrowing("bound", path, f"{keyword} {new[keyword]} is stricter than published")
     if "pattern" in new and new["pattern"] != old.get("pattern"):
-        yield Narrowing("bound", path, "the pattern is not the published one")
+        yield Narrowing("bound", path, "the pattern differs from the published one")
 
 
-def _fields(old: _Side, new: _Side, path: str, seen: frozenset[tuple[int, int]]) -> Iterator[Narrowing]:
+def _fields(old: _Node, new: _Node, path: str, seen: frozenset[tuple[int, int]]) -> Iterator[Narrowing]:
     before, after = old.schema.get("properties", {}), new.schema.get("properties", {})
     for name, schema in before.items():
         if name in after:
@@ -168,4 +175,4 @@ def _fields(old: _Side, new: _Side, path: str, seen: frozenset[tuple[int, int]])
             yield Narrowing("removed", f"{path}.{name}", "was removed")
     for name in new.schema.get("required", []):
         if name not in old.schema.get("required", []):
-            yield Narrowing("required", f"{path}.{name}", "is required now")
+            yield Narrowing("required", f"{path}.{name}", "is now required")

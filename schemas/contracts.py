@@ -1,29 +1,31 @@
-"""The JSON Schemas of the events, generated from their types, and the files that hold the contract.
+"""The contract files: JSON Schemas generated from the event types, and the AsyncAPI document.
 
-`json/<topic>.json` is what the code says now, `json/published/<topic>.json` what neighbours were last
-promised: `schemas.compatibility` compares the two. `asyncapi.yaml` is written by `schemas.asyncapi`.
+`json/<topic>.json` is generated from the current code. `json/published/<topic>.json` is the schema of the
+last release, which clients rely on. `schemas.compatibility` compares the two. `schemas.asyncapi` builds
+`asyncapi.yaml`.
 """
 
-import json
 from collections.abc import Sequence
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import orjson
 
 from schemas.asyncapi import TopicFacts, asyncapi
-from schemas.compatibility import problems
+from schemas.compatibility import breaking_changes
 from schemas.envelope import schema_uri
 from schemas.events import EVENTS, CategoryFeedback, Event, ProductCreated, UserBehavior
 from schemas.yaml_writer import yaml_text
 
 FOLDER = Path(__file__).parent
-"""Where the committed contract lies."""
+"""The directory of the committed contract files."""
 
-READ_BY_US = frozenset({ProductCreated.topic, UserBehavior.topic, CategoryFeedback.topic})
-"""The topics that others write and we read. All others are promises to their readers."""
+INPUT_TOPICS = frozenset({ProductCreated.topic, UserBehavior.topic, CategoryFeedback.topic})
+"""The topics that clients write and shelfstream reads. shelfstream writes all others."""
 
-# What the types cannot say and the codec demands, by topic. Each entry becomes a part of `allOf`.
+# Rules that the codec checks and the types cannot express, by topic. Each entry becomes a part of `allOf`.
 RULES: dict[str, list[dict[str, Any]]] = {
     ProductCreated.topic: [
         {
@@ -49,64 +51,77 @@ RULES: dict[str, list[dict[str, Any]]] = {
 
 
 def components(ref_template: str) -> dict[str, dict[str, Any]]:
-    """The schemas of all events and their parts by type name, with the rules beyond types added.
+    """Generate the schemas of all events and of the types that they contain.
 
     Args:
-        ref_template: where a part is found, such as `#/$defs/{name}`.
+        ref_template: The form of a reference to a type, such as `#/$defs/{name}`.
+
+    Returns:
+        JSON Schemas by type name. Those of events include `RULES`.
     """
-    _, found = msgspec.json.schema_components(EVENTS, ref_template=ref_template)
+    _, schemas = msgspec.json.schema_components(EVENTS, ref_template=ref_template)
     for event in EVENTS:
         if event.topic in RULES:
-            found[event.__name__]["allOf"] = RULES[event.topic]
-    return found
+            schemas[event.__name__]["allOf"] = RULES[event.topic]
+    for schema in schemas.values():
+        # Python 3.13 strips the indentation of docstrings and earlier releases keep it.
+        schema["description"] = cleandoc(schema["description"])
+    return schemas
 
 
 def json_schema(event: type[Event]) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of `event`, complete in itself."""
-    parts = components("#/$defs/{name}")
-    root = parts[event.__name__]
-    needed: dict[str, dict[str, Any]] = {}
-    _collect(root, parts, needed)
+    """Generate the self-contained JSON Schema (draft 2020-12) of `event`."""
+    types = components("#/$defs/{name}")
+    root = types[event.__name__]
+    referenced: dict[str, dict[str, Any]] = {}
+    _collect_references(root, types, referenced)
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": schema_uri(event.topic),
         **root,
     }
-    if needed:
-        schema["$defs"] = dict(sorted(needed.items()))
+    if referenced:
+        schema["$defs"] = dict(sorted(referenced.items()))
     return schema
 
 
-def _collect(node: Any, parts: dict[str, dict[str, Any]], into: dict[str, dict[str, Any]]) -> None:
-    """Gather every part that `node` refers to, directly or through others."""
+def _collect_references(
+    node: Any, types: dict[str, dict[str, Any]], referenced: dict[str, dict[str, Any]]
+) -> None:
+    """Add to `referenced` each of `types` that `node` refers to, directly or through other types."""
     if isinstance(node, list):
         for each in node:
-            _collect(each, parts, into)
+            _collect_references(each, types, referenced)
     elif isinstance(node, dict):
         name = str(node.get("$ref", "")).removeprefix("#/$defs/")
-        if name and name not in into:
-            into[name] = parts[name]
-            _collect(parts[name], parts, into)
+        if name and name not in referenced:
+            referenced[name] = types[name]
+            _collect_references(types[name], types, referenced)
         for each in node.values():
-            _collect(each, parts, into)
+            _collect_references(each, types, referenced)
 
 
-def generated(topics: Sequence[TopicFacts]) -> dict[str, str]:
-    """The files of the contract as the code says them: text by path relative to `FOLDER`.
+def contract_files(topics: Sequence[TopicFacts]) -> dict[str, str]:
+    """Generate the contract files from the code.
 
     Args:
-        topics: the facts of every public topic, in the order of the document.
+        topics: The properties of every public topic, in the order of the document.
+
+    Returns:
+        The text of each file by its path relative to `FOLDER`.
     """
-    files = {
-        f"json/{event.topic}.json": json.dumps(json_schema(event), indent=2, ensure_ascii=False) + "\n"
-        for event in EVENTS
-    }
+    files = {f"json/{event.topic}.json": _schema_text(event) for event in EVENTS}
     files["asyncapi.yaml"] = yaml_text(asyncapi(topics, components("#/components/schemas/{name}")))
     return files
 
 
-def drift(files: dict[str, str], folder: Path = FOLDER) -> list[str]:
-    """Which of `files` differ from what lies in `folder`, or are missing there, by relative path."""
+def _schema_text(event: type[Event]) -> str:
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    return orjson.dumps(json_schema(event), option=options).decode()
+
+
+def outdated_files(files: dict[str, str], folder: Path = FOLDER) -> list[str]:
+    """Return the paths of those `files` that are missing in `folder` or differ from the file there."""
     return [
         path
         for path, text in files.items()
@@ -115,8 +130,8 @@ def drift(files: dict[str, str], folder: Path = FOLDER) -> list[str]:
 
 
 def write(files: dict[str, str], folder: Path = FOLDER) -> list[str]:
-    """Write those of `files` that differ; returns their relative paths."""
-    changed = drift(files, folder)
+    """Write those `files` that are missing in `folder` or differ, and return their relative paths."""
+    changed = outdated_files(files, folder)
     for path in changed:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(files[path], encoding="utf-8")
@@ -124,31 +139,31 @@ def write(files: dict[str, str], folder: Path = FOLDER) -> list[str]:
 
 
 def incompatibilities(folder: Path = FOLDER) -> list[str]:
-    """What in the types would break a neighbour who relies on the published schemas, a sentence each."""
-    found = []
+    """Return a sentence for each change of the types that breaks clients of the published schemas."""
+    sentences = []
     for event in EVENTS:
         baseline = folder / "json" / "published" / f"{event.topic}.json"
         if baseline.is_file():
-            promised = json.loads(baseline.read_text(encoding="utf-8"))
-            written = event.topic not in READ_BY_US
-            found += [
-                f"{event.topic} {each}" for each in problems(promised, json_schema(event), written=written)
+            published = orjson.loads(baseline.read_bytes())
+            written = event.topic not in INPUT_TOPICS
+            sentences += [
+                f"{event.topic} {each}"
+                for each in breaking_changes(published, json_schema(event), written=written)
             ]
-    return found
+    return sentences
 
 
 def publish(folder: Path = FOLDER) -> list[str]:
-    """Make the schemas of today the promise of tomorrow; returns the relative paths that changed.
+    """Replace the published schemas by the current ones.
+
+    Returns:
+        The relative paths of the files that changed.
 
     Raises:
-        ValueError: that would break the promise of yesterday.
+        ValueError: A change breaks clients of the published schemas; the message lists every such change.
     """
-    broken = incompatibilities(folder)
-    if broken:
-        raise ValueError("; ".join(broken))
-    files = {
-        f"json/published/{event.topic}.json": json.dumps(json_schema(event), indent=2, ensure_ascii=False)
-        + "\n"
-        for event in EVENTS
-    }
+    sentences = incompatibilities(folder)
+    if sentences:
+        raise ValueError("; ".join(sentences))
+    files = {f"json/published/{event.topic}.json": _schema_text(event) for event in EVENTS}
     return write(files, folder)

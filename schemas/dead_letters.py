@@ -1,8 +1,9 @@
-"""The headers of dead letters: why, where from and where in shelfstream, in names that other tools know.
+"""The headers of dead letters: the error, the source record and the processing stage.
 
-Key, value and original headers stay as they were. What is added uses Kafka Streams' names (KIP-1034,
-`__streams.errors.*`, values as UTF-8 text) and shelfstream's own (`shelfstream.*`). All that is added is
-bounded by `ADDED_BYTES`: a record that fitted its topic fits a dead-letter topic that allows as much more.
+Key, value and original headers are unchanged. The added headers use the names of Kafka Streams (KIP-1034,
+`__streams.errors.*`, values as UTF-8 text) and shelfstream's own (`shelfstream.*`). Their total size is at
+most `ADDED_BYTES`, so a record of the source topic's maximum size fits a dead-letter topic whose limit is
+larger by that amount.
 """
 
 import traceback
@@ -13,6 +14,7 @@ from schemas.errors import InvalidEvent
 from schemas.events import Source
 
 TOPIC = "dead-letter"
+"""The topic that dead letters are written to."""
 
 EXCEPTION = "__streams.errors.exception"
 MESSAGE = "__streams.errors.message"
@@ -29,28 +31,29 @@ TIMESTAMP = "shelfstream.timestamp"
 LEFT_OUT = "shelfstream.left-out"
 
 DESCRIPTIONS: dict[str, str] = {
-    EXCEPTION: "the error's class",
-    MESSAGE: "what was wrong, where, and what to do",
-    STACKTRACE: "where in the code, cut in the middle if long; one line where the record is at fault",
-    SOURCE_TOPIC: "the topic that the record was read from",
-    SOURCE_PARTITION: "its partition, in decimal digits",
-    SOURCE_OFFSET: "its offset, in decimal digits",
-    REASON: "a stable slug, such as malformed-json, invalid-field, unknown-version or key-mismatch",
-    FIELD: "the JSON path of the offending field, where there is one",
-    STAGE: "what was being done: decode, or the agent's step",
-    ATTEMPT: "how many times processing was tried, in decimal digits",
-    GROUP: "the consumer group that gave up on it",
-    TIMESTAMP: "the record's own timestamp, Unix milliseconds; the dead letter's is when it was written",
-    LEFT_OUT: "only of a record too large for this topic: what is missing here and is only where it was read",
+    EXCEPTION: "class of the error",
+    MESSAGE: "what is wrong, where, and what to do",
+    STACKTRACE: "stack trace, its middle left out if long; a single line if the record is invalid",
+    SOURCE_TOPIC: "topic that the record was read from",
+    SOURCE_PARTITION: "partition of the record, in decimal digits",
+    SOURCE_OFFSET: "offset of the record, in decimal digits",
+    REASON: "stable reason code, such as malformed-json, invalid-field, unknown-version or key-mismatch",
+    FIELD: "JSON path of the invalid field, if there is one",
+    STAGE: "processing stage that failed: decode, or a step of the agent",
+    ATTEMPT: "number of attempts to process the record, in decimal digits",
+    GROUP: "consumer group that could not process the record",
+    TIMESTAMP: "timestamp of the original record in Unix milliseconds; the dead letter has its own",
+    LEFT_OUT: "present if the record is too large for this topic: the parts that are left out here and "
+    "remain in the source topic only",
 }
-"""Every header that shelfstream adds to a dead letter, and what it says."""
+"""The description of each header that shelfstream adds to a dead letter."""
 
 ADDED_BYTES = 8192
-"""No dead letter grows by more than this, counted over the names and values of the added headers."""
+"""The maximum size of the added headers of a dead letter, names and values together, in bytes."""
 
-_SHORT = 512
+_VALUE_BYTES = 512
 _MESSAGE_BYTES = 1024
-_CUT = b" [... cut ...] "
+_CUT_MARK = b" [... cut ...] "
 
 
 def dead_letter_headers(
@@ -63,19 +66,19 @@ def dead_letter_headers(
     timestamp: int = -1,
     original: Iterable[tuple[str, bytes | None]] = (),
 ) -> list[tuple[str, bytes]]:
-    """The headers of a record that cannot be processed.
+    """Build the headers of a dead letter.
 
     Args:
-        error: why; an `InvalidEvent` gives its reason, any other error the reason `failed`.
-        source: where the record was read.
-        stage: what was being done, such as `decode`.
-        attempt: how many times it was tried, from 1.
-        group: the consumer group.
-        timestamp: the record's own, in Unix milliseconds; -1 if it has none.
-        original: the record's own headers, kept in front. What an earlier dead-lettering added is replaced.
+        error: The cause. The reason code is that of an `InvalidEvent`, and `failed` for any other error.
+        source: The position of the record.
+        stage: The processing stage that failed, such as `decode`.
+        attempt: The number of attempts, from 1.
+        group: The consumer group.
+        timestamp: The record's timestamp in Unix milliseconds; -1 if it has none.
+        original: The record's headers. Headers of an earlier dead-lettering are replaced.
 
     Returns:
-        The original headers, then at most `ADDED_BYTES` of ours.
+        The original headers, followed by at most `ADDED_BYTES` of added headers.
     """
     reason, field = "failed", None
     message = str(error)
@@ -95,35 +98,46 @@ def dead_letter_headers(
     }
     if field is not None:
         added[FIELD] = field
-    # Null header values are legal in Kafka and go through as they came; only the annotation cannot say so.
+    # Kafka allows null header values, which are passed on; the return type does not express them.
     headers = [cast(tuple[str, bytes], header) for header in original if header[0] not in DESCRIPTIONS]
-    ours = [(name, cut(text, _MESSAGE_BYTES if name == MESSAGE else _SHORT)) for name, text in added.items()]
-    room = ADDED_BYTES - sum(len(name) + len(value) for name, value in ours) - len(STACKTRACE)
-    ours.append((STACKTRACE, cut(_trace(error), room)))
-    return headers + ours
+    encoded = [
+        (name, truncate(text, _MESSAGE_BYTES if name == MESSAGE else _VALUE_BYTES))
+        for name, text in added.items()
+    ]
+    left = ADDED_BYTES - sum(len(name) + len(value) for name, value in encoded) - len(STACKTRACE)
+    encoded.append((STACKTRACE, truncate(_trace(error), left)))
+    return headers + encoded
 
 
-def cut(text: str, limit: int) -> bytes:
-    """Encode `text` in at most `limit` bytes of UTF-8: if it is longer, its middle gives way to a mark.
+def truncate(text: str, limit: int) -> bytes:
+    """Encode `text` as UTF-8 and replace the middle of a longer text by a mark.
 
-    Of the rest, three quarters are the end, because that is where a stack trace says what happened.
+    A quarter of the kept bytes is the beginning, three quarters are the end, because a stack trace names the
+    error at its end.
+
+    Args:
+        text: Any text.
+        limit: The maximum number of bytes.
+
+    Returns:
+        At most `limit` bytes of valid UTF-8.
     """
-    # A message may quote text with lone surrogates, which UTF-8 cannot hold.
+    # A message may quote text with lone surrogates, which UTF-8 cannot encode.
     encoded = text.encode("utf-8", "backslashreplace")
     if len(encoded) <= limit:
         return encoded
-    room = limit - len(_CUT)
-    if room < 0:
+    kept = limit - len(_CUT_MARK)
+    if kept < 0:
         return encoded[: max(limit, 0)].decode("utf-8", "ignore").encode()
-    # Decoding with "ignore" drops a character that the cut went through.
-    head = encoded[: room // 4].decode("utf-8", "ignore").encode()
-    tail = encoded[len(encoded) - (room - room // 4) :].decode("utf-8", "ignore").encode()
-    return head + _CUT + tail
+    # Decoding with "ignore" drops a character that was cut in two.
+    head = encoded[: kept // 4].decode("utf-8", "ignore").encode()
+    tail = encoded[len(encoded) - (kept - kept // 4) :].decode("utf-8", "ignore").encode()
+    return head + _CUT_MARK + tail
 
 
 def _trace(error: BaseException) -> str:
     if isinstance(error, InvalidEvent):
-        # It tells of the record, not of the code; and a flood of bad records must stay cheap.
+        # The error is in the record, not in the code, and a flood of invalid records must stay cheap.
         return "".join(traceback.format_exception_only(error))
     return "".join(traceback.format_exception(error, limit=-20))
 

@@ -1,4 +1,4 @@
-"""Why a value could not be decoded, told precisely. Off the hot path: it looks at a value a second time."""
+"""Explains why a value could not be decoded. It decodes the value again, off the hot path."""
 
 import re
 from contextlib import suppress
@@ -12,12 +12,12 @@ from schemas.events import Event
 _PATH = re.compile(r" - at `(?P<path>\$[^`]*)`$")
 _MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]*)`")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]")
-_QUOTED = 300
-_ADVICE = "correct the producer (schemas/json/{topic}.json says what is allowed), then redrive this record"
+_QUOTED_CHARACTERS = 300
+_ADVICE = "fix the producer (schemas/json/{topic}.json is the schema), then redrive this record"
 
 
 class _Versioned(msgspec.Struct):
-    """The one field that every version of every event has."""
+    """The field that every version of every event has."""
 
     schema_version: Any = 1
 
@@ -27,12 +27,12 @@ _ANYTHING = msgspec.json.Decoder()
 
 
 def advice(event: type[Event]) -> str:
-    """What the reader of an error about `event` can do, as the end of a sentence."""
+    """Return the last clause of an error message about `event`: what the operator can do."""
     return _ADVICE.format(topic=event.topic)
 
 
-def kind(value: Any) -> str:
-    """Describe a decoded JSON value without quoting its text: `a string of 12 characters`, `-3`, `null`."""
+def describe_value(value: Any) -> str:
+    """Describe a decoded JSON value without its text: `a string of 12 characters`, `-3`, `null`."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -40,7 +40,7 @@ def kind(value: Any) -> str:
     if isinstance(value, str):
         return f"a string of {len(value)} characters"
     if isinstance(value, list):
-        return f"an array of {len(value)}"
+        return f"an array of {len(value)} elements"
     if isinstance(value, dict):
         return f"an object with {len(value)} fields"
     if isinstance(value, int) and value.bit_length() > 64:
@@ -49,7 +49,18 @@ def kind(value: Any) -> str:
 
 
 def value_at(document: Any, path: str) -> Any:
-    """Follow a msgspec path such as `$.related[0].score`; raises LookupError where it cannot be followed."""
+    """Return the value at a msgspec path.
+
+    Args:
+        document: A decoded JSON document.
+        path: A path such as `$.related[0].score`.
+
+    Returns:
+        The value.
+
+    Raises:
+        LookupError: The document has no such path, or the path is not a plain one.
+    """
     position = 1
     while position < len(path):
         step = _STEP.match(path, position)
@@ -65,12 +76,14 @@ def value_at(document: Any, path: str) -> Any:
 
 
 def diagnose(event: type[Event], value: bytes | None, error: Exception) -> InvalidEvent:
-    """Say why `value` is not an `event`: the version comes before everything but the JSON itself.
+    """Find out why `value` is not an `event`.
+
+    An unknown version is reported before any invalid field, and malformed JSON before either.
 
     Args:
-        event: the type that was expected.
-        value: the record's value.
-        error: what the decoder raised.
+        event: The expected type.
+        value: The record's value.
+        error: The decoder's error.
 
     Returns:
         The error to raise: `null-value`, `empty-value`, `malformed-json`, `too-deep`, `unknown-version` or
@@ -79,23 +92,22 @@ def diagnose(event: type[Event], value: bytes | None, error: Exception) -> Inval
     if value is None:
         return InvalidEvent(
             "null-value",
-            f"a {event.topic} record has a null value, which means nothing there; {advice(event)}",
+            f"the value is null, and {event.topic} has no tombstones; {advice(event)}",
         )
     if not value:
-        return InvalidEvent("empty-value", f"a {event.topic} record has an empty value; {advice(event)}")
+        return InvalidEvent("empty-value", f"the value is empty; {advice(event)}")
     try:
         version = _VERSIONED.decode(value).schema_version
     except msgspec.ValidationError as wrong:  # not an object
-        return InvalidEvent(
-            "invalid-field", f"$: {wrong} at the root of the {event.topic} event; {advice(event)}", "$"
-        )
+        return InvalidEvent("invalid-field", f"$: {wrong} at the root of the value; {advice(event)}", "$")
     except (ValueError, RecursionError) as wrong:
         return _unreadable(event, wrong)
     if type(version) is not int or version != 1:
         return InvalidEvent(
             "unknown-version",
-            f"schema_version is {kind(version)}, and this shelfstream reads version 1 of {event.topic}; "
-            "upgrade shelfstream, then redrive this record, or have the producer write version 1",
+            f"$.schema_version: is {describe_value(version)}, but this release of shelfstream reads version "
+            f"1 of {event.topic}; upgrade shelfstream, or make the producer write version 1, then redrive "
+            "this record",
             "$.schema_version",
         )
     if isinstance(error, msgspec.ValidationError):
@@ -107,12 +119,12 @@ def _unreadable(event: type[Event], error: Exception) -> InvalidEvent:
     if isinstance(error, RecursionError):
         return InvalidEvent(
             "too-deep",
-            f"the {event.topic} event nests too many arrays or objects to be read; {advice(event)}",
+            f"the value nests arrays or objects too deeply; {advice(event)}",
         )
-    return InvalidEvent("malformed-json", f"{_json_fault(error)}; {advice(event)}")
+    return InvalidEvent("malformed-json", f"{_json_error_text(error)}; {advice(event)}")
 
 
-def _json_fault(error: Exception) -> str:
+def _json_error_text(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"the value is not UTF-8 ({error.reason})"
     return str(error) or type(error).__name__
@@ -120,16 +132,16 @@ def _json_fault(error: Exception) -> str:
 
 def _field_error(event: type[Event], value: bytes, error: msgspec.ValidationError) -> InvalidEvent:
     message = str(error)
-    found = _PATH.search(message)
-    path = found["path"] if found else "$"
-    # msgspec quotes an unknown enum value, however long it is.
-    what = (message[: found.start()] if found else message)[:_QUOTED]
-    missing = _MISSING.match(what)
+    match = _PATH.search(message)
+    path = match["path"] if match else "$"
+    # msgspec quotes an unknown enum value in full, however long it is.
+    problem = (message[: match.start()] if match else message)[:_QUOTED_CHARACTERS]
+    missing = _MISSING.match(problem)
     if missing:
         path = f"{path}.{missing['name']}"
     else:
-        # A path with `[...]` runs through an object's values and cannot be followed to the culprit; and the
-        # rest of the value may hold what cannot be read as a whole.
+        # A path with `[...]` stands for any value of an object, so it cannot be followed. The value may also
+        # hold parts that cannot be decoded.
         with suppress(LookupError, ValueError, RecursionError):
-            what = f"{what}, and it is {kind(value_at(_ANYTHING.decode(value), path))}"
-    return InvalidEvent("invalid-field", f"{path}: {what}; {advice(event)}", path)
+            problem = f"{problem}, but it is {describe_value(value_at(_ANYTHING.decode(value), path))}"
+    return InvalidEvent("invalid-field", f"{path}: {problem}; {advice(event)}", path)

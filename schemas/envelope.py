@@ -1,8 +1,8 @@
-"""The headers of records: CloudEvents 1.0 in Kafka's binary mode, and a W3C trace passed on.
+"""The headers of records: CloudEvents 1.0 in Kafka's binary mode, and W3C Trace Context.
 
-A value is the bare event; everything about the record is in headers, so that a consumer can route and drop
-duplicates without reading the value. An output's `ce_id` is a function of what it was made from: a replayed
-record gets the id that it had, and a consumer that remembers ids drops it.
+A value is the event alone. Facts about the record are in headers, so a consumer can route records and drop
+duplicates without decoding values. An output's `ce_id` is derived from its input record and the versions of
+model and taxonomy, so a replayed record yields the same `ce_id` again.
 """
 
 import re
@@ -20,17 +20,17 @@ _TRACEPARENT = re.compile(
     rb"(?!ff)([0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
 )
 _ID_BYTES = 16
-# Writing a time as JSON is several times as fast as isoformat; its quotes are dropped.
+# Encoding a time as JSON is several times as fast as isoformat; the quotes are removed.
 _ENCODE = msgspec.json.Encoder().encode
 
 
 def event_type(topic: str) -> str:
-    """The CloudEvents type of what `topic` carries, with its version: `shelfstream.user-behavior.v1`."""
+    """Return the CloudEvents type of a topic's events, such as `shelfstream.user-behavior.v1`."""
     return f"shelfstream.{topic}.v1"
 
 
 def schema_uri(topic: str) -> str:
-    """The name of the JSON Schema of what `topic` carries, as its `$id` has it."""
+    """Return the `$id` of the JSON Schema of a topic's events."""
     return f"urn:shelfstream:schema:{topic}:v1"
 
 
@@ -54,15 +54,15 @@ def output_headers(
     time: datetime | None = None,
     traceparent: bytes | None = None,
 ) -> list[tuple[str, bytes]]:
-    """The headers of an output record, CloudEvents 1.0 in binary mode.
+    """Build the headers of an output record, CloudEvents 1.0 in binary mode.
 
     Args:
-        topic: the topic that the record goes to; it decides `ce_type` and `ce_dataschema`.
-        event_id: its identity, from `output_id`.
-        source: who made it, as a URI reference, such as `/shelfstream/enrich`.
-        subject: what it is about: the product or the shopper.
-        time: when what it tells happened (aware); left out if None.
-        traceparent: the input's trace, passed on if it is a valid one.
+        topic: The output topic; it determines `ce_type` and `ce_dataschema`.
+        event_id: The id of the output, from `output_id`.
+        source: The producer as a URI reference, such as `/shelfstream/enrich`.
+        subject: The id of the product or the shopper.
+        time: The time of the event (timezone-aware), or None for no `ce_time`.
+        traceparent: The input's trace context, which is copied if it is valid.
 
     Returns:
         Header names and values, in UTF-8.
@@ -88,7 +88,7 @@ def _rfc3339(time: datetime) -> bytes:
 @lru_cache(maxsize=1024)
 def _identity_prefix(topic: str, model: str, taxonomy: str, source_topic: str, partition: int) -> blake2b:
     parts = (topic, model, taxonomy, source_topic, str(partition))
-    # Each part goes in with its length, so that no two lists of parts read the same.
+    # Each part is preceded by its length, so that different lists of parts never join to the same bytes.
     joined = b"".join(b"%d:%s," % (len(part), part) for part in (text.encode() for text in parts))
     return blake2b(joined, digest_size=_ID_BYTES)
 
@@ -96,14 +96,14 @@ def _identity_prefix(topic: str, model: str, taxonomy: str, source_topic: str, p
 def output_id(
     source: Source, model_version: str, taxonomy_version: str, topic: str, subject: str = ""
 ) -> str:
-    """The identity of an output: the same inputs and versions always give the same id.
+    """Derive the id of an output. The same arguments always give the same id.
 
     Args:
-        source: the record that it derives from.
-        model_version: the model that read it, empty where none did.
-        taxonomy_version: the taxonomy that it was read with, empty where none was.
-        topic: where the output goes.
-        subject: the output's product or shopper, where one input record has several outputs to one topic.
+        source: The position of the input record.
+        model_version: The version of the model that processed the record; empty if none did.
+        taxonomy_version: The version of the taxonomy; empty if none was used.
+        topic: The output topic.
+        subject: The output's product or shopper, if one input record has several outputs to one topic.
 
     Returns:
         32 hexadecimal digits, a BLAKE2b hash.
@@ -114,13 +114,13 @@ def output_id(
 
 
 def is_traceparent(value: bytes) -> bool:
-    """Whether `value` is a W3C `traceparent`: of version 00, or of a later one that starts alike."""
-    found = _TRACEPARENT.fullmatch(value)
-    return found is not None and (found[2] is None or found[1] != b"00")
+    """Whether `value` is a W3C `traceparent` of version 00, or of a later version with the same prefix."""
+    match = _TRACEPARENT.fullmatch(value)
+    return match is not None and (match[2] is None or match[1] != b"00")
 
 
 def traceparent_of(headers: Iterable[tuple[str, bytes | None]]) -> bytes | None:
-    """The valid `traceparent` among a record's headers, or None: a broken one is not passed on."""
+    """Return the `traceparent` among a record's headers, or None if there is no valid one."""
     for name, value in headers:
         if name == "traceparent" and value is not None:
             return value if is_traceparent(value) else None
@@ -128,9 +128,16 @@ def traceparent_of(headers: Iterable[tuple[str, bytes | None]]) -> bytes | None:
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a record's headers say of it. Every part is None where the header is missing or unreadable.
+    """The CloudEvents attributes of a record. A missing or invalid header gives None.
 
-    `id` and `source` together name the event; `time` is aware UTC.
+    Attributes:
+        id: The event's id, unique together with `source`.
+        source: The producer, as a URI reference.
+        type: The CloudEvents type.
+        subject: The id of the product or the shopper.
+        time: The time of the event, in UTC.
+        content_type: The media type of the value.
+        traceparent: The W3C Trace Context.
     """
 
     id: str | None = None
@@ -142,17 +149,17 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     traceparent: bytes | None = None
 
 
-_PARTS = {"ce_id": "id", "ce_source": "source", "ce_type": "type", "ce_subject": "subject"}
+_ATTRIBUTES = {"ce_id": "id", "ce_source": "source", "ce_type": "type", "ce_subject": "subject"}
 
 
 def parse_headers(headers: Iterable[tuple[str, bytes | None]]) -> Envelope:
-    """Read the headers of an incoming record. They are a courtesy of the producer: bad ones count as absent.
+    """Parse the headers of an input record. All headers are optional, and invalid ones are ignored.
 
     Args:
-        headers: names and values as Kafka gives them; of a repeated name the last one counts, as for Kafka.
+        headers: Names and values. If a name is repeated, the last value counts, as in Kafka.
 
     Returns:
-        What they say.
+        The parsed headers.
     """
     texts: dict[str, str] = {}
     traceparent: bytes | None = None
@@ -166,9 +173,9 @@ def parse_headers(headers: Iterable[tuple[str, bytes | None]]) -> Envelope:
             texts[name] = value.decode()
         except UnicodeDecodeError:
             texts.pop(name, None)
-    parts = {part: texts[name] for name, part in _PARTS.items() if texts.get(name)}
+    attributes = {field: texts[name] for name, field in _ATTRIBUTES.items() if texts.get(name)}
     return Envelope(
-        **parts,
+        **attributes,
         time=_time_of(texts.get("ce_time", "")),
         content_type=texts.get("content-type"),
         traceparent=traceparent,

@@ -1,28 +1,29 @@
-"""The errors of shelfstream, named for what the runtime does about them.
+"""The errors of shelfstream, named by how the runtime handles them.
 
 ShelfstreamError
-├── InvalidEvent      dead-letter: this record can never be processed
-├── RetryLater        back off and do it again: the world was not ready
-├── InferenceFailed   halve the batch until the record at fault stands alone: the model cannot judge it
-└── StopWorker        stop and say why: the configuration or the artifacts are wrong
+├── InvalidEvent      dead-letter the record: it can never be processed
+├── RetryLater        retry with backoff: a dependency is not available
+├── InferenceFailed   bisect the batch until the failing record is alone: the model cannot process it
+└── StopWorker        stop the worker with a message: the configuration or an artifact is wrong
 """
 
 
 class ShelfstreamError(Exception):
-    """The root of all errors that shelfstream raises on purpose."""
+    """The base class of all errors that shelfstream raises."""
 
 
 class InvalidEvent(ShelfstreamError):
-    """A record that can never be processed, however often it is tried.
+    """A record can never be processed, however often it is tried.
 
-    The codec's reasons: `empty-value`, `null-value`, `malformed-json`, `too-deep`, `unknown-version`,
+    The codec's reason codes: `empty-value`, `null-value`, `malformed-json`, `too-deep`, `unknown-version`,
     `invalid-field`, `invalid-time`, `missing-shopper`, `missing-category`, `key-mismatch`, `invalid-key`.
 
     Args:
-        reason: a stable slug for machines, such as `malformed-json` or `unknown-version`.
-        detail: a sentence for people: what is wrong, where, and what to do. It quotes no more of the
-            record than an unknown enum value: text may be personal, and the dead letter keeps it anyway.
-        field: the JSON path of the offending field, such as `$.price.amount`, where there is one.
+        reason: A stable reason code for programs, such as `malformed-json` or `unknown-version`.
+        detail: A sentence for operators: what is wrong, where, and what to do. It quotes nothing of the
+            record but an unknown enum value, because text may be personal data. The dead letter contains
+            the whole record.
+        field: The JSON path of the invalid field, such as `$.price.amount`, if there is one.
     """
 
     def __init__(self, reason: str, detail: str, field: str | None = None) -> None:
@@ -32,17 +33,17 @@ class InvalidEvent(ShelfstreamError):
         self.field = field
 
     def __reduce__(self) -> tuple[type["InvalidEvent"], tuple[str, str, str | None]]:
-        # Exception's own way would call us with the one joined message: a process pool could not return it.
+        # The inherited method would pass the joined message alone, which a process pool could not unpickle.
         return type(self), (self.reason, self.detail, self.field)
 
 
 class RetryLater(ShelfstreamError):
-    """Something outside was not ready; the same work may succeed later."""
+    """A dependency is not available; the same work may succeed later."""
 
 
 class InferenceFailed(ShelfstreamError):
-    """The model cannot judge a batch, or its process died of it again and again; parts of it may do."""
+    """The model cannot process a batch, or its process died repeatedly. Parts of the batch may succeed."""
 
 
 class StopWorker(ShelfstreamError):
-    """The worker must not run like this; the message says what to change."""
+    """The worker must not run in this configuration; the message says what to change."""

@@ -1,8 +1,8 @@
-"""The events of every topic, as immutable typed structures: the contract with the neighbours.
+"""The events of every topic as immutable typed structs: the contract with producers and consumers.
 
-All times are timezone-aware UTC, all confidences and probabilities lie in [0, 1]. Unknown fields are
-tolerated everywhere, so that a producer may add some before we know them; an unknown `schema_version`
-is refused by the codec. Only additions with defaults are backward compatible; a test holds us to it.
+All times are timezone-aware UTC. All confidences and probabilities lie in [0, 1]. Unknown fields are ignored,
+so a producer may add fields first. The codec rejects an unknown `schema_version`. Only new fields with
+defaults are backward compatible; `schemas.compatibility` checks this.
 """
 
 from enum import StrEnum
@@ -14,14 +14,14 @@ from schemas.fields import Currency, Identifier, Probability, Quantity, Timestam
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=False, gc=False):
-    """What every event shares. `topic` names the topic that carries it and its CloudEvents type."""
+    """The base class of all events. `topic` is the event's topic and part of its CloudEvents type."""
 
     topic: ClassVar[str] = ""
-    schema_version: Annotated[Version, Meta(description="the contract's version")] = 1
+    schema_version: Annotated[Version, Meta(description="version of the contract")] = 1
 
 
 class Price(Struct, frozen=True, kw_only=True, gc=False):
-    """What a listing costs, or was sold for. `currency` is an ISO 4217 code."""
+    """The price of a listing, or of a sale. `currency` is an ISO 4217 code."""
 
     amount: Annotated[float, Meta(ge=0.0)]
     currency: Currency = "USD"
@@ -36,9 +36,9 @@ class Change(StrEnum):
 
 
 class ProductCreated(Event, frozen=True, kw_only=True):
-    """A listing was created, changed or withdrawn. A null Kafka value (a tombstone) withdraws too.
+    """A listing was created, changed or withdrawn. A null Kafka value (a tombstone) also withdraws it.
 
-    `title` may be empty, and may be left out of a withdrawal only.
+    `title` may be empty. Only a withdrawal may omit it.
     """
 
     topic: ClassVar[str] = "product-created"
@@ -62,13 +62,13 @@ class Action(StrEnum):
     VIEW = "view"
     CLICK = "click"
     CART = "cart"
-    FAVOURITE = "favourite"
+    FAVORITE = "favourite"
     PURCHASE = "purchase"
     RETURN = "return"
 
 
 class UserBehavior(Event, frozen=True, kw_only=True):
-    """A shopper did something with a product. One of `user_id` and `session_id` must be there."""
+    """A shopper's action on a product. One of `user_id` and `session_id` is required."""
 
     topic: ClassVar[str] = "user-behavior"
     occurred_at: Timestamp
@@ -83,7 +83,7 @@ class UserBehavior(Event, frozen=True, kw_only=True):
 
 
 class Alternative(Struct, frozen=True, kw_only=True, gc=False):
-    """One candidate category: its Google id, full path and calibrated confidence."""
+    """A candidate category with its Google id, full path and calibrated confidence."""
 
     id: int
     path: str
@@ -91,7 +91,7 @@ class Alternative(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Category(Struct, frozen=True, kw_only=True):
-    """The deepest level that is sure enough; `alternatives` are at full depth, the best first."""
+    """The deepest level with sufficient confidence; `alternatives` are at full depth, best first."""
 
     id: Annotated[int, Meta(description="Google Product Taxonomy id")]
     path: Annotated[str, Meta(description="names from the root, joined by ' > '")]
@@ -100,7 +100,7 @@ class Category(Struct, frozen=True, kw_only=True):
 
 
 class TagSource(StrEnum):
-    """Where a tag comes from."""
+    """The origin of a tag."""
 
     CATEGORY = "category"
     ATTRIBUTE = "attribute"
@@ -109,7 +109,7 @@ class TagSource(StrEnum):
 
 
 class Tag(Struct, frozen=True, kw_only=True, gc=False):
-    """A name of the controlled vocabulary."""
+    """A word of the controlled vocabulary that applies to the product."""
 
     name: str
     source: TagSource
@@ -117,7 +117,7 @@ class Tag(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Evidence(Struct, frozen=True, kw_only=True, gc=False):
-    """Where the text says so: characters [start, end) of `field`, and the text found there."""
+    """The text that states an attribute: characters [start, end) of `field`, and these characters."""
 
     field: Literal["title", "description", "brand", "attributes", "category"]
     start: int
@@ -126,7 +126,7 @@ class Evidence(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Attribute(Struct, frozen=True, kw_only=True):
-    """A normalised property, such as brand, colour, gender, material or size, with its evidence."""
+    """A normalized attribute, such as brand, color, gender, material or size, with its evidence."""
 
     name: str
     value: str
@@ -144,17 +144,17 @@ class DecisionOutcome(StrEnum):
 
 
 class Decision(Struct, frozen=True, kw_only=True, gc=False):
-    """Who decided and why, in a sentence. When `abstained`, the category is a guess for review."""
+    """Who decided the category, and why. If `abstained`, the category is a guess for review."""
 
     outcome: DecisionOutcome
     why: str
 
 
 class Embedding(Struct, frozen=True, kw_only=True, gc=False):
-    """The text's direction in the model's space, quantized.
+    """The quantized embedding of the product's text.
 
-    `int8` is base64 of `dimensions` signed bytes, proportional to the unit vector; compare by cosine, and
-    only vectors with the same `model_version`.
+    `int8` is the base64 of `dimensions` signed bytes, proportional to the unit vector. Compare embeddings by
+    cosine, and only embeddings with the same `model_version`.
     """
 
     dimensions: int
@@ -163,7 +163,7 @@ class Embedding(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Source(Struct, frozen=True, kw_only=True, gc=False):
-    """The record that an output derives from."""
+    """The position of the record that an output was computed from."""
 
     topic: str
     partition: int
@@ -171,7 +171,7 @@ class Source(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ProductEnriched(Event, frozen=True, kw_only=True):
-    """What shelfstream knows of a product now. A null Kafka value says that it was withdrawn."""
+    """The current enrichment of a product. A null Kafka value means that the product was withdrawn."""
 
     topic: ClassVar[str] = "product-enriched"
     product_id: Identifier
@@ -187,7 +187,7 @@ class ProductEnriched(Event, frozen=True, kw_only=True):
 
 
 class EnrichmentReview(Event, frozen=True, kw_only=True):
-    """What the model would not decide alone, and why, with its candidates for a person to choose from."""
+    """A product for which the model abstained, with the reason and the candidate categories."""
 
     topic: ClassVar[str] = "enrichment-review"
     product_id: Identifier
@@ -200,19 +200,21 @@ class EnrichmentReview(Event, frozen=True, kw_only=True):
 
 
 class Verdict(StrEnum):
-    """A person's word on a category."""
+    """A person's verdict on a category."""
 
     ACCEPT = "accept"
     CORRECT = "correct"
 
 
 class CategoryFeedback(Event, frozen=True, kw_only=True):
-    """A person accepts the published category, or corrects it to `category_id`."""
+    """A person accepted the published category, or corrected it to `category_id`."""
 
     topic: ClassVar[str] = "category-feedback"
     product_id: Identifier
     verdict: Verdict
-    category_id: Annotated[int | None, Meta(description="required to `correct`: a Google id")] = None
+    category_id: Annotated[
+        int | None, Meta(description="Google Product Taxonomy id; required if verdict is `correct`")
+    ] = None
     by: str = ""
     event_id: Identifier | None = None
     occurred_at: Timestamp | None = None
@@ -220,7 +222,7 @@ class CategoryFeedback(Event, frozen=True, kw_only=True):
 
 
 class Relation(StrEnum):
-    """How two products belong together."""
+    """How two products are related."""
 
     VIEWED = "viewed"
     CARTED = "carted"
@@ -231,9 +233,9 @@ class Relation(StrEnum):
 class Related(Struct, frozen=True, kw_only=True, gc=False):
     """A related product.
 
-    For the behavioural relations `score` is the number of sessions that held both, each decayed by its age
-    (half-life in the event), and `support` the undecayed number of sessions. For `similar`, `score` is
-    the cosine of the texts and `support` is 0.
+    For `viewed`, `carted` and `bought`, `score` is the decayed number of sessions that contain both products
+    (half-life in the event), and `support` is the number without decay. For `similar`, `score` is the cosine
+    of the texts' embeddings and `support` is 0.
     """
 
     product_id: str
@@ -243,9 +245,10 @@ class Related(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class AffinityUpdated(Event, frozen=True, kw_only=True):
-    """A product's related products, best first: behaviour before similarity, then by score.
+    """The related products of a product, best first: relations by behavior before `similar`, then by score.
 
-    `as_of` is the event time to which scores are decayed. A null Kafka value says: withdrawn.
+    `as_of` is the event time to which scores are decayed. A null Kafka value means that the product was
+    withdrawn.
     """
 
     topic: ClassVar[str] = "affinity-updated"
@@ -256,7 +259,7 @@ class AffinityUpdated(Event, frozen=True, kw_only=True):
 
 
 class Preference(Struct, frozen=True, kw_only=True, gc=False):
-    """A shopper's taste for a tag or a category path; the scores of one list sum to at most 1."""
+    """A shopper's preference for a tag or a category path; the scores of one list sum to at most 1."""
 
     name: str
     score: Probability
@@ -273,9 +276,9 @@ class Session(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ShopperUpdated(Event, frozen=True, kw_only=True):
-    """What a shopper likes and will probably do next.
+    """A shopper's current session, preferences and next action.
 
-    `next_behavior` gives the probability of each action as the next one in this session, and of `leave`.
+    `next_behavior` is the probability of each action as the next one in this session, and of `leave`.
     """
 
     topic: ClassVar[str] = "shopper-updated"
@@ -296,3 +299,4 @@ EVENTS: tuple[type[Event], ...] = (
     AffinityUpdated,
     ShopperUpdated,
 )
+"""The events, in the order of the contract."""

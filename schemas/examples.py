@@ -1,4 +1,4 @@
-"""One example of each event, as the documents show them. They follow one teapot through shelfstream."""
+"""One example of each event for the documents. They follow one product through shelfstream."""
 
 from datetime import UTC, datetime
 

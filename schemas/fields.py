@@ -1,12 +1,12 @@
-"""The constrained field types that the events share, and their patterns."""
+"""The constrained field types of the events, and their patterns."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-# The patterns stand in the JSON Schemas only, and the codec checks them itself: msgspec runs Python's `re`
-# for each field that has one, which made decoding a behaviour event three times as slow.
+# The patterns are part of the JSON Schemas only, and `schemas.rules` checks them. msgspec would run Python's
+# `re` for each such field, which made decoding a behavior event three times as slow.
 IDENTIFIER_PATTERN = r"^[^\x00-\x1f\x7f]+$"
 CURRENCY_PATTERN = "^[A-Z]{3}$"
 
@@ -21,7 +21,7 @@ Identifier = Annotated[
 ]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, extra_json_schema={"pattern": CURRENCY_PATTERN})]
 Quantity = Annotated[
-    int, Meta(ge=1, le=2**31 - 1, description="units, at least 1; a return is its own action")
+    int, Meta(ge=1, le=2**31 - 1, description="number of units, at least 1; a return is a separate action")
 ]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Version = Literal[1]

@@ -1,7 +1,7 @@
-"""Keys and partitions: which bytes a record is keyed by, and where Kafka's default partitioner puts them.
+"""Record keys, and the partition that Kafka's default partitioner assigns to a key.
 
-The murmur2 here is the one of Kafka's Java client, bit for bit, so that a producer in any language and we
-agree on a key's partition (librdkafka: `partitioner=murmur2_random`).
+`murmur2` equals the hash of Kafka's Java client, so producers in any language and shelfstream agree on a
+key's partition (librdkafka: `partitioner=murmur2_random`).
 """
 
 from functools import lru_cache
@@ -12,35 +12,35 @@ from schemas.events import UserBehavior
 _MASK = 0xFFFFFFFF
 _SEED = 0x9747B28C
 _M = 0x5BD1E995
-# 32,768 keys of some 30 bytes are about 6 MB: hot products and shoppers come again and again.
-_REMEMBERED = 1 << 15
-# The key of the longest identifier. Anything may stand in a record's key, and longer ones name nothing.
-_LONGEST = 256 * 4
+# Frequent products and shoppers recur. 32,768 keys of about 30 bytes take about 6 MB.
+_CACHED_KEYS = 1 << 15
+# The length of the longest identifier's key in bytes. Longer keys name no product or shopper.
+_LONGEST_KEY = 256 * 4
 _WORDS = tuple(Struct(f"<{count}I").unpack_from for count in range(65))
 
 
 def product_key(product_id: str) -> bytes:
-    """The key of everything about a product: its id in UTF-8."""
+    """Return the record key of a product: its id in UTF-8."""
     return product_id.encode()
 
 
 def shopper_id(event: UserBehavior) -> str:
-    """Whose behaviour it is: `user_id`, or `session_id` for a guest. Empty if the event has neither."""
+    """Return the shopper's id: `user_id`, or `session_id` for a guest. Empty if the event has neither."""
     return event.user_id or event.session_id or ""
 
 
 def user_key(event: UserBehavior) -> bytes:
-    """The key of a shopper's behaviour: `user_id`, or `session_id` for a guest, in UTF-8."""
+    """Return the record key of a behavior event: the shopper's id in UTF-8."""
     return shopper_id(event).encode()
 
 
 def murmur2(data: bytes) -> int:
-    """Hash `data` with 32-bit MurmurHash2, Kafka's seed.
+    """Hash `data` with 32-bit MurmurHash2 and Kafka's seed.
 
     Source: A. Appleby, MurmurHash2; seed and byte order as in Kafka's Java client.
 
     Args:
-        data: any bytes.
+        data: Any bytes.
 
     Returns:
         The hash as an unsigned integer in [0, 2**32).
@@ -59,11 +59,11 @@ def murmur2(data: bytes) -> int:
 
 
 def partition_for(key: bytes, partitions: int) -> int:
-    """The partition that Kafka's default partitioner gives `key` in a topic of `partitions` partitions.
+    """Return the partition that Kafka's default partitioner assigns to `key`.
 
     Args:
-        key: the record's key.
-        partitions: how many partitions the topic has, at least 1.
+        key: The record's key.
+        partitions: The number of partitions of the topic, at least 1.
 
     Returns:
         A partition in [0, partitions).
@@ -71,9 +71,9 @@ def partition_for(key: bytes, partitions: int) -> int:
     Raises:
         ValueError: `partitions` is below 1.
     """
-    if len(key) > _LONGEST:
+    if len(key) > _LONGEST_KEY:
         return _partition_for(key, partitions)
-    return _remembered_partition_for(key, partitions)
+    return _cached_partition_for(key, partitions)
 
 
 def _partition_for(key: bytes, partitions: int) -> int:
@@ -82,4 +82,4 @@ def _partition_for(key: bytes, partitions: int) -> int:
     return (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
-_remembered_partition_for = lru_cache(maxsize=_REMEMBERED)(_partition_for)
+_cached_partition_for = lru_cache(maxsize=_CACHED_KEYS)(_partition_for)

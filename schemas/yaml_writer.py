@@ -1,35 +1,37 @@
-"""Write plain data as YAML that people read: block style, literal blocks for prose, quotes where needed."""
+"""Writes plain data as YAML in block style, with literal blocks for prose and quotes where needed."""
 
-import json
 import math
 import re
 from collections.abc import Iterator
 from typing import Any
 
-# Deliberately narrower than YAML allows: what does not look like a harmless word or phrase is quoted.
+import orjson
+
+# Narrower than YAML allows: everything but simple words and phrases is quoted.
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./ -]*(?<! )")
-_WORDS_WITH_MEANING = frozenset(["true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan", "inf"])
-# Printable by YAML's rules; everything else is escaped in double quotes.
+_RESERVED_WORDS = frozenset(["true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan", "inf"])
+# Characters that are not printable by YAML's rules are escaped in double quotes.
 _UNPRINTABLE = re.compile(
     "[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]"
-# Lines of words with single spaces between them, and single empty lines: what a literal block shows as it is.
+# Lines of words with single spaces, and single empty lines: text that a literal block preserves.
 _PROSE = re.compile(rf"{_VISIBLE}(?:(?: |\n{{1,2}})?{_VISIBLE})*")
 
 
 def yaml_text(document: Any) -> str:
-    """Write `document` as YAML 1.2 that YAML 1.1 readers read alike.
+    """Write `document` as YAML 1.2 that YAML 1.1 parsers read the same way.
 
     Args:
-        document: dicts with text keys, lists, text, finite numbers, booleans and None, nested at will.
+        document: Dicts with string keys, lists, strings, finite numbers, booleans and None, arbitrarily
+            nested.
 
     Returns:
-        The text, with a final newline.
+        The YAML text, with a final newline.
 
     Raises:
-        TypeError: there is something else in it.
-        ValueError: a number is not finite.
+        TypeError: The document contains a value of another type.
+        ValueError: A number is not finite.
     """
     if isinstance(document, dict | list) and document:
         return "\n".join(_block(document, "")) + "\n"
@@ -64,24 +66,26 @@ def _entry(head: str, value: Any, indent: str) -> Iterator[str]:
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
         return _text(value)
-    if value is None or isinstance(value, bool | int):
-        return json.dumps(value)
+    if value is None:
+        return "null"
+    if isinstance(value, int):
+        return str(value).lower()
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(f"{value} has no place in a contract")
+            raise ValueError(f"cannot write the number {value}: it is not finite")
         text = repr(value)
-        # YAML 1.1 reads `1e-05` as text: its floats need a point.
+        # YAML 1.1 reads `1e-05` as a string, because its floats need a point.
         return text if "." in text else text.replace("e", ".0e")
     if value in ({}, []):
-        return json.dumps(value)
+        return str(value)
     raise TypeError(f"cannot write {type(value).__name__} as YAML")
 
 
 def _text(text: str) -> str:
-    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS_WITH_MEANING:
+    if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED_WORDS:
         return text
-    quoted = json.dumps(text, ensure_ascii=False)
-    return _UNPRINTABLE.sub(lambda found: _escape(found[0]), quoted)
+    quoted = orjson.dumps(text).decode()
+    return _UNPRINTABLE.sub(lambda match: _escape(match[0]), quoted)
 
 
 def _escape(character: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from schemas import dead_letters
 from streams.settings import Settings
 
 MIB = 1024 * 1024
@@ -17,7 +18,7 @@ PRODUCT_ENRICHED = "product-enriched"
 ENRICHMENT_REVIEW = "enrichment-review"
 AFFINITY_UPDATED = "affinity-updated"
 SHOPPER_UPDATED = "shopper-updated"
-DEAD_LETTER = "dead-letter"
+DEAD_LETTER = dead_letters.TOPIC
 CO_BEHAVIOR = "co-behavior"
 PRODUCT_REPARTITION = "product-repartition"
 

@@ -50,7 +50,7 @@ class AffinityRow:
     """An immutable row; `merged` and `published` give new ones, so a failed batch leaves no trace.
 
     Attributes:
-        as_of: the latest event time that the row has seen, in seconds; -inf before the first.
+        as_of: The latest event time that the row has seen, in seconds; -inf before the first.
     """
 
     __slots__ = ("_published", "_tables", "as_of")
@@ -70,7 +70,7 @@ class AffinityRow:
         """Read a row.
 
         Raises:
-            StopWorker: the row is of another version, or damaged.
+            StopWorker: The row is of another version, or damaged.
         """
         if data[:1] != bytes((ROW_VERSION,)):
             raise StopWorker(
@@ -128,9 +128,9 @@ class AffinityRow:
 
         Args:
             relation: `viewed`, `carted` or `bought`.
-            k: how many at most.
-            half_life_s: half-life in seconds.
-            as_of: the time to decay to, in seconds; the row's own `as_of` if None.
+            k: How many at most.
+            half_life_s: Half-life in seconds.
+            as_of: The time to decay to, in seconds; the row's own `as_of` if None.
         """
         when = self.as_of if as_of is None else as_of
         return self._tables[RELATIONS.index(relation)].top(k, when, half_life_s)
@@ -167,10 +167,10 @@ def affinity_updated(
     """What there is to say about a product now, decayed to the latest event that its row has seen.
 
     Args:
-        product_id: whose row it is.
-        row: the row.
-        parameters: half-life and number of related products for each relation.
-        similar: ids and cosines of products with a similar text, best first; they come last.
+        product_id: Whose row it is.
+        row: The row.
+        parameters: Half-life and number of related products for each relation.
+        similar: Ids and cosines of products with a similar text, best first; they come last.
 
     Returns:
         The event, with at most `top_k` products of each relation, by falling score; ties by support, then

@@ -45,7 +45,7 @@ def encode_deltas(deltas: Deltas, limit: int = RECORD_LIMIT) -> list[bytes]:
     Records apply in their order. No deltas give no records.
 
     Raises:
-        ValueError: one delta alone is larger than `limit`, or an id holds a line feed or is empty.
+        ValueError: One delta alone is larger than `limit`, or an id holds a line feed or is empty.
     """
     if not len(deltas):
         return []

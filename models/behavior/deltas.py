@@ -35,13 +35,13 @@ class Deltas:
     """A columnar batch of n deltas; rows keep the order of their making.
 
     Attributes:
-        ids: product ids that `product` and `neighbour` point into; no id occurs twice.
-        product: whose row changes; uint32, shape (n,).
-        neighbour: which neighbour of it; uint32, shape (n,).
-        code: index into `RELATIONS`, or `FORGET`; uint8, shape (n,).
-        time: event time in seconds since 1970; float64, shape (n,).
-        weight: decaying weight at `time`; float64, shape (n,).
-        support: sessions to add; int32, shape (n,).
+        ids: Product ids that `product` and `neighbour` point into; no id occurs twice.
+        product: Whose row changes; uint32, shape (n,).
+        neighbour: Which neighbour of it; uint32, shape (n,).
+        code: Index into `RELATIONS`, or `FORGET`; uint8, shape (n,).
+        time: Event time in seconds since 1970; float64, shape (n,).
+        weight: Decaying weight at `time`; float64, shape (n,).
+        support: Sessions to add; int32, shape (n,).
     """
 
     ids: Sequence[str]
@@ -100,8 +100,8 @@ class Deltas:
         """Split by the partition of the product whose row changes.
 
         Args:
-            partitions: the number of partitions of the target topic.
-            partition_for: maps a product's key (its id in UTF-8) and the number of partitions to a partition.
+            partitions: The number of partitions of the target topic.
+            partition_for: Maps a product's key (its id in UTF-8) and the number of partitions to a partition.
 
         Returns:
             The deltas of each partition that gets any, by ascending partition.
@@ -140,12 +140,12 @@ class DeltaBuilder:
         """Add `product` with each of `others`, in both directions.
 
         Args:
-            product: the product that met the others.
-            others: the products it met, without itself.
-            times: the event time of each meeting, in seconds; as long as `others`.
-            relation: a behavioural relation.
-            weight: what each meeting weighs at its time.
-            support: sessions to add for each meeting.
+            product: The product that met the others.
+            others: The products it met, without itself.
+            times: The event time of each meeting, in seconds; as long as `others`.
+            relation: A behavioural relation.
+            weight: What each meeting weighs at its time.
+            support: Sessions to add for each meeting.
         """
         met = array("I", map(self._ids.__getitem__, others))
         alone = array("I", (self._ids[product],)) * len(met)

@@ -31,10 +31,10 @@ class NeighbourTable:
     """An immutable table of n neighbours: every change gives a new table.
 
     Attributes:
-        ids: the neighbours' product ids, each once.
-        weight: weight at `time`; float64, shape (n,), never negative.
-        time: event time of the latest session, in seconds; float64, shape (n,).
-        support: sessions, undecayed; int64, shape (n,).
+        ids: The neighbours' product ids, each once.
+        weight: Weight at `time`; float64, shape (n,), never negative.
+        time: Event time of the latest session, in seconds; float64, shape (n,).
+        support: Sessions, undecayed; int64, shape (n,).
     """
 
     __slots__ = ("ids", "support", "time", "weight")
@@ -70,11 +70,11 @@ class NeighbourTable:
         """This table with m sessions more; a neighbour may occur several times.
 
         Args:
-            neighbours: whom each session adds to, length m.
-            time: when, in seconds; shape (m,).
-            weight: its weight at that time; shape (m,).
-            support: sessions to add; shape (m,).
-            half_life_s: half-life in seconds.
+            neighbours: Whom each session adds to, length m.
+            time: When, in seconds; shape (m,).
+            weight: Its weight at that time; shape (m,).
+            support: Sessions to add; shape (m,).
+            half_life_s: Half-life in seconds.
         """
         # Not kept: it would take more memory than all columns, and is made in microseconds.
         index = dict(zip(self.ids, range(len(self.ids)), strict=True))

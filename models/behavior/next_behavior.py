@@ -40,10 +40,10 @@ class TransitionCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of many shoppers' sessions, by names, and where they come from.
 
     Attributes:
-        version: of this format.
-        description: which data, when, by which command.
-        sessions: how many sessions were counted.
-        counts: previous action ("start" at a session's beginning), last action, outcome, how often.
+        version: Of this format.
+        description: Which data, when, by which command.
+        sessions: How many sessions were counted.
+        counts: Previous action ("start" at a session's beginning), last action, outcome, how often.
     """
 
     version: int
@@ -56,9 +56,9 @@ class NextBehavior:
     """Probabilities of the next action.
 
     Args:
-        counts: what many shoppers did.
-        strength: how many observations the next lower order of the chain counts for.
-        trust: how many own observations weigh as much as what all shoppers together did.
+        counts: What many shoppers did.
+        strength: How many observations the next lower order of the chain counts for.
+        trust: How many own observations weigh as much as what all shoppers together did.
 
     Raises:
         StopWorker: `counts` name an unknown action.
@@ -91,7 +91,7 @@ class NextBehavior:
         """Read counts from a JSON file.
 
         Raises:
-            StopWorker: the file is missing, damaged, or of another version.
+            StopWorker: The file is missing, damaged, or of another version.
         """
         try:
             counts = msgspec.json.decode(path.read_bytes(), type=TransitionCounts)
@@ -107,9 +107,9 @@ class NextBehavior:
         """The probability of each outcome after the actions `previous` and `last`.
 
         Args:
-            previous: code of the action before the last, or `START`.
-            last: code of the last action.
-            own: the shopper's own `Transitions`.
+            previous: Code of the action before the last, or `START`.
+            last: Code of the last action.
+            own: The shopper's own `Transitions`.
 
         Returns:
             Outcome name to probability: all `OUTCOMES`, each above zero, summing to 1.

@@ -13,8 +13,8 @@ class AffinityFold:
     """Folds batches of behaviour into products' rows.
 
     Args:
-        parameters: half-life, gap and bounds.
-        shopper_of: the key of an event's shopper.
+        parameters: Half-life, gap and bounds.
+        shopper_of: The key of an event's shopper.
     """
 
     def __init__(self, parameters: BehaviorParameters, shopper_of: Callable[[UserBehavior], str]) -> None:

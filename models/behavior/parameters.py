@@ -13,21 +13,21 @@ class BehaviorParameters:
     The defaults of `half_life_days` and `neighbours` are measured: see `benchmarks/affinity_recall.py`.
 
     Attributes:
-        half_life_days: age at which a session counts half towards an affinity, in days.
-        neighbours: most neighbours that a product's row keeps for each relation.
-        top_k: related products published for each relation.
-        publish_change: relative change of a published score that is worth publishing again, 0.1 for 10%.
-        session_gap_s: inactivity, in event time, that ends a session without an id; seconds.
-        open_sessions: most sessions kept open for one shopper; the one with the oldest last event goes.
-        session_products: most products that a session remembers for each relation, the newest ones. It
+        half_life_days: Age at which a session counts half towards an affinity, in days.
+        neighbours: Most neighbours that a product's row keeps for each relation.
+        top_k: Related products published for each relation.
+        publish_change: Relative change of a published score that is worth publishing again, 0.1 for 10%.
+        session_gap_s: Inactivity, in event time, that ends a session without an id; seconds.
+        open_sessions: Most sessions kept open for one shopper; the one with the oldest last event goes.
+        session_products: Most products that a session remembers for each relation, the newest ones. It
             bounds the pairs of one event, and so keeps a crawler's session from costing n² pairs. All open
             sessions of a shopper together remember twice as many; beyond that the oldest session goes.
-        session_characters: most characters of those products' ids together, with the same bounds: a thousand
+        session_characters: Most characters of those products' ids together, with the same bounds: a thousand
             of the longest ids would fill a row, and hundreds of records with their pairs.
-        seen_events: most recent event ids remembered for one shopper, to drop duplicates.
-        preference_half_life_days: age at which an action counts half towards a shopper's taste, in days.
-        preference_products: most products remembered for a shopper's taste.
-        preference_top: most tags, and most categories, published for a shopper.
+        seen_events: Most recent event ids remembered for one shopper, to drop duplicates.
+        preference_half_life_days: Age at which an action counts half towards a shopper's taste, in days.
+        preference_products: Most products remembered for a shopper's taste.
+        preference_top: Most tags, and most categories, published for a shopper.
     """
 
     half_life_days: float = 60.0
@@ -47,7 +47,7 @@ class BehaviorParameters:
         """Refuse what would silently compute nonsense.
 
         Raises:
-            StopWorker: a value is not a positive finite number.
+            StopWorker: A value is not a positive finite number.
         """
         for field in fields(self):
             value = getattr(self, field.name)

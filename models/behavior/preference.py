@@ -17,7 +17,7 @@ ACTION_WEIGHT: dict[Action, float] = {
     Action.VIEW: 1.0,
     Action.CLICK: 1.0,
     Action.CART: 3.0,
-    Action.FAVOURITE: 3.0,
+    Action.FAVORITE: 3.0,
     Action.PURCHASE: 5.0,
     Action.RETURN: -5.0,
 }
@@ -37,11 +37,11 @@ def remember(
     """Add an action to `tastes`, in place; when there are too many, the least decayed weights go.
 
     Args:
-        tastes: the shopper's products.
-        product_id: the product.
-        action: what the shopper did with it.
-        time: when, in seconds.
-        parameters: half-life and bound.
+        tastes: The shopper's products.
+        product_id: The product.
+        action: What the shopper did with it.
+        time: When, in seconds.
+        parameters: Half-life and bound.
     """
     half_life = parameters.preference_half_life_s
     weight, since = tastes.get(product_id, (0.0, time))
@@ -75,9 +75,9 @@ def preferences(
     score is the share of all weight, so that scores sum to at most 1.
 
     Args:
-        tastes: the shopper's products.
-        describe: what is known of a product now; None if nothing is.
-        parameters: half-life and how many to publish.
+        tastes: The shopper's products.
+        describe: What is known of a product now; None if nothing is.
+        parameters: Half-life and how many to publish.
 
     Returns:
         Tags and categories, best first, ties by name.

@@ -34,7 +34,7 @@ RELATION_OF: dict[Action, Relation] = {
     Action.VIEW: Relation.VIEWED,
     Action.CLICK: Relation.VIEWED,
     Action.CART: Relation.CARTED,
-    Action.FAVOURITE: Relation.CARTED,
+    Action.FAVORITE: Relation.CARTED,
     Action.PURCHASE: Relation.BOUGHT,
 }
 
@@ -52,10 +52,10 @@ def apply(
     """Apply events of one shopper, in order of arrival.
 
     Args:
-        row: the shopper's row, left as it is.
-        events: events that share the shopper's key.
-        pairs: receives the co-behaviour of the events.
-        parameters: gap and bounds.
+        row: The shopper's row, left as it is.
+        events: Events that share the shopper's key.
+        pairs: Receives the co-behaviour of the events.
+        parameters: Gap and bounds.
 
     Returns:
         The new row.

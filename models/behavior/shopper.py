@@ -20,11 +20,11 @@ def shopper_updated(
     """The event that publishes a shopper's row; None if the row has no session yet.
 
     Args:
-        user_id: the shopper's key; for a guest the session's id.
-        row: the shopper's row.
-        next_behavior: the model of what comes next.
-        describe: tags and category of a product now; None if nothing is known of it.
-        parameters: half-life and bounds of the preference.
+        user_id: The shopper's key; for a guest the session's id.
+        row: The shopper's row.
+        next_behavior: The model of what comes next.
+        describe: Tags and category of a product now; None if nothing is known of it.
+        parameters: Half-life and bounds of the preference.
     """
     current, session = row.current(), row.session()
     if current is None or session is None:

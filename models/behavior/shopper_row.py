@@ -17,15 +17,15 @@ class OpenSession(msgspec.Struct, array_like=True):
     """A remembered session.
 
     Attributes:
-        session_id: the shop's, or one made of the first event's time.
-        named: whether the shop gave the id.
-        started_at: time of the earliest event, in seconds.
-        last_at: time of the latest event, in seconds.
-        events: distinct events.
-        previous: code of the action before the last that arrived, or START.
-        last: code of the last action that arrived.
-        left: whether the shopper was counted as having left after `last`.
-        entered: for each relation, the products in it by their entry time in seconds, in order of arrival.
+        session_id: The shop's, or one made of the first event's time.
+        named: Whether the shop gave the id.
+        started_at: Time of the earliest event, in seconds.
+        last_at: Time of the latest event, in seconds.
+        events: Distinct events.
+        previous: Code of the action before the last that arrived, or START.
+        last: Code of the last action that arrived.
+        left: Whether the shopper was counted as having left after `last`.
+        entered: For each relation, the products in it by their entry time in seconds, in order of arrival.
     """
 
     session_id: str
@@ -60,10 +60,10 @@ class ShopperState(msgspec.Struct, array_like=True):
     """A row's content, mutable.
 
     Attributes:
-        seen: hashes of recent event ids, oldest first.
-        sessions: the remembered sessions, in order of opening.
-        transitions: how often each action followed which.
-        tastes: the products that the shopper's taste derives from.
+        seen: Hashes of recent event ids, oldest first.
+        sessions: The remembered sessions, in order of opening.
+        transitions: How often each action followed which.
+        tastes: The products that the shopper's taste derives from.
     """
 
     seen: bytes = b""
@@ -90,7 +90,7 @@ class ShopperRow:
         """Take a row's bytes, which are read when they are needed.
 
         Raises:
-            StopWorker: the row is of another version. A damaged one raises the same when it is read.
+            StopWorker: The row is of another version. A damaged one raises the same when it is read.
         """
         if data[:1] != bytes((ROW_VERSION,)):
             raise StopWorker(

@@ -147,9 +147,9 @@ class SimilarityIndex:
         """The `k` products whose texts are nearest, with their cosines in [-1, 1], best first, ties by id.
 
         Args:
-            query: a product of the index (never its own neighbour), or an embedding.
-            k: how many at most.
-            exclude: products to leave out.
+            query: A product of the index (never its own neighbour), or an embedding.
+            k: How many at most.
+            exclude: Products to leave out.
 
         Returns:
             Fewer than `k` if there are not more; nothing for an unknown product or model.

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
+from schemas import dead_letters
 from schemas.events import DecisionOutcome
 from streams.demo.counters import INPUTS, OUTPUTS
 from streams.demo.live_view_bars import bar, count, cut, shortened, sparkline
@@ -37,7 +38,7 @@ def flow(scene: Scene, width: int, lines: int) -> list[Text]:
     rows = [head]
     for topic in (*INPUTS, *OUTPUTS):
         rhythm = scene.tally.flow[topic]
-        style = "cyan" if topic in INPUTS else "red" if topic == "dead-letter" else "green"
+        style = "cyan" if topic in INPUTS else "red" if topic == dead_letters.TOPIC else "green"
         line = Text(" → " if topic in INPUTS else " ← ", style=style)
         line.append(cut(topic, 18))
         line.append(" " + sparkline(rhythm.last(spark, scene.now)), style=style)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from schemas import dead_letters
 from schemas.errors import InvalidEvent, RetryLater, StopWorker
 from streams.lanes.lane_config import LaneLimits
 from streams.lanes.processor import Processor
@@ -64,7 +65,7 @@ class Bisection:
 
     def _check_outputs(self, outputs: Sequence[Output]) -> None:
         for output in outputs:
-            if output.topic != "dead-letter" and output.value is not None:
+            if output.topic != dead_letters.TOPIC and output.value is not None:
                 size = output.size
                 if size > self._limits.output_bytes:
                     raise InvalidEvent(

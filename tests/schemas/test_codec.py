@@ -1,4 +1,4 @@
-"""Every record has one defined end: an event, or an InvalidEvent that says what, where and what to do."""
+"""Every value decodes to an event or raises an InvalidEvent with a reason, a field and advice."""
 
 import json
 import pickle
@@ -37,7 +37,7 @@ def _bytes(fields: dict[str, Any], **changes: Any) -> bytes:
     return json.dumps({**fields, **changes}).encode()
 
 
-def _refusal(topic: str, value: bytes | None, key: bytes | None = None) -> InvalidEvent:
+def _error(topic: str, value: bytes | None, key: bytes | None = None) -> InvalidEvent:
     with pytest.raises(InvalidEvent) as raised:
         DECODERS[topic](value, key)
     return raised.value
@@ -49,14 +49,14 @@ def test_a_listing_of_an_id_and_a_title_is_enough() -> None:
 
 
 @pytest.mark.parametrize("title", ["", "x" * 900_000, "a\x00b", "茶壶 🍵"])
-def test_empty_huge_and_odd_titles_are_the_models_business(title: str) -> None:
+def test_empty_huge_and_odd_titles_are_valid(title: str) -> None:
     assert decode_product_created(_bytes(LISTING, title=title)).title == title
 
 
-def test_only_a_withdrawal_may_leave_out_the_title() -> None:
+def test_only_a_withdrawal_may_omit_the_title() -> None:
     assert decode_product_created(b'{"product_id": "p", "change": "withdrawn"}').change is Change.WITHDRAWN
-    refusal = _refusal("product-created", b'{"product_id": "p"}')
-    assert (refusal.reason, refusal.field) == ("invalid-field", "$.title")
+    error = _error("product-created", b'{"product_id": "p"}')
+    assert (error.reason, error.field) == ("invalid-field", "$.title")
 
 
 def test_a_tombstone_withdraws_the_product_that_its_key_names() -> None:
@@ -65,8 +65,8 @@ def test_a_tombstone_withdraws_the_product_that_its_key_names() -> None:
 
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff", b"a\x00", b"x" * 257])
-def test_a_tombstone_that_names_no_product_is_refused(key: bytes | None) -> None:
-    assert _refusal("product-created", None, key).reason == "invalid-key"
+def test_a_tombstone_without_a_valid_product_id_is_rejected(key: bytes | None) -> None:
+    assert _error("product-created", None, key).reason == "invalid-key"
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,14 @@ def test_times_in_any_iso_8601_form_are_one_instant_in_utc(text: str) -> None:
         "2024-05-02T12:00:00.000001Z",
     ],
 )
-def test_implausible_behaviour_times_are_refused(time: str) -> None:
+def test_implausible_times_of_behavior_are_rejected(time: str) -> None:
     with pytest.raises(InvalidEvent) as raised:
         decode_user_behavior(_bytes(BEHAVIOR, occurred_at=time), received_at=NOW)
     assert raised.value.reason == "invalid-time"
     assert raised.value.field == "$.occurred_at"
 
 
-def test_a_day_ahead_of_the_broker_is_allowed_and_unknown_arrival_leaves_the_future_open() -> None:
+def test_a_day_ahead_of_the_broker_is_allowed_and_without_an_arrival_time_the_future_is_not_checked() -> None:
     tomorrow = (NOW + timedelta(days=1)).isoformat()
     assert decode_user_behavior(_bytes(BEHAVIOR, occurred_at=tomorrow), received_at=NOW)
     assert decode_user_behavior(_bytes(BEHAVIOR, occurred_at="2999-01-01T00:00:00Z"))
@@ -117,18 +117,18 @@ def test_a_day_ahead_of_the_broker_is_allowed_and_unknown_arrival_leaves_the_fut
 @pytest.mark.parametrize(
     "time", [1714564800, "yesterday", "2024-05-01", "", None, "2024-05-01T25:00:00Z", {}]
 )
-def test_what_is_no_time_is_an_invalid_field(time: Any) -> None:
-    refusal = _refusal("user-behavior", _bytes(BEHAVIOR, occurred_at=time))
-    assert (refusal.reason, refusal.field) == ("invalid-field", "$.occurred_at")
+def test_a_value_that_is_not_a_time_is_an_invalid_field(time: Any) -> None:
+    error = _error("user-behavior", _bytes(BEHAVIOR, occurred_at=time))
+    assert (error.reason, error.field) == ("invalid-field", "$.occurred_at")
 
 
-def test_a_second_look_at_the_time_still_checks_the_other_fields() -> None:
-    refusal = _refusal("user-behavior", _bytes(BEHAVIOR, occurred_at="20240501T120000Z", quantity=0))
-    assert (refusal.reason, refusal.field) == ("invalid-field", "$.quantity")
+def test_decoding_an_unusual_time_still_checks_the_other_fields() -> None:
+    error = _error("user-behavior", _bytes(BEHAVIOR, occurred_at="20240501T120000Z", quantity=0))
+    assert (error.reason, error.field) == ("invalid-field", "$.quantity")
 
 
 @pytest.mark.parametrize(
-    ("change", "field", "said"),
+    ("change", "field", "expected"),
     [
         ({"quantity": 0}, "$.quantity", "it is 0"),
         ({"quantity": -3}, "$.quantity", "it is -3"),
@@ -149,50 +149,52 @@ def test_a_second_look_at_the_time_still_checks_the_other_fields() -> None:
         ({"price": [1]}, "$.price", "an array of 1"),
     ],
 )
-def test_a_wrong_field_is_named_with_what_is_there(change: dict[str, Any], field: str, said: str) -> None:
-    refusal = _refusal("user-behavior", _bytes(BEHAVIOR, **change))
-    assert (refusal.reason, refusal.field) == ("invalid-field", field)
-    assert said in refusal.detail
-    assert "schemas/json/user-behavior.json" in refusal.detail
-    assert len(refusal.detail) < 600
+def test_an_error_names_the_invalid_field_and_describes_its_value(
+    change: dict[str, Any], field: str, expected: str
+) -> None:
+    error = _error("user-behavior", _bytes(BEHAVIOR, **change))
+    assert (error.reason, error.field) == ("invalid-field", field)
+    assert expected in error.detail
+    assert "schemas/json/user-behavior.json" in error.detail
+    assert len(error.detail) < 600
 
 
 @pytest.mark.parametrize("name", ["occurred_at", "product_id", "action"])
 def test_a_missing_field_is_named(name: str) -> None:
-    refusal = _refusal("user-behavior", json.dumps({k: v for k, v in BEHAVIOR.items() if k != name}).encode())
-    assert (refusal.reason, refusal.field) == ("invalid-field", f"$.{name}")
+    error = _error("user-behavior", json.dumps({k: v for k, v in BEHAVIOR.items() if k != name}).encode())
+    assert (error.reason, error.field) == ("invalid-field", f"$.{name}")
 
 
-def test_behaviour_of_nobody_is_refused() -> None:
-    assert _refusal("user-behavior", _bytes(BEHAVIOR, user_id=None)).reason == "missing-shopper"
+def test_a_behavior_event_without_a_shopper_is_rejected() -> None:
+    assert _error("user-behavior", _bytes(BEHAVIOR, user_id=None)).reason == "missing-shopper"
 
 
-def test_a_correction_says_to_what() -> None:
+def test_a_correction_needs_a_category() -> None:
     feedback = {"product_id": "p", "verdict": "correct"}
-    assert _refusal("category-feedback", _bytes(feedback)).reason == "missing-category"
+    assert _error("category-feedback", _bytes(feedback)).reason == "missing-category"
     assert decode_category_feedback(_bytes(feedback, category_id=166)).category_id == 166
     assert decode_category_feedback(_bytes(feedback, verdict="accept")).category_id is None
 
 
 @pytest.mark.parametrize("topic", DECODERS)
 @pytest.mark.parametrize("version", [0, 2, 10**30, "1", 1.0, None, True])
-def test_another_version_is_told_before_its_other_fields(topic: str, version: Any) -> None:
-    refusal = _refusal(topic, json.dumps({"all": "new", "product_id": 5, "schema_version": version}).encode())
-    assert (refusal.reason, refusal.field) == ("unknown-version", "$.schema_version")
+def test_an_unknown_version_is_reported_before_other_fields(topic: str, version: Any) -> None:
+    error = _error(topic, json.dumps({"all": "new", "product_id": 5, "schema_version": version}).encode())
+    assert (error.reason, error.field) == ("unknown-version", "$.schema_version")
 
 
 @pytest.mark.parametrize("topic", DECODERS)
 @pytest.mark.parametrize("odd", [b"1e999", b'"\xff"'])
-def test_another_version_is_told_even_if_its_fields_hold_what_we_cannot_read(topic: str, odd: bytes) -> None:
-    refusal = _refusal(topic, b'{"product_id": 5, "user_id": 5, "x": ' + odd + b', "schema_version": 2}')
-    assert refusal.reason == "unknown-version"
+def test_an_unknown_version_is_reported_beside_undecodable_fields(topic: str, odd: bytes) -> None:
+    error = _error(topic, b'{"product_id": 5, "user_id": 5, "x": ' + odd + b', "schema_version": 2}')
+    assert error.reason == "unknown-version"
 
 
 @pytest.mark.parametrize("odd", [b"1e999", b'"\xff"', b"[" * 2000 + b"]" * 2000])
-def test_an_unusual_time_beside_what_we_cannot_read_is_a_refusal(odd: bytes) -> None:
-    """The second look at a time reads the whole value, where the first one skipped unknown fields."""
+def test_an_unusual_time_beside_what_we_cannot_read_is_a_error(odd: bytes) -> None:
+    """The second decoding reads the whole value, but the first one skips unknown fields."""
     value = b'{"product_id": "p", "title": "t", "occurred_at": "20240501T120000Z", "x": ' + odd + b"}"
-    assert _refusal("product-created", value).reason in ("invalid-field", "too-deep")
+    assert _error("product-created", value).reason in ("invalid-field", "too-deep")
     assert decode_product_created(value.replace(odd, b"1")).occurred_at == NOW
 
 
@@ -215,13 +217,15 @@ def test_an_unusual_time_beside_what_we_cannot_read_is_a_refusal(odd: bytes) -> 
         (b'"text"', "invalid-field"),
     ],
 )
-def test_what_is_no_json_object_is_refused_with_the_reason(topic: str, value: bytes, reason: str) -> None:
-    assert _refusal(topic, value).reason == reason
+def test_a_value_that_is_not_a_json_object_is_rejected_with_the_reason(
+    topic: str, value: bytes, reason: str
+) -> None:
+    assert _error(topic, value).reason == reason
 
 
 @pytest.mark.parametrize("topic", [topic for topic in DECODERS if topic != "product-created"])
-def test_a_null_value_means_nothing_where_no_tombstone_is_defined(topic: str) -> None:
-    assert _refusal(topic, None, b"p").reason == "null-value"
+def test_a_null_value_is_rejected_on_topics_without_tombstones(topic: str) -> None:
+    assert _error(topic, None, b"p").reason == "null-value"
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.topic)
@@ -229,14 +233,14 @@ def test_a_key_must_be_the_subject_and_may_be_absent(example: Event) -> None:
     decode, value = DECODERS[example.topic], encode(example)
     key = json.loads(value).get("user_id") or json.loads(value)["product_id"]
     assert decode(value, key.encode()) == decode(value, None) == example
-    assert _refusal(example.topic, value, b"other").reason == "key-mismatch"
+    assert _error(example.topic, value, b"other").reason == "key-mismatch"
 
 
-def test_a_guests_key_is_the_session() -> None:
+def test_the_key_of_a_guest_is_the_session_id() -> None:
     value = _bytes(BEHAVIOR, user_id=None, session_id="s")
     assert decode_user_behavior(value, b"s").session_id == "s"
-    assert _refusal("user-behavior", value, b"u").field == "$.session_id"
-    assert _refusal("user-behavior", _bytes(BEHAVIOR, session_id="s"), b"s").field == "$.user_id"
+    assert _error("user-behavior", value, b"u").field == "$.session_id"
+    assert _error("user-behavior", _bytes(BEHAVIOR, session_id="s"), b"s").field == "$.user_id"
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.topic)
@@ -245,9 +249,9 @@ def test_unknown_fields_are_tolerated_at_the_root(example: Event) -> None:
     assert DECODERS[example.topic](json.dumps(fields).encode(), None) == example
 
 
-def test_unknown_fields_are_skipped_unread_even_if_they_are_not_utf_8() -> None:
+def test_unknown_fields_are_skipped_even_if_they_are_not_utf_8() -> None:
     assert decode_product_created(b'{"product_id": "p", "title": "", "\xff": "\xfe"}').title == ""
-    assert _refusal("product-created", b'{"product_id": "p", "\x80title": "x"}').field == "$.title"
+    assert _error("product-created", b'{"product_id": "p", "\x80title": "x"}').field == "$.title"
 
 
 def test_unknown_fields_are_tolerated_inside() -> None:
@@ -256,7 +260,7 @@ def test_unknown_fields_are_tolerated_inside() -> None:
     assert decode_product_enriched(json.dumps(fields).encode())
 
 
-def test_outputs_read_back_have_utc_times() -> None:
+def test_decoded_outputs_have_utc_times() -> None:
     affinity = {"product_id": "p", "related": [], "as_of": "2024-05-01T20:00:00+08:00", "half_life_days": 60}
     assert decode_affinity_updated(_bytes(affinity)).as_of.tzinfo is UTC
     naive = "2024-05-01T12:00:00"
@@ -275,25 +279,25 @@ def test_every_field_is_written_and_times_end_in_z() -> None:
 
 
 def test_an_error_survives_a_process_boundary() -> None:
-    error = pickle.loads(pickle.dumps(InvalidEvent("invalid-field", "said", "$.x")))
-    assert (error.reason, error.detail, error.field) == ("invalid-field", "said", "$.x")
+    error = pickle.loads(pickle.dumps(InvalidEvent("invalid-field", "detail", "$.x")))
+    assert (error.reason, error.detail, error.field) == ("invalid-field", "detail", "$.x")
 
 
-def _ends(topic: str, value: bytes, key: bytes | None) -> None:
-    """Decode, and let anything but an event or an InvalidEvent fail the test."""
+def _check_decoding(topic: str, value: bytes, key: bytes | None) -> None:
+    """Decode, and fail on anything but an event or an InvalidEvent."""
     try:
         event = DECODERS[topic](value, key)
-    except InvalidEvent as refusal:
-        assert refusal.reason
-        assert refusal.detail
+    except InvalidEvent as error:
+        assert error.reason
+        assert error.detail
     else:
-        # What was taken can be written and taken again, unchanged.
+        # A decoded event encodes and decodes to itself.
         assert DECODERS[topic](encode(event), None) == event
 
 
 @given(st.sampled_from(list(DECODERS)), st.binary(max_size=200), st.none() | st.binary(max_size=8))
-def test_arbitrary_bytes_have_a_defined_end(topic: str, value: bytes, key: bytes | None) -> None:
-    _ends(topic, value, key)
+def test_arbitrary_bytes_decode_or_raise_invalid_event(topic: str, value: bytes, key: bytes | None) -> None:
+    _check_decoding(topic, value, key)
 
 
 json_values = st.recursive(
@@ -313,7 +317,7 @@ json_values = st.recursive(
 
 
 @given(st.data(), st.sampled_from(EXAMPLES))
-def test_mutated_events_have_a_defined_end(data: st.DataObject, example: Event) -> None:
+def test_mutated_events_decode_or_raise_invalid_event(data: st.DataObject, example: Event) -> None:
     """Real events with fields replaced, removed and added, at the root and one level in."""
     fields: dict[str, Any] = json.loads(encode(example))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -324,11 +328,11 @@ def test_mutated_events_have_a_defined_end(data: st.DataObject, example: Event) 
             place[name] = data.draw(json_values)
         else:
             place.pop(name, None)
-    _ends(example.topic, json.dumps(fields).encode(), None)
+    _check_decoding(example.topic, json.dumps(fields).encode(), None)
 
 
 @given(st.data(), st.sampled_from(EXAMPLES))
-def test_damaged_bytes_of_events_have_a_defined_end(data: st.DataObject, example: Event) -> None:
+def test_damaged_bytes_of_events_decode_or_raise_invalid_event(data: st.DataObject, example: Event) -> None:
     value = bytearray(encode(example))
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(value)))
@@ -336,7 +340,7 @@ def test_damaged_bytes_of_events_have_a_defined_end(data: st.DataObject, example
         value[start:end] = data.draw(
             st.binary(max_size=3) | st.sampled_from([b"\\ud800", b"1e999", b"-0", b"\x00"])
         )
-    _ends(example.topic, bytes(value), None)
+    _check_decoding(example.topic, bytes(value), None)
 
 
 def test_decoders_name_every_event_topic() -> None:

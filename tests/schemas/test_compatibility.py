@@ -1,4 +1,4 @@
-"""The checker lets additions pass and stops what breaks a producer, a stored record or a reader."""
+"""The checker accepts additions and reports changes that break producers, stored records or consumers."""
 
 from copy import deepcopy
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.compatibility import narrowings, problems
+from schemas.compatibility import breaking_changes, narrowings
 from schemas.contracts import json_schema
 from schemas.events import EVENTS, Event
 
@@ -33,7 +33,7 @@ OLD: Schema = {
 
 
 def _changed(path: str, value: Any) -> Schema:
-    """OLD with the value at a slash-separated path replaced, or removed if it is None."""
+    """Return OLD with the value at a slash-separated path replaced, or removed if it is None."""
     schema = deepcopy(OLD)
     *way, last = path.split("/")
     place = schema
@@ -52,38 +52,40 @@ BREAKING = {
     "field made required": ("required", ["id", "count"], "$.count"),
     "type changed": ("properties/count", {"type": "string"}, "$.count"),
     "number narrowed to integer": ("$defs/Part/properties/x", {"type": "integer"}, "$.parts[].x"),
-    "null no longer taken": ("properties/note", {"type": "string"}, "$.note"),
+    "null no longer accepted": ("properties/note", {"type": "string"}, "$.note"),
     "enum narrowed": ("$defs/Kind", {"enum": ["a"]}, "$.kind"),
     "enum introduced": ("properties/id", {"type": "string", "enum": ["a"], "maxLength": 8}, "$.id"),
-    "longer no longer taken": ("properties/id/maxLength", 4, "$.id"),
+    "longer text no longer accepted": ("properties/id/maxLength", 4, "$.id"),
     "minimum raised": ("properties/count/minimum", 2, "$.count"),
     "bound introduced": ("properties/count/maximum", 99, "$.count"),
     "pattern introduced": ("properties/id/pattern", "^x", "$.id"),
     "values of a map narrowed": ("properties/more/additionalProperties", {"type": "null"}, "$.more[]"),
-    "unknown fields refused": ("additionalProperties", False, "$"),
+    "unknown fields rejected": ("additionalProperties", False, "$"),
     "rule introduced": ("allOf", [{"required": ["note"]}], "$"),
 }
 
 
 @pytest.mark.parametrize(("path", "value", "where"), BREAKING.values(), ids=list(BREAKING))
 @pytest.mark.parametrize("written", [True, False])
-def test_what_breaks_is_found_and_located(path: str, value: Any, where: str, written: bool) -> None:
-    found = problems(OLD, _changed(path, value), written=written)
-    assert any(each.startswith(f"{where}:") for each in found), found
+def test_a_breaking_change_is_reported_with_its_path(
+    path: str, value: Any, where: str, written: bool
+) -> None:
+    sentences = breaking_changes(OLD, _changed(path, value), written=written)
+    assert any(each.startswith(f"{where}:") for each in sentences), sentences
 
 
 ADDITIONS = {
     "optional field added": ("properties/new", {"type": "string"}),
     "inner optional field added": ("$defs/Part/properties/y", {"type": "string"}),
     "name added to an enum": ("$defs/Kind", {"enum": ["a", "b", "c"]}),
-    "description added": ("properties/id/description", "said"),
+    "description added": ("properties/id/description", "text"),
 }
 
 
 @pytest.mark.parametrize(("path", "value"), ADDITIONS.values(), ids=list(ADDITIONS))
 @pytest.mark.parametrize("written", [True, False])
-def test_additions_pass(path: str, value: Any, written: bool) -> None:
-    assert problems(OLD, _changed(path, value), written=written) == []
+def test_additions_are_compatible(path: str, value: Any, written: bool) -> None:
+    assert breaking_changes(OLD, _changed(path, value), written=written) == []
 
 
 WIDENINGS: dict[str, tuple[str, Any]] = {
@@ -95,31 +97,31 @@ WIDENINGS: dict[str, tuple[str, Any]] = {
 
 
 @pytest.mark.parametrize(("path", "value"), WIDENINGS.values(), ids=list(WIDENINGS))
-def test_widening_is_fine_for_what_we_read_and_breaks_readers_of_what_we_write(path: str, value: Any) -> None:
-    assert problems(OLD, _changed(path, value), written=False) == []
-    assert problems(OLD, _changed(path, value), written=True)
+def test_widening_is_compatible_for_inputs_and_breaks_consumers_of_outputs(path: str, value: Any) -> None:
+    assert breaking_changes(OLD, _changed(path, value), written=False) == []
+    assert breaking_changes(OLD, _changed(path, value), written=True)
 
 
-def test_a_type_that_holds_itself_is_compared_once() -> None:
+def test_a_recursive_type_is_compared_once() -> None:
     kids = {"type": "array", "items": {"$ref": "#/$defs/Tree"}}
     tree: Schema = {
         "$ref": "#/$defs/Tree",
         "$defs": {"Tree": {"type": "object", "properties": {"kids": kids}}},
     }
-    assert problems(tree, deepcopy(tree), written=True) == []
+    assert breaking_changes(tree, deepcopy(tree), written=True) == []
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.topic)
 def test_every_real_schema_is_compatible_with_itself(event: type[Event]) -> None:
-    assert problems(json_schema(event), json_schema(event), written=True) == []
+    assert breaking_changes(json_schema(event), json_schema(event), written=True) == []
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.topic)
-def test_in_every_real_schema_each_removed_field_is_found(event: type[Event]) -> None:
+def test_in_every_real_schema_each_removed_field_is_reported(event: type[Event]) -> None:
     for name in json_schema(event)["properties"]:
         smaller = json_schema(event)
         del smaller["properties"][name]
-        assert f"$.{name}: was removed" in problems(json_schema(event), smaller, written=True)
+        assert f"$.{name}: was removed" in breaking_changes(json_schema(event), smaller, written=True)
 
 
 leaves = st.sampled_from(
@@ -155,10 +157,10 @@ INSTANCES: list[Any] = [{"p": p, "q": q} for p in VALUES for q in VALUES] + [
 
 
 @given(schemas, schemas)
-def test_what_passes_takes_every_instance_that_was_taken(old: Schema, new: Schema) -> None:
-    """Against brute force: no instance may fit the old schema and not the new one, if no narrowing was found.
+def test_a_compatible_schema_accepts_every_instance_of_the_old_one(old: Schema, new: Schema) -> None:
+    """Without narrowings, brute force finds no instance that fits the old schema and not the new one.
 
-    A field that is only in the new schema is left out: what producers sent under its name was unknown to us.
+    Fields that only the new schema has are left out, because the old one ignored them.
     """
     if narrowings(old, new):
         return

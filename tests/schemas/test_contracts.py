@@ -1,4 +1,4 @@
-"""The committed contract is what the code says, keeps its promises, and describes what the codec does."""
+"""The committed contract files match the code and the codec, and are compatible with the published ones."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ from schemas.examples import EXAMPLES
 from streams.cli import main
 from streams.commands.offline.contracts import public_topics
 
-# What the codec checks and a schema cannot: plausible times, and forms of them beyond RFC 3339.
+# The codec checks plausible times and forms beyond RFC 3339, which a schema cannot.
 TIMES = ("occurred_at", "as_of", "session")
 
 
@@ -32,26 +32,27 @@ def _validator(event: type[Event]) -> Any:
     return jsonschema.Draft202012Validator(contracts.json_schema(event))
 
 
-def test_the_committed_files_are_what_the_code_says() -> None:
-    assert contracts.drift(contracts.generated(public_topics())) == [], "run `shelfstream contracts write`"
+def test_the_committed_files_match_the_code() -> None:
+    files = contracts.contract_files(public_topics())
+    assert contracts.outdated_files(files) == [], "run `shelfstream contracts write`"
 
 
-def test_there_are_no_files_that_the_code_does_not_say() -> None:
+def test_every_committed_schema_belongs_to_an_event() -> None:
     names = {path.name for path in (contracts.FOLDER / "json").glob("*.json")}
     assert names == {f"{event.topic}.json" for event in EVENTS}
 
 
-def test_nothing_published_breaks() -> None:
+def test_no_published_schema_is_broken() -> None:
     assert contracts.incompatibilities() == []
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.topic)
-def test_every_event_has_a_published_promise(event: type[Event]) -> None:
+def test_every_event_has_a_published_schema(event: type[Event]) -> None:
     assert (contracts.FOLDER / "json" / "published" / f"{event.topic}.json").is_file()
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.topic)
-def test_every_schema_is_valid_and_complete_in_itself(event: type[Event]) -> None:
+def test_every_schema_is_valid_and_self_contained(event: type[Event]) -> None:
     schema = contracts.json_schema(event)
     jsonschema.Draft202012Validator.check_schema(schema)
     references = set(_references(schema))
@@ -63,15 +64,15 @@ def test_there_is_an_example_of_each_event() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.topic)
-def test_what_is_encoded_fits_its_schema_and_comes_back(example: Event) -> None:
+def test_an_encoded_event_fits_its_schema_and_decodes_to_itself(example: Event) -> None:
     value = encode(example)
     _validator(type(example)).validate(json.loads(value))
     assert DECODERS[example.topic](value, None) == example
 
 
 @given(st.data(), st.sampled_from(EXAMPLES))
-def test_schema_and_codec_take_and_refuse_the_same_events(data: st.DataObject, example: Event) -> None:
-    """Times aside, a producer that validates against the schema is never surprised by the codec."""
+def test_schema_and_codec_accept_the_same_events(data: st.DataObject, example: Event) -> None:
+    """Except for times, the schema accepts an event if and only if the codec does."""
     fields: dict[str, Any] = json.loads(encode(example))
     for _ in range(data.draw(st.integers(1, 3))):
         inner = [value for name, value in fields.items() if isinstance(value, dict) and name not in TIMES]
@@ -93,8 +94,8 @@ def test_schema_and_codec_take_and_refuse_the_same_events(data: st.DataObject, e
     valid = _validator(type(example)).is_valid(fields)
     try:
         DECODERS[example.topic](json.dumps(fields).encode(), None)
-    except InvalidEvent as refusal:
-        assert not valid, refusal
+    except InvalidEvent as error:
+        assert not valid, error
     else:
         assert valid, fields
 
@@ -132,7 +133,7 @@ def test_the_asyncapi_document_has_the_structure_that_asyncapi_3_requires() -> N
             assert message["$ref"].startswith(operation["channel"]["$ref"] + "/messages/")
 
 
-def test_every_reference_of_the_document_leads_somewhere() -> None:
+def test_every_reference_of_the_document_resolves() -> None:
     document = _document()
     references = _references(document)
     assert references
@@ -140,7 +141,7 @@ def test_every_reference_of_the_document_leads_somewhere() -> None:
         assert _follow(document, reference)
 
 
-def test_the_document_tells_of_every_public_topic_with_one_operation_each() -> None:
+def test_the_document_has_one_channel_and_one_operation_for_each_public_topic() -> None:
     document = _document()
     expected = {event.topic for event in EVENTS} | {"dead-letter"}
     assert set(document["channels"]) == expected
@@ -148,14 +149,14 @@ def test_the_document_tells_of_every_public_topic_with_one_operation_each() -> N
     assert sorted(channels) == sorted(f"#/channels/{topic}" for topic in expected)
 
 
-def test_a_message_says_its_key_headers_payload_and_shows_an_example() -> None:
+def test_every_message_has_key_headers_payload_and_an_example() -> None:
     for name, message in _document()["components"]["messages"].items():
         assert {"name", "title", "summary", "headers", "payload", "bindings"} <= message.keys(), name
         assert message["bindings"]["kafka"]["key"]["description"]
         assert message.get("examples") or name == "DeadLetter" or name.endswith("Tombstone")
 
 
-def test_the_examples_of_the_document_fit_its_own_schemas() -> None:
+def test_the_examples_of_the_document_fit_its_schemas() -> None:
     document = _document()
     for message in document["components"]["messages"].values():
         for example in message.get("examples", []):
@@ -164,7 +165,7 @@ def test_the_examples_of_the_document_fit_its_own_schemas() -> None:
                 jsonschema.Draft7Validator(schema).validate(example[part])
 
 
-def test_compacted_topics_explain_their_tombstones() -> None:
+def test_compacted_topics_describe_their_tombstones() -> None:
     document = _document()
     for topic in public_topics():
         if topic.compacted:
@@ -172,17 +173,17 @@ def test_compacted_topics_explain_their_tombstones() -> None:
             assert any(name.endswith("Tombstone") for name in messages), topic.name
 
 
-def test_the_dead_letters_headers_are_all_described() -> None:
+def test_every_header_of_a_dead_letter_is_described() -> None:
     described = _document()["components"]["schemas"]["DeadLetterHeaders"]["properties"]
     assert set(described) == set(DESCRIPTIONS)
 
 
 @pytest.mark.parametrize("word", ["read_committed", "ce_id", "murmur2_random", "tombstone", "RFC 3339"])
-def test_the_introduction_tells_what_a_consumer_or_producer_must_set(word: str) -> None:
+def test_the_introduction_names_required_client_settings(word: str) -> None:
     assert word in _document()["info"]["description"]
 
 
-def test_abstained_is_explained_where_it_is_read() -> None:
+def test_abstained_is_explained_in_its_channel() -> None:
     assert "abstained" in _document()["channels"]["product-enriched"]["description"]
 
 
@@ -195,13 +196,13 @@ def test_the_command_writes_checks_and_publishes(tmp_path: Path) -> None:
     assert "wrote asyncapi.yaml" in run("write")[1]
     assert run("check")[0] == 0
     assert "published json/published/user-behavior.json" in run("publish")[1]
-    promised = tmp_path / "json" / "published" / "user-behavior.json"
-    schema = json.loads(promised.read_text())
+    published = tmp_path / "json" / "published" / "user-behavior.json"
+    schema = json.loads(published.read_text())
     schema["properties"]["gone"] = {"type": "string"}
-    promised.write_text(json.dumps(schema))
-    code, said = run("check")
+    published.write_text(json.dumps(schema))
+    code, output = run("check")
     assert code == 1
-    assert "user-behavior $.gone: was removed" in said
-    code, said = run("publish")
+    assert "user-behavior $.gone: was removed" in output
+    code, output = run("publish")
     assert code == 1
-    assert "not published" in said
+    assert "not published" in output

@@ -1,10 +1,10 @@
-"""A dead letter says why it is one, keeps what it was, and never outgrows its topic."""
+"""A dead letter has the error in its headers, keeps the original record, and has a bounded size."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.dead_letters import ADDED_BYTES, DESCRIPTIONS, LEFT_OUT, cut, dead_letter_headers
+from schemas.dead_letters import ADDED_BYTES, DESCRIPTIONS, LEFT_OUT, dead_letter_headers, truncate
 from schemas.errors import InvalidEvent
 from schemas.events import Source
 
@@ -17,7 +17,7 @@ def _deep(depth: int) -> None:
     _deep(depth - 1)
 
 
-def test_an_invalid_event_is_told_in_kip_1034_names_and_ours() -> None:
+def test_the_headers_of_an_invalid_event() -> None:
     error = InvalidEvent("invalid-field", "quantity is text", "$.quantity")
     headers = dict(
         dead_letter_headers(
@@ -43,7 +43,7 @@ def test_an_invalid_event_is_told_in_kip_1034_names_and_ours() -> None:
     )
 
 
-def test_an_unforeseen_error_shows_where_it_came_from() -> None:
+def test_an_unexpected_error_has_a_stack_trace() -> None:
     with pytest.raises(KeyError) as raised:
         _deep(3)
     headers = dict(dead_letter_headers(raised.value, source=SOURCE, stage="enrich", attempt=5, group="shop"))
@@ -52,7 +52,7 @@ def test_an_unforeseen_error_shows_where_it_came_from() -> None:
     assert b"in _deep" in headers["__streams.errors.stacktrace"]
 
 
-def test_original_headers_stay_in_front_and_an_earlier_death_is_replaced() -> None:
+def test_original_headers_come_first_and_those_of_an_earlier_dead_letter_are_replaced() -> None:
     original: list[tuple[str, bytes | None]] = [("ce_id", b"x"), ("empty", None), ("ce_id", b"again")]
     error = InvalidEvent("malformed-json", "no")
     once = dead_letter_headers(error, source=SOURCE, stage="decode", attempt=1, group="g", original=original)
@@ -64,7 +64,7 @@ def test_original_headers_stay_in_front_and_an_earlier_death_is_replaced() -> No
 
 
 @given(st.text(max_size=5000), st.text(max_size=2000), st.integers(0, 200))
-def test_what_is_added_is_bounded_whatever_the_error_says(text: str, name: str, repeat: int) -> None:
+def test_the_size_of_added_headers_is_bounded_for_any_error(text: str, name: str, repeat: int) -> None:
     error = InvalidEvent(name, text * repeat, text)
     source = Source(topic=name, partition=0, offset=2**62)
     added = dead_letter_headers(error, source=source, stage=text, attempt=1, group=name)
@@ -84,9 +84,9 @@ def test_a_deep_stack_keeps_its_end() -> None:
 
 
 @given(st.text(alphabet="aé茶\U0001f375\ud800", max_size=200), st.integers(0, 300))
-def test_cutting_keeps_text_whole_and_within_the_limit(text: str, limit: int) -> None:
+def test_truncated_text_is_valid_utf_8_within_the_limit(text: str, limit: int) -> None:
     whole = text.encode("utf-8", "backslashreplace")
-    short = cut(text, limit)
+    short = truncate(text, limit)
     assert len(short) <= limit
     short.decode()
     assert (short == whole) == (len(whole) <= limit)

@@ -1,4 +1,4 @@
-"""Headers are CloudEvents, traces pass on, and ids tell the same work from other work."""
+"""Headers are CloudEvents, traces are passed on, and output ids depend on inputs and versions only."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -47,13 +47,13 @@ def test_header_times_are_written_in_utc_whatever_their_zone(time: datetime) -> 
     assert dict(headers)["ce_time"] == b"2024-05-01T12:00:00Z"
 
 
-def test_what_is_not_known_is_left_out() -> None:
+def test_unknown_attributes_have_no_header() -> None:
     names = dict(output_headers("t", event_id="i", source="/s", subject="p", time=None, traceparent=None))
     assert "ce_time" not in names
     assert "traceparent" not in names
 
 
-def test_headers_written_are_headers_read() -> None:
+def test_written_headers_parse_to_the_same_values() -> None:
     headers = output_headers("t", event_id="i", source="/s", subject="p", time=NOON, traceparent=TRACE)
     envelope = parse_headers(headers)
     assert (envelope.id, envelope.source, envelope.subject, envelope.time) == ("i", "/s", "p", NOON)
@@ -69,7 +69,7 @@ def test_headers_written_are_headers_read() -> None:
         )
     )
 )
-def test_no_header_can_break_reading(headers: list[tuple[str, bytes | None]]) -> None:
+def test_parsing_never_raises(headers: list[tuple[str, bytes | None]]) -> None:
     envelope = parse_headers(headers)
     assert envelope.time is None or envelope.time.utcoffset() == timedelta(0)
     assert envelope.traceparent is None or is_traceparent(envelope.traceparent)
@@ -97,8 +97,8 @@ def test_only_valid_traces_are_passed_on(value: bytes, valid: bool) -> None:
     assert dict(headers).get("traceparent") == (value if valid else None)
 
 
-def test_the_same_work_has_the_same_id_in_every_process() -> None:
-    """The digest is pinned: to change it would let every replayed duplicate through, once."""
+def test_equal_inputs_have_the_same_id_in_every_process() -> None:
+    """The digest is pinned, because consumers would see a changed id as a new event."""
     first = output_id(SOURCE, "student-1", "2021-09-21", "product-enriched")
     assert first == output_id(SOURCE, "student-1", "2021-09-21", "product-enriched")
     assert first == "89d88c53520fe087435606e62f17dfbe"
@@ -111,7 +111,7 @@ parts = st.tuples(
 
 
 @given(parts, parts)
-def test_other_work_has_another_id(
+def test_different_inputs_have_different_ids(
     one: tuple[str, str, str, str, str, int, int], other: tuple[str, str, str, str, str, int, int]
 ) -> None:
     def identity(part: tuple[str, str, str, str, str, int, int]) -> str:

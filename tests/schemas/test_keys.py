@@ -1,4 +1,4 @@
-"""Keys go where Kafka's own clients put them."""
+"""Keys map to the partitions that Kafka's clients choose."""
 
 import tracemalloc
 
@@ -38,8 +38,8 @@ def test_partitions_agree_with_aiokafkas_default_partitioner(key: bytes, partiti
     assert partition_for(key, partitions) == expected
 
 
-def test_a_key_too_long_for_an_identifier_is_not_remembered() -> None:
-    """Producers may write keys of a megabyte, each another one."""
+def test_a_key_too_long_for_an_identifier_is_not_cached() -> None:
+    """Producers may write many different keys of a megabyte each."""
     tracemalloc.start()
     try:
         for number in range(200):
@@ -50,7 +50,7 @@ def test_a_key_too_long_for_an_identifier_is_not_remembered() -> None:
     assert held < 100 * 10_000
 
 
-def test_a_topic_without_partitions_is_refused() -> None:
+def test_a_topic_without_partitions_is_rejected() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         partition_for(b"key", 0)
 
@@ -67,6 +67,6 @@ def test_product_keys_are_utf_8() -> None:
         ('"user_id": "购物者"', "购物者".encode()),
     ],
 )
-def test_behaviour_is_keyed_by_its_user_and_a_guests_by_the_session(shopper: str, key: bytes) -> None:
+def test_behavior_is_keyed_by_the_user_id_and_for_guests_by_the_session_id(shopper: str, key: bytes) -> None:
     value = '{"occurred_at": "2024-05-01T00:00:00Z", "product_id": "p", "action": "view", ' + shopper + "}"
     assert user_key(decode_user_behavior(value.encode())) == key

@@ -1,4 +1,4 @@
-"""What is written as YAML is read back as the same data."""
+"""Written YAML parses to the same data."""
 
 import math
 from typing import Any
@@ -51,18 +51,18 @@ documents = st.recursive(
 
 
 @given(documents)
-def test_any_document_reads_back_as_it_was(document: Any) -> None:
+def test_any_document_parses_to_itself(document: Any) -> None:
     assert yaml.safe_load(yaml_text(document)) == document
 
 
-def test_prose_is_shown_as_it_is_and_words_need_no_quotes() -> None:
+def test_prose_is_a_literal_block_and_words_have_no_quotes() -> None:
     document = {"title": "Related products", "list": [{"a": 1, "b": []}], "text": "one: two\n\nthree"}
     assert yaml_text(document) == (
         "title: Related products\nlist:\n  - a: 1\n    b: []\ntext: |-\n  one: two\n\n  three\n"
     )
 
 
-def test_what_has_no_place_in_a_contract_is_refused() -> None:
+def test_unsupported_values_are_rejected() -> None:
     with pytest.raises(ValueError, match="inf"):
         yaml_text([math.inf])
     with pytest.raises(TypeError, match="set"):

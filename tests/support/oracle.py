@@ -37,9 +37,9 @@ def wrong_affinities(
     Supports must be equal, scores within `SCORE_TOLERANCE`.
 
     Args:
-        changelog: all committed records of the affinities' changelog.
-        events: the behaviour, all of named sessions, none of which outgrew a bound.
-        parameters: those of the deployment.
+        changelog: All committed records of the affinities' changelog.
+        events: The behaviour, all of named sessions, none of which outgrew a bound.
+        parameters: Those of the deployment.
     """
     rows = {name: AffinityRow.from_bytes(value) for name, value in latest_values(changelog).items()}
     as_of = max((row.as_of for row in rows.values()), default=0.0)
@@ -69,9 +69,9 @@ def wrong_shoppers(
     """Whose rows differ, in any bit, from a row that each of the shopper's events changed exactly once.
 
     Args:
-        changelog: all committed records of the shoppers' changelog.
-        events: the behaviour, of each shopper in the order of its partition.
-        parameters: those of the deployment.
+        changelog: All committed records of the shoppers' changelog.
+        events: The behaviour, of each shopper in the order of its partition.
+        parameters: Those of the deployment.
     """
     mine: dict[str, list[UserBehavior]] = {}
     for event in events:

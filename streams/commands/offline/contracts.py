@@ -36,7 +36,7 @@ def contracts() -> None:
 @_FOLDER
 def write(folder: Path) -> None:
     """Write the files that are not what the code says."""
-    changed = files.write(files.generated(public_topics()), folder)
+    changed = files.write(files.contract_files(public_topics()), folder)
     for path in changed:
         click.echo(f"wrote {path}")
     if not changed:
@@ -47,7 +47,7 @@ def write(folder: Path) -> None:
 @_FOLDER
 def check(folder: Path) -> None:
     """Fail if a file is not what the code says, or a change would break a neighbour."""
-    stale = files.drift(files.generated(public_topics()), folder)
+    stale = files.outdated_files(files.contract_files(public_topics()), folder)
     broken = files.incompatibilities(folder)
     for path in stale:
         click.echo(f"{path} is not what the code says: run `shelfstream contracts write`")

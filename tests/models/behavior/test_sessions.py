@@ -74,7 +74,7 @@ def test_views_and_clicks_meet_but_not_with_purchases() -> None:
 
 
 def test_carts_and_favourites_meet() -> None:
-    events = [behavior("a", Action.CART), behavior("b", Action.FAVOURITE)]
+    events = [behavior("a", Action.CART), behavior("b", Action.FAVORITE)]
     assert [pair[:2] for pair in pairs_of(events)] == [("a", "b")]
 
 
