@@ -1,4 +1,4 @@
-"""What the commands over files share: where events come from and go, and whose category tree it is."""
+"""Options that the commands on files share: input, output, rejects and category tree."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +13,13 @@ C = TypeVar("C", bound=Callable[..., Any])
 taxonomy_option = click.option(
     "--taxonomy",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Your own category tree: a file with id, path, and perhaps name:LANG and examples.",
+    help="File of your own category tree, with columns id and path, optionally name:LANG and examples.",
 )
-"""The option of the commands that work with another tree than Google's."""
+"""Option of the commands that can use another category tree than Google's."""
 
 
 def prototypes_folder() -> Path:
-    """Where the points of category trees are kept: in the data folder of the settings.
+    """Return the directory of cached prototypes, which is in the data directory of the settings.
 
     Raises:
         StopWorker: The settings are wrong.
@@ -28,10 +28,10 @@ def prototypes_folder() -> Path:
 
 
 def jsonl_options(output_help: str) -> Callable[[C], C]:
-    """Give a command the argument `source` and the options `output` and `rejects`.
+    """Return a decorator that adds the argument `source` and the options `output` and `rejects`.
 
     Args:
-        output_help: what goes to the output, and in which order.
+        output_help: Help text of `--output`.
     """
     source = click.argument(
         "source", metavar="IN.jsonl", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
@@ -45,10 +45,12 @@ def jsonl_options(output_help: str) -> Callable[[C], C]:
         help=output_help,
     )
     rejects = click.option(
-        "--rejects", type=click.Path(dir_okay=False, writable=True), help="Keep bad lines in this file."
+        "--rejects",
+        type=click.Path(dir_okay=False, writable=True),
+        help="Write invalid lines to this file, with line number and reason.",
     )
 
-    def give(command: C) -> C:
+    def decorate(command: C) -> C:
         return source(output(rejects(command)))
 
-    return give
+    return decorate

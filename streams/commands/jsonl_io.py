@@ -1,8 +1,8 @@
-"""Events as lines of JSON, for the commands that work without Kafka.
+"""JSON Lines input of the commands that work without Kafka.
 
-A line that cannot be an event is reported on stderr with its number and reason and, if there is a file for
-rejects, kept there whole: `{"line", "reason", "detail", "field", "value"}`, one JSON object a line. Where the
-line is not UTF-8, `value_base64` stands for `value`. Blank lines are nobody's event and are skipped.
+An invalid line is reported on standard error with its number and reason. With a file for rejects it is also
+written there, as one JSON object per line: `{"line", "reason", "detail", "field", "value"}`. If the line is
+not UTF-8, `value_base64` replaces `value`. Blank lines are skipped.
 """
 
 import sys
@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import IO, Any, Generic, Self, TypeVar
 
 import click
-import msgspec
+import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
@@ -24,26 +24,26 @@ from schemas.events import Event
 E = TypeVar("E", bound=Event)
 
 REPORTED = 20
-"""How many bad lines are reported one by one; all are counted and kept."""
+"""Number of invalid lines that are reported one by one. All of them are counted and kept."""
 
 _REFRESH_LINES = 1000
 
 
 class JsonlReader(Generic[E]):
-    """The events of a file, in order, with a progress bar on stderr if that is a terminal.
+    """Iterates over the events of a file, in order, with a progress bar if standard error is a terminal.
 
-    A context manager and an iterator, to be used once.
+    It is a context manager and an iterator, to be used once.
 
     Args:
-        path: the input; `-` is standard input.
-        decode: reads one line; raises `InvalidEvent`.
-        rejects: where bad lines are kept, if anywhere.
-        label: what the progress bar says.
+        path: Input file; `-` is standard input.
+        decode: Decodes one line. Raises `InvalidEvent`.
+        rejects: File for invalid lines; None for none.
+        label: Label of the progress bar.
 
     Attributes:
-        lines: lines read so far, blank ones included.
-        events: events read so far.
-        rejected: lines rejected so far.
+        lines: Number of lines read, with blank ones.
+        events: Number of events read.
+        rejected: Number of invalid lines.
     """
 
     def __init__(self, path: str, decode: Callable[[bytes], E], rejects: str | None, label: str) -> None:
@@ -56,7 +56,11 @@ class JsonlReader(Generic[E]):
         self._rejects: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
-        if self._rejects_path is not None and self._path != "-" and _same(self._path, self._rejects_path):
+        if (
+            self._rejects_path is not None
+            and self._path != "-"
+            and _is_same_file(self._path, self._rejects_path)
+        ):
             raise click.UsageError(f"--rejects would overwrite the input {self._path}; name another file")
         self._input: IO[bytes] = self._stack.enter_context(click.open_file(self._path, "rb"))
         if self._rejects_path is not None:
@@ -83,13 +87,13 @@ class JsonlReader(Generic[E]):
         self._stack.__exit__(kind, error, trace)
 
     def __iter__(self) -> Iterator[E]:
-        unshown = 0
+        unreported_bytes = 0
         for line in self._input:
             self.lines += 1
-            unshown += len(line)
+            unreported_bytes += len(line)
             if self.lines % _REFRESH_LINES == 0:
-                self._progress.update(self._task, advance=unshown, lines=self.lines)
-                unshown = 0
+                self._progress.update(self._task, advance=unreported_bytes, lines=self.lines)
+                unreported_bytes = 0
             if line.isspace():
                 continue
             try:
@@ -99,43 +103,47 @@ class JsonlReader(Generic[E]):
                 continue
             self.events += 1
             yield event
-        self._progress.update(self._task, advance=unshown, lines=self.lines)
+        self._progress.update(self._task, advance=unreported_bytes, lines=self.lines)
 
     def _reject(self, line: bytes, error: InvalidEvent) -> None:
         self.rejected += 1
         if self.rejected <= REPORTED:
-            self._say(f"line {self.lines}: {error}")
+            self._print(f"line {self.lines}: {error}")
         elif self.rejected == REPORTED + 1:
-            self._say("more bad lines follow; they are counted" + (" and kept" if self._rejects else ""))
+            self._print(
+                "further invalid lines are counted" + (" and kept" if self._rejects else "") + ", not shown"
+            )
         if self._rejects is None:
             return
-        kept: dict[str, Any] = {
+        reject: dict[str, Any] = {
             "line": self.lines,
             "reason": error.reason,
             "detail": error.detail,
             "field": error.field,
         }
         try:
-            kept["value"] = line.decode()
+            reject["value"] = line.decode()
         except UnicodeDecodeError:
-            kept["value_base64"] = b64encode(line).decode()
-        self._rejects.write(msgspec.json.encode(kept) + b"\n")
+            reject["value_base64"] = b64encode(line).decode()
+        self._rejects.write(orjson.dumps(reject, option=orjson.OPT_APPEND_NEWLINE))
 
-    def _say(self, message: str) -> None:
-        # A detail may quote the line; what a terminal would take for a command must not reach it.
-        safe = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in message)
+    def _print(self, message: str) -> None:
+        # The message may quote the line. Control characters must not reach the terminal.
+        safe = "".join(
+            character if character.isprintable() else repr(character)[1:-1] for character in message
+        )
         self._progress.console.print(safe, markup=False, highlight=False, soft_wrap=True)
 
     def summary(self) -> str:
-        """How many lines became events, and where the others are."""
+        """Return the counts as a sentence, with the file of rejects if there are any."""
         kept = f", kept in {self._rejects_path}" if self.rejected and self._rejects_path else ""
         return f"{self.events:,} events from {self.lines:,} lines, {self.rejected:,} rejected{kept}"
 
 
-def _same(one: str, other: str) -> bool:
+def _is_same_file(one: str, other: str) -> bool:
     return Path(one).resolve() == Path(other).resolve()
 
 
 def print_to_stderr(message: str) -> None:
-    """Tell the person at the terminal, on stderr."""
+    """Print a message on standard error."""
     click.echo(message, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Tables on standard output, as wide as a terminal and uncut for programs; progress on standard error."""
+"""Tables on standard output and progress bars on standard error."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,29 +7,33 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-_UNCUT = 1000
+_PIPE_WIDTH = 1000
 
 
 def new_table(*headers: str) -> Table:
-    """An empty table. Its first column names things, so that it is never wrapped or cut."""
+    """Return an empty table with these column headers. The first column is never wrapped or cut."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for place, header in enumerate(headers):
-        table.add_column(header, no_wrap=place == 0, overflow="fold")
+    for index, header in enumerate(headers):
+        table.add_column(header, no_wrap=index == 0, overflow="fold")
     return table
 
 
 def print_table(table: Table) -> None:
-    """Print the table."""
+    """Print a table on standard output: as wide as the terminal, or without wrapping into a pipe or file."""
     console = Console()
-    (console if console.is_terminal else Console(width=_UNCUT)).print(table)
+    (console if console.is_terminal else Console(width=_PIPE_WIDTH)).print(table)
 
 
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error while the block runs; nothing where that is no terminal.
+    """Show a progress bar on standard error while the block runs. Without a terminal it shows nothing.
+
+    Args:
+        what: Label of the bar.
+        total: Number of items.
 
     Yields:
-        What to call with the number of things done since the last call.
+        A function to call with the number of items done since its last call.
     """
     console = Console(stderr=True)
     columns = (

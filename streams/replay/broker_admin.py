@@ -1,4 +1,4 @@
-"""What an administrator asks of a broker: which topics there are, to create them, to configure them."""
+"""Administration of a broker: list, describe, create and configure topics."""
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
@@ -23,15 +23,21 @@ TIMEOUT_S = 15.0
 
 
 class BrokerAdmin:
-    """A broker's administration, blocking. All methods raise as `translated_kafka_error` says."""
+    """A blocking admin client.
+
+    Every method raises RetryLater or StopWorker; `translated_kafka_error` says which.
+
+    Args:
+        settings: Settings with the broker's address and credentials.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._refusal: KafkaError | None = None
-        self._client = AdminClient(confluent_options(settings) | {"error_cb": self._heard})
+        self._connection_error: KafkaError | None = None
+        self._client = AdminClient(confluent_options(settings) | {"error_cb": self._record_error})
 
     def topics(self) -> dict[str, int]:
-        """The number of partitions of every topic of the broker."""
+        """Return the number of partitions of every topic, by topic name."""
         try:
             listed = self._client.list_topics(timeout=TIMEOUT_S).topics
         except KafkaException as error:
@@ -39,23 +45,28 @@ class BrokerAdmin:
         return {name: len(topic.partitions) for name, topic in listed.items() if topic.error is None}
 
     def describe(self, names: Iterable[str], with_config: bool = True) -> dict[str, ActualTopic]:
-        """Those of the topics `names` that are there. Without `with_config` their configuration is empty."""
-        there = self.topics()
-        names = [name for name in names if name in there]
+        """Describe the topics of `names` that exist.
+
+        Args:
+            names: Topic names.
+            with_config: Whether to read the configuration too. Without it `config` is empty.
+        """
+        partitions = self.topics()
+        names = [name for name in names if name in partitions]
         configs: Mapping[str, Mapping[str, str]] = self._configs(names) if with_config and names else {}
-        return {name: ActualTopic(name, there[name], configs.get(name, {})) for name in names}
+        return {name: ActualTopic(name, partitions[name], configs.get(name, {})) for name in names}
 
     def create(self, specs: Iterable[TopicSpec]) -> None:
-        """Create the topics; one that another process creates at the same time is left as that made it."""
-        copies = self._settings.replication_factor
-        new = [NewTopic(spec.name, spec.partitions, copies, config=spec.config) for spec in specs]
+        """Create topics. A topic that exists already stays as it is."""
+        replication = self._settings.replication_factor
+        new = [NewTopic(spec.name, spec.partitions, replication, config=spec.config) for spec in specs]
         if not new:
             return
         for future in self._client.create_topics(new, operation_timeout=TIMEOUT_S).values():
             self._result(future, ignoring=KafkaError.TOPIC_ALREADY_EXISTS)
 
     def configure(self, topic: str, config: Mapping[str, str]) -> None:
-        """Set configuration entries of a topic; the others stay."""
+        """Set configuration entries of a topic. Its other entries stay."""
         entries = [
             ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
             for name, value in config.items()
@@ -76,21 +87,24 @@ class BrokerAdmin:
         try:
             return future.result(TIMEOUT_S + 5)
         except TimeoutError:
-            raise RetryLater(f"Kafka at {self._settings.bootstrap_servers} did not answer in time") from None
+            raise RetryLater(
+                f"Kafka at {self._settings.bootstrap_servers} did not answer within {TIMEOUT_S + 5:.0f} s"
+            ) from None
         except KafkaException as error:
             if error.args[0].code() == ignoring:
                 return None
             raise self._translated(error) from error
 
-    def _heard(self, error: KafkaError) -> None:
-        """What a request hides as a broker that does not answer, librdkafka tells here in passing."""
+    def _record_error(self, error: KafkaError) -> None:
+        """Keep an authentication or TLS error: the request that it breaks only reports a timeout."""
         if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
-            self._refusal = error
+            self._connection_error = error
 
     def _translated(self, error: KafkaException) -> ShelfstreamError:
         self._client.poll(0)
         return translated_kafka_error(
-            KafkaException(self._refusal) if self._refusal is not None else error, self._settings
+            KafkaException(self._connection_error) if self._connection_error is not None else error,
+            self._settings,
         )
 
 
@@ -106,11 +120,15 @@ _TRANSIENT = {
 
 
 def translated_kafka_error(error: KafkaException, settings: Settings) -> ShelfstreamError:
-    """What the runtime does about an error of the administration.
+    """Translate an error of librdkafka into one of the project's error kinds.
+
+    Args:
+        error: Error of librdkafka.
+        settings: Settings with the broker's address, for the message.
 
     Returns:
-        RetryLater: the broker is away or not ready.
-        StopWorker: it refuses: wrong credentials, no permission, an impossible request.
+        RetryLater if the broker is unreachable or not ready. StopWorker if it rejects the request: wrong
+        credentials, no permission, an impossible request.
     """
     reason = error.args[0]
     if reason.code() in _TRANSIENT:
@@ -118,17 +136,22 @@ def translated_kafka_error(error: KafkaException, settings: Settings) -> Shelfst
             f"Kafka at {settings.bootstrap_servers} does not answer ({reason.str()}): is it running, "
             "and is SHELFSTREAM_BOOTSTRAP_SERVERS right?"
         )
-    return StopWorker(f"Kafka at {settings.bootstrap_servers} refuses: {reason.str()} ({reason.name()})")
+    return StopWorker(
+        f"Kafka at {settings.bootstrap_servers} rejected the request: {reason.str()} ({reason.name()})"
+    )
 
 
 def verify_topics(settings: Settings) -> None:
-    """Make sure that a worker may start on the broker's topics; blocking.
+    """Check that a worker can start on the broker's topics. Blocks.
 
-    On an embedded broker, whose topics appear at first use, only the number of partitions is compared.
+    An embedded broker creates topics at first use, so only the number of partitions is compared there.
+
+    Args:
+        settings: Settings with the broker's address.
 
     Raises:
-        StopWorker: topics don't fit; the message names each with what to do.
-        RetryLater: the broker is away.
+        StopWorker: Topics differ from what a worker needs. The message names each one and what to do.
+        RetryLater: The broker is unreachable.
     """
     wanted = desired(settings)
     actual = BrokerAdmin(settings).describe((spec.name for spec in wanted), with_config=not settings.embedded)

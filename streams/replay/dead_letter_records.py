@@ -1,4 +1,4 @@
-"""Dead letters as people look at them: what the headers say, which are asked for, and their way back."""
+"""Dead letters: decoded headers, filters, counts, and the record that a redrive writes."""
 
 import heapq
 from collections import Counter
@@ -31,7 +31,11 @@ UNKNOWN = "unknown"
 
 
 class DeadLetter(NamedTuple):
-    """A dead letter, its headers decoded. What a writer left out is None; a reason left out is `UNKNOWN`."""
+    """A dead letter with its headers decoded.
+
+    A missing header is None, a missing reason `UNKNOWN`. `schemas.dead_letters.DESCRIPTIONS` describes the
+    headers.
+    """
 
     record: MemoryRecord
     reason: str
@@ -50,18 +54,18 @@ class DeadLetter(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where it lies in the dead-letter topic, as `shelfstream dead-letters show` takes it."""
+        """Partition and offset in the dead-letter topic, as `shelfstream dead-letters show` takes them."""
         return f"{self.record.partition}:{self.record.offset}"
 
     @property
     def source(self) -> str:
-        """Where the record came from, for people."""
+        """Topic, partition and offset of the original record, separated by colons."""
         numbers = ("?" if each is None else str(each) for each in (self.source_partition, self.source_offset))
         return ":".join((self.source_topic or UNKNOWN, *numbers))
 
 
-def parse(record: MemoryRecord) -> DeadLetter:
-    """Decode the headers. Never fails: what is missing or unreadable counts as left out."""
+def parse_dead_letter(record: MemoryRecord) -> DeadLetter:
+    """Decode the headers of a record of the dead-letter topic. An unreadable header counts as missing."""
     headers = {name: value.decode("utf-8", "replace") for name, value in record.headers if value is not None}
     return DeadLetter(
         record=record,
@@ -81,15 +85,21 @@ def parse(record: MemoryRecord) -> DeadLetter:
     )
 
 
-class Choice(NamedTuple):
-    """Which dead letters are meant. Empty means any."""
+class DeadLetterFilter(NamedTuple):
+    """Selects dead letters. An empty attribute selects all.
+
+    Attributes:
+        reasons: Reasons to select.
+        topics: Source topics to select.
+        places: Offsets in the dead-letter topic to select.
+    """
 
     reasons: frozenset[str] = frozenset()
     topics: frozenset[str] = frozenset()
     places: tuple[OffsetRange, ...] = ()
 
-    def includes(self, letter: DeadLetter) -> bool:
-        """Whether this dead letter is meant."""
+    def matches(self, letter: DeadLetter) -> bool:
+        """Return whether the filter selects a dead letter."""
         return (
             (not self.reasons or letter.reason in self.reasons)
             and (not self.topics or letter.source_topic in self.topics)
@@ -105,10 +115,10 @@ class Choice(NamedTuple):
 
 
 def parse_places(text: str) -> tuple[OffsetRange, ...]:
-    """Read places such as `0:12,0:15,2:7-9`: partition, offset, and maybe the last offset of a range.
+    """Parse places such as `0:12,0:15,2:7-9`: a partition with an offset or a range of offsets.
 
     Raises:
-        ValueError: with the part that cannot be read.
+        ValueError: A part has another form. The message names the part.
     """
     places = []
     for part in text.split(","):
@@ -122,11 +132,15 @@ def parse_places(text: str) -> tuple[OffsetRange, ...]:
 
 
 @dataclass
-class Overview:
-    """Counts of dead letters, and the newest of them.
+class DeadLetterOverview:
+    """Counts dead letters and keeps the newest ones.
 
     Args:
-        limit: how many to keep.
+        limit: Number of dead letters to keep.
+
+    Attributes:
+        total: Number of dead letters added.
+        by_reason: Number of dead letters by source topic and reason.
     """
 
     limit: int
@@ -135,7 +149,7 @@ class Overview:
     _newest: list[tuple[int, int, int, DeadLetter]] = field(default_factory=list)
 
     def add(self, letter: DeadLetter) -> None:
-        """Count one."""
+        """Add a dead letter."""
         self.total += 1
         self.by_reason[letter.source_topic or UNKNOWN, letter.reason] += 1
         record = letter.record
@@ -146,19 +160,19 @@ class Overview:
             heapq.heappushpop(self._newest, entry)
 
     def newest(self) -> list[DeadLetter]:
-        """At most `limit` of them, newest first."""
+        """Return at most `limit` dead letters, newest first."""
         return [entry[3] for entry in sorted(self._newest, key=lambda entry: entry[:3], reverse=True)]
 
 
-def way_back(letter: DeadLetter, partitions: int) -> Output:
-    """What redriving writes: the original record, to where it came from.
+def redrive_record(letter: DeadLetter, partitions: int) -> Output:
+    """Return the record that a redrive writes: the original record, for the topic that it came from.
 
-    The headers that tell of the error go; `shelfstream.attempt` counts one more, and the origin is kept, so
-    that outputs derive from the same source as at the first attempt.
+    The error headers are removed. `shelfstream.attempt` is incremented. The origin header stays or is added,
+    so that outputs have the same source, and the same ids, as at the first attempt.
 
     Args:
-        letter: one with a source topic.
-        partitions: of the source topic.
+        letter: Dead letter with a source topic.
+        partitions: Number of partitions of the source topic.
     """
     record = letter.record
     headers = [header for header in record.headers if header[0] not in DESCRIPTIONS]
@@ -168,7 +182,7 @@ def way_back(letter: DeadLetter, partitions: int) -> Output:
         headers.append(origin_header(Source(topic=topic, partition=partition, offset=offset)))
     if partition is None or partition >= partitions:
         partition = partition_for(record.key, partitions) if record.key else record.partition % partitions
-    # Without a time of its own it gets the time of writing: the dead letter's tells of the failure.
+    # A record without a timestamp gets the time of writing: the dead letter's timestamp is that of the error.
     return Output(topic, partition, record.key, record.value, headers, letter.timestamp)
 
 

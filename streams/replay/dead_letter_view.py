@@ -1,8 +1,9 @@
-"""How dead letters look on a terminal: nothing in them may control it, nothing is too long to see."""
+"""Text and JSON views of dead letters. Control characters are escaped and long values are cut."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from schemas.dead_letters import DESCRIPTIONS
 from streams.replay.dead_letter_records import DeadLetter
@@ -11,7 +12,12 @@ PREVIEW_BYTES = 2000
 
 
 def printable(text: str, keep: str = "") -> str:
-    """The text with control characters (but those in `keep`) as escapes, so that a terminal ignores them."""
+    """Escape control characters, so that a terminal does not interpret them.
+
+    Args:
+        text: Any text.
+        keep: Control characters to leave as they are.
+    """
     return "".join(
         character if character.isprintable() or character in keep else ascii(character)[1:-1]
         for character in text
@@ -19,12 +25,17 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def preview(value: bytes | None, limit: int = PREVIEW_BYTES) -> str:
-    """A value for people: JSON indented, other text escaped, and how much was left out."""
+    """Return the text view of a value: indented if it is JSON, else escaped.
+
+    Args:
+        value: Value of a record; None is a tombstone.
+        limit: Most bytes to show. A note says how many more there are.
+    """
     if value is None:
         return "(null: a tombstone)"
     try:
-        text = json.dumps(json.loads(value), indent=2, ensure_ascii=False) if len(value) <= limit else ""
-    except (ValueError, RecursionError):
+        text = _indented(value) if len(value) <= limit else ""
+    except (msgspec.DecodeError, ValueError, RecursionError):
         text = ""
     text = text or value[:limit].decode("utf-8", "backslashreplace")
     left_out = len(value) - limit
@@ -32,8 +43,14 @@ def preview(value: bytes | None, limit: int = PREVIEW_BYTES) -> str:
     return printable(text, keep="\n\t") + more
 
 
-def iso(time_ms: int | None) -> str:
-    """A time in Unix milliseconds as ISO 8601, "?" if there is none."""
+def _indented(value: bytes) -> str:
+    # Not orjson: it reads integers of more than 64 bits as floats, and this view must show what is there.
+    compact = msgspec.json.encode(msgspec.json.decode(value))
+    return msgspec.json.format(compact, indent=2).decode()
+
+
+def iso_time(time_ms: int | None) -> str:
+    """Format a time in Unix milliseconds as ISO 8601 in UTC; "?" if it is None or negative."""
     if time_ms is None or time_ms < 0:
         return "?"
     try:
@@ -43,12 +60,12 @@ def iso(time_ms: int | None) -> str:
     return time.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def as_json(letter: DeadLetter) -> dict[str, Any]:
-    """What a program may want to know of a dead letter, but its value."""
+def summary_fields(letter: DeadLetter) -> dict[str, Any]:
+    """Return the fields of `dead-letters list --json`: everything but headers, stack trace and value."""
     record = letter.record
     return {
         "place": letter.place,
-        "time": iso(record.timestamp),
+        "time": iso_time(record.timestamp),
         "reason": letter.reason,
         "message": letter.message,
         "field": letter.field,
@@ -60,7 +77,7 @@ def as_json(letter: DeadLetter) -> dict[str, Any]:
             "topic": letter.source_topic,
             "partition": letter.source_partition,
             "offset": letter.source_offset,
-            "time": iso(letter.timestamp),
+            "time": iso_time(letter.timestamp),
         },
         "key": None if record.key is None else record.key.decode("utf-8", "backslashreplace"),
         "value_bytes": None if record.value is None else len(record.value),
@@ -68,11 +85,16 @@ def as_json(letter: DeadLetter) -> dict[str, Any]:
 
 
 def full_text(letter: DeadLetter, limit: int) -> str:
-    """Everything about a dead letter: why, where from, its headers, its value, the stack trace."""
+    """Return the text of `dead-letters show`: error, source, headers, value and stack trace.
+
+    Args:
+        letter: Dead letter to show.
+        limit: Most bytes of the value to show.
+    """
     record = letter.record
     facts = {
         "place": letter.place,
-        "time": iso(record.timestamp),
+        "time": iso_time(record.timestamp),
         "reason": letter.reason,
         "message": letter.message,
         "field": letter.field or "",
@@ -80,15 +102,15 @@ def full_text(letter: DeadLetter, limit: int) -> str:
         "attempt": str(letter.attempt),
         "group": letter.group or "",
         "exception": letter.exception or "",
-        "source": f"{letter.source} of {iso(letter.timestamp)}",
-        "left out": "" if letter.left_out is None else f"{letter.left_out}: too large, see the source",
+        "source": f"{letter.source} at {iso_time(letter.timestamp)}",
+        "left out": "" if letter.left_out is None else f"{letter.left_out}: too large; read it at the source",
         "key": _text(record.key),
     }
     lines = [f"{name:<10} {printable(text)}" for name, text in facts.items() if text]
     lines.append("headers")
-    own = [(name, value) for name, value in record.headers if name not in DESCRIPTIONS]
-    lines += [f"  {printable(name)}: {_text(value)}" for name, value in own] or [
-        "  (none of the record's own)"
+    original = [(name, value) for name, value in record.headers if name not in DESCRIPTIONS]
+    lines += [f"  {printable(name)}: {_text(value)}" for name, value in original] or [
+        "  (the original record has none)"
     ]
     size = 0 if record.value is None else len(record.value)
     lines += [f"value ({size:,} bytes)", preview(record.value, limit)]

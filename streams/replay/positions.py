@@ -1,4 +1,4 @@
-"""Positions in a topic as people write them: an offset, a time, or an end."""
+"""Positions in a topic as command options give them: an offset, a time, or an end of the topic."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,13 @@ FORMS = "an offset (1200), a time (2025-03-01, 2025-03-01T08:00:00Z; UTC without
 
 
 class Position(NamedTuple):
-    """A place in each partition: `offset`, or `time_ms` (Unix milliseconds), or an end by `at_end`."""
+    """A position in every partition of a topic.
+
+    Attributes:
+        offset: The same offset in every partition; None if the position is no offset.
+        time_ms: The first record at or after this time, in Unix milliseconds; None if it is no time.
+        at_end: Whether it is the end of every partition. Without offset, time and end it is the start.
+    """
 
     offset: int | None = None
     time_ms: int | None = None
@@ -24,14 +30,14 @@ END = Position(at_end=True)
 
 
 def parse_position(text: str, now: datetime) -> Position | None:
-    """Read a position.
+    """Parse a position.
 
     Args:
-        text: one of `FORMS`; relative times have a unit of s, m, h, d or w.
-        now: an aware time, what relative times are relative to.
+        text: One of `FORMS`. Relative times have the unit s, m, h, d or w.
+        now: Time that relative times count from. It has a time zone.
 
     Returns:
-        The position, or None if `text` is none.
+        The position, or None if `text` has none of the forms.
     """
     text = text.strip()
     if text in _ENDS:
@@ -48,6 +54,6 @@ def parse_position(text: str, now: datetime) -> Position | None:
         return None
     if time.tzinfo is None:
         time = time.replace(tzinfo=UTC)
-    # Milliseconds by integers: a float would be off by one now and then.
-    since = time - datetime(1970, 1, 1, tzinfo=UTC)
-    return Position(time_ms=max(0, since // timedelta(milliseconds=1)))
+    # Integer arithmetic: a float would sometimes be off by one millisecond.
+    since_epoch = time - datetime(1970, 1, 1, tzinfo=UTC)
+    return Position(time_ms=max(0, since_epoch // timedelta(milliseconds=1)))

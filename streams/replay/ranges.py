@@ -1,4 +1,4 @@
-"""Ranges of offsets: from the positions that people ask for to what a topic's partitions have."""
+"""Offset ranges: from the positions of a command to the offsets of each partition."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from streams.settings import Settings
 
 
 class OffsetRange(NamedTuple):
-    """The offsets [start, end) of a partition; not each of them need have a record."""
+    """The offsets [start, end) of a partition. Some of them may have no record."""
 
     partition: int
     start: int
@@ -20,12 +20,12 @@ class OffsetRange(NamedTuple):
 
     @property
     def offsets(self) -> int:
-        """How many records it may have at most."""
+        """The most records that the range can have."""
         return max(0, self.end - self.start)
 
 
 def clamp(low: int, high: int, start: int, end: int) -> tuple[int, int]:
-    """Cut [start, end) to what is there, [low, high); what is empty stays empty."""
+    """Cut [start, end) to the existing offsets [low, high). An empty range stays empty."""
     start = min(max(start, low), high)
     return start, max(start, min(end, high))
 
@@ -33,35 +33,38 @@ def clamp(low: int, high: int, start: int, end: int) -> tuple[int, int]:
 def resolve_ranges(
     consumer: Consumer, settings: Settings, topic: str, begin: Position, until: Position
 ) -> list[OffsetRange]:
-    """The ranges of all partitions of `topic` between two positions, as of now.
+    """Find the offsets between two positions in every partition of a topic, as of now.
 
     Args:
-        consumer: one that reads as the caller will: its isolation decides where the end is.
-        settings: for the errors' words.
-        topic: the topic.
-        begin: the first record; a time means the first record at or after it.
-        until: the first record not to be read, likewise.
+        consumer: Consumer with the isolation level of the later reads: the level decides where the end is.
+        settings: Settings with the broker's address, for error messages.
+        topic: Topic to look at.
+        begin: Position of the first record.
+        until: Position after the last record.
+
+    Returns:
+        One range per partition, in the order of partitions.
 
     Raises:
-        StopWorker: there is no such topic.
-        RetryLater: the broker is away.
+        StopWorker: The topic does not exist.
+        RetryLater: The broker is unreachable.
     """
     try:
-        listed = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
-        if listed.error is not None:
+        metadata = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+        if metadata.error is not None:
             raise StopWorker(f"there is no topic {topic!r} at {settings.bootstrap_servers}")
-        partitions = sorted(listed.partitions)
-        ends = [
+        partitions = sorted(metadata.partitions)
+        watermarks = [
             consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
             for partition in partitions
         ]
-        starts = _offsets(consumer, topic, partitions, begin, ends)
-        stops = _offsets(consumer, topic, partitions, until, ends)
+        starts = _offsets(consumer, topic, partitions, begin, watermarks)
+        ends = _offsets(consumer, topic, partitions, until, watermarks)
     except KafkaException as error:
         raise translated_kafka_error(error, settings) from error
     return [
-        OffsetRange(partition, *clamp(low, high, start, stop))
-        for partition, (low, high), start, stop in zip(partitions, ends, starts, stops, strict=True)
+        OffsetRange(partition, *clamp(low, high, start, end))
+        for partition, (low, high), start, end in zip(partitions, watermarks, starts, ends, strict=True)
     ]
 
 
@@ -70,16 +73,17 @@ def _offsets(
     topic: str,
     partitions: Sequence[int],
     position: Position,
-    ends: Sequence[tuple[int, int]],
+    watermarks: Sequence[tuple[int, int]],
 ) -> list[int]:
+    """Return the offset of a position in each of `partitions`."""
     if position.offset is not None:
         return [position.offset] * len(partitions)
     if position.time_ms is None:
-        return [high if position.at_end else low for low, high in ends]
-    asked = [TopicPartition(topic, partition, position.time_ms) for partition in partitions]
-    found = {each.partition: each.offset for each in consumer.offsets_for_times(asked, timeout=TIMEOUT_S)}
-    # A partition without a record at or after the time answers with a negative offset.
+        return [high if position.at_end else low for low, high in watermarks]
+    times = [TopicPartition(topic, partition, position.time_ms) for partition in partitions]
+    found = {each.partition: each.offset for each in consumer.offsets_for_times(times, timeout=TIMEOUT_S)}
+    # The offset is negative for a partition without a record at or after the time.
     return [
         found[partition] if found[partition] >= 0 else high
-        for partition, (_, high) in zip(partitions, ends, strict=True)
+        for partition, (_, high) in zip(partitions, watermarks, strict=True)
     ]

@@ -1,63 +1,88 @@
-"""Redriving: dead letters go back to where they came from, each once, however often it is asked."""
+"""Redrive: send dead letters back to their source topics, each once over all runs."""
 
-import json
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+import orjson
 from confluent_kafka import Consumer, KafkaException
 
 from schemas.errors import StopWorker
-from streams.backoff import TokenBucket
 from streams.records import Output
 from streams.replay.broker_admin import TIMEOUT_S, translated_kafka_error
-from streams.replay.dead_letter_records import UNKNOWN, Choice, DeadLetter, parse, way_back
+from streams.replay.dead_letter_records import (
+    UNKNOWN,
+    DeadLetter,
+    DeadLetterFilter,
+    parse_dead_letter,
+    redrive_record,
+)
 from streams.replay.positions import END, START, Position
 from streams.replay.ranges import OffsetRange, resolve_ranges
+from streams.replay.rate_limiter import RateLimiter
 from streams.replay.transactional_copy import BATCH_RECORDS, TransactionalSender, open_consumer, read_ranges
 from streams.settings import Settings
 from streams.topics import DEAD_LETTER, redriven
 
 
 def receipt(topic: str, letters: list[DeadLetter]) -> Output:
-    """The record, written with redriven dead letters, that remembers them."""
+    """Return the receipt of redriven dead letters, to be written in the same transaction.
+
+    Its value is a JSON object: offsets in the dead-letter topic by partition.
+
+    Args:
+        topic: Topic of receipts.
+        letters: Redriven dead letters, at least one.
+    """
     offsets: dict[str, list[int]] = {}
     for letter in letters:
         offsets.setdefault(str(letter.record.partition), []).append(letter.record.offset)
-    value = json.dumps(offsets, separators=(",", ":")).encode()
+    value = orjson.dumps(offsets)
     return Output(topic, letters[0].record.partition, None, value)
 
 
 def read_receipt(value: bytes | None) -> set[tuple[int, int]]:
-    """The partitions and offsets that a receipt remembers.
+    """Return the redriven dead letters of a receipt, as pairs of partition and offset.
+
+    Args:
+        value: Value of a record of the topic of receipts.
 
     Raises:
-        StopWorker: it is none: something else writes to the topic.
+        StopWorker: The value is no receipt: something else writes to the topic.
     """
     try:
-        offsets = json.loads(value or b"")
+        offsets = orjson.loads(value or b"")
         return {(int(partition), int(offset)) for partition, each in offsets.items() for offset in each}
     except (ValueError, TypeError, AttributeError) as error:
         raise StopWorker(f"not a receipt of redriven dead letters: {(value or b'')[:80]!r}") from error
 
 
 @dataclass
-class Redriven:
-    """What a run did, or would do: counts of dead letters."""
+class RedriveCounts:
+    """Counts of dead letters of a redrive, or of a dry run.
+
+    Attributes:
+        sent: Dead letters sent back, by source topic.
+        already_redriven: Selected dead letters that an earlier run sent back.
+        not_selected: Dead letters that the filter does not select.
+        unroutable: Selected dead letters that cannot be sent back, by reason.
+    """
 
     sent: Counter[str] = field(default_factory=Counter)
-    already: int = 0
-    not_chosen: int = 0
-    homeless: Counter[str] = field(default_factory=Counter)
+    already_redriven: int = 0
+    not_selected: int = 0
+    unroutable: Counter[str] = field(default_factory=Counter)
 
 
 class DeadLetterReader:
-    """Reads the dead-letter topic; a context manager.
+    """Reads the dead-letter topic. Use it as a context manager.
 
     Args:
-        settings: where Kafka is.
+        settings: Settings with the broker's address.
+
+    Attributes:
+        consumer: Its consumer. It reads committed records only.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -71,116 +96,122 @@ class DeadLetterReader:
         self.consumer.close()
 
     def ranges(self, begin: Position, until: Position = END) -> list[OffsetRange]:
-        """The offsets between two positions, as of now."""
+        """Return the offsets between two positions of the dead-letter topic, as of now."""
         return resolve_ranges(self.consumer, self._settings, DEAD_LETTER, begin, until)
 
     def read(self, ranges: list[OffsetRange], batch: int = BATCH_RECORDS) -> Iterator[list[DeadLetter]]:
-        """The dead letters of the ranges, in batches."""
+        """Yield the dead letters of `ranges` in lists of at most `batch`."""
         for records in read_ranges(self.consumer, self._settings, DEAD_LETTER, ranges, batch):
-            yield [parse(record) for record in records]
+            yield [parse_dead_letter(record) for record in records]
 
-    def at(self, place: OffsetRange) -> DeadLetter | None:
-        """The dead letter at the first offset of `place`, or None if there is none (any more)."""
+    def read_one(self, place: OffsetRange) -> DeadLetter | None:
+        """Return the dead letter at the first offset of `place`; None if there is none, or no longer."""
         ranges = self.ranges(Position(offset=place.start), Position(offset=place.start + 1))
         for letters in self.read([each for each in ranges if each.partition == place.partition]):
             return letters[0]
         return None
 
-    def already_redriven(self) -> set[tuple[int, int]]:
-        """The partitions and offsets of dead letters that were redriven before."""
+    def redriven_offsets(self) -> set[tuple[int, int]]:
+        """Return the dead letters that were redriven before, as pairs of partition and offset.
+
+        Raises:
+            StopWorker: There is no topic of receipts, or a record of it is no receipt.
+            RetryLater: The broker is unreachable.
+        """
         topic = redriven(self._settings)
         if topic not in self.partitions():
             if self._settings.embedded:
                 return set()
-            raise StopWorker(f"there is no topic {topic!r}, which remembers: run `shelfstream topics create`")
+            raise StopWorker(f"there is no topic {topic!r} for receipts: run `shelfstream topics create`")
         ranges = resolve_ranges(self.consumer, self._settings, topic, START, END)
-        done: set[tuple[int, int]] = set()
+        redriven_before: set[tuple[int, int]] = set()
         for records in read_ranges(self.consumer, self._settings, topic, ranges):
             for record in records:
-                done |= read_receipt(record.value)
-        return done
+                redriven_before |= read_receipt(record.value)
+        return redriven_before
 
     def partitions(self) -> dict[str, int]:
-        """The number of partitions of every topic of the broker."""
+        """Return the number of partitions of every topic, by topic name."""
         try:
-            listed = self.consumer.list_topics(timeout=TIMEOUT_S).topics
+            topics = self.consumer.list_topics(timeout=TIMEOUT_S).topics
         except KafkaException as error:
             raise translated_kafka_error(error, self._settings) from error
-        return {name: len(topic.partitions) for name, topic in listed.items()}
+        return {name: len(topic.partitions) for name, topic in topics.items()}
 
 
 def redrive(
     settings: Settings,
     reader: DeadLetterReader,
     ranges: list[OffsetRange],
-    choice: Choice,
+    selection: DeadLetterFilter,
     *,
     again: bool = False,
     rate: float | None = None,
     dry_run: bool = False,
     on_progress: Callable[[int], None] = lambda letters: None,
-) -> Redriven:
-    """Send chosen dead letters back to their topics.
+) -> RedriveCounts:
+    """Send the selected dead letters back to their source topics.
 
-    A batch and the receipt that remembers it are one transaction. Only the newest of several runs at once
-    writes, and it reads the receipts after it has stopped the others.
+    One transaction writes a batch and its receipt. Of several concurrent runs only the newest can write: it
+    fences the others before it reads the receipts.
 
     Args:
-        settings: where Kafka is, and as whom.
-        reader: reads the dead letters.
-        ranges: where to look for them.
-        choice: which are meant.
-        again: also those that were redriven before.
-        rate: records per second at most.
-        dry_run: only count.
-        on_progress: hears how many dead letters were looked at.
+        settings: Settings with the broker's address and the app id.
+        reader: Reader of the dead letters.
+        ranges: Offsets of the dead-letter topic to read.
+        selection: Selects the dead letters to send.
+        again: Whether to send also what an earlier run has sent.
+        rate: Most records per second; None for no limit.
+        dry_run: Whether to count only and send nothing.
+        on_progress: Called with the number of dead letters of each batch read.
+
+    Returns:
+        The counts of this run.
 
     Raises:
-        StopWorker: the broker refuses, or another run took over.
-        RetryLater: the broker is away; run it again.
+        StopWorker: The broker rejects a request, or a newer run has fenced this one.
+        RetryLater: The broker is unreachable. Run the redrive again.
     """
-    counts = Redriven()
-    batch = BATCH_RECORDS if rate is None else max(1, min(BATCH_RECORDS, int(rate / 10)))
-    pace = None if rate is None or dry_run else TokenBucket(batch, rate, time.monotonic())
+    counts = RedriveCounts()
+    limiter = RateLimiter(None if dry_run else rate)
     with ExitStack() as stack:
         sender = None
         if not dry_run:
             sender = stack.enter_context(TransactionalSender(settings, f"{settings.app_id}-redrive"))
-        done = set() if again else reader.already_redriven()
+        redriven_before = set() if again else reader.redriven_offsets()
         partitions = reader.partitions()
-        for letters in reader.read(ranges, batch):
-            chosen = _chosen(letters, choice, done, partitions, counts)
-            if pace is not None:
-                time.sleep(pace.spend(len(chosen), time.monotonic()))
-            if sender is not None and chosen:
-                outputs = [way_back(letter, partitions[letter.source_topic or ""]) for letter in chosen]
-                sender.send([*outputs, receipt(redriven(settings), chosen)])
-            counts.sent.update(letter.source_topic or UNKNOWN for letter in chosen)
+        for letters in reader.read(ranges, limiter.batch_records):
+            selected = _select(letters, selection, redriven_before, partitions, counts)
+            limiter.wait(len(selected))
+            if sender is not None and selected:
+                outputs = [redrive_record(each, partitions[each.source_topic or ""]) for each in selected]
+                sender.send([*outputs, receipt(redriven(settings), selected)])
+            counts.sent.update(letter.source_topic or UNKNOWN for letter in selected)
             on_progress(len(letters))
     return counts
 
 
-def _chosen(
+def _select(
     letters: list[DeadLetter],
-    choice: Choice,
-    done: set[tuple[int, int]],
+    selection: DeadLetterFilter,
+    redriven_before: set[tuple[int, int]],
     partitions: dict[str, int],
-    counts: Redriven,
+    counts: RedriveCounts,
 ) -> list[DeadLetter]:
-    """Those to be sent; the others are counted by why not."""
-    chosen = []
+    """Return the dead letters to send, and count the others by the reason."""
+    selected = []
     for letter in letters:
-        if not choice.includes(letter):
-            counts.not_chosen += 1
-        elif (letter.record.partition, letter.record.offset) in done:
-            counts.already += 1
+        if not selection.matches(letter):
+            counts.not_selected += 1
+        elif (letter.record.partition, letter.record.offset) in redriven_before:
+            counts.already_redriven += 1
         elif letter.source_topic is None:
-            counts.homeless["no header tells the source topic"] += 1
+            counts.unroutable["no header names the source topic"] += 1
         elif letter.left_out is not None:
-            # Without its value it would go back as a tombstone.
-            counts.homeless["too large to be kept whole; write it again in smaller records"] += 1
+            # Without its value the record would be written as a tombstone.
+            counts.unroutable["too large for the dead-letter topic; produce it again in smaller records"] += 1
         elif letter.source_topic not in partitions:
-            counts.homeless[f"there is no topic {letter.source_topic!r}"] += 1
+            counts.unroutable[f"there is no topic {letter.source_topic!r}"] += 1
         else:
-            chosen.append(letter)
-    return chosen
+            selected.append(letter)
+    return selected

@@ -1,6 +1,5 @@
-"""Replaying a range of a topic: what is asked for, what is written, and doing it once."""
+"""Replay: write a range of a topic again, exactly once per replay id."""
 
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,14 +9,13 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas.errors import StopWorker
 from schemas.keys import partition_for
-from streams.backoff import TokenBucket
 from streams.provenance import ORIGIN, origin_header, position_of
 from streams.records import MemoryRecord, Output, size_of
 from streams.replay.broker_admin import TIMEOUT_S, translated_kafka_error
 from streams.replay.positions import END, FORMS, Position, parse_position
 from streams.replay.ranges import OffsetRange, resolve_ranges
+from streams.replay.rate_limiter import RateLimiter
 from streams.replay.transactional_copy import (
-    BATCH_RECORDS,
     TransactionalSender,
     next_offsets,
     open_consumer,
@@ -26,11 +24,20 @@ from streams.replay.transactional_copy import (
 from streams.settings import Settings
 
 REPLAY = "shelfstream.replay"
-"""The header that names the replay that wrote a record; the origin header keeps its first position."""
+"""Header with the id of the replay that wrote the record. The origin header has the first position."""
 
 
-class Plan(NamedTuple):
-    """What a replay does. `rate` is in records per second; None means as fast as can be."""
+class ReplayPlan(NamedTuple):
+    """What a replay does.
+
+    Attributes:
+        source: Topic to read.
+        ranges: Offsets to read, one range per partition of the source.
+        target: Topic to write to.
+        target_partitions: Number of partitions of the target.
+        replay_id: Id of the replay.
+        rate: Most records per second; None for no limit.
+    """
 
     source: str
     ranges: tuple[OffsetRange, ...]
@@ -41,65 +48,72 @@ class Plan(NamedTuple):
 
     @property
     def offsets(self) -> int:
-        """How many records it may have at most."""
+        """The most records that the ranges can have."""
         return sum(each.offsets for each in self.ranges)
 
-    def wrote(self, record: MemoryRecord) -> bool:
-        """Whether this replay wrote the record: one that goes on in its own topic must not eat its tail."""
+    def is_own_output(self, record: MemoryRecord) -> bool:
+        """Return whether this replay wrote the record. Into its own source it skips its output."""
         return (REPLAY, self.replay_id.encode()) in record.headers
 
-    def outgoing(self, record: MemoryRecord) -> Output:
-        """What is written for a record: the same, and in headers where it stood and which replay wrote it.
+    def output_for(self, record: MemoryRecord) -> Output:
+        """Return the output for a record: the same record, with its origin and the replay id in headers.
 
-        A record that was replayed before keeps its first origin. The partition is the same one where both
-        topics have as many, so that the order of keys holds; else the key's, and without a key the source's
-        partition modulo their number.
+        A record that was replayed before keeps its first origin. If both topics have equally many partitions,
+        the partition stays, so that the order per key holds. If not, it is the partition of the key, or
+        without a key the source's partition modulo the number of partitions.
         """
-        kept = [header for header in record.headers if header[0] != REPLAY]
-        if all(name != ORIGIN for name, _ in kept):
-            kept.append(origin_header(position_of(record)))
-        kept.append((REPLAY, self.replay_id.encode()))
+        headers = [header for header in record.headers if header[0] != REPLAY]
+        if all(name != ORIGIN for name, _ in headers):
+            headers.append(origin_header(position_of(record)))
+        headers.append((REPLAY, self.replay_id.encode()))
         if len(self.ranges) == self.target_partitions:
             partition = record.partition
         elif record.key is not None:
             partition = partition_for(record.key, self.target_partitions)
         else:
             partition = record.partition % self.target_partitions
-        return Output(self.target, partition, record.key, record.value, kept, record.timestamp)
+        return Output(self.target, partition, record.key, record.value, headers, record.timestamp)
 
 
 def resolve_to(
     values: Sequence[str], topics: Collection[str], now: datetime
 ) -> tuple[Position | None, str | None]:
-    """Tell apart what `--to` means: the name of a topic, or the range's end.
+    """Resolve the values of `--to`: each is the target topic or the end of the range.
 
     Args:
-        values: what was given, in any order: at most one of each.
-        topics: the topics that exist.
-        now: an aware time.
+        values: Values in any order, at most one of each kind.
+        topics: Names of the existing topics.
+        now: Time that relative times count from. It has a time zone.
 
     Returns:
-        The end of the range and the target topic, None where not given.
+        The end of the range and the target topic; None for what is not given.
 
     Raises:
-        StopWorker: a value is neither, could be both, or a meaning was given twice.
+        StopWorker: A value is neither or could be both, or one kind is given twice.
     """
     until: Position | None = None
     target: str | None = None
     for value in values:
         position = parse_position(value, now)
         if position is not None and value in topics:
-            raise StopWorker(f"--to {value} could mean a topic and a position: use --into or --until")
+            raise StopWorker(
+                f"--to {value} is a topic and also a position: use --into for a topic, --until for a position"
+            )
         if position is None and value not in topics:
-            raise StopWorker(f"--to {value}: there is no such topic, and as a position it should be {FORMS}")
+            raise StopWorker(f"--to {value}: there is no such topic, and a position is {FORMS}")
         if (until if position is not None else target) is not None:
-            raise StopWorker("--to was given twice with the same meaning")
+            raise StopWorker("--to was given twice: give at most one topic and one position")
         until, target = (position, target) if position is not None else (until, value)
     return until, target
 
 
-def resume(ranges: Sequence[OffsetRange], committed: Mapping[int, int]) -> tuple[OffsetRange, ...]:
-    """The part of the ranges that is not done, by the next offset that is committed for each partition."""
+def remaining_ranges(ranges: Sequence[OffsetRange], committed: Mapping[int, int]) -> tuple[OffsetRange, ...]:
+    """Cut from the ranges what is committed.
+
+    Args:
+        ranges: Ranges of a plan.
+        committed: Committed next offset by partition.
+    """
     return tuple(
         each._replace(start=min(max(each.start, committed.get(each.partition, 0)), max(each.start, each.end)))
         for each in ranges
@@ -107,8 +121,17 @@ def resume(ranges: Sequence[OffsetRange], committed: Mapping[int, int]) -> tuple
 
 
 @dataclass
-class Progress:
-    """What a replay has done. Times are Unix milliseconds, None before the first record."""
+class ReplayProgress:
+    """Counts of the records that a replay has written.
+
+    Attributes:
+        records: Number of records.
+        size: Their size in bytes.
+        tombstones: Number of records without a value.
+        by_partition: Number of records by partition of the source.
+        oldest_ms: Lowest timestamp, in Unix milliseconds; None if no record had one.
+        newest_ms: Highest timestamp, in Unix milliseconds; None if no record had one.
+    """
 
     records: int = 0
     size: int = 0
@@ -118,7 +141,7 @@ class Progress:
     newest_ms: int | None = None
 
     def count(self, records: Sequence[MemoryRecord]) -> None:
-        """Add records."""
+        """Add records to the counts."""
         for record in records:
             self.records += 1
             self.size += size_of(record)
@@ -131,15 +154,18 @@ class Progress:
 
 
 class Replay:
-    """One replay over a connection of its own; a context manager.
+    """Runs one replay with its own consumer. Use it as a context manager.
 
-    Its consumer group is named after it. Each batch's records and the group's offsets are written in one
-    transaction, so that a replay that was broken off goes on where it stopped when it is run again with the
-    same id, and writes nothing twice.
+    The consumer group has the replay's id in its name. One transaction writes a batch's records and commits
+    the group's offsets. If a replay is interrupted, run it again with the same id: it continues, and writes
+    nothing twice.
 
     Args:
-        settings: where Kafka is, and as whom.
-        replay_id: its name.
+        settings: Settings with the broker's address and the app id.
+        replay_id: Id of the replay.
+
+    Attributes:
+        group: Name of its consumer group.
     """
 
     def __init__(self, settings: Settings, replay_id: str) -> None:
@@ -156,62 +182,80 @@ class Replay:
 
     def plan(
         self, source: str, target: str, begin: Position, until: Position = END, rate: float | None = None
-    ) -> Plan:
-        """Find the offsets of a range, as of now.
+    ) -> ReplayPlan:
+        """Resolve the positions to offsets, as of now.
+
+        Args:
+            source: Topic to read.
+            target: Topic to write to.
+            begin: Position of the first record.
+            until: Position after the last record.
+            rate: Most records per second; None for no limit.
 
         Raises:
-            StopWorker: a topic does not exist.
-            RetryLater: the broker is away.
+            StopWorker: A topic does not exist.
+            RetryLater: The broker is unreachable.
         """
         ranges = resolve_ranges(self._consumer, self._settings, source, begin, until)
         try:
-            listed = self._consumer.list_topics(target, timeout=TIMEOUT_S).topics[target]
+            metadata = self._consumer.list_topics(target, timeout=TIMEOUT_S).topics[target]
         except KafkaException as error:
             raise translated_kafka_error(error, self._settings) from error
-        if listed.error is not None:
+        if metadata.error is not None:
             raise StopWorker(f"there is no topic {target!r} to replay into: create it first")
-        return Plan(source, tuple(ranges), target, len(listed.partitions), self._id, rate)
+        return ReplayPlan(source, tuple(ranges), target, len(metadata.partitions), self._id, rate)
 
-    def count(self, plan: Plan, on_progress: Callable[[int], None] = lambda records: None) -> Progress:
-        """Read what the plan would replay, and write nothing."""
-        progress = Progress()
+    def count(
+        self, plan: ReplayPlan, on_progress: Callable[[int], None] = lambda records: None
+    ) -> ReplayProgress:
+        """Count what `run` would write, and write nothing. It raises what `run` raises."""
+        progress = ReplayProgress()
         for records in read_ranges(
-            self._consumer, self._settings, plan.source, self._left(plan, on_progress)
+            self._consumer, self._settings, plan.source, self._remaining(plan, on_progress)
         ):
-            progress.count([record for record in records if not plan.wrote(record)])
+            progress.count([record for record in records if not plan.is_own_output(record)])
             on_progress(len(records))
         return progress
 
-    def run(self, plan: Plan, on_progress: Callable[[int], None] = lambda records: None) -> Progress:
-        """Do what is left of the plan. `on_progress` hears of offsets once they are done.
+    def run(
+        self, plan: ReplayPlan, on_progress: Callable[[int], None] = lambda records: None
+    ) -> ReplayProgress:
+        """Write the part of the plan that earlier runs with the same id have not written.
+
+        Args:
+            plan: Plan of this replay.
+            on_progress: Called with the number of offsets of each committed batch.
+
+        Returns:
+            The counts of this run.
 
         Raises:
-            StopWorker: the broker refuses, or another run with the same id took over.
-            RetryLater: the broker is away: run it again with the same id.
+            StopWorker: The broker rejects a request, or a newer run with the same id has fenced this one.
+            RetryLater: The broker is unreachable. Run it again with the same id.
         """
-        progress = Progress()
-        batch = BATCH_RECORDS if plan.rate is None else max(1, min(BATCH_RECORDS, int(plan.rate / 10)))
-        pace = None if plan.rate is None else TokenBucket(batch, plan.rate, time.monotonic())
+        progress = ReplayProgress()
+        limiter = RateLimiter(plan.rate)
         with TransactionalSender(self._settings, self.group) as sender:
-            # Only now, after an earlier run with this id cannot commit any more, is it sure what it did.
-            left = self._left(plan, on_progress)
-            for records in read_ranges(self._consumer, self._settings, plan.source, left, batch):
-                replayed = [record for record in records if not plan.wrote(record)]
-                if pace is not None:
-                    time.sleep(pace.spend(len(replayed), time.monotonic()))
-                outputs = [plan.outgoing(record) for record in replayed]
+            # Entering has fenced earlier runs with this id. Only now are their committed offsets final.
+            remaining = self._remaining(plan, on_progress)
+            for records in read_ranges(
+                self._consumer, self._settings, plan.source, remaining, limiter.batch_records
+            ):
+                replayed = [record for record in records if not plan.is_own_output(record)]
+                limiter.wait(len(replayed))
+                outputs = [plan.output_for(record) for record in replayed]
                 sender.send(outputs, next_offsets(records), self._consumer, plan.source)
                 progress.count(replayed)
                 on_progress(len(records))
         return progress
 
-    def _left(self, plan: Plan, on_progress: Callable[[int], None]) -> tuple[OffsetRange, ...]:
-        """The ranges without what earlier runs with the same id have committed."""
-        asked = [TopicPartition(plan.source, each.partition) for each in plan.ranges]
+    def _remaining(self, plan: ReplayPlan, on_progress: Callable[[int], None]) -> tuple[OffsetRange, ...]:
+        """Return the ranges without what earlier runs with the same id have committed."""
+        partitions = [TopicPartition(plan.source, each.partition) for each in plan.ranges]
         try:
-            places = self._consumer.committed(asked, timeout=TIMEOUT_S)
+            committed = self._consumer.committed(partitions, timeout=TIMEOUT_S)
         except KafkaException as error:
             raise translated_kafka_error(error, self._settings) from error
-        left = resume(plan.ranges, {each.partition: each.offset for each in places})
-        on_progress(plan.offsets - sum(each.offsets for each in left))
-        return left
+        remaining = remaining_ranges(plan.ranges, {each.partition: each.offset for each in committed})
+        on_progress(plan.offsets - sum(each.offsets for each in remaining))
+        return remaining

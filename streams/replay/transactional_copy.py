@@ -1,4 +1,4 @@
-"""Reading ranges of a topic and writing records in transactions: the engine of replay and redrive."""
+"""Transactional topic copy, for replay and redrive: read ranges of a topic, write in transactions."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,19 +16,23 @@ from streams.settings import Settings
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 8 * 1024 * 1024
-_LARGEST_RECORD = 16 * 1024 * 1024
-_SILENCE_S = 30.0
-_TRIES = 3
+_MAX_RECORD_BYTES = 16 * 1024 * 1024
+_IDLE_TIMEOUT_S = 30.0
+_ATTEMPTS = 3
 
 
 def open_consumer(settings: Settings, group: str) -> Consumer:
-    """A consumer that reads committed records only and commits nothing by itself. Close it after use.
+    """Create a consumer that reads committed records only and commits nothing by itself. Close it after use.
+
+    Args:
+        settings: Settings with the broker's address and credentials.
+        group: Consumer group.
 
     Raises:
-        RetryLater: the broker is away.
-        StopWorker: it does not let us in.
+        RetryLater: The broker is unreachable.
+        StopWorker: The broker rejects the credentials.
     """
-    BrokerAdmin(settings).topics()  # a consumer by itself does not say why it is not let in
+    BrokerAdmin(settings).topics()  # a consumer does not report a rejected authentication
     return Consumer(
         confluent_options(settings)
         | {
@@ -38,7 +42,7 @@ def open_consumer(settings: Settings, group: str) -> Consumer:
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
             "queued.max.messages.kbytes": 16 * 1024,
-            # A waiting fetch holds up all other questions to the same broker.
+            # A waiting fetch delays all other requests to the same broker.
             "fetch.wait.max.ms": 50,
         }
     )
@@ -51,11 +55,21 @@ def read_ranges(
     ranges: Iterable[OffsetRange],
     batch_records: int = BATCH_RECORDS,
 ) -> Iterator[list[MemoryRecord]]:
-    """Read the ranges' records in batches; of one partition in order.
+    """Read the records of ranges in batches, those of one partition in offset order.
+
+    Args:
+        consumer: Consumer of `open_consumer`. It must have no other assignment.
+        settings: Settings with the broker's address, for error messages.
+        topic: Topic to read.
+        ranges: Offsets to read.
+        batch_records: Most records per batch. A batch also ends at `BATCH_BYTES`.
+
+    Yields:
+        Batches of at least one record.
 
     Raises:
-        RetryLater: the broker fell silent.
-        StopWorker: it refuses.
+        RetryLater: The broker sent nothing for 30 seconds.
+        StopWorker: The broker rejects a request.
     """
     ends = {each.partition: each.end for each in ranges if each.offsets}
     if not ends:
@@ -64,16 +78,13 @@ def read_ranges(
     consumer.assign([TopicPartition(topic, partition, starts[partition]) for partition in ends])
     open_partitions = set(ends)
     batch: list[MemoryRecord] = []
-    size, silence = 0, 0.0
-    while open_partitions:
-        asked = time.monotonic()
-        messages = consumer.consume(batch_records, timeout=0.2)
-        silence = 0.0 if messages else silence + time.monotonic() - asked
+    size = 0
+    for messages in _poll(consumer, batch_records, settings):
         for message in messages:
-            if _is_past(message, ends, settings):
+            if _ends_range(message, ends, settings):
                 open_partitions.discard(message.partition())
             elif message.error() is None and message.offset() >= starts[message.partition()]:
-                batch.append(as_record(message))
+                batch.append(to_record(message))
                 size += len(message)
                 if message.offset() + 1 >= ends[message.partition()]:
                     open_partitions.discard(message.partition())
@@ -83,25 +94,36 @@ def read_ranges(
         if batch:
             yield batch
             batch, size = [], 0
-        if silence > _SILENCE_S:
-            raise RetryLater(f"Kafka at {settings.bootstrap_servers} sent nothing for {_SILENCE_S:.0f} s")
+        if not open_partitions:
+            break
     consumer.unassign()
 
 
-def _is_past(message: Message, ends: Mapping[int, int], settings: Settings) -> bool:
-    """Whether the message says that its partition's range is over: it lies behind, or nothing does."""
+def _poll(consumer: Consumer, most: int, settings: Settings) -> Iterator[list[Message]]:
+    """Yield lists of at most `most` messages, some of them empty, until nothing comes for too long."""
+    idle_s = 0.0
+    while idle_s <= _IDLE_TIMEOUT_S:
+        polled_at = time.monotonic()
+        messages = consumer.consume(most, timeout=0.2)
+        idle_s = 0.0 if messages else idle_s + time.monotonic() - polled_at
+        yield messages
+    raise RetryLater(f"Kafka at {settings.bootstrap_servers} sent nothing for {_IDLE_TIMEOUT_S:.0f} s")
+
+
+def _ends_range(message: Message, ends: Mapping[int, int], settings: Settings) -> bool:
+    """Return whether a message shows the end of its partition's range: past it or at the log's end."""
     error = message.error()
     if error is None:
         return bool(message.offset() >= ends[message.partition()])
     if error.code() == KafkaError._PARTITION_EOF:
         return True
     if error.code() in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN):
-        return False  # librdkafka reconnects; silence is what ends our patience
+        return False  # librdkafka reconnects; the idle timeout limits how long
     raise translated_kafka_error(KafkaException(error), settings)
 
 
-def as_record(message: Message) -> MemoryRecord:
-    """The message as plain data. Without a timestamp it gets -1."""
+def to_record(message: Message) -> MemoryRecord:
+    """Convert a message to a record. Without a timestamp it gets -1."""
     return MemoryRecord(
         message.topic(),
         message.partition(),
@@ -114,24 +136,24 @@ def as_record(message: Message) -> MemoryRecord:
 
 
 class TransactionalSender:
-    """Writes batches of records, each in one Kafka transaction: all of a batch is seen or nothing.
+    """Writes batches of records, each in one Kafka transaction.
 
-    Use it as a context manager. Entering ends what an earlier sender of the same id left open and fences
-    it, so that of two at work only the newer one writes.
+    Use it as a context manager. Entering aborts the open transaction of an earlier sender with the same
+    transactional id and fences that sender: of two senders only the newer one can write.
 
     Args:
-        settings: where Kafka is.
-        transactional_id: who writes.
+        settings: Settings with the broker's address.
+        transactional_id: Transactional id of the producer.
     """
 
     def __init__(self, settings: Settings, transactional_id: str) -> None:
         self._settings = settings
-        self._failed: KafkaError | None = None
+        self._delivery_error: KafkaError | None = None
         options = confluent_options(settings) | {
             "transactional.id": transactional_id,
             "transaction.timeout.ms": int(settings.transaction_timeout_s * 1000),
             "compression.type": settings.compression,
-            "message.max.bytes": _LARGEST_RECORD,
+            "message.max.bytes": _MAX_RECORD_BYTES,
             "linger.ms": 5,
             "queue.buffering.max.kbytes": 128 * 1024,
         }
@@ -154,28 +176,31 @@ class TransactionalSender:
         consumer: Consumer | None = None,
         topic: str = "",
     ) -> None:
-        """Write one batch.
+        """Write one batch in one transaction.
 
         Args:
-            outputs: the records.
-            offsets: next offset by partition of `topic`, committed with the records, for `consumer`'s group.
-            consumer: whose group it is; needed with `offsets`.
-            topic: the topic of the offsets.
+            outputs: Records to write.
+            offsets: Next offset by partition of `topic`, committed in the same transaction.
+            consumer: Consumer whose group commits the offsets. Required with `offsets`.
+            topic: Topic of the offsets.
 
         Raises:
-            RetryLater: Kafka was away too long; nothing of the batch is there.
-            StopWorker: it refuses a record, or a newer sender took over; nothing of the batch is there.
+            RetryLater: The broker was unreachable for too long. The transaction is aborted.
+            StopWorker: The broker rejects a record, or a newer sender has fenced this one. The transaction is
+                aborted.
         """
-        self._failed = None
+        self._delivery_error = None
         self._call(self._producer.begin_transaction)
         try:
             for output in outputs:
                 self._produce(output)
             if offsets and consumer is not None:
-                places = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
+                positions = [
+                    TopicPartition(topic, partition, offset) for partition, offset in offsets.items()
+                ]
                 self._call(
                     self._producer.send_offsets_to_transaction,
-                    places,
+                    positions,
                     consumer.consumer_group_metadata(),
                     30.0,
                 )
@@ -185,7 +210,9 @@ class TransactionalSender:
             raise
 
     def _produce(self, output: Output) -> None:
-        stamp = {} if output.timestamp is None or output.timestamp < 0 else {"timestamp": output.timestamp}
+        timestamp = (
+            {} if output.timestamp is None or output.timestamp < 0 else {"timestamp": output.timestamp}
+        )
         while True:
             try:
                 self._producer.produce(
@@ -195,7 +222,7 @@ class TransactionalSender:
                     partition=output.partition,
                     headers=list(output.headers),
                     on_delivery=self._delivered,
-                    **stamp,
+                    **timestamp,
                 )
             except BufferError:
                 self._producer.poll(0.1)
@@ -205,24 +232,26 @@ class TransactionalSender:
                 return
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
-        if error is not None and self._failed is None:
-            self._failed = error
+        if error is not None and self._delivery_error is None:
+            self._delivery_error = error
 
     def _call(self, method: Any, *arguments: Any) -> None:
-        for left in reversed(range(_TRIES)):
+        """Call a method of the producer, again after retriable errors."""
+        for attempts_left in reversed(range(_ATTEMPTS)):
             try:
                 method(*arguments)
             except KafkaException as error:
                 reason = error.args[0]
-                if reason.retriable() and left:
+                if reason.retriable() and attempts_left:
                     continue
                 if reason.code() in (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH):
                     raise StopWorker(
-                        "another run of the same took over; this one wrote nothing since"
+                        "a newer run with the same id has fenced this one; this run has written nothing since"
                     ) from error
-                # A record that was refused makes the commit fail; the record's own error says why.
+                # A rejected record makes the commit fail. The record's delivery error has the reason.
                 raise translated_kafka_error(
-                    KafkaException(self._failed) if self._failed is not None else error, self._settings
+                    KafkaException(self._delivery_error) if self._delivery_error is not None else error,
+                    self._settings,
                 ) from error
             else:
                 return
@@ -231,9 +260,9 @@ class TransactionalSender:
         try:
             self._producer.abort_transaction(30.0)
         except KafkaException:
-            return  # the broker aborts it when its time is over, or it ended already
+            return  # the broker aborts it at its timeout, or it has ended already
 
 
 def next_offsets(records: Sequence[MemoryRecord]) -> dict[int, int]:
-    """The offset after the last of the records, by partition."""
+    """Return the offset after the last of the records, by partition."""
     return {record.partition: record.offset + 1 for record in records}

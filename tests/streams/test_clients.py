@@ -70,5 +70,5 @@ def test_a_wrong_password_is_told_and_not_tried_for_ever(
     guarded: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streams.replay.broker_admin.TIMEOUT_S", 3.0)
-    with pytest.raises(StopWorker, match=r"refuses: .*uthentication"):
+    with pytest.raises(StopWorker, match=r"rejected the request: .*uthentication"):
         BrokerAdmin(replace(guarded, sasl_password="guessed")).topics()

@@ -114,7 +114,7 @@ def test_create_makes_what_check_and_workers_want(kafka: Kafka, unique: Callable
     assert f"{app}-shoppers-changelog would be created" in _command(kafka, app, "create", "--dry-run").stdout
     assert f"{app}-shoppers-changelog was created with 4 partitions" in _command(kafka, app, "create").stdout
     after = _command(kafka, app, "check")
-    assert (after.exit_code, after.stdout) == (0, "All topics fit.\n")
+    assert (after.exit_code, after.stdout) == (0, "All topics are as required.\n")
     verify_topics(settings)
 
 

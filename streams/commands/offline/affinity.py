@@ -1,4 +1,4 @@
-"""`shelfstream affinity`: behaviour in a file to affinities in a file, by the agents' own code."""
+"""`shelfstream affinity`: compute affinities from a file of events, with the code of the agents."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -16,45 +16,55 @@ from streams.commands.file_options import jsonl_options
 from streams.commands.jsonl_io import JsonlReader, print_to_stderr
 
 BATCH = 20_000
-"""Events folded at a time: enough to share the cost of a product's row, few enough to keep pairs small."""
+"""Events per batch: enough to amortize the cost of a row, few enough to keep the pairs small."""
 
 NEIGHBOURS = 5000
-"""Rows need not be small where none is written: wide ones count exactly in all but the largest shops."""
+"""Default row width. No row is written to a topic here, so wide rows are affordable: counts are exact in all
+but the largest shops.
+"""
 
 _DEFAULTS = BehaviorParameters()
 
 
 @click.command()
-@jsonl_options("Where the affinity-updated events go, one a line, by product id; - is standard output.")
-@click.option("--half-life-days", type=float, default=_DEFAULTS.half_life_days, show_default=True)
+@jsonl_options(
+    "Output file: affinity-updated events, one per line, ordered by product id. - is standard output."
+)
+@click.option(
+    "--half-life-days",
+    type=float,
+    default=_DEFAULTS.half_life_days,
+    show_default=True,
+    help="Days after which the weight of a session is half.",
+)
 @click.option(
     "--neighbours",
     type=int,
     default=NEIGHBOURS,
     show_default=True,
-    help="Most neighbours kept for each product and relation while counting; fewer take less memory.",
+    help="Most neighbors kept per product and relation while counting. Fewer take less memory.",
 )
 @click.option(
     "--top-k",
     type=int,
     default=_DEFAULTS.top_k,
     show_default=True,
-    help="Most related products written for each product and relation.",
+    help="Most related products written per product and relation.",
 )
 def affinity(
     source: str, output: str, rejects: str | None, half_life_days: float, neighbours: int, top_k: int
 ) -> None:
-    """Read user-behavior events from IN.jsonl (- is standard input) and write each product's affinities.
+    """Compute affinities from the user-behavior events of IN.jsonl (- is standard input).
 
-    The last state is written: one affinity-updated event for each product that occurred, decayed to the
-    product's latest session. Bad lines are reported and skipped. No Kafka is needed.
+    Writes the final state: one affinity-updated event per product, decayed to the time of the product's
+    latest session. Invalid lines are reported and skipped. No Kafka is needed.
     """
-    began = perf_counter()
+    started = perf_counter()
     try:
         parameters = BehaviorParameters(half_life_days=half_life_days, neighbours=neighbours, top_k=top_k)
         fold = AffinityFold(parameters, shopper_id)
-        with JsonlReader(source, decode_user_behavior, rejects, "folding behaviour") as lines:
-            for batch in _batches(lines):
+        with JsonlReader(source, decode_user_behavior, rejects, "counting") as reader:
+            for batch in _batches(reader):
                 fold.add(batch)
         with click.open_file(output, "wb", atomic=output != "-") as sink:
             for update in fold.updates():
@@ -64,7 +74,7 @@ def affinity(
     except OSError as error:
         raise click.ClickException(f"cannot read or write: {error}") from error
     products = f"{len(fold.products):,} products"
-    print_to_stderr(f"{lines.summary()}; {products} written to {output} in {perf_counter() - began:.1f} s")
+    print_to_stderr(f"{reader.summary()}; {products} written to {output} in {perf_counter() - started:.1f} s")
 
 
 def _batches(events: Iterable[UserBehavior]) -> Iterator[list[UserBehavior]]:

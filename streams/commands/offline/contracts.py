@@ -13,13 +13,13 @@ _FOLDER = click.option(
     "--folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=files.FOLDER,
-    show_default="the code's own",
-    help="Where the contract's files lie.",
+    show_default="that of the schemas package",
+    help="Directory of the contract files.",
 )
 
 
 def public_topics() -> list[TopicFacts]:
-    """The topics that neighbours write and read, with the values that they get by default."""
+    """Return the public topics with their default configuration."""
     return [
         TopicFacts(name=spec.name, key=spec.key, partitions=spec.partitions, config=spec.config)
         for spec in desired(Settings())
@@ -29,39 +29,45 @@ def public_topics() -> list[TopicFacts]:
 
 @click.group()
 def contracts() -> None:
-    """The contracts with the neighbours: JSON Schemas and an AsyncAPI document, made from the code."""
+    """Write, check and publish the contract files: JSON Schemas and an AsyncAPI document.
+
+    They are generated from the code.
+    """
 
 
 @contracts.command()
 @_FOLDER
 def write(folder: Path) -> None:
-    """Write the files that are not what the code says."""
+    """Write the files that differ from the code."""
     changed = files.write(files.contract_files(public_topics()), folder)
     for path in changed:
         click.echo(f"wrote {path}")
     if not changed:
-        click.echo("everything is what the code says already")
+        click.echo("all files are up to date")
 
 
 @contracts.command()
 @_FOLDER
 def check(folder: Path) -> None:
-    """Fail if a file is not what the code says, or a change would break a neighbour."""
+    """Exit 1 if a file differs from the code, or if a schema is incompatible with a published one."""
     stale = files.outdated_files(files.contract_files(public_topics()), folder)
     broken = files.incompatibilities(folder)
     for path in stale:
-        click.echo(f"{path} is not what the code says: run `shelfstream contracts write`")
+        click.echo(f"{path} differs from the code: run `shelfstream contracts write`")
     for each in broken:
         click.echo(f"incompatible: {each}: undo it, or make it a new schema_version")
     if stale or broken:
         raise click.exceptions.Exit(1)
-    click.echo("the files are what the code says, and no neighbour breaks")
+    click.echo("all files are up to date and compatible with the published schemas")
 
 
 @contracts.command()
 @_FOLDER
 def publish(folder: Path) -> None:
-    """At a release: promise the neighbours today's schemas, unless that breaks what was promised before."""
+    """Publish the present schemas, as part of a release.
+
+    Later versions are checked against them. Exits 1 if they are incompatible with those published before.
+    """
     try:
         changed = files.publish(folder)
     except ValueError as error:
@@ -69,4 +75,4 @@ def publish(folder: Path) -> None:
     for path in changed:
         click.echo(f"published {path}")
     if not changed:
-        click.echo("everything is published already")
+        click.echo("all schemas are published already")

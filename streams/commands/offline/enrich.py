@@ -1,4 +1,4 @@
-"""`shelfstream enrich`: listings in a file to enriched products in a file, by the agents' own code."""
+"""`shelfstream enrich`: enrich a file of listings, with the code of the enrich agent."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -15,7 +15,7 @@ from streams.commands.file_options import jsonl_options, prototypes_folder, taxo
 from streams.commands.jsonl_io import JsonlReader, print_to_stderr
 
 BATCH = 512
-"""Products enriched at a time: the classifier makes its own batches within."""
+"""Products per call of the enricher. The classifier makes its own batches of them."""
 
 _WITHDRAWN = Decision(
     outcome=DecisionOutcome.ABSTAINED, why="The listing was withdrawn, so there is nothing to decide."
@@ -23,35 +23,34 @@ _WITHDRAWN = Decision(
 
 
 @click.command()
-@jsonl_options(
-    "Where the product-enriched events go, one a line, in the input's order; - is standard output."
-)
+@jsonl_options("Output file: product-enriched events, one per line, in input order. - is standard output.")
 @click.option(
     "--model",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A trained model's folder; the shipped model if not given.",
+    help="Directory of a trained model.  [default: the shipped model]",
 )
 @taxonomy_option
-@click.option("--strict", is_flag=True, help="Exit with 1 if a line was rejected.")
+@click.option("--strict", is_flag=True, help="Exit 1 if a line was invalid.")
 def enrich(
     source: str, output: str, rejects: str | None, model: Path | None, taxonomy: Path | None, strict: bool
 ) -> None:
-    """Read product-created events from IN.jsonl (- is standard input) and write what they are.
+    """Enrich the product-created events of IN.jsonl (- is standard input).
 
-    Each good line gives one line, in the same order; {"product_id", "title"} alone is enough. A withdrawn
-    listing gives a line without category, tags and attributes. Bad lines are reported and skipped. No Kafka
-    is needed. With --taxonomy and no --model, categories are told by their names, without training.
+    Each valid line gives one output line, in the same order. {"product_id", "title"} is enough. A withdrawn
+    listing gives a line without category, tags and attributes. Invalid lines are reported and skipped. No
+    Kafka is needed. With --taxonomy and without --model, products are classified by the categories' names,
+    without training.
     """
-    began = perf_counter()
+    started = perf_counter()
     outcomes = dict.fromkeys(DecisionOutcome, 0)
     try:
         cache = prototypes_folder() if taxonomy is not None else None
         enricher = Enricher.load(model, taxonomy=taxonomy, cache=cache)
         with (
-            JsonlReader(source, decode_product_created, rejects, "enriching products") as lines,
+            JsonlReader(source, decode_product_created, rejects, "enriching") as reader,
             click.open_file(output, "wb", atomic=output != "-") as sink,
         ):
-            for batch in _batches(lines):
+            for batch in _batches(reader):
                 for event in enriched_events(enricher, batch):
                     outcomes[event.decision.outcome] += 1
                     sink.write(encode(event) + b"\n")
@@ -60,17 +59,17 @@ def enrich(
     except OSError as error:
         raise click.ClickException(f"cannot read or write: {error}") from error
     decided, abstained = outcomes[DecisionOutcome.MODEL], outcomes[DecisionOutcome.ABSTAINED]
-    seconds = perf_counter() - began
+    seconds = perf_counter() - started
     print_to_stderr(
-        f"{lines.summary()}; {decided:,} decided by {enricher.model_version}, {abstained:,} left for review, "
+        f"{reader.summary()}; {decided:,} decided by {enricher.model_version}, {abstained:,} abstained, "
         f"written to {output} in {seconds:.1f} s"
     )
-    if strict and lines.rejected:
+    if strict and reader.rejected:
         raise SystemExit(1)
 
 
 def enriched_events(enricher: Enricher, products: list[ProductCreated]) -> Iterator[ProductEnriched]:
-    """The product-enriched event of each product, in order, without a source record."""
+    """Yield the product-enriched event of each product, in order. The events have no source record."""
     listed = [product for product in products if product.change is not Change.WITHDRAWN]
     enrichments = iter(enricher.enrich(listed))
     for product in products:

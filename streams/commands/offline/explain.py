@@ -1,4 +1,4 @@
-"""`shelfstream explain`: what the decision about a title rests on."""
+"""`shelfstream explain`: show why a title gets its category."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +17,7 @@ from schemas.errors import StopWorker
 from streams.commands.file_options import prototypes_folder, taxonomy_option
 
 _SHOWN = 6
+"""Most words and names shown per level."""
 
 
 @click.command()
@@ -24,16 +25,17 @@ _SHOWN = 6
 @click.option(
     "--model",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A trained model's folder; the shipped model if not given.",
+    help="Directory of a trained model.  [default: the shipped model]",
 )
 @taxonomy_option
 def explain(title: str, model: Path | None, taxonomy: Path | None) -> None:
-    """Show level by level where the model would put TITLE, and which of its pieces say so.
+    """Show the category of TITLE level by level, and which of its pieces contribute to each level.
 
-    A piece's number is what it adds to the log of the odds of the category within its parent; the sign says
-    whether it speaks for or against. Names are those of the category, or below it, that stand in the title.
-    Where the student doubts and a text encoder judges too, their joint decision follows, with the names that
-    the title is most like. With --taxonomy and no --model there are no pieces, and that is all.
+    A piece is a word, a pair of words, or one to three Chinese characters. Its number is its
+    contribution to the log odds of the category within its parent: positive for the category, negative
+    against it. "Names in the title" are names of the category, or of one below it. If the student is unsure
+    and a text encoder is available, the decision of both follows, with the category names most similar to
+    the title. With --taxonomy and without --model only that part is shown.
     """
     try:
         tree = Taxonomy.of(taxonomy)
@@ -51,7 +53,7 @@ def _explain_by_pieces(title: str, artifact: Artifact, tree: Taxonomy) -> None:
     _show([(step, _lines(step, tree)) for step in steps], thresholds, tree)
     judge = _cascade(artifact, tree)
     if judge is not None and judge.asked(title):
-        click.echo("\nThe student doubts that; with a text encoder, which decides too:")
+        click.echo("\nThe student is unsure. With the text encoder the decision is:")
         _show_names(title, judge, thresholds, tree)
 
 
@@ -69,21 +71,23 @@ def _explain_by_names(title: str, tree: Taxonomy) -> None:
 
 
 def _show_names(title: str, judge: Judge, thresholds: Sequence[float], tree: Taxonomy) -> None:
-    found = []
+    explained = []
     for step in explain_by_names(title, judge, tree):
-        lines = ["most like: " + ", ".join(f"{near.text} {near.score:.2f}" for near in step.nearest)]
-        found.append((step, lines + _rather_than(step.runner_up, tree)))
-    _show(found, thresholds, tree)
+        lines = ["most similar names: " + ", ".join(f"{near.text} {near.score:.2f}" for near in step.nearest)]
+        explained.append((step, lines + _runner_up_lines(step.runner_up, tree)))
+    _show(explained, thresholds, tree)
 
 
 def _show(
     steps: Sequence[tuple[Step | NamedStep, list[str]]], thresholds: Sequence[float], tree: Taxonomy
 ) -> None:
     if not steps:
-        click.echo("Not one word of the title is known, so there is nothing to decide by.")
+        click.echo("The model knows no word of the title, so there is nothing to decide by.")
     for level, (step, lines) in enumerate(steps):
-        doubt = "" if step.probability >= thresholds[min(level, len(thresholds) - 1)] else "  not sure"
-        click.echo(f"{tree.nodes[step.category].path}  {step.probability:.3f}{doubt}")
+        mark = (
+            "" if step.probability >= thresholds[min(level, len(thresholds) - 1)] else "  below the threshold"
+        )
+        click.echo(f"{tree.nodes[step.category].path}  {step.probability:.3f}{mark}")
         for line in lines:
             click.echo(f"    {line}")
 
@@ -93,8 +97,8 @@ def _lines(step: Step, taxonomy: Taxonomy) -> list[str]:
     lines = ["pieces: " + ", ".join(f"{piece.text} {piece.weight:+.2f}" for piece in strongest)]
     if step.names:
         lines.append("names in the title: " + ", ".join(step.names[:_SHOWN]))
-    return lines + _rather_than(step.runner_up, taxonomy)
+    return lines + _runner_up_lines(step.runner_up, taxonomy)
 
 
-def _rather_than(runner_up: int, taxonomy: Taxonomy) -> list[str]:
-    return [f"rather than: {taxonomy.nodes[runner_up].name}"] if runner_up >= 0 else []
+def _runner_up_lines(runner_up: int, taxonomy: Taxonomy) -> list[str]:
+    return [f"runner-up: {taxonomy.nodes[runner_up].name}"] if runner_up >= 0 else []

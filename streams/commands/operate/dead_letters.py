@@ -1,32 +1,32 @@
-"""`shelfstream dead-letters`: look at what could not be processed, and send it back."""
+"""`shelfstream dead-letters`: list, show and redrive records that could not be processed."""
 
-import json
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import click
+import orjson
 from rich.markup import escape
 
 from streams.commands.tables import new_table, print_table, progress_bar
 from streams.options import POSITION, with_settings
-from streams.replay.dead_letter_records import Choice, Overview, parse_places
-from streams.replay.dead_letter_view import PREVIEW_BYTES, as_json, full_text, iso, printable
+from streams.replay.dead_letter_records import DeadLetterFilter, DeadLetterOverview, parse_places
+from streams.replay.dead_letter_view import PREVIEW_BYTES, full_text, iso_time, printable, summary_fields
 from streams.replay.positions import END, START, Position
 from streams.replay.ranges import OffsetRange
-from streams.replay.redrive import DeadLetterReader, Redriven, redrive
+from streams.replay.redrive import DeadLetterReader, RedriveCounts, redrive
 from streams.settings import Settings
 
 
 class PlacesType(click.ParamType):
-    """An option's value that names places in the dead-letter topic."""
+    """Parameter type of places in the dead-letter topic, such as 0:12,2:7-9."""
 
     name = "places"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[OffsetRange, ...]:
-        """Read the places, or fail with what cannot be read."""
+        """Parse the places, or fail with the part that has no valid form."""
         if isinstance(value, tuple):
             return value
         try:
@@ -35,23 +35,33 @@ class PlacesType(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-def chosen(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say which dead letters are meant."""
+def filter_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add to a command the options that select dead letters."""
     for option in (
-        click.option("--offsets", type=PlacesType(), help="Only these: 0:12,0:15,2:7-9."),
+        click.option(
+            "--offsets",
+            type=PlacesType(),
+            help="Select by partition and offset in the dead-letter topic, such as 0:12,0:15,2:7-9.",
+        ),
         click.option(
             "--until",
             "--to",
             "until",
             type=POSITION,
             default=END,
-            help="First one not to look at: offset, time, -10m, end.",
+            help="Stop before this position: an offset, a time, -10m or end.  [default: end]",
         ),
         click.option(
-            "--from", "begin", type=POSITION, default=START, help="First one: offset, time, -2h, start."
+            "--from",
+            "begin",
+            type=POSITION,
+            default=START,
+            help="Begin at this position: an offset, a time, -2h or start.  [default: start]",
         ),
-        click.option("--topic", "topics", multiple=True, help="Only those that came from this topic."),
-        click.option("--reason", "reasons", multiple=True, help="Only those with this reason."),
+        click.option("--topic", "topics", multiple=True, help="Select by source topic. Repeatable."),
+        click.option(
+            "--reason", "reasons", multiple=True, help="Select by reason, such as invalid-field. Repeatable."
+        ),
     ):
         command = option(command)
     return command
@@ -59,13 +69,15 @@ def chosen(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Dead letters: what could not be processed, why, and its way back."""
+    """List, show and redrive records that could not be processed."""
 
 
 @dead_letters.command("list")
-@chosen
-@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Show so many.")
-@click.option("--json", "as_json_lines", is_flag=True, help="A JSON object a line, newest first.")
+@filter_options
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Number of records to list."
+)
+@click.option("--json", "as_json_lines", is_flag=True, help="Print one JSON object per line, newest first.")
 @with_settings
 def list_dead_letters(
     settings: Settings,
@@ -77,27 +89,27 @@ def list_dead_letters(
     limit: int,
     as_json_lines: bool,
 ) -> None:
-    """Count dead letters by source topic and reason, and list the newest.
+    """Count dead letters by source topic and reason, and list the newest ones.
 
-    Their time is that of the failure.
+    Times are those of the error, not of the original record.
     """
-    choice = Choice(frozenset(reasons), frozenset(topics), offsets or ())
-    overview = Overview(limit)
+    selection = DeadLetterFilter(frozenset(reasons), frozenset(topics), offsets or ())
+    overview = DeadLetterOverview(limit)
     with DeadLetterReader(settings) as reader:
         ranges = reader.ranges(begin, until)
         with progress_bar("reading", sum(each.offsets for each in ranges)) as advance:
             for letters in reader.read(ranges):
-                for letter in filter(choice.includes, letters):
+                for letter in filter(selection.matches, letters):
                     overview.add(letter)
                 advance(len(letters))
     if as_json_lines:
         for letter in overview.newest():
-            click.echo(json.dumps(as_json(letter), ensure_ascii=False))
+            click.echo(orjson.dumps(summary_fields(letter)))
         return
-    _show(overview)
+    _print_overview(overview)
 
 
-def _show(overview: Overview) -> None:
+def _print_overview(overview: DeadLetterOverview) -> None:
     if not overview.total:
         click.echo("No dead letters.")
         return
@@ -109,12 +121,13 @@ def _show(overview: Overview) -> None:
     if not newest:
         return
     click.echo(
-        f"\nThe newest {len(newest)} of {overview.total:,}; `shelfstream dead-letters show PLACE` tells all:"
+        f"\nThe newest {len(newest)} of {overview.total:,}. "
+        "`shelfstream dead-letters show PLACE` shows one in full."
     )
     table = new_table("place", "time", "source", "reason", "attempt", "message")
     for letter in newest:
         row = (
-            iso(letter.record.timestamp),
+            iso_time(letter.record.timestamp),
             letter.source,
             letter.reason,
             str(letter.attempt),
@@ -126,17 +139,23 @@ def _show(overview: Overview) -> None:
 
 @dead_letters.command("show")
 @click.argument("place", type=PlacesType())
-@click.option("--full", is_flag=True, help="The whole value, however long.")
-@click.option("--raw", is_flag=True, help="Only the value's bytes, as they are.")
+@click.option("--full", is_flag=True, help="Show the whole value, however long.")
+@click.option("--raw", is_flag=True, help="Write only the value's bytes.")
 @with_settings
 def show_dead_letter(settings: Settings, place: tuple[OffsetRange, ...], full: bool, raw: bool) -> None:
-    """Show everything about the dead letter at PLACE, such as 0:12 (partition and offset)."""
+    """Show one dead letter: error, source, headers, value and stack trace.
+
+    PLACE is its partition and offset in the dead-letter topic, such as 0:12.
+    """
     if len(place) != 1 or place[0].offsets != 1:
-        raise click.UsageError("name one place, such as 0:12")
+        raise click.UsageError("PLACE is one partition and offset, such as 0:12")
     with DeadLetterReader(settings) as reader:
-        letter = reader.at(place[0])
+        letter = reader.read_one(place[0])
     if letter is None:
-        raise click.ClickException(f"no dead letter at {place[0].partition}:{place[0].start} (any more)")
+        raise click.ClickException(
+            f"there is no dead letter at {place[0].partition}:{place[0].start}; "
+            "it never existed or its retention is over"
+        )
     if raw:
         click.get_binary_stream("stdout").write(letter.record.value or b"")
         return
@@ -144,10 +163,12 @@ def show_dead_letter(settings: Settings, place: tuple[OffsetRange, ...], full: b
 
 
 @dead_letters.command("redrive")
-@chosen
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Records per second at most.")
-@click.option("--again", is_flag=True, help="Also those that were redriven before.")
-@click.option("--dry-run", is_flag=True, help="Only count what would be sent.")
+@filter_options
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), help="Send at most this many per second."
+)
+@click.option("--again", is_flag=True, help="Send also what an earlier run has sent.")
+@click.option("--dry-run", is_flag=True, help="Count what would be sent, and send nothing.")
 @with_settings
 def redrive_dead_letters(
     settings: Settings,
@@ -160,11 +181,12 @@ def redrive_dead_letters(
     again: bool,
     dry_run: bool,
 ) -> None:
-    """Send dead letters back to their topics, as they were, after what was wrong is mended.
+    """Send dead letters back to their source topics, after the cause is fixed.
 
-    Each is sent once: what was redriven is remembered, and a second run passes over it.
+    Records keep key, value, headers and timestamp. Each is sent once: a second run skips what was sent
+    before. Exits 1 if a selected dead letter cannot be sent back.
     """
-    choice = Choice(frozenset(reasons), frozenset(topics), offsets or ())
+    selection = DeadLetterFilter(frozenset(reasons), frozenset(topics), offsets or ())
     with DeadLetterReader(settings) as reader:
         ranges = reader.ranges(begin, until)
         with progress_bar("redriving", sum(each.offsets for each in ranges)) as advance:
@@ -172,25 +194,25 @@ def redrive_dead_letters(
                 settings,
                 reader,
                 ranges,
-                choice,
+                selection,
                 again=again,
                 rate=rate,
                 dry_run=dry_run,
                 on_progress=advance,
             )
-    _summarize(counts, dry_run)
+    _print_counts(counts, dry_run)
 
 
-def _summarize(counts: Redriven, dry_run: bool) -> None:
+def _print_counts(counts: RedriveCounts, dry_run: bool) -> None:
     for topic, count in counts.sent.most_common():
         click.echo(f"{count:,} records {'would be' if dry_run else 'were'} sent back to {topic}")
     if not counts.sent:
         click.echo("Nothing to send back.")
-    if counts.already:
-        click.echo(f"{counts.already:,} were redriven before (--again sends them once more)")
-    if counts.not_chosen:
-        click.echo(f"{counts.not_chosen:,} were not asked for")
-    for why, count in counts.homeless.most_common():
-        click.echo(f"{count:,} cannot go back: {why}", err=True)
-    if counts.homeless:
+    if counts.already_redriven:
+        click.echo(f"{counts.already_redriven:,} were redriven before (--again sends them once more)")
+    if counts.not_selected:
+        click.echo(f"{counts.not_selected:,} were not selected")
+    for reason, count in counts.unroutable.most_common():
+        click.echo(f"{count:,} cannot be sent back: {reason}", err=True)
+    if counts.unroutable:
         raise click.exceptions.Exit(1)

@@ -1,4 +1,4 @@
-"""`shelfstream metrics`: the manual of the metrics."""
+"""`shelfstream metrics`: list the metrics that a worker exports."""
 
 import click
 
@@ -7,21 +7,22 @@ from streams.observability.metrics import METRICS
 
 
 @click.command()
-@click.option("--markdown", is_flag=True, help="A Markdown table.")
+@click.option("--markdown", is_flag=True, help="Print a Markdown table.")
 def metrics(markdown: bool) -> None:
-    """Explain each metric that a worker serves at /metrics."""
+    """List the metrics that a worker serves at /metrics, with type, labels and meaning."""
     if markdown:
         click.echo(manual())
         return
     table = new_table("metric", "type", "labels", "meaning")
-    for each in METRICS:
-        table.add_row(each.name, each.kind, ", ".join(each.labels), each.meaning)
+    for metric in METRICS:
+        table.add_row(metric.name, metric.kind, ", ".join(metric.labels), metric.meaning)
     print_table(table)
 
 
 def manual() -> str:
-    """The Markdown table of all metrics."""
+    """Return the Markdown table of all metrics."""
     rows = [
-        f"| `{each.name}` | {each.kind} | {', '.join(each.labels)} | {each.meaning} |" for each in METRICS
+        f"| `{metric.name}` | {metric.kind} | {', '.join(metric.labels)} | {metric.meaning} |"
+        for metric in METRICS
     ]
     return "\n".join(["| metric | type | labels | meaning |", "| --- | --- | --- | --- |", *rows])

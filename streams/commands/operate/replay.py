@@ -1,4 +1,4 @@
-"""`shelfstream replay`: run a range of a topic again."""
+"""`shelfstream replay`: write a range of a topic again."""
 
 import uuid
 from datetime import UTC, datetime
@@ -9,22 +9,37 @@ from schemas.errors import RetryLater, StopWorker
 from streams.commands.tables import new_table, print_table, progress_bar
 from streams.options import POSITION, with_settings
 from streams.replay.broker_admin import BrokerAdmin
+from streams.replay.dead_letter_view import iso_time
 from streams.replay.positions import END, START, Position
-from streams.replay.replay import Plan, Progress, Replay, resolve_to
+from streams.replay.replay import Replay, ReplayPlan, ReplayProgress, resolve_to
 from streams.settings import Settings
 
 
 @click.command()
 @click.argument("topic")
-@click.option("--from", "begin", type=POSITION, default=START, help="First record: offset, time, -2h, start.")
-@click.option("--until", type=POSITION, help="First record not to be replayed: offset, time, -10m, end.")
-@click.option("--into", help="The topic to write to; the same one if not given.")
-@click.option("--to", multiple=True, help="The same as --until for a position, as --into for a topic's name.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Records per second at most.")
 @click.option(
-    "--id", "replay_id", help="Its name: run it again under the same one to go on where it stopped."
+    "--from",
+    "begin",
+    type=POSITION,
+    default=START,
+    help="Begin at this position: an offset, a time, -2h or start.  [default: start]",
 )
-@click.option("--dry-run", is_flag=True, help="Only count what would be replayed.")
+@click.option(
+    "--until",
+    type=POSITION,
+    help="Stop before this position: an offset, a time, -10m or end.  [default: end]",
+)
+@click.option("--into", help="Topic to write to.  [default: TOPIC]")
+@click.option("--to", multiple=True, help="--until if the value is a position, --into if it is a topic.")
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), help="Write at most this many records per second."
+)
+@click.option(
+    "--id",
+    "replay_id",
+    help="Id of the replay. The same id continues an interrupted replay.  [default: random]",
+)
+@click.option("--dry-run", is_flag=True, help="Count what would be replayed, and write nothing.")
 @with_settings
 def replay(
     settings: Settings,
@@ -37,59 +52,57 @@ def replay(
     replay_id: str | None,
     dry_run: bool,
 ) -> None:
-    """Write a range of TOPIC again, with keys, values, headers and timestamps as they were.
+    """Write a range of TOPIC again, with the same keys, values, headers and timestamps.
 
-    Headers tell where each record stood and which replay wrote it. Positions are an offset (in every
-    partition), a time (ISO 8601, UTC without a zone), a relative time such as -2h, `start` or `end`.
+    Two headers are added: the position of the original record, and the id of the replay. A position is an
+    offset (the same in every partition), a time (ISO 8601; UTC without a zone), a relative time such as -2h,
+    `start` or `end`. An interrupted replay prints its id; with --id it continues and writes nothing twice.
     """
     replay_id = replay_id or uuid.uuid4().hex[:12]
     to_until, to_target = resolve_to(to, BrokerAdmin(settings).topics() if to else (), datetime.now(UTC))
     if (until and to_until) or (into and to_target):
-        raise click.UsageError("--to repeats what --until or --into says")
-    with Replay(settings, replay_id) as run:
-        plan = run.plan(topic, into or to_target or topic, begin, until or to_until or END, rate)
+        raise click.UsageError("--to gives the same thing as --until or --into; leave one of them out")
+    with Replay(settings, replay_id) as session:
+        plan = session.plan(topic, into or to_target or topic, begin, until or to_until or END, rate)
         click.echo(f"replay {replay_id}: {plan.source} into {plan.target}", err=True)
         with progress_bar("counting" if dry_run else "replaying", plan.offsets) as advance:
             try:
-                done = run.count(plan, advance) if dry_run else run.run(plan, advance)
+                progress = session.count(plan, advance) if dry_run else session.run(plan, advance)
             except (RetryLater, StopWorker, KeyboardInterrupt) as error:
                 raise click.ClickException(
-                    f"{error or 'stopped'}\nWhat is written stays; go on with: --id {replay_id}"
+                    f"{error or 'interrupted'}\nCommitted records stay. To continue, add: --id {replay_id}"
                 ) from error
-    _summarize(plan, done, dry_run)
-    _warn_of_retention(settings, plan, done)
+    _print_summary(plan, progress, dry_run)
+    _warn_of_retention(settings, plan, progress)
 
 
-def _summarize(plan: Plan, done: Progress, dry_run: bool) -> None:
+def _print_summary(plan: ReplayPlan, progress: ReplayProgress, dry_run: bool) -> None:
     table = new_table("partition", "from offset", "to offset", "records")
     for each in plan.ranges:
-        count = done.by_partition.get(each.partition, 0)
+        count = progress.by_partition.get(each.partition, 0)
         table.add_row(str(each.partition), str(each.start), str(each.end), f"{count:,}")
     print_table(table)
     verb = "would be replayed" if dry_run else "replayed"
     times = ""
-    if done.oldest_ms is not None and done.newest_ms is not None:
-        times = f", of {_iso(done.oldest_ms)} to {_iso(done.newest_ms)}"
+    if progress.oldest_ms is not None and progress.newest_ms is not None:
+        times = f", timestamps {iso_time(progress.oldest_ms)} to {iso_time(progress.newest_ms)}"
     click.echo(
-        f"{done.records:,} records ({done.size:,} bytes, {done.tombstones:,} tombstones{times}) {verb} "
-        f"from {plan.source} into {plan.target}"
+        f"{progress.records:,} records ({progress.size:,} bytes, {progress.tombstones:,} tombstones{times}) "
+        f"{verb} from {plan.source} into {plan.target}"
     )
 
 
-def _warn_of_retention(settings: Settings, plan: Plan, done: Progress) -> None:
-    """Timestamps stay as they were, so that a short retention may delete what was just written."""
-    if settings.embedded or done.oldest_ms is None:
+def _warn_of_retention(settings: Settings, plan: ReplayPlan, progress: ReplayProgress) -> None:
+    """Warn if the target's retention deletes the written records: they keep their old timestamps."""
+    if settings.embedded or progress.oldest_ms is None:
         return
     config = BrokerAdmin(settings).describe([plan.target])[plan.target].config
-    kept_ms = int(config.get("retention.ms", -1))
-    age_ms = datetime.now(UTC).timestamp() * 1000 - done.oldest_ms
-    if "delete" in config.get("cleanup.policy", "") and 0 <= kept_ms < age_ms:
+    retention_ms = int(config.get("retention.ms", -1))
+    age_ms = datetime.now(UTC).timestamp() * 1000 - progress.oldest_ms
+    if "delete" in config.get("cleanup.policy", "") and 0 <= retention_ms < age_ms:
         click.echo(
-            f"Beware: records are up to {age_ms / 86_400_000:.1f} days old, and {plan.target} deletes them "
-            f"after {kept_ms / 86_400_000:.1f} days: raise its retention.ms, or consume them at once.",
+            f"Warning: the records are up to {age_ms / 86_400_000:.1f} days old, and {plan.target} "
+            f"deletes them after {retention_ms / 86_400_000:.1f} days: "
+            "raise its retention.ms, or consume them now.",
             err=True,
         )
-
-
-def _iso(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,8 +1,7 @@
-"""`shelfstream settings`: the settings in force, where each comes from, and what it means."""
-
-import json
+"""`shelfstream settings`: list the settings in force, their sources and their meaning."""
 
 import click
+import orjson
 
 from streams.commands.tables import new_table, print_table
 from streams.options import with_loaded
@@ -11,11 +10,11 @@ from streams.settings_sources import Loaded
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
-@click.option("--markdown", is_flag=True, help="The manual: a Markdown table of all settings and defaults.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.option("--markdown", is_flag=True, help="Print a Markdown table of all settings and their defaults.")
 @with_loaded
 def settings(loaded: Loaded, as_json: bool, markdown: bool) -> None:
-    """Show the settings in force, where each comes from, and what it means."""
+    """List the settings in force, with source and meaning. Secrets are masked."""
     if markdown:
         click.echo(manual())
         return
@@ -23,7 +22,7 @@ def settings(loaded: Loaded, as_json: bool, markdown: bool) -> None:
         values = {
             name: {"value": shown(loaded.settings, name), "source": loaded.sources[name]} for name in NAMES
         }
-        click.echo(json.dumps(values, indent=2))
+        click.echo(orjson.dumps(values, option=orjson.OPT_INDENT_2))
         return
     table = new_table("setting", "value", "from", "meaning")
     for name in NAMES:
@@ -32,7 +31,7 @@ def settings(loaded: Loaded, as_json: bool, markdown: bool) -> None:
 
 
 def manual() -> str:
-    """The Markdown table of all settings: names, variables, defaults and meanings."""
+    """Return the Markdown table of all settings: name, environment variable, default and meaning."""
     defaults = Settings()
     rows = [
         f"| `{name}` | `{variable(name)}` | `{shown(defaults, name)}` | {documentation(name)} |"

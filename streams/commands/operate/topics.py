@@ -1,8 +1,7 @@
-"""`shelfstream topics`: create what is missing, and tell what differs."""
-
-import json
+"""`shelfstream topics`: list, create and check the topics."""
 
 import click
+import orjson
 
 from streams.commands.tables import new_table, print_table
 from streams.options import with_settings
@@ -13,14 +12,14 @@ from streams.topics import DAY_MS, MIB, Difference, TopicSpec, desired, diff, di
 
 @click.group()
 def topics() -> None:
-    """The topics: create them, check them, list what each must be."""
+    """List, create and check the topics."""
 
 
 @topics.command("list")
-@click.option("--markdown", is_flag=True, help="A Markdown table.")
+@click.option("--markdown", is_flag=True, help="Print a Markdown table.")
 @with_settings
 def list_topics(settings: Settings, markdown: bool) -> None:
-    """List what each topic must be, without asking a broker."""
+    """List the required configuration of each topic. Needs no broker."""
     if markdown:
         click.echo(manual(settings))
         return
@@ -32,13 +31,16 @@ def list_topics(settings: Settings, markdown: bool) -> None:
 
 
 @topics.command()
-@click.option("--fix", is_flag=True, help="Also set the configuration of topics that are there and differ.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--fix", is_flag=True, help="Also set the configuration of existing topics that differ.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and change nothing.")
 @with_settings
 def create(settings: Settings, fix: bool, dry_run: bool) -> None:
-    """Create the topics that are missing; then report what still differs."""
+    """Create the missing topics, then list the differences that remain.
+
+    Exits 1 if workers would refuse to start.
+    """
     if settings.embedded:
-        click.echo("The embedded broker makes topics at their first use: nothing to create.")
+        click.echo("The embedded broker creates topics at first use. There is nothing to create.")
         return
     admin = BrokerAdmin(settings)
     specs = {spec.name: spec for spec in desired(settings)}
@@ -49,38 +51,41 @@ def create(settings: Settings, fix: bool, dry_run: bool) -> None:
         admin.create(missing)
         for each in configured:
             admin.configure(each.topic, {each.kind: each.want})
-    word = "would be" if dry_run else "was"
+    verb = "would be" if dry_run else "was"
     for spec in missing:
-        click.echo(f"{spec.name} {word} created with {spec.partitions} partitions")
+        click.echo(f"{spec.name} {verb} created with {spec.partitions} partitions")
     for each in configured:
-        click.echo(f"{each.topic}: {each.kind} {word} set from {each.have} to {each.want}")
-    done = {spec.name for spec in missing}
-    _report([each for each in differences if each.topic not in done and each not in configured])
+        click.echo(f"{each.topic}: {each.kind} {verb} set from {each.have} to {each.want}")
+    created = {spec.name for spec in missing}
+    _report([each for each in differences if each.topic not in created and each not in configured])
 
 
 @topics.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
-@click.option("--strict", is_flag=True, help="Fail on differences too that workers tolerate.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array instead of a table.")
+@click.option("--strict", is_flag=True, help="Exit 1 also on differences that workers tolerate.")
 @with_settings
 def check(settings: Settings, as_json: bool, strict: bool) -> None:
-    """Report the differences; exit 1 if workers would refuse to start."""
+    """List the differences between the broker's topics and the required ones.
+
+    Exits 1 if workers would refuse to start.
+    """
     wanted = desired(settings)
     admin = BrokerAdmin(settings)
     actual = admin.describe((spec.name for spec in wanted), with_config=not settings.embedded)
     differences = diff_partitions(wanted, actual) if settings.embedded else diff(wanted, actual)
     if as_json:
-        click.echo(json.dumps([each._asdict() for each in differences], indent=2))
+        click.echo(orjson.dumps([each._asdict() for each in differences], option=orjson.OPT_INDENT_2))
         failed = [each for each in differences if strict or each.refused]
         raise click.exceptions.Exit(1 if failed else 0)
     _report(differences, strict)
 
 
 def _report(differences: list[Difference], strict: bool = False) -> None:
-    """Print the differences; exit 1 if one of them matters."""
+    """Print the differences and exit 1 if a worker would refuse one of them, or `strict` counts it."""
     if not differences:
-        click.echo("All topics fit.")
+        click.echo("All topics are as required.")
         return
-    table = new_table("topic", "what", "should be", "is", "what to do")
+    table = new_table("topic", "property", "required", "actual", "what to do")
     for each in differences:
         table.add_row(
             each.topic, each.kind, each.want, each.have, each.remedy, style="" if each.refused else "dim"
@@ -91,7 +96,7 @@ def _report(differences: list[Difference], strict: bool = False) -> None:
 
 
 def manual(settings: Settings) -> str:
-    """The Markdown table of all topics."""
+    """Return the Markdown table of all topics."""
     rows = [
         f"| `{spec.name}` | {spec.key} | {spec.cleanup} | {_kept(spec)} |"
         f" {spec.max_message_bytes // MIB} MiB | {spec.carries}{' (internal)' if spec.internal else ''} |"

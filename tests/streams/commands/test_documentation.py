@@ -1,4 +1,4 @@
-"""The manuals in docs/ are what the code says."""
+"""The reference tables in docs/ equal those that the commands print."""
 
 from pathlib import Path
 
@@ -24,24 +24,24 @@ DOCS = Path(__file__).resolve().parents[3] / "docs" / "operations"
         ("topics.md", topics_manual(Settings()), "topics list --markdown"),
     ],
 )
-def test_a_manual_holds_the_table_that_its_command_prints(page: str, table: str, command: str) -> None:
+def test_a_page_has_the_table_that_its_command_prints(page: str, table: str, command: str) -> None:
     assert table in (DOCS / page).read_text(), (
         f"put what `shelfstream {command}` prints into docs/operations/{page}"
     )
 
 
-def test_the_command_for_topics_prints_its_manual() -> None:
+def test_the_topics_command_prints_its_table() -> None:
     printed = CliRunner().invoke(topics, ["list", "--markdown"])
     assert printed.stdout.strip() == topics_manual(Settings())
 
 
-def test_what_to_do_about_drift_names_each_feature_that_may_drift() -> None:
+def test_the_on_call_page_names_each_drift_feature() -> None:
     page = (DOCS / "on-call.md").read_text()
     for feature in TITLE_FEATURES + FIELD_FEATURES + DECISION_FEATURES:
         assert f"`{feature}`" in page
 
 
-def test_the_pages_name_the_headers_that_the_code_writes() -> None:
+def test_the_on_call_page_names_the_headers_that_the_code_writes() -> None:
     page = (DOCS / "on-call.md").read_text()
     for header in (REPLAY, "shelfstream.origin", "shelfstream.attempt"):
         assert f"`{header}`" in page

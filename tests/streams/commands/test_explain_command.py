@@ -1,4 +1,4 @@
-"""`shelfstream explain`: a title's categories with the pieces that speak for them, or a plain sentence."""
+"""`shelfstream explain`: categories with their pieces and names, or the reason why there are none."""
 
 from pathlib import Path
 
@@ -16,24 +16,24 @@ def test_it_shows_categories_pieces_and_names() -> None:
     assert lines[2].strip() == "names in the title: mug"
 
 
-def test_an_unknown_title_gets_a_sentence() -> None:
+def test_an_unknown_title_is_reported() -> None:
     result = CliRunner().invoke(main, ["explain", "🙂"])
     assert result.exit_code == 0
     assert "nothing to decide by" in result.stdout
 
 
-def test_a_folder_that_is_no_model_is_refused_with_the_reason(tmp_path: Path) -> None:
+def test_a_directory_without_a_model_is_rejected_with_the_reason(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["explain", "mug", "--model", str(tmp_path)])
     assert result.exit_code == 1
     assert "manifest.json" in result.stderr
 
 
-def test_where_the_student_doubts_it_shows_what_the_encoder_says_too() -> None:
+def test_where_the_student_is_unsure_the_decision_with_the_encoder_is_shown() -> None:
     result = CliRunner().invoke(main, ["explain", "Large blue teapot, Kyusu"])
     assert result.exit_code == 0, result.output
-    student, _, encoder = result.stdout.partition("The student doubts that")
+    student, _, encoder = result.stdout.partition("The student is unsure")
     assert "pieces:" in student
-    assert "most like:" in encoder
+    assert "most similar names:" in encoder
     assert "teapot" in encoder
     sure = CliRunner().invoke(main, ["explain", "Ceramic mug"])
-    assert "The student doubts" not in sure.stdout
+    assert "The student is unsure" not in sure.stdout

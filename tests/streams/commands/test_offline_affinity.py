@@ -1,9 +1,9 @@
-"""`shelfstream affinity`: the definition's sums from a file, and an account of every line."""
+"""`shelfstream affinity`: sums equal to the definition's, and a report of every invalid line."""
 
-import json
 from base64 import b64encode
 from pathlib import Path
 
+import orjson
 import pytest
 from click.testing import CliRunner, Result
 
@@ -89,7 +89,7 @@ def test_every_bad_line_is_reported_with_number_and_reason_and_kept(tmp_path: Pa
     assert result.exit_code == 0, result.output
     assert f"2 events from 9 lines, 7 rejected, kept in {rejects}" in result.stderr
     assert "\x1b" not in result.stderr
-    kept = [json.loads(line) for line in rejects.read_bytes().splitlines()]
+    kept = [orjson.loads(line) for line in rejects.read_bytes().splitlines()]
     assert [entry["line"] for entry in kept] == list(range(2, 9))
     for entry, line in zip(kept, bad, strict=True):
         assert entry["reason"]

@@ -1,8 +1,8 @@
-"""A shop's own category tree: at once by its names, better once trained, in commands and in the worker."""
+"""A custom category tree: zero-shot by its names, then with training, in commands and in the worker."""
 
-import json
 from pathlib import Path
 
+import orjson
 import pytest
 from click.testing import CliRunner
 
@@ -22,7 +22,7 @@ TREE = """id,path,name:zh,examples
 30,Clothing,服装,
 31,Clothing > Shirts,衬衫,
 """
-# Names of product lines that say nothing to anybody outside of this shop.
+# Names of product lines that are known in this shop only.
 LINES = {"Drinkware": ("Zorvo", 11), "Brewing": ("Quibb", 12), "Dairy": ("Plimt", 21), "Tops": ("Wuxal", 31)}
 
 
@@ -61,10 +61,10 @@ def train(tree: Path, data: Path, output: Path) -> str:
 
 
 def enriched(tree: Path, title: str, *options: str) -> dict[str, object]:
-    line = json.dumps({"product_id": "1", "title": title})
+    line = orjson.dumps({"product_id": "1", "title": title})
     result = CliRunner().invoke(main, ["enrich", "-", "--taxonomy", str(tree), *options], input=line)
     assert result.exit_code == 0, result.output
-    event: dict[str, object] = json.loads(result.stdout)
+    event: dict[str, object] = orjson.loads(result.stdout)
     return event
 
 
@@ -93,7 +93,7 @@ def test_the_worker_serves_the_tree_of_its_settings(tree: Path, data_dir: Path) 
         agents.close()
 
 
-def test_departments_of_food_have_no_colours_whatever_the_tree_calls_them(tree: Path) -> None:
+def test_food_departments_have_no_color_whatever_their_name_in_the_tree(tree: Path) -> None:
     milk, shirt = Enricher.load(taxonomy=tree).enrich(
         [
             ProductCreated(product_id="1", title="organic whole milk, chocolate brown"),
@@ -106,18 +106,18 @@ def test_departments_of_food_have_no_colours_whatever_the_tree_calls_them(tree: 
     assert "colour" in {attribute.name for attribute in shirt.attributes}
 
 
-def test_the_explanation_says_what_the_title_is_like(tree: Path) -> None:
+def test_the_explanation_shows_the_most_similar_names(tree: Path) -> None:
     result = CliRunner().invoke(main, ["explain", "--taxonomy", str(tree), "Japanese kyusu, side handle"])
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0].startswith("Kitchen  ")
-    assert lines[1].strip().startswith("most like: kyusu with side handle 0.")
+    assert lines[1].strip().startswith("most similar names: kyusu with side handle 0.")
     nothing = CliRunner().invoke(main, ["explain", "--taxonomy", str(tree), "🙂"])
     assert "nothing to decide by" in nothing.stdout
 
 
-def test_training_teaches_what_names_cannot_say(tree: Path, tmp_path: Path) -> None:
-    """The lines' names mean nothing until titles with labels of this tree say what they are."""
+def test_training_learns_what_the_names_do_not_tell(tree: Path, tmp_path: Path) -> None:
+    """The product lines' names mean nothing to the model until it is trained on labeled titles."""
     titles = {number: f"{line} midnight 77" for line, number in LINES.values()}
     products = [ProductCreated(product_id=str(n), title=title) for n, title in titles.items()]
     before = Enricher.load(taxonomy=tree).enrich(products)
@@ -137,7 +137,7 @@ def test_training_teaches_what_names_cannot_say(tree: Path, tmp_path: Path) -> N
     assert "plimt +" in explained.stdout
 
 
-def test_a_student_serves_no_other_tree_than_its_own(tree: Path, tmp_path: Path) -> None:
+def test_a_student_is_rejected_for_another_tree_than_its_own(tree: Path, tmp_path: Path) -> None:
     assert train(tree, write_data(tmp_path / "data"), tmp_path / "student") == ""
     tree.write_text(TREE.replace("Mugs", "Cups"), encoding="utf-8")
     for options in (["--taxonomy", str(tree)], []):
@@ -157,14 +157,14 @@ def test_a_student_serves_no_other_tree_than_its_own(tree: Path, tmp_path: Path)
         ("None of these\t11\n", "0 labeled titles to learn from"),
     ],
 )
-def test_data_that_do_not_fit_the_tree_are_refused(
+def test_training_data_that_do_not_fit_the_tree_are_rejected(
     tree: Path, tmp_path: Path, mapping: str, says: str
 ) -> None:
     assert says in train(tree, write_data(tmp_path / "data", mapping), tmp_path / "student")
 
 
 @pytest.mark.parametrize("command", [["enrich", "-"], ["explain", "mug"]])
-def test_a_broken_tree_stops_a_command_with_the_line(tree: Path, command: list[str]) -> None:
+def test_a_broken_tree_stops_a_command_and_names_the_line(tree: Path, command: list[str]) -> None:
     tree.write_text("id,path\nA1,Kitchen\n")
     result = CliRunner().invoke(main, [*command, "--taxonomy", str(tree)], input="{}")
     assert result.exit_code == 1

@@ -1,9 +1,9 @@
-"""`shelfstream status` shows what a worker says of itself, and says so where none answers."""
+"""`shelfstream status` prints a worker's status page, and reports a worker that does not answer."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 
+import orjson
 import pytest
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
@@ -48,9 +48,9 @@ async def test_a_ready_worker_is_shown_with_its_lanes_warnings_and_drift(
         assert row in result.stdout
 
 
-async def test_why_drift_is_silent_is_said(status: WorkerStatus, url: str) -> None:
+async def test_the_reason_is_shown_where_drift_is_not_measured(status: WorkerStatus, url: str) -> None:
     status.drift = DriftStatus(0, "no snapshot", {})
-    assert "drift: nothing to say, no snapshot" in (await shown("--url", url)).stdout
+    assert "drift: not measured, no snapshot" in (await shown("--url", url)).stdout
 
 
 async def test_an_unready_worker_is_exit_1_with_its_reasons_also_as_json(
@@ -62,10 +62,10 @@ async def test_an_unready_worker_is_exit_1_with_its_reasons_also_as_json(
     assert "reason: Kafka is away: refused\\x1b[2J" in result.stdout
     result = await shown("--url", url, "--json")
     assert result.exit_code == 1
-    assert json.loads(result.stdout)["reasons"] == ["Kafka is away: refused\x1b[2J"]
+    assert orjson.loads(result.stdout)["reasons"] == ["Kafka is away: refused\x1b[2J"]
 
 
-async def test_where_nobody_answers_it_says_so(url: str) -> None:
+async def test_a_worker_that_does_not_answer_is_reported(url: str) -> None:
     result = await shown("--url", f"{url}nowhere")
     assert result.exit_code == 1
     assert "No worker answers" in result.stderr

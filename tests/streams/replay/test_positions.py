@@ -1,4 +1,4 @@
-"""Positions as people write them, and ranges that they make."""
+"""Parsing of positions, and arithmetic of ranges."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streams.replay.positions import END, START, Position, parse_position
 from streams.replay.ranges import OffsetRange, clamp
-from streams.replay.replay import resume
+from streams.replay.replay import remaining_ranges
 
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -28,14 +28,14 @@ NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
         ("1969-01-01", Position(time_ms=0)),
     ],
 )
-def test_each_form_is_read(text: str, position: Position) -> None:
+def test_each_form_is_parsed(text: str, position: Position) -> None:
     assert parse_position(text, NOW) == position
 
 
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "-5", "-5y", "2025-13-01", "²", "1e3", "--", f"-{'9' * 400}d"]
 )
-def test_anything_else_is_no_position(text: str) -> None:
+def test_other_texts_are_no_position(text: str) -> None:
     assert parse_position(text, NOW) is None
 
 
@@ -58,12 +58,12 @@ def test_a_time_without_a_zone_is_utc_and_cut_to_milliseconds(time: datetime) ->
 
 
 @given(st.text())
-def test_no_text_is_an_exception(text: str) -> None:
+def test_no_text_raises(text: str) -> None:
     parse_position(text, NOW)
 
 
 @given(*[st.integers(0, 30)] * 4)
-def test_a_clamped_range_holds_exactly_the_offsets_asked_for_that_are_there(
+def test_a_clamped_range_has_exactly_the_requested_offsets_that_exist(
     low: int, length: int, start: int, end: int
 ) -> None:
     cut = range(*clamp(low, low + length, start, end))
@@ -72,6 +72,8 @@ def test_a_clamped_range_holds_exactly_the_offsets_asked_for_that_are_there(
 
 
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(-1001, 30))
-def test_resuming_leaves_exactly_what_is_not_committed(start: int, length: int, committed: int) -> None:
-    (left,) = resume([OffsetRange(3, start, start + length)], {3: committed})
+def test_the_remaining_ranges_are_exactly_what_is_not_committed(
+    start: int, length: int, committed: int
+) -> None:
+    (left,) = remaining_ranges([OffsetRange(3, start, start + length)], {3: committed})
     assert set(range(left.start, left.end)) == {o for o in range(start, start + length) if o >= committed}

@@ -1,4 +1,4 @@
-"""Replaying a range: what is written, where, and that it is written once."""
+"""Replay of a range: which records are written, where, and that each is written once."""
 
 import random
 import subprocess
@@ -20,7 +20,7 @@ from streams.provenance import ORIGIN
 from streams.records import MemoryRecord, Output
 from streams.replay.positions import END, START, Position
 from streams.replay.ranges import OffsetRange
-from streams.replay.replay import REPLAY, Plan, Replay, resolve_to
+from streams.replay.replay import REPLAY, Replay, ReplayPlan, resolve_to
 from streams.settings import Settings
 from tests.support.kafka import Kafka
 from tests.support.topic import create_topic, read_all, write
@@ -29,33 +29,35 @@ NOW = datetime(2025, 3, 1, tzinfo=UTC)
 FOUR = tuple(OffsetRange(partition, 0, 10) for partition in range(4))
 
 
-def plan(target_partitions: int = 4) -> Plan:
-    return Plan("orders", FOUR, "again", target_partitions, "r1")
+def plan(target_partitions: int = 4) -> ReplayPlan:
+    return ReplayPlan("orders", FOUR, "again", target_partitions, "r1")
 
 
 @given(st.binary() | st.none(), st.binary() | st.none(), st.lists(st.tuples(st.text(), st.binary())))
-def test_a_replayed_record_is_the_same_but_for_two_headers(
+def test_a_replayed_record_differs_in_two_headers_only(
     key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
 ) -> None:
     assume(not {name for name, _ in headers} & {ORIGIN, REPLAY})
     record = MemoryRecord("orders", 2, 7, 1234, key, value, headers)
-    out = plan().outgoing(record)
+    out = plan().output_for(record)
     assert (out.topic, out.partition, out.key, out.value, out.timestamp) == ("again", 2, key, value, 1234)
     assert out.headers == [*headers, (ORIGIN, b"orders:2:7"), (REPLAY, b"r1")]
 
 
 def test_a_record_replayed_twice_keeps_its_first_origin_and_names_the_last_replay() -> None:
-    once = plan().outgoing(MemoryRecord("orders", 2, 7))
-    twice = plan()._replace(replay_id="r2").outgoing(MemoryRecord("again", 2, 99, headers=once.headers))
+    once = plan().output_for(MemoryRecord("orders", 2, 7))
+    twice = plan()._replace(replay_id="r2").output_for(MemoryRecord("again", 2, 99, headers=once.headers))
     assert dict(twice.headers) == {ORIGIN: b"orders:2:7", REPLAY: b"r2"}
     assert len(twice.headers) == 2
 
 
 @given(st.binary(min_size=1), st.integers(1, 9).filter(lambda count: count != 4))
-def test_with_other_partitions_a_record_goes_where_its_key_belongs(key: bytes, count: int) -> None:
+def test_with_another_number_of_partitions_a_record_goes_to_the_partition_of_its_key(
+    key: bytes, count: int
+) -> None:
     record = MemoryRecord("orders", 3, 0, key=key)
-    assert plan(count).outgoing(record).partition == partition_for(key, count)
-    assert plan(count).outgoing(MemoryRecord("orders", 3, 0)).partition == 3 % count
+    assert plan(count).output_for(record).partition == partition_for(key, count)
+    assert plan(count).output_for(MemoryRecord("orders", 3, 0)).partition == 3 % count
 
 
 def test_to_takes_a_topic_and_a_position_in_any_order() -> None:
@@ -72,10 +74,10 @@ def test_to_takes_a_topic_and_a_position_in_any_order() -> None:
         (["agian"], "there is no such topic"),
         (["17", "18"], "twice"),
         (["again", "again"], "twice"),
-        (["2025"], "could mean a topic and a position"),
+        (["2025"], "is a topic and also a position"),
     ],
 )
-def test_to_refuses_what_it_cannot_tell_apart(values: list[str], problem: str) -> None:
+def test_to_rejects_ambiguous_values(values: list[str], problem: str) -> None:
     with pytest.raises(StopWorker, match=problem):
         resolve_to(values, {"again", "2025"}, NOW)
 
@@ -98,9 +100,7 @@ def test_replay_works_on_the_embedded_broker(embedded: EmbeddedBroker) -> None:
 
 
 @pytest.mark.kafka
-def test_a_range_is_replayed_whole_and_aborted_records_are_not(
-    kafka: Kafka, unique: Callable[[str], str]
-) -> None:
+def test_a_range_is_replayed_without_aborted_records(kafka: Kafka, unique: Callable[[str], str]) -> None:
     settings, source, target = _topics(kafka, unique)
     now = int(time.time() * 1000) - 100_000
     written = orders(source, 400, now)
@@ -122,32 +122,32 @@ def test_a_range_is_replayed_whole_and_aborted_records_are_not(
 
 
 @pytest.mark.kafka
-def test_a_replay_that_broke_off_goes_on_and_writes_nothing_twice(
+def test_an_interrupted_replay_continues_and_writes_nothing_twice(
     kafka: Kafka, unique: Callable[[str], str]
 ) -> None:
-    """Into its own topic, where it must not replay what it wrote itself either."""
+    """The target is the source topic: the replay must skip its own output too."""
     settings, source, _ = _topics(kafka, unique)
     write(settings, orders(source, 3000, int(time.time() * 1000)))
-    heard = 0
+    committed = 0
 
-    def break_off(offsets: int) -> None:
-        nonlocal heard
-        heard += offsets
-        if heard >= 1000:
+    def interrupt(offsets: int) -> None:
+        nonlocal committed
+        committed += offsets
+        if committed >= 1000:
             raise KeyboardInterrupt
 
     with Replay(settings, unique("r")) as replay, pytest.raises(KeyboardInterrupt):
-        replay.run(replay.plan(source, source, START), break_off)
+        replay.run(replay.plan(source, source, START), interrupt)
     with Replay(settings, unique("r")) as replay:
         done = replay.run(replay.plan(source, source, START))
-    assert done.records == 3000 - heard
+    assert done.records == 3000 - committed
     keys = [each.key for each in read_all(settings, source)]
     assert len(keys) == 6000
     assert {keys.count(key) for key in set(keys[:50])} == {2}
 
 
 @pytest.mark.kafka
-def test_the_rate_is_kept(kafka: Kafka, unique: Callable[[str], str]) -> None:
+def test_the_rate_limits_a_replay(kafka: Kafka, unique: Callable[[str], str]) -> None:
     settings, source, target = _topics(kafka, unique)
     write(settings, orders(source, 120, int(time.time() * 1000)))
     with Replay(settings, unique("r")) as replay:
@@ -158,7 +158,7 @@ def test_the_rate_is_kept(kafka: Kafka, unique: Callable[[str], str]) -> None:
 
 
 @pytest.mark.kafka
-def test_a_record_that_the_target_refuses_is_told_and_nothing_of_its_batch_is_there(
+def test_a_record_that_the_target_rejects_stops_the_replay_and_aborts_its_batch(
     kafka: Kafka, unique: Callable[[str], str]
 ) -> None:
     settings, source, _ = _topics(kafka, unique)
@@ -204,10 +204,10 @@ def _topics(kafka: Kafka, unique: Callable[[str], str]) -> tuple[Settings, str, 
 
 
 @pytest.mark.kafka
-def test_a_replay_that_is_killed_goes_on_and_writes_nothing_twice(
+def test_a_killed_replay_continues_and_writes_nothing_twice(
     kafka: Kafka, unique: Callable[[str], str]
 ) -> None:
-    """SIGKILL in the middle, when part of the records is there; then the same command again."""
+    """SIGKILL after part of the records was written; then the same command again."""
     settings, source, target = _topics(kafka, unique)
     write(settings, orders(source, 4000, int(time.time() * 1000)))
     shelfstream = [sys.executable, "-c", "from streams.cli import main; main()"]
