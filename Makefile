@@ -7,11 +7,14 @@ ROUNDS ?= 4
 # A folder with an encoder for GPUs, for `make bench-gpu`.
 ENCODER ?=
 
-.PHONY: help demo test fuzz chaos bench bench-gpu lint setup setup-dev setup-peers clean
+DOCS := var/site
+
+.PHONY: help demo test docs fuzz chaos bench bench-gpu lint setup setup-dev setup-peers clean
 
 help:
 	@echo "make demo   stream a real shop through real workers for about a minute, with a live view"
 	@echo "make test   set up, lint, type-check and run all tests (a real Kafka: Docker, or Java with Maven)"
+	@echo "make docs   build the pages as a site in $(DOCS); dead links fail"
 	@echo "make fuzz   100,000 bad records through a real worker on a real Kafka, and what became of each"
 	@echo "make chaos  faults under load, here and with peers: what is lost or doubled; some 10 minutes for each of ROUNDS=4"
 	@echo "make bench  throughput, latency and growth beside peers, in about half an hour"
@@ -42,8 +45,11 @@ $(VENV)/.peers: $(VENV)/.dev
 demo: setup
 	$(BIN)/shelfstream demo
 
-test: lint
+test: lint docs
 	$(BIN)/python -m pytest
+
+docs: setup-dev
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs $(DOCS)
 
 fuzz: setup-dev
 	$(BIN)/python -m tests.fuzz --records 100000 --seed 7

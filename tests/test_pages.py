@@ -1,8 +1,9 @@
-"""What the README says is so: its examples, figures, tables, links and programs."""
+"""The pages are true: the examples, figures, tables, links and programs of the README and of docs/."""
 
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -25,31 +26,41 @@ from tests.support.deployment import Deployment
 from tests.support.kafka import StartableKafka
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "deploy/README.md")),
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if "results" not in page.parts),
+]
 README = (ROOT / "README.md").read_text("utf-8")
-PAGES = [ROOT / "README.md", ROOT / "deploy" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MODELS = (ROOT / "docs" / "models" / "index.md").read_text("utf-8")
+BENCHMARKS = (ROOT / "docs" / "benchmarks" / "index.md").read_text("utf-8")
+RECOMMENDER = (ROOT / "docs" / "getting-started" / "recommender-developer.md").read_text("utf-8")
+RESULTS = ROOT / "benchmarks" / "results"
+OURS = "shelfstream's"
 LOCAL_ADDRESS = '"localhost:9092"'
 
 
-def example(topic: str) -> dict[str, Any]:
-    """The README's example of an event."""
-    found = re.search(rf"<!-- example: {topic} -->\n```json\n(.*?)```", README, re.DOTALL)
-    assert found is not None, f"no example of {topic}"
-    event: dict[str, Any] = json.loads(found[1])
-    return event
+def marked(kind: str, name: str, language: str) -> list[str]:
+    """The code blocks with this marker, in all pages; at least one."""
+    blocks = [
+        block
+        for page in PAGES
+        for block in re.findall(
+            rf"<!-- {kind}: {name} -->\n```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL
+        )
+    ]
+    assert blocks, f"no {kind} of {name}"
+    return blocks
+
+
+def examples(topic: str) -> list[dict[str, Any]]:
+    """The events of a topic that the pages show."""
+    return [json.loads(block) for block in marked("example", topic, "json")]
 
 
 def program(name: str) -> str:
-    """One of the README's programs."""
-    found = re.search(rf"<!-- run: {name} -->\n```python\n(.*?)```", README, re.DOTALL)
-    assert found is not None, f"no program {name}"
-    return found[1]
-
-
-def section(title: str) -> str:
-    """The text under a heading, up to the next one."""
-    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", README, re.DOTALL | re.MULTILINE)
-    assert found is not None, f"no section {title}"
-    return found[1]
+    """A program that the pages show; the same wherever it stands twice."""
+    (only,) = set(marked("run", name, "python"))
+    return only
 
 
 def first_cells(text: str) -> list[str]:
@@ -85,24 +96,30 @@ def test_shortening_lets_nothing_wrong_through() -> None:
 
 
 def test_the_listing_and_the_purchase_are_the_sample_shop_s() -> None:
-    listing, purchase = example("product-created"), example("user-behavior")
     listings = {each.product_id: each for each in iter_products()}
-    assert_shortened(listing, json.loads(encode(listings[listing["product_id"]])))
+    for listing in examples("product-created"):
+        assert_shortened(listing, json.loads(encode(listings[listing["product_id"]])))
     purchases = {each.event_id: each for each in iter_baskets()}
-    assert_shortened(purchase, json.loads(encode(purchases[purchase["event_id"]])))
+    for purchase in examples("user-behavior"):
+        assert_shortened(purchase, json.loads(encode(purchases[purchase["event_id"]])))
 
 
-def test_the_listing_becomes_what_the_readme_says(enricher: Enricher) -> None:
-    product = decode_product_created(json.dumps(example("product-created")).encode(), None)
+def test_the_listing_becomes_what_the_pages_say(enricher: Enricher) -> None:
+    product = decode_product_created(json.dumps(examples("product-created")[0]).encode(), None)
     (enrichment,) = enricher.enrich([product])
     real = json.loads(encode(enricher.event(product, enrichment)))
-    said = example("product-enriched")
-    assert_shortened(said, real)
-    assert len(real["category"]["alternatives"]) - len(said["category"]["alternatives"]) == 3
+    shown = examples("product-enriched")
+    assert len(shown) == 2
+    for said in shown:
+        assert_shortened(said, real)
+    left_out = [
+        len(real["category"]["alternatives"]) - len(said["category"]["alternatives"]) for said in shown
+    ]
+    assert 3 in left_out
 
 
-def test_the_purchases_become_what_the_readme_says() -> None:
-    said = example("affinity-updated")
+def test_the_purchases_become_what_the_pages_say() -> None:
+    (said,) = examples("affinity-updated")
     fold = AffinityFold(BehaviorParameters(), shopper_id)
     fold.add(decode_user_behavior(encode(event), None, received_at=None) for event in iter_baskets())
     real = {each.product_id: json.loads(encode(each)) for each in fold.updates()}[said["product_id"]]
@@ -112,32 +129,33 @@ def test_the_purchases_become_what_the_readme_says() -> None:
     for entry in said["related"]:
         words = r"\s+".join(map(re.escape, titles[entry["product_id"]].split()))
         assert re.search(
-            rf"{entry['product_id']}\s+is\s+the\s+{words}|{entry['product_id']}\s+the\s+{words}", README
+            rf"{entry['product_id']}\s+is\s+the\s+{words}|{entry['product_id']}\s+the\s+{words}", RECOMMENDER
         )
 
 
-def test_the_sample_shop_is_as_large_and_as_hard_as_the_readme_says(enricher: Enricher) -> None:
+def test_the_sample_shop_is_as_large_and_as_hard_as_the_pages_say(enricher: Enricher) -> None:
     products = list(iter_products())
     decided = sum(each.decision.outcome is DecisionOutcome.MODEL for each in enricher.enrich(products))
-    said = re.search(r"it decides (\d+) of ([\d,]+) listings", README)
+    said = re.search(r"it decides (\d+) of ([\d,]+) listings", MODELS)
     assert said is not None
     assert int(said[2].replace(",", "")) == len(products)
     # Borderline confidences may round otherwise on other processors.
     assert int(said[1]) == pytest.approx(decided, abs=5)
     purchases = sum(1 for _ in iter_baskets())
-    assert f"{len(products):,} listings, {purchases:,} purchases" in README
+    started = (ROOT / "docs" / "getting-started" / "index.md").read_text("utf-8")
+    assert f"{len(products):,} listings, {purchases:,} purchases" in started
 
 
 def test_the_model_s_figures_are_those_of_its_card() -> None:
     card = (ROOT / "models" / "pretrained" / "student" / "MODEL_CARD.md").read_text("utf-8")
-    rows = re.findall(r"^\| \w+ title \|.*$", section("The model"), re.MULTILINE)
+    rows = re.findall(r"^\| \w+ title \|.*$", MODELS, re.MULTILINE)
     assert len(rows) == 16
     for row in rows:
         assert row in card.splitlines(), row
 
 
 def test_the_attributes_figures_are_those_that_were_measured() -> None:
-    said = section("The model").splitlines()
+    said = MODELS.splitlines()
     manifest, _ = read_spans(SHIPPED_SPANS)
     for head in manifest.heads:
         total = head.measurements[-1]
@@ -156,23 +174,25 @@ def test_the_affinity_figures_are_of_what_ships() -> None:
     """The figures come from a benchmark on data that is not here; they are void once the defaults change."""
     defaults = BehaviorParameters()
     said = f"what ships: half-life of {defaults.half_life_days:g} days, {defaults.neighbours} neighbours kept"
-    assert f"| {said} |" in README
+    assert f"| {said} |" in BENCHMARKS
 
 
-def test_all_commands_are_in_the_readme_and_no_others() -> None:
-    assert first_cells(section("Commands")) == list(COMMANDS)
+def test_all_commands_are_on_their_page_and_no_others() -> None:
+    page = (ROOT / "docs" / "operations" / "commands.md").read_text("utf-8")
+    assert first_cells(page) == list(COMMANDS)
 
 
-def test_the_settings_of_the_readme_are_there_with_their_defaults() -> None:
-    rows = dict(re.findall(r"^\| `(SHELFSTREAM_\w+)` \| `([^`]*)` \|", section("Settings"), re.MULTILINE))
+def test_the_settings_to_touch_are_there_with_their_defaults() -> None:
+    page = (ROOT / "docs" / "getting-started" / "on-call-engineer.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `(SHELFSTREAM_\w+)` \| `([^`]*)` \|", page, re.MULTILINE))
     assert len(rows) >= 8
     known = {variable(name): shown(Settings(), name) for name in NAMES}
     assert rows.items() <= known.items()
 
 
 def test_the_rooms_are_the_packages() -> None:
-    cells = " ".join(first_cells(section("Rooms")))
-    named = {room.strip("`/ ") for room in re.split(r"[ ,]+", cells)}
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8").partition("## Packages")[2]
+    named = {room.strip("`/ ") for room in first_cells(page)}
     packages = {path.parent for path in ROOT.glob("*/__init__.py")} | {
         path.parent for path in ROOT.glob("streams/*/__init__.py")
     }
@@ -208,9 +228,8 @@ def test_make_has_the_two_commands() -> None:
 
 def test_the_example_of_own_categories_runs_as_it_stands(tmp_path: Path) -> None:
     """All but the training, whose data are the reader's."""
-    found = re.search(r"<!-- run: own-categories -->\n```console\n(.*?)```", README, re.DOTALL)
-    assert found is not None
-    lines = [line.removeprefix("$ ") for line in found[1].splitlines() if " train " not in line]
+    (block,) = marked("run", "own-categories", "console")
+    lines = [line.removeprefix("$ ") for line in block.splitlines() if " train " not in line]
     shell = f'set -e\nshelfstream() {{ "{sys.executable}" -m streams "$@"; }}\n' + "\n".join(lines)
     done = subprocess.run(
         ["bash", "-c", shell],
@@ -229,7 +248,7 @@ def test_the_example_of_own_categories_runs_as_it_stands(tmp_path: Path) -> None
 
 @pytest.mark.kafka
 def test_the_programs_run_as_they_stand(own_broker: StartableKafka, tmp_path: Path) -> None:
-    """What the README's producer writes, its consumer finds enriched."""
+    """What the producer of the pages writes, their consumer finds enriched."""
     with Deployment(own_broker.bootstrap, tmp_path) as deployment:
         worker = deployment.worker("enrich")
         worker.wait_ready()
@@ -247,10 +266,64 @@ def test_the_programs_run_as_they_stand(own_broker: StartableKafka, tmp_path: Pa
 @pytest.mark.parametrize("name", ["bench", "chaos"])
 def test_measured_tables_are_those_that_the_commands_wrote(name: str) -> None:
     """No figure beside other frameworks but from `make bench` and `make chaos`."""
-    written = (ROOT / "benchmarks" / "results" / f"{name}.md").read_text("utf-8")
+    written = (RESULTS / f"{name}.md").read_text("utf-8")
     tables = re.findall(r"^\|.*\n(?:\|.*\n)+", written, re.MULTILINE)
     assert tables
     for table in tables:
-        assert table in README
+        assert table in BENCHMARKS
     machine = written.splitlines()[0]
-    assert json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())["machine"] in machine
+    assert json.loads((RESULTS / f"{name}.json").read_text())["machine"] in machine
+
+
+def test_the_figures_of_the_front_page_are_those_of_the_last_results() -> None:
+    bench = json.loads((RESULTS / "bench.json").read_bytes())
+    chaos = {
+        each["system"].split()[0]: each["verdict"]
+        for each in json.loads((RESULTS / "chaos.json").read_bytes())["campaigns"]
+    }
+    passthrough = {
+        name: round(statistics.median(each["per_s"])) for name, each in bench["passthrough"].items()
+    }
+    counts = {name: round(each["per_s"]) for name, each in bench["behaviour"].items()}
+    p99 = {each["name"].split(",")[0].split(" ")[0]: round(each["p99_ms"]) for each in bench["latency"]}
+    ours, faust = chaos["shelfstream"], chaos["stock"]
+    rows = [
+        (
+            f"| {ours['lost']} and {ours['duplicated']} of {ours['events']:,} | stock Faust, exactly once: "
+            f"{faust['lost']} and {faust['duplicated']:,} of {faust['events']:,} |"
+        ),
+        (
+            f"| {passthrough['shelfstream']:,} | Kafka Streams {passthrough['kafka-streams']:,}; "
+            f"Quix Streams {passthrough['quix']:,}; stock Faust {passthrough['faust']:,}; "
+            f"Bytewax, at least once, {passthrough['bytewax']:,} |"
+        ),
+        (
+            f"| {counts['shelfstream']:,} | Kafka Streams {counts['kafka-streams']:,}; Quix Streams "
+            f"{counts['quix']:,}; stock Faust {counts['faust']:,} |"
+        ),
+        f"| {counts['shelfstream-whole']:,} | the counters above",
+        (
+            f"| {p99[OURS]} ms | Kafka Streams {p99['Kafka']} ms; Bytewax "
+            f"{p99['Bytewax']} ms; stock Faust {p99['stock']} ms |"
+        ),
+    ]
+    for row in rows:
+        assert row in README, row
+
+
+def test_the_front_page_says_of_unseen_shops_what_the_card_says() -> None:
+    rows = [
+        [cell.strip().rstrip("%") for cell in row.split("|")[1:-1]]
+        for row in MODELS.partition("| unseen shops")[2].splitlines()
+        if "| cascade |" in row
+    ]
+    published, right = [float(row[7]) for row in rows], [float(row[8]) for row in rows]
+    said = (
+        f"the model publishes {min(published):.0f} to {max(published):.0f}% of the titles by itself, and "
+        f"{min(right):.0f} to {max(right):.0f}% of those are"
+    )
+    assert said in " ".join(README.split())
+
+
+def test_the_front_page_is_a_page() -> None:
+    assert len(README.splitlines()) <= 150
