@@ -9,6 +9,7 @@ import click
 
 from benchmarks.events import listings
 from models.enrichment.enricher import Enricher
+from models.serving_config import ServingConfig
 from schemas.codec import decode_product_created
 
 BATCH = 4_000
@@ -21,7 +22,7 @@ BATCH = 4_000
 def main(titles: int, cascade: bool) -> None:
     """Classify that many different titles, in batches, on one thread."""
     products = [decode_product_created(value) for _, value in listings(titles + BATCH)]
-    enricher = Enricher.load(cascade=cascade)
+    enricher = Enricher.load(ServingConfig(cascade=cascade))
     enricher.enrich(products[:BATCH])  # the first batch warms up
     started = time.perf_counter()
     for start in range(BATCH, len(products), BATCH):

@@ -23,6 +23,7 @@ from models.arrays import Floats
 from models.encoder.by_language import Encoders
 from models.encoder.loading import load_encoders
 from models.evaluation.titles import LabeledTitle, known_titles
+from models.serving_config import ServingConfig
 from models.student.artifact import Artifact
 from models.student.classifier import StudentClassifier
 from models.student.onnx_backend import OnnxBackend
@@ -34,33 +35,33 @@ SLOW_TITLES = 1_500
 """Encoders alone get the first titles of the stream only."""
 _BATCH = 4_000
 """As many as a lane's batch has at most."""
-Shares = Callable[[Sequence[str]], Floats]
+Probabilities = Callable[[Sequence[str]], Floats]
 """From cleaned texts to the probabilities or scores of categories, shape [texts, categories]."""
 
 
-def alone(encoders: Encoders, taxonomy: Taxonomy) -> Shares:
+def alone(encoders: Encoders, taxonomy: Taxonomy) -> Probabilities:
     """What encoders say without a student: probabilities as sharp as in the joint opinion."""
     even = np.full(len(taxonomy), 1.0 / len(taxonomy), dtype=np.float32)
-    return lambda texts: encoders.join(texts, np.tile(even, (len(texts), 1)))
+    return lambda texts: encoders.combine(texts, np.tile(even, (len(texts), 1)))
 
 
-def contestants(taxonomy: Taxonomy, reference: Path | None) -> dict[str, tuple[Shares, bool]]:
+def contestants(taxonomy: Taxonomy, reference: Path | None) -> dict[str, tuple[Probabilities, bool]]:
     """By name: what is measured, and whether it is slow."""
     artifact, encoders = Artifact.load(None, taxonomy), load_encoders()
     student = StudentClassifier(artifact, OnnxBackend(artifact), taxonomy)
     cascade = StudentClassifier(artifact, OnnxBackend(artifact), taxonomy, second=encoders)
-    found: dict[str, tuple[Shares, bool]] = {
-        "the student alone": (student.shares, False),
-        "the cascade": (cascade.shares, False),
+    found: dict[str, tuple[Probabilities, bool]] = {
+        "the student alone": (student.probabilities, False),
+        "the cascade": (cascade.probabilities, False),
         "its text encoders alone": (alone(encoders, taxonomy), True),
     }
     if reference is not None:
-        other = load_encoders(folder=reference)
+        other = load_encoders(ServingConfig(encoders=reference))
         found["the reference encoder alone"] = (alone(other, taxonomy), True)
     return found
 
 
-def timed(shares: Shares, texts: Sequence[str]) -> float:
+def timed(shares: Probabilities, texts: Sequence[str]) -> float:
     """Titles a second."""
     started = time.perf_counter()
     for start in range(0, len(texts), _BATCH):
@@ -68,7 +69,7 @@ def timed(shares: Shares, texts: Sequence[str]) -> float:
     return len(texts) / (time.perf_counter() - started)
 
 
-def accuracy(shares: Shares, titles: Sequence[LabeledTitle], taxonomy: Taxonomy, level: int) -> float:
+def accuracy(shares: Probabilities, titles: Sequence[LabeledTitle], taxonomy: Taxonomy, level: int) -> float:
     """The share right at a level, of the titles whose label goes that deep."""
     hits = []
     for start in range(0, len(titles), _BATCH):

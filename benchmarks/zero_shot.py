@@ -81,14 +81,17 @@ def own_trials(data: Path) -> Iterator[Trial]:
 def measure(trial: Trial, classifier: ZeroShotClassifier) -> str:
     """A row of the table."""
     tree, labels = trial.tree, np.array(trial.labels)
-    share = np.concatenate(
-        [classifier.shares(trial.texts[start : start + 64]) for start in range(0, len(trial.texts), 64)]
+    probabilities = np.concatenate(
+        [
+            classifier.probabilities(trial.texts[start : start + 64])
+            for start in range(0, len(trial.texts), 64)
+        ]
     )
-    chosen, _, sure = descend(share, tree, classifier.thresholds)
+    chosen, _, sure = descend(probabilities, tree, classifier.thresholds)
     right = each_same_or_ancestor(chosen, labels, tree)
     accuracy = []
     for level in (1, 2):
-        hits, confidence = at_level(share, tree, labels, level)
+        hits, confidence = at_level(probabilities, tree, labels, level)
         accuracy.append(f"{hits.mean():.1%}")
         if level == 1:
             error = expected_calibration_error(confidence, hits)
@@ -100,15 +103,17 @@ def measure(trial: Trial, classifier: ZeroShotClassifier) -> str:
         f"{error:.1%}",
         f"{sure.mean():.1%}",
         f"{right[sure].mean():.1%}",
-        f"{_published_off_tree(share, tree, labels, classifier.thresholds):.1%}",
+        f"{_published_off_tree(probabilities, tree, labels, classifier.thresholds):.1%}",
     )
     return f"| {' | '.join(cells)} |"
 
 
-def at_level(share: Floats, tree: Taxonomy, labels: np.ndarray, level: int) -> tuple[np.ndarray, np.ndarray]:
+def at_level(
+    probabilities: Floats, tree: Taxonomy, labels: np.ndarray, level: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Rightness and confidence of the likeliest category of a level, where the label goes that deep."""
     nodes = np.flatnonzero(tree.levels == level)
-    sums = subtree_sums(share)
+    sums = subtree_sums(probabilities)
     mass = sums[:, tree.ends[nodes]] - sums[:, nodes]
     wanted = tree.lineage[labels, level - 1]
     hits = nodes[mass.argmax(axis=1)] == wanted
@@ -116,11 +121,11 @@ def at_level(share: Floats, tree: Taxonomy, labels: np.ndarray, level: int) -> t
 
 
 def _published_off_tree(
-    share: Floats, tree: Taxonomy, labels: np.ndarray, thresholds: tuple[float, ...]
+    probabilities: Floats, tree: Taxonomy, labels: np.ndarray, thresholds: tuple[float, ...]
 ) -> float:
     """Without its own department a title's other answers, `none of these` too, share what that had."""
     departments = tree.lineage[labels, 0]
-    left = share.copy()
+    left = probabilities.copy()
     for department in np.unique(departments):
         rows = np.flatnonzero(departments == department)
         inside = slice(department, tree.ends[department])

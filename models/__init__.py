@@ -1,1 +1,1 @@
-"""What knows numbers: classification, attributes, tags, affinities, sessions. No clock, no Kafka."""
+"""Models of products and shoppers: categories, attributes, tags, sessions, affinity. No clock, no Kafka."""

@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from models.attributes.span_features import SLOT_BITS
-from models.files.digests import sha256
+from models.files.manifest_folder import ManifestFolder
 from models.shipped import PRETRAINED
-from schemas.errors import StopWorker
 
 SHIPPED_SPANS = PRETRAINED / "spans"
 FORMAT = 1
-WEIGHTS, MANIFEST, CARD = "spans.npz", "manifest.json", "MODEL_CARD.md"
+WEIGHTS, CARD = "spans.npz", "MODEL_CARD.md"
 
 
 class KindMeasurement(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +74,17 @@ class SpanManifest(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str]
 
 
+_FOLDER = ManifestFolder(
+    SpanManifest,
+    "span tagger",
+    FORMAT,
+    "Train it again.",
+    required=(WEIGHTS,),
+    version_field="version",
+    version_prefix="spans-1-",
+)
+
+
 @dataclass(frozen=True)
 class SpanWeights:
     """The numbers of a span tagger.
@@ -119,11 +129,7 @@ def write_spans(folder: Path, weights: SpanWeights, manifest: SpanManifest) -> S
         entries=weights.entries,
         masks=weights.masks,
     )
-    files = {WEIGHTS: sha256((folder / WEIGHTS).read_bytes())}
-    manifest = msgspec.structs.replace(manifest, files=files)
-    manifest = msgspec.structs.replace(manifest, version=_version_of(manifest))
-    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
-    return manifest
+    return _FOLDER.write(folder, manifest, [WEIGHTS])
 
 
 def read_spans(folder: Path) -> tuple[SpanManifest, SpanWeights]:
@@ -132,23 +138,7 @@ def read_spans(folder: Path) -> tuple[SpanManifest, SpanWeights]:
     Raises:
         StopWorker: It is missing, damaged, edited or of another format; says which.
     """
-    try:
-        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=SpanManifest)
-        found = sha256((folder / WEIGHTS).read_bytes())
-    except OSError as error:
-        raise StopWorker(f"Cannot read the span tagger's {error.filename}: {error.strerror}.") from error
-    except msgspec.DecodeError as error:
-        raise StopWorker(f"{folder / MANIFEST} is not a span tagger's manifest: {error}.") from error
-    if manifest.format != FORMAT:
-        raise StopWorker(
-            f"The span tagger {folder} has format {manifest.format}; this program reads {FORMAT}."
-        )
-    if manifest.version != _version_of(manifest):
-        raise StopWorker(
-            f"{folder / MANIFEST} was edited: its content is not {manifest.version}. Restore it."
-        )
-    if manifest.files.get(WEIGHTS) != found:
-        raise StopWorker(f"{folder / WEIGHTS} is not the file that its manifest names: restore the tagger.")
+    manifest = _FOLDER.read(folder)
     with np.load(folder / WEIGHTS, allow_pickle=False) as arrays:
         weights = SpanWeights(
             arrays["slots"],
@@ -168,8 +158,3 @@ def _by_head(values: npt.NDArray[np.float32], heads: list[Head]) -> dict[str, np
     return {
         head.name: part.reshape(width, width) for head, width, part in zip(heads, widths, parts, strict=True)
     }
-
-
-def _version_of(manifest: SpanManifest) -> str:
-    unnamed = msgspec.structs.replace(manifest, version="")
-    return f"spans-1-{sha256(msgspec.json.encode(unnamed))[:8]}"

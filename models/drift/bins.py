@@ -114,7 +114,7 @@ class ListingBins:
         self._add(counts, "confidence", _binned(confidences, CONFIDENCES, len(confidences)))
         attributes = Counter([len(each.attributes) for each in enrichments])
         self._tally(counts, "attributes", attributes, MOST_ATTRIBUTES)
-        decided = [each.review_why is None for each in enrichments]
+        decided = [each.review_reason is None for each in enrichments]
         ids = [each.id if each is not None else None for each in categories]
         departments, depths = self.of(counts, "department"), self.of(counts, "depth")
         # Few categories come often: each is looked up once a batch.

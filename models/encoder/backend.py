@@ -13,10 +13,10 @@ class TextEncoder(Protocol):
         """Encode texts.
 
         Args:
-            ids: Shape [texts, longest]: token ids, padded; at least one text.
-            mask: Shape [texts, longest]: 1 for a token, 0 for padding, which follows the tokens.
+            ids: Shape [texts, longest]: token ids, padded. There is at least one text.
+            mask: Shape [texts, longest]: 1 for a token, 0 for padding. Padding follows the tokens.
 
         Returns:
-            Shape [texts, dimensions]: unit vectors.
+            Unit vectors, shape [texts, dimensions].
         """
         ...

@@ -1,4 +1,4 @@
-"""The second stage of the cascade: text encoders, one for each language that has one."""
+"""The second stage of the cascade: text encoders, at most one per language."""
 
 from collections.abc import Sequence
 
@@ -8,26 +8,26 @@ from models.text.languages import Language
 
 
 class Encoders:
-    """Joins to the student's opinion that of whichever encoder reads a text. Thread-safe.
+    """Combines the student's probabilities with those of the encoder that reads the text. Thread-safe.
 
     Args:
-        stages: One for each language.
+        stages: One encoder per language.
 
     Attributes:
-        stages: By language.
-        version: Names them all.
+        stages: The encoders by language.
+        version: The encoders' versions, joined by `+`.
     """
 
     def __init__(self, stages: Sequence[EncoderStage]) -> None:
         self.stages: dict[Language, EncoderStage] = {stage.language: stage for stage in stages}
         self.version = "+".join(stage.version for stage in stages)
 
-    def reader(self, text: str) -> EncoderStage | None:
-        """The encoder that reads a cleaned text; None where there is none."""
+    def encoder_for(self, text: str) -> EncoderStage | None:
+        """The encoder that reads a cleaned text; None if there is none."""
         return next((stage for stage in self.stages.values() if stage.reads(text)), None)
 
-    def join(self, texts: Sequence[str], share: Floats) -> Floats:
-        """As `EncoderStage.join`; a text that no encoder reads keeps the student's opinion."""
+    def combine(self, texts: Sequence[str], probabilities: Floats) -> Floats:
+        """As `EncoderStage.combine`; a text that no encoder reads keeps the student's probabilities."""
         for stage in self.stages.values():
-            share = stage.join(texts, share)
-        return share
+            probabilities = stage.combine(texts, probabilities)
+        return probabilities

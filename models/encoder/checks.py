@@ -1,4 +1,4 @@
-"""Whether the files of a text encoder fit each other, checked when it is loaded.
+"""Checks at load time that the files of a text encoder fit each other.
 
 Digests prove that the files are those of the manifest. They do not prove that these belong together.
 """
@@ -9,7 +9,7 @@ import numpy as np
 
 from models.encoder.artifact import EncoderManifest
 from models.encoder.backend import TextEncoder
-from models.encoder.prototypes import Prototypes, points_of
+from models.encoder.prototypes import Prototypes, prototype_texts
 from models.encoder.wordpiece import WordPiece
 from models.taxonomy.tree import Taxonomy
 from schemas.errors import StopWorker
@@ -25,18 +25,18 @@ def check_encoder(
     tokenizer: WordPiece,
     taxonomy: Taxonomy,
 ) -> None:
-    """Compare an encoder's points with its tree and its graph, and encode one text.
+    """Compare an encoder's prototypes with its tree and its graph, and encode one text.
 
     Raises:
-        StopWorker: They do not belong together; says what does not fit.
+        StopWorker: The files do not belong together; the message names the mismatch.
     """
-    points = prototypes.vectors.shape
+    shape = prototypes.vectors.shape
     found = set(prototypes.categories.tolist())
-    wanted = {point.category for point in points_of(taxonomy, manifest.language)}
-    if points != (len(prototypes.categories), manifest.dimensions) or found != wanted:
+    expected = {each.category for each in prototype_texts(taxonomy, manifest.language)}
+    if shape != (len(prototypes.categories), manifest.dimensions) or found != expected:
         raise StopWorker(
-            f"The encoder {folder} has points of shape {points} for {len(found)} categories, where "
-            f"{manifest.dimensions} dimensions and {len(wanted)} categories would fit: export it again."
+            f"The encoder {folder} has prototypes of shape {shape} for {len(found)} categories, where "
+            f"{manifest.dimensions} dimensions and {len(expected)} categories would fit: export it again."
         )
     try:
         vectors = backend.run(*tokenizer.batch([_TEXT]))

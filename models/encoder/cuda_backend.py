@@ -1,4 +1,4 @@
-"""Runs a text encoder's ONNX graph on a CUDA device: a few fixed shapes, whose memory stays where it is."""
+"""Runs a text encoder's ONNX graph on a CUDA device, in a few fixed shapes with preallocated memory."""
 
 from pathlib import Path
 from threading import Lock
@@ -8,27 +8,27 @@ import onnxruntime as ort
 
 from models.arrays import Floats, Indices
 from models.encoder.shape_buckets import Shape, ShapeBuckets
-from models.student.onnx_backend import PROCESSOR, session_of
+from models.student.onnx_backend import PROCESSOR, open_session
 from schemas.errors import StopWorker
 
 CUDA = "CUDAExecutionProvider"
 _PROVIDERS = {"cuda": (CUDA, PROCESSOR), "cpu": (PROCESSOR,)}
-# As onnxruntime's arena and CUDA itself put it.
+# Messages of onnxruntime's arena and of CUDA.
 _OUT_OF_MEMORY = ("Failed to allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 def has_cuda() -> bool:
-    """Whether this onnxruntime was built for CUDA; whether there is a device shows when it starts."""
+    """Whether this onnxruntime was built for CUDA. A missing device shows only when a session starts."""
     return CUDA in ort.get_available_providers()
 
 
 def ran_out_of_memory(error: Exception) -> bool:
-    """Whether onnxruntime had no memory left."""
+    """Whether the error says that onnxruntime could not allocate memory."""
     return any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 class _Bound:
-    """One shape's memory on the device, and the run that reads and writes it."""
+    """The device memory of one shape, bound to the session's inputs and output."""
 
     def __init__(self, session: ort.InferenceSession, shape: Shape, device: str) -> None:
         self.shape = shape
@@ -47,7 +47,7 @@ class _Bound:
         self._binding.bind_ortvalue_output(output.name, self._vectors)
 
     def run(self, ids: Indices, mask: Indices) -> Floats:
-        """Encode texts of just this shape."""
+        """Encode texts of exactly this shape."""
         for value, content in zip(self._inputs, (ids, mask), strict=True):
             value.update_inplace(np.ascontiguousarray(content))
         self._session.run_with_iobinding(self._binding)
@@ -55,21 +55,21 @@ class _Bound:
 
 
 class CudaEncoderBackend:
-    """From token ids to unit vectors. Thread-safe: batches run one after the other.
+    """Encodes token ids as unit vectors. Thread-safe: batches run one after the other.
 
     Args:
         path: The graph, best in half precision, with the inputs `ids` and `mask` and the output `vectors`.
-        buckets: The shapes that are run.
-        device: `cuda`; `cpu` runs the same way on the processor.
+        buckets: The shapes that are run; None is the default set.
+        device: `cuda`, or `cpu` to run the same code on the processor.
 
     Raises:
-        StopWorker: The graph is refused, or there is no such device.
+        StopWorker: onnxruntime refuses the graph, or there is no such device.
     """
 
     def __init__(self, path: Path, buckets: ShapeBuckets | None = None, device: str = "cuda") -> None:
         self.buckets = buckets or ShapeBuckets()
         self._device = device
-        self._session = session_of(path, 1, "Export the encoder again.", _PROVIDERS[device])
+        self._session = open_session(path, 1, "Export the encoder again.", _PROVIDERS[device])
         if self._session.get_providers()[0] != _PROVIDERS[device][0]:
             raise StopWorker(
                 "onnxruntime finds no CUDA device. Install onnxruntime-gpu and a driver, or set "
@@ -83,7 +83,7 @@ class CudaEncoderBackend:
         vectors = np.zeros((len(ids), self._session.get_outputs()[0].shape[1]), dtype=np.float32)
         for members, shape in self.buckets.plan(mask.sum(axis=1).tolist()):
             padded = np.zeros((2, *shape), dtype=np.int64)
-            # A text of padding alone has no mean; one token makes it harmless.
+            # The mean over a text without tokens is undefined, so each padding text gets one token.
             padded[1, :, 0] = 1
             width = min(shape.tokens, ids.shape[1])
             padded[:, : len(members), :width] = ids[members, :width], mask[members, :width]

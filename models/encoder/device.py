@@ -1,43 +1,28 @@
-"""Which backend runs a text encoder: what is asked for, against what its folder holds and the machine has."""
+"""Chooses the backend of a text encoder from the settings, the encoder's folder and the machine."""
 
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 import numpy as np
 
 from models.encoder.artifact import GRAPH, HALF_GRAPH, TORCH
 from models.encoder.backend import TextEncoder
 from models.encoder.out_of_memory import HalvingEncoder
 from models.encoder.shape_buckets import ShapeBuckets
+from models.serving_config import Device, Hardware
 from schemas.errors import StopWorker
-
-Device = Literal["cpu", "cuda", "auto"]
-Runtime = Literal["onnx", "torch"]
-
-
-class Hardware(msgspec.Struct, frozen=True, kw_only=True):
-    """What a text encoder is to run on.
-
-    Attributes:
-        device: `auto` is `cuda` where the encoder's folder and the machine can, else `cpu`.
-        runtime: `torch` needs the extra `torch`.
-    """
-
-    device: Device = "cpu"
-    runtime: Runtime = "onnx"
 
 
 def choose_device(wanted: Device, *, exported: bool, present: bool) -> Literal["cpu", "cuda"]:
-    """Where the encoder runs.
+    """The device that the encoder runs on.
 
     Args:
-        wanted: What was asked for.
-        exported: Whether its folder holds what a CUDA device runs.
-        present: Whether the runtime finds such a device.
+        wanted: The configured device.
+        exported: Whether the encoder's folder holds the graph for CUDA.
+        present: Whether the runtime finds a CUDA device.
 
     Raises:
-        StopWorker: CUDA was asked for and cannot be had; says why.
+        StopWorker: CUDA is configured and not available.
     """
     if wanted == "cuda" and not exported:
         raise StopWorker(
@@ -50,21 +35,21 @@ def choose_device(wanted: Device, *, exported: bool, present: bool) -> Literal["
 
 
 def open_encoder(folder: Path, threads: int, hardware: Hardware) -> TextEncoder:
-    """The encoder of a verified folder, ready and warm.
+    """Load the encoder of a verified folder and warm it up.
 
     Args:
-        folder: As `read_encoder_manifest` verified it.
-        threads: Of the processor, within one batch.
-        hardware: What to run it on.
+        folder: A folder that `read_encoder_manifest` verified.
+        threads: Processor threads within one batch.
+        hardware: The device and the runtime.
 
     Raises:
-        StopWorker: It cannot be run so; says why.
+        StopWorker: The encoder cannot run on this hardware.
     """
     return _torch(folder, hardware) if hardware.runtime == "torch" else _onnx(folder, threads, hardware)
 
 
 def _onnx(folder: Path, threads: int, hardware: Hardware) -> TextEncoder:
-    # Imported only here, as torch below: a worker loads what it runs and nothing else.
+    # Imported here, as torch is below, so that a worker loads only the runtime that it uses.
     from models.encoder.cuda_backend import CudaEncoderBackend, has_cuda, ran_out_of_memory
     from models.encoder.onnx_backend import EncoderBackend
 
@@ -94,7 +79,7 @@ def _torch(folder: Path, hardware: Hardware) -> TextEncoder:
 
 
 def _warm(encoder: TextEncoder) -> TextEncoder:
-    """Run each shape once, so that no batch has to wait for its memory and its kernels."""
+    """Run each shape once, so that its memory and kernels are ready before the first batch."""
     for shape in ShapeBuckets().shapes():
         ones = np.ones(shape, dtype=np.int64)
         encoder.run(ones, ones)

@@ -1,34 +1,28 @@
-"""The text encoders, among Google's categories as they come or among those of another tree."""
+"""Loads the text encoders, with prototypes of Google's tree or of another tree."""
 
 from pathlib import Path
 
 from models.encoder.artifact import MANIFEST, SHIPPED_ENCODERS
 from models.encoder.by_language import Encoders
-from models.encoder.device import Hardware
 from models.encoder.encoder import EncoderStage
-from models.encoder.prototype_cache import cached_prototypes, points_digest
-from models.encoder.prototypes import Prototypes, points_of
+from models.encoder.prototype_cache import cached_prototypes, prototypes_digest
+from models.encoder.prototypes import Prototypes, prototype_texts
+from models.serving_config import DEFAULT_CONFIG, ServingConfig
 from models.taxonomy.tree import GOOGLE_VERSION, Taxonomy
 from models.text.languages import LANGUAGES
 from schemas.errors import StopWorker
 
 
-def load_encoders(
-    threads: int = 1,
-    folder: Path | None = None,
-    hardware: Hardware = Hardware(),  # noqa: B008 - immutable
-) -> Encoders:
-    """The encoders as they come, among Google's categories.
+def load_encoders(config: ServingConfig = DEFAULT_CONFIG) -> Encoders:
+    """Load and verify the text encoders, with the prototypes of Google's tree.
 
     Args:
-        threads: Threads within one batch.
-        folder: The folder that holds one for each language that is wanted; None: the shipped ones.
-        hardware: What runs them.
+        config: `encoders`, `threads` and `hardware` are used.
 
     Raises:
-        StopWorker: There is none, or one is damaged; says why.
+        StopWorker: There is no encoder, or one is damaged.
     """
-    folder = SHIPPED_ENCODERS if folder is None else folder
+    folder = SHIPPED_ENCODERS if config.encoders is None else config.encoders
     found = [folder / language for language in LANGUAGES if (folder / language / MANIFEST).exists()]
     if not found:
         raise StopWorker(
@@ -36,58 +30,58 @@ def load_encoders(
             "export` writes them. Give another one in SHELFSTREAM_ENCODER_PATH, or unset that."
         )
     google = Taxonomy.google()
-    return Encoders([EncoderStage.load(each, google, threads, hardware) for each in found])
+    return Encoders([EncoderStage.load(each, google, config) for each in found])
 
 
-def tree_prototypes(taxonomy: Taxonomy, encoder: EncoderStage, cache: Path | None) -> Prototypes | None:
-    """A tree's points in the encoder's space; None where no category has a name that it reads.
+def load_second_stage(taxonomy: Taxonomy, config: ServingConfig = DEFAULT_CONFIG) -> Encoders | None:
+    """Load the text encoders that classify what a student of this tree is unsure of.
 
     Args:
-        taxonomy: The tree.
-        encoder: The encoder.
-        cache: Where points are kept; None: nowhere, and each start encodes them.
+        taxonomy: The student's category tree.
+        config: `encoders`, `prototype_cache`, `threads` and `hardware` are used.
+
+    Returns:
+        The encoders with the tree's prototypes; None if they read none of the tree's names.
+
+    Raises:
+        StopWorker: There is no encoder, or one is damaged.
     """
-    if not points_of(taxonomy, encoder.language):
-        return None
-    return cached_prototypes(taxonomy, encoder.language, encoder.encode, encoder.version, cache)
+    return for_taxonomy(taxonomy, load_encoders(config), config.prototype_cache)
 
 
-def among_tree(taxonomy: Taxonomy, encoders: Encoders, cache: Path | None) -> Encoders | None:
-    """The encoders among a tree's categories; None where they read none of its names.
+def for_taxonomy(taxonomy: Taxonomy, encoders: Encoders, cache: Path | None) -> Encoders | None:
+    """The encoders with the prototypes of another tree.
 
     Args:
-        taxonomy: The tree.
-        encoders: As they come.
-        cache: As for `tree_prototypes`.
+        taxonomy: The category tree.
+        encoders: The encoders with the prototypes of Google's tree.
+        cache: Directory that keeps prototypes; None encodes them each time.
+
+    Returns:
+        The encoders that read at least one name of the tree; None if there is no such encoder.
     """
     if taxonomy.version == GOOGLE_VERSION:
         return encoders
     stages = []
     for stage in encoders.stages.values():
-        prototypes = tree_prototypes(taxonomy, stage, cache)
+        prototypes = taxonomy_prototypes(taxonomy, stage, cache)
         if prototypes is not None:
-            version = points_digest(taxonomy, stage.language, stage.version)
-            stages.append(stage.among(prototypes, version))
+            version = prototypes_digest(taxonomy, stage.language, stage.version)
+            stages.append(stage.with_prototypes(prototypes, version))
     return Encoders(stages) if stages else None
 
 
-def second_stage(
-    taxonomy: Taxonomy,
-    cache: Path | None,
-    threads: int = 1,
-    folder: Path | None = None,
-    hardware: Hardware = Hardware(),  # noqa: B008 - immutable
-) -> Encoders | None:
-    """What judges the texts that a student of `taxonomy` doubts; None where the tree has no name to judge by.
+def taxonomy_prototypes(taxonomy: Taxonomy, encoder: EncoderStage, cache: Path | None) -> Prototypes | None:
+    """A tree's prototypes in the encoder's space.
 
     Args:
-        taxonomy: The tree.
-        cache: As for `tree_prototypes`.
-        threads: As for `load_encoders`, like the rest.
-        folder: The folder of encoders.
-        hardware: What runs them.
+        taxonomy: The category tree.
+        encoder: The encoder.
+        cache: Directory that keeps prototypes; None encodes them each time.
 
-    Raises:
-        StopWorker: As `load_encoders`.
+    Returns:
+        The prototypes; None if no category has a name that the encoder reads.
     """
-    return among_tree(taxonomy, load_encoders(threads, folder, hardware), cache)
+    if not prototype_texts(taxonomy, encoder.language):
+        return None
+    return cached_prototypes(taxonomy, encoder.language, encoder.encode, encoder.version, cache)

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from models.arrays import Floats
-from models.student.onnx_backend import session_of
+from models.student.onnx_backend import open_session
 
 
 class EncoderBackend:
-    """From token ids to unit vectors. Thread-safe; onnxruntime releases the GIL while it computes.
+    """Encodes token ids as unit vectors. Thread-safe; onnxruntime releases the GIL while it computes.
 
     Args:
         path: The graph, with the inputs `ids` and `mask` and the output `vectors`.
@@ -18,7 +18,7 @@ class EncoderBackend:
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        self._session = session_of(path, threads, "Export the encoder again.")
+        self._session = open_session(path, threads, "Export the encoder again.")
 
     def run(self, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> Floats:
         """As `TextEncoder.run`."""

@@ -1,4 +1,4 @@
-"""Where a device runs out of memory, the batch is halved and tried again; the next ones are no larger."""
+"""Halves batches for which the device runs out of memory; later batches are no larger."""
 
 from collections.abc import Callable
 
@@ -11,14 +11,14 @@ from schemas.errors import RetryLater
 
 
 class HalvingEncoder:
-    """Runs another encoder in batches that its device has memory for. As thread-safe as that is.
+    """Runs an encoder in batches that fit its device's memory. Thread-safe if the encoder is.
 
     Args:
-        encoder: The other one.
-        ran_out: Whether an error of it says that memory ran out.
+        encoder: The encoder that runs the batches.
+        ran_out: Whether an error of the encoder means that memory ran out.
 
     Attributes:
-        most: Texts that are tried at once; None until memory has run out.
+        most: The most texts of one run; None until memory has run out once.
     """
 
     def __init__(self, encoder: TextEncoder, ran_out: Callable[[Exception], bool]) -> None:
@@ -29,7 +29,7 @@ class HalvingEncoder:
         """As `TextEncoder.run`.
 
         Raises:
-            RetryLater: There is not even memory for one text.
+            RetryLater: The device has no memory for a single text.
         """
         most = self.most
         if most is not None and len(ids) > most:

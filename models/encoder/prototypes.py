@@ -1,6 +1,6 @@
-"""Categories as points in a text encoder's space: their names, their paths, and what sellers say for them.
+"""Prototypes: vectors of categories in a text encoder's space, made from names, paths, synonyms and examples.
 
-A text is as near to a category as to the nearest of its points. No product needs to have been seen.
+The score of a category is the cosine with its nearest prototype. No labeled product is needed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,56 +16,60 @@ from models.text.languages import Language, reads
 from schemas.errors import StopWorker
 
 Encode = Callable[[Sequence[str]], Floats]
-"""From cleaned texts to unit vectors, shape [texts, dimensions]."""
+"""Encodes cleaned texts as unit vectors, shape [texts, dimensions]."""
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """What an encoder is shown of a category for one point: the mean of the texts' vectors.
+class PrototypeText:
+    """The texts of one prototype, which is the mean of their vectors.
 
     Attributes:
         category: The category's index.
-        texts: Cleaned.
+        texts: One or two cleaned texts.
     """
 
     category: int
     texts: tuple[str, ...]
 
 
-def points_of(taxonomy: Taxonomy, language: Language = "en") -> list[Point]:
-    """The points of a tree, by category: its name with its path, then whatever else it is called.
+def prototype_texts(taxonomy: Taxonomy, language: Language = "en") -> list[PrototypeText]:
+    """The texts of a tree's prototypes, ordered by category.
 
-    That are synonyms, names in further languages, and examples. What an encoder of the language does not read
-    is left out; a category of which nothing is left has no point.
+    A category has a prototype of its name with its path, and one for each synonym, name in another language
+    and example. Texts that an encoder of the language does not read are left out.
+
+    Args:
+        taxonomy: The category tree.
+        language: The language of the encoder.
     """
-    return [point for node in taxonomy.nodes for point in _points(node, taxonomy, language)]
+    return [each for node in taxonomy.nodes for each in _texts_of(node, taxonomy, language)]
 
 
-def _points(node: Node, taxonomy: Taxonomy, language: Language) -> Iterator[Point]:
+def _texts_of(node: Node, taxonomy: Taxonomy, language: Language) -> Iterator[PrototypeText]:
     names = [_name(taxonomy.nodes[index], language) for index in taxonomy.ancestors(node.index)]
     if names[-1]:
         path = SEPARATOR.join(name for name in names if name)
-        yield Point(node.index, (clean(names[-1]), clean(path)))
-    further = [text for spoken, text in node.synonyms if spoken == language]
-    further += [name for spoken, name in node.translations.items() if spoken != language]
-    for text in map(clean, (*further, *node.examples)):
+        yield PrototypeText(node.index, (clean(names[-1]), clean(path)))
+    others = [text for code, text in node.synonyms if code == language]
+    others += [name for code, name in node.translations.items() if code != language]
+    for text in map(clean, (*others, *node.examples)):
         if text and reads(language, text):
-            yield Point(node.index, (text,))
+            yield PrototypeText(node.index, (text,))
 
 
 def _name(node: Node, language: Language) -> str:
-    """The name that an encoder of the language can read; empty where there is none."""
+    """The name that an encoder of the language can read; empty if there is none."""
     names = (node.translations.get(language, ""), node.name)
     return next((name for name in names if name and reads(language, clean(name))), "")
 
 
 class Prototypes:
-    """The points of a category tree.
+    """The prototypes of a category tree.
 
     Args:
-        vectors: Shape [points, dimensions]: unit vectors.
-        categories: Shape [points]: whose point each is; ascending.
-        count: The number of categories; None where the last one has a point.
+        vectors: Unit vectors, shape [prototypes, dimensions].
+        categories: The category index of each prototype, ascending, shape [prototypes].
+        count: The number of categories; None if the last category has a prototype.
 
     Attributes:
         vectors: As given.
@@ -79,31 +83,34 @@ class Prototypes:
         self._count = int(categories[-1]) + 1 if count is None else count
 
     @classmethod
-    def of(cls, taxonomy: Taxonomy, encode: Encode, language: Language = "en") -> "Prototypes":
-        """Encode the points of a tree, each text once.
+    def from_taxonomy(cls, taxonomy: Taxonomy, encode: Encode, language: Language = "en") -> "Prototypes":
+        """Encode the prototypes of a tree, each text once.
 
         Raises:
-            StopWorker: No category has a point.
+            StopWorker: No category has a text that an encoder of the language reads.
         """
-        points = points_of(taxonomy, language)
-        if not points:
+        sources = prototype_texts(taxonomy, language)
+        if not sources:
             raise StopWorker(
                 f"No category of {taxonomy.version} has a name that an encoder of {language!r} reads: "
                 f"give names in a column name:{language}, or do without an encoder."
             )
-        texts = list(dict.fromkeys(text for point in points for text in point.texts))
-        place = {text: number for number, text in enumerate(texts)}
+        texts = list(dict.fromkeys(text for source in sources for text in source.texts))
+        row_of = {text: row for row, text in enumerate(texts)}
         encoded = encode(texts)
-        first = np.array([place[point.texts[0]] for point in points])
-        last = np.array([place[point.texts[-1]] for point in points])
+        first = np.array([row_of[source.texts[0]] for source in sources])
+        last = np.array([row_of[source.texts[-1]] for source in sources])
         vectors = _unit(encoded[first] + encoded[last])
-        return cls(vectors, np.array([point.category for point in points]), len(taxonomy))
+        return cls(vectors, np.array([source.category for source in sources]), len(taxonomy))
 
     def scores(self, texts: Floats) -> Floats:
-        """Shape [texts, categories]: the cosine with each category's nearest point; -1 where it has none.
+        """The cosine of each text with each category's nearest prototype.
 
         Args:
-            texts: Shape [texts, dimensions]: unit vectors.
+            texts: Unit vectors, shape [texts, dimensions].
+
+        Returns:
+            Cosines, shape [texts, categories]; -1 for a category without a prototype.
         """
         cosines = texts @ self.vectors.T
         nearest = np.asarray(np.maximum.reduceat(cosines, self._starts, axis=1), dtype=np.float32)

@@ -1,6 +1,6 @@
-"""The few shapes that a GPU is given, so that none has to be prepared for anew; like lengths go together.
+"""Plans the batches of a GPU: texts of similar length together, padded to one of a few fixed shapes.
 
-Pure: lengths go in, and a plan of batches comes out.
+A fixed set of shapes lets a backend prepare memory and kernels once for each shape.
 """
 
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 
 class Shape(NamedTuple):
-    """So many texts of so many tokens, padding included."""
+    """A batch's numbers of texts and of tokens per text, padding included."""
 
     texts: int
     tokens: int
 
 
 class Batch(NamedTuple):
-    """Texts that run together, by their number, and the shape that they are padded to."""
+    """The indices of texts that run together, and the shape to which they are padded."""
 
     members: list[int]
     shape: Shape
@@ -24,11 +24,14 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class ShapeBuckets:
-    """All shapes that there are: each number of texts with each number of tokens.
+    """The allowed shapes: each number of texts with each number of tokens.
 
     Attributes:
-        texts: Ascending.
-        tokens: Ascending; no text may have more than the last.
+        texts: Numbers of texts, ascending.
+        tokens: Numbers of tokens per text, ascending. No text may have more tokens than the last.
+
+    Raises:
+        ValueError: The numbers are not ascending or not at least 1.
     """
 
     texts: tuple[int, ...] = (1, 4, 16, 64, 256)
@@ -40,14 +43,17 @@ class ShapeBuckets:
                 raise ValueError(f"sizes of buckets are at least 1 and ascending, not {sizes}")
 
     def shapes(self) -> list[Shape]:
-        """All of them, the smallest first."""
+        """All shapes, ordered by tokens and then by texts."""
         return [Shape(texts, tokens) for tokens in self.tokens for texts in self.texts]
 
     def plan(self, lengths: Sequence[int]) -> list[Batch]:
-        """Batches that hold each text once.
+        """Split texts into batches.
 
         Args:
-            lengths: How many tokens each text has.
+            lengths: The number of tokens of each text.
+
+        Returns:
+            Batches that together hold each text once.
 
         Raises:
             ValueError: A text is longer than any bucket.
@@ -62,7 +68,7 @@ class ShapeBuckets:
         ]
 
     def _cut(self, texts: list[int]) -> list[list[int]]:
-        """Full buckets, the largest first, until what is left would leave less than half of one empty."""
+        """Cut texts into full buckets, the largest first; the last bucket is more than half full."""
         cut = []
         while texts:
             fitting = [size for size in self.texts if size < 2 * len(texts)]
@@ -73,7 +79,7 @@ class ShapeBuckets:
 
 
 def padding_share(batches: Sequence[Batch], lengths: Sequence[int]) -> float:
-    """The share of the tokens that are computed and belong to no text, in [0, 1)."""
+    """The share of computed tokens that are padding, in [0, 1)."""
     computed = sum(batch.shape.texts * batch.shape.tokens for batch in batches)
     return 1.0 - sum(lengths) / computed if computed else 0.0
 

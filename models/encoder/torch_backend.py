@@ -1,4 +1,4 @@
-"""Runs a text encoder of a Hugging Face folder with torch: any device, and no padding at all."""
+"""Runs a text encoder of a Hugging Face folder with torch, on any device and without padding."""
 
 from itertools import groupby
 from pathlib import Path
@@ -21,7 +21,7 @@ def has_cuda() -> bool:
 
 
 def ran_out_of_memory(error: Exception) -> bool:
-    """Whether torch had no memory left; what it kept for later is given back then."""
+    """Whether the error is torch's out-of-memory error; if so, torch's cached memory is released."""
     if not isinstance(error, torch.OutOfMemoryError):
         return False
     torch.cuda.empty_cache()
@@ -29,16 +29,16 @@ def ran_out_of_memory(error: Exception) -> bool:
 
 
 class TorchEncoderBackend:
-    """From token ids to unit vectors, the mean of the last layer over each text's tokens. Thread-safe.
+    """Encodes token ids as unit vectors: the mean of the last layer over each text's tokens. Thread-safe.
 
     Args:
-        source: The folder: `config.json` and weights of a BERT-like encoder.
+        source: The folder with `config.json` and the weights of a BERT-like encoder.
         device: `cuda` or `cpu`.
-        precision: `auto`: bfloat16 where the device is made for it, else float32.
-        most: Texts that run at once.
+        precision: `auto` is bfloat16 if the device supports it, else float32.
+        most: The most texts of one run.
 
     Raises:
-        StopWorker: The folder cannot be read, or there is no such device.
+        StopWorker: The folder cannot be read, or the device does not exist.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class TorchEncoderBackend:
         """As `TextEncoder.run`."""
         lengths = mask.sum(axis=1).tolist()
         vectors = np.zeros((len(ids), self._model.config.hidden_size), dtype=np.float32)
-        # Texts of one length need no padding, and no mask either.
+        # Texts of equal length need neither padding nor a mask.
         order = sorted(range(len(ids)), key=lengths.__getitem__)
         for length, members in groupby(order, key=lengths.__getitem__):
             texts = list(members)

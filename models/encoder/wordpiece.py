@@ -16,22 +16,22 @@ _CACHED_WORDS = 1 << 16
 
 
 class WordPiece:
-    """From cleaned texts to token ids. Thread-safe.
+    """Tokenizes cleaned texts. Thread-safe.
 
     Args:
-        path: The vocabulary, one token a line; the line's number is the token's id.
-        longest: The most ids of one text, those of its start and end included.
+        path: The vocabulary, one token per line. The line number, from 0, is the token's id.
+        longest: The most ids of one text, including those of its start and end.
 
     Attributes:
         tokens: The vocabulary, in the order of its ids.
 
     Raises:
-        StopWorker: The file cannot be read or lacks the special tokens.
+        StopWorker: The file cannot be read, or it lacks the special tokens.
     """
 
     def __init__(self, path: Path, longest: int) -> None:
         try:
-            # Not splitlines: a token may be one of the other signs that end a line.
+            # `splitlines` would also split at other line separators, which may be tokens.
             tokens = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise StopWorker(f"Cannot read the vocabulary {path}: {error}.") from error
@@ -44,12 +44,16 @@ class WordPiece:
         self._word = lru_cache(maxsize=_CACHED_WORDS)(self._split)
 
     def ids(self, text: str) -> list[int]:
-        """The token ids of a text, between those of start and end."""
+        """The token ids of a text, with those of the start and end tokens."""
         found = [number for word in _words(text) for number in self._pieces(word)]
         return [self._ids[START], *found[: self._longest - 2], self._ids[END]]
 
     def batch(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Ids and mask, each of shape [texts, longest text], padded at the end; the mask is 1 for a token."""
+        """Tokenize several texts.
+
+        Returns:
+            Token ids, padded at the end, and a mask that is 1 for a token; both of shape [texts, longest].
+        """
         rows = [self.ids(text) for text in texts]
         ids = np.full((len(rows), max(map(len, rows), default=0)), self._ids[PADDING], dtype=np.int64)
         for number, row in enumerate(rows):
@@ -58,11 +62,11 @@ class WordPiece:
         return ids, mask.astype(np.int64)
 
     def _pieces(self, word: str) -> tuple[int, ...]:
-        # Any run of letters is a word: only those that may be one are remembered.
+        # Very long runs of letters are not words and would fill the cache.
         return self._word(word) if len(word) <= _LONGEST_WORD else (self._ids[UNKNOWN],)
 
     def _split(self, word: str) -> tuple[int, ...]:
-        """The longest token that starts the word, then the longest that goes on, …; unknown if none does."""
+        """Split a word greedily into its longest tokens; the unknown token if that fails."""
         pieces: list[int] = []
         start = 0
         while start < len(word):
@@ -78,7 +82,7 @@ class WordPiece:
 
 
 def _words(text: str) -> Iterator[str]:
-    """Runs of letters and digits without accents; punctuation and ideographs stand alone."""
+    """Yield runs of letters and digits without accents, and punctuation marks and ideographs one by one."""
     if not text.isascii():
         text = "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
     word = ""
@@ -100,7 +104,7 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _is_punctuation(character: str) -> bool:
-    # As BERT does: every ASCII sign that is no letter and no digit, such as $ and +, counts too.
+    # As in BERT, each ASCII character that is neither letter nor digit counts, such as $ and +.
     if character.isascii():
         return not character.isalnum()
     return unicodedata.category(character)[0] == "P"

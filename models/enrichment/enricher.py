@@ -1,40 +1,31 @@
-"""Enrichment of products: category, tags, attributes and embedding from what a listing says."""
+"""Enrichment of products: category, tags, attributes and embedding from a listing's text."""
 
-import re
-from base64 import b64encode
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from threading import Lock
-from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
+from models.arrays import Floats
 from models.attributes.brands import read_brands
 from models.attributes.extractor import AttributeExtractor
 from models.attributes.quantities import Found
 from models.attributes.tags import Tagger
-from models.encoder.device import Hardware
-from models.encoder.loading import second_stage
-from models.enrichment.listing_text import classified_text, fuller_text
+from models.encoder.loading import load_second_stage
+from models.enrichment.category_metadata import has_appearance, is_food
+from models.enrichment.decision_cache import DecisionCache, TextDecision
+from models.enrichment.event_builder import Enrichment as Enrichment
+from models.enrichment.event_builder import EventBuilder
+from models.enrichment.listing_text import classified_text, text_with_description
+from models.serving_config import DEFAULT_CONFIG, ServingConfig
 from models.student.artifact import Artifact
 from models.student.backend import Backend
 from models.student.checks import check_student
-from models.student.classifier import Classification, Classifier, StudentClassifier
+from models.student.classifier import Classifier, StudentClassifier
 from models.student.numpy_backend import NumpyBackend
 from models.student.onnx_backend import OnnxBackend
 from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import MAX_CHARACTERS, fold, is_terse
 from models.zero_shot.classifier import ZeroShotClassifier
 from schemas.events import (
-    Alternative,
-    Attribute,
     Category,
-    Decision,
     DecisionOutcome,
-    Embedding,
     EnrichmentReview,
     ProductCreated,
     ProductEnriched,
@@ -42,127 +33,75 @@ from schemas.events import (
     Tag,
 )
 
-CACHED_TEXTS = 50_000
-CACHED_CHARACTERS = 500
-"""Longer texts are classified again when they come again: few do, and all of them would be a gigabyte."""
-TITLE_CHARACTERS = 1_000
-"""Longer titles are cut in events: the rest tells a reader nothing and could outgrow the broker's limit."""
-# What departments of food are called, in Google's tree and in shops' own.
-_EDIBLE = re.compile(r"\b(?:foods?|grocery|groceries|beverages?)\b|食品|生鲜|饮料|零食", re.IGNORECASE)
-_NO_LOOKS = frozenset({"Health & Beauty", "Business & Industrial", "Software", "Media"})
-
-
-@dataclass(frozen=True, slots=True)
-class Enrichment:
-    """What shelfstream makes of one product.
-
-    Attributes:
-        category: The deepest one that is sure enough; a guess where abstained; None where nothing is known.
-        tags: Best first.
-        attributes: With the evidence for each.
-        decision: Whether the model decided, and why.
-        embedding: The direction of the title's text; None where nothing is known.
-        review_why: Why a person should look; None where the model decided.
-    """
-
-    category: Category | None
-    tags: list[Tag]
-    attributes: list[Attribute]
-    decision: Decision
-    embedding: Embedding | None
-    review_why: str | None
-
 
 class Enricher:
-    """Enriches batches of products. Thread-safe, and the same for the same input.
+    """Enriches batches of products. Thread-safe and deterministic.
 
     Args:
-        classifier: Decides categories.
-        artifact: The model whose brands are known; the shipped one where the names of a tree decide alone.
+        classifier: Classifies the listings.
+        artifact: The student, whose brands are used; the shipped one for a zero-shot classifier.
         taxonomy: The classifier's category tree.
 
     Attributes:
         artifact: As given.
-        model_version: The classifier's.
-        taxonomy_version: The category tree's.
-        taxonomy: The category tree.
-        cache_hits: Texts whose classification was at hand.
-        cache_misses: Texts that were classified.
+        taxonomy: As given.
+        model_version: The classifier's version.
+        taxonomy_version: The category tree's version.
     """
 
     def __init__(self, classifier: Classifier, artifact: Artifact, taxonomy: Taxonomy) -> None:
         self.model_version = classifier.model_version
         self.taxonomy_version = taxonomy.version
         self.taxonomy = taxonomy
-        self.cache_hits = 0
-        self.cache_misses = 0
         self.artifact = artifact
         brands = read_brands(artifact.path / "brands.tsv")
         self._classifier = classifier
         self._extractor = AttributeExtractor.shipped(brands, artifact.manifest.brand_precision)
         self._tagger = Tagger.shipped(taxonomy)
-        self._cache: OrderedDict[str, _Decided] = OrderedDict()
-        self._lock = Lock()
+        self._events = EventBuilder(classifier, taxonomy)
+        self._cache = DecisionCache()
 
     @classmethod
-    def load(
-        cls,
-        path: Path | None = None,
-        backend: Literal["onnx", "numpy"] = "onnx",
-        threads: int = 1,
-        threshold: float | None = None,
-        cascade: bool = True,
-        taxonomy: Path | None = None,
-        cache: Path | None = None,
-        encoder: Path | None = None,
-        hardware: Hardware = Hardware(),  # noqa: B008 - immutable
-    ) -> "Enricher":
-        """Load a trained model; or, for a tree of your own without a model, none: categories by their names.
+    def load(cls, config: ServingConfig = DEFAULT_CONFIG) -> "Enricher":
+        """Load a trained model, or a zero-shot classifier for a tree without a model.
 
         Args:
-            path: The model's folder; None is the one that comes with the project, or none for `taxonomy`.
-            backend: `onnx` serves; `numpy` is the reference.
-            threads: For each batch, onnx only.
-            threshold: The least confidence of a published category; None is what the model's makers chose.
-            cascade: Whether text encoders judge what the student is unsure of.
-            taxonomy: The file of the model's category tree; None is Google's.
-            cache: The folder where the encoders' points of such a tree are kept; None: each start makes them.
-            encoder: The folder of text encoders; None is the one that comes with the project.
-            hardware: What runs the text encoders.
+            config: The model's files, threshold and hardware.
 
         Raises:
-            StopWorker: The model or the tree is missing, damaged or does not fit; says why.
+            StopWorker: The model or the tree is missing or damaged, or they do not fit each other.
         """
-        tree = Taxonomy.of(taxonomy)
-        untrained = taxonomy is not None and path is None
-        artifact = Artifact.load(path, Taxonomy.google() if untrained else tree)
-        classifier: Classifier
-        if untrained:
-            classifier = ZeroShotClassifier.load(tree, cache, threads, threshold, encoder, hardware)
-        else:
-            onnx = backend == "onnx"
-            runner: Backend = OnnxBackend(artifact, threads) if onnx else NumpyBackend.load(artifact)
-            check_student(artifact, runner)
-            asked = cascade and artifact.manifest.alone is not True
-            second = second_stage(tree, cache, threads, encoder, hardware) if asked else None
-            classifier = StudentClassifier(artifact, runner, tree, threshold, second)
+        tree = Taxonomy.of(config.taxonomy)
+        zero_shot = config.taxonomy is not None and config.model is None
+        artifact = Artifact.load(config.model, Taxonomy.google() if zero_shot else tree)
+        classifier = ZeroShotClassifier.load(tree, config) if zero_shot else _student(artifact, tree, config)
         return cls(classifier, artifact, tree)
 
+    @property
+    def cache_hits(self) -> int:
+        """Texts whose decision was cached."""
+        return self._cache.hits
+
+    @property
+    def cache_misses(self) -> int:
+        """Texts that were classified."""
+        return self._cache.misses
+
     def enrich(self, products: Sequence[ProductCreated]) -> list[Enrichment]:
-        """Enrich each product, in order; never raises for what a text says."""
+        """Enrich each product, in order. No text of a listing makes it raise."""
         texts = [classified_text(product) for product in products]
-        decided = self._decide(texts)
+        decisions = self._decide(texts)
         if self._classifier.reads_descriptions:
-            texts = self._with_descriptions(products, texts, decided)
+            texts = self._with_descriptions(products, texts, decisions)
         marked = self._extractor.mark(products)
         return [
-            self._complete(product, decided[text], marks)
+            self._complete(product, decisions[text], marks)
             for product, text, marks in zip(products, texts, marked, strict=True)
         ]
 
-    def shares(self, products: Sequence[ProductCreated]) -> npt.NDArray[np.float32]:
-        """The probabilities that titles give, as `Classifier.shares`: descriptions are left out."""
-        return self._classifier.shares([classified_text(product) for product in products])
+    def probabilities(self, products: Sequence[ProductCreated]) -> Floats:
+        """The probabilities of titles, without descriptions, as `Classifier.probabilities`."""
+        return self._classifier.probabilities([classified_text(product) for product in products])
 
     def event(
         self, product: ProductCreated, enrichment: Enrichment, source: Source | None = None
@@ -171,150 +110,93 @@ class Enricher:
 
         Args:
             product: The listing.
-            enrichment: What `enrich` made of it.
-            source: The record that the listing came in; None where it was no Kafka record.
+            enrichment: The listing's enrichment.
+            source: The listing's record; None if it did not come from Kafka.
         """
-        return ProductEnriched(
-            product_id=product.product_id,
-            title=product.title[:TITLE_CHARACTERS],
-            decision=enrichment.decision,
-            category=enrichment.category,
-            tags=enrichment.tags,
-            attributes=enrichment.attributes,
-            embedding=enrichment.embedding,
-            model_version=self.model_version,
-            taxonomy_version=self.taxonomy_version,
-            source=source,
-        )
+        return self._events.enriched(product, enrichment, source)
 
     def review(
         self, product: ProductCreated, enrichment: Enrichment, source: Source | None = None
     ) -> EnrichmentReview | None:
-        """The enrichment-review event of an enrichment; None where the model decided."""
-        if enrichment.review_why is None:
-            return None
-        return EnrichmentReview(
-            product_id=product.product_id,
-            title=product.title[:TITLE_CHARACTERS],
-            why=enrichment.review_why,
-            candidates=enrichment.category.alternatives if enrichment.category is not None else [],
-            model_version=self.model_version,
-            taxonomy_version=self.taxonomy_version,
-            source=source,
-        )
-
-    def retagged(self, product: ProductEnriched, category: Category) -> list[Tag]:
-        """The tags of a product once somebody else has decided its category.
+        """The enrichment-review event of an enrichment; None if the model decided.
 
         Args:
-            product: What was published of it.
+            product: The listing.
+            enrichment: The listing's enrichment.
+            source: The listing's record; None if it did not come from Kafka.
+        """
+        return self._events.review(product, enrichment, source)
+
+    def retagged(self, product: ProductEnriched, category: Category) -> list[Tag]:
+        """The tags of a product after a person decided its category.
+
+        Args:
+            product: The product's last event.
             category: The decided category, of this enricher's taxonomy.
         """
         return self._tagger.retagged(product, category)
 
     def _with_descriptions(
-        self, products: Sequence[ProductCreated], texts: Sequence[str], decided: dict[str, "_Decided"]
+        self, products: Sequence[ProductCreated], texts: Sequence[str], decisions: dict[str, TextDecision]
     ) -> list[str]:
-        """The texts that decide: with the description where the title is unsure, or hardly says anything.
+        """Add the description where the model abstained on the title or the title is terse.
 
-        What is decided of them is added to `decided`. A title that says enough costs no more.
+        Args:
+            products: The listings.
+            texts: Their texts without descriptions.
+            decisions: The decisions by text. Those on texts with a description are added.
+
+        Returns:
+            The text that decides, for each listing.
         """
-        pairs = enumerate(zip(products, texts, strict=True))
-        told = {
-            number: fuller_text(product, text)
-            for number, (product, text) in pairs
-            if decided[text].tagged < 0 or is_terse(text)
-        }
-        longer = {number: text for number, text in told.items() if text is not None}
-        if longer:
-            decided |= self._decide(list(longer.values()))
-        return [longer.get(number, text) for number, text in enumerate(texts)]
+        described: dict[int, str] = {}
+        for number, (product, text) in enumerate(zip(products, texts, strict=True)):
+            if decisions[text].tagged_category < 0 or is_terse(text):
+                longer = text_with_description(product, text)
+                if longer is not None:
+                    described[number] = longer
+        if described:
+            decisions |= self._decide(list(described.values()))
+        return [described.get(number, text) for number, text in enumerate(texts)]
 
-    def _decide(self, texts: Sequence[str]) -> dict[str, "_Decided"]:
-        known: dict[str, _Decided] = {}
-        with self._lock:
-            for text in dict.fromkeys(texts):
-                if (decided := self._cache.get(text)) is not None:
-                    self._cache.move_to_end(text)
-                    known[text] = decided
-            missing = [text for text in dict.fromkeys(texts) if text not in known]
-            self.cache_misses += len(missing)
-            self.cache_hits += len(texts) - len(missing)
-        fresh = {
-            text: self._judge(text, result)
+    def _decide(self, texts: Sequence[str]) -> dict[str, TextDecision]:
+        cached, missing = self._cache.find(texts)
+        classified = {
+            text: self._events.text_decision(text, result)
             for text, result in zip(missing, self._classifier.classify(missing), strict=True)
         }
-        with self._lock:
-            self._cache.update((text, each) for text, each in fresh.items() if len(text) <= CACHED_CHARACTERS)
-            while len(self._cache) > CACHED_TEXTS:
-                self._cache.popitem(last=False)
-        return known | fresh
+        self._cache.add(classified)
+        return cached | classified
 
-    def _judge(self, text: str, result: Classification) -> "_Decided":
-        if result.category < 0:
-            why = (
-                "The listing has no text to judge by."
-                if not text
-                else "Not one word of the listing is known."
-            )
-            return _Decided(None, Decision(outcome=DecisionOutcome.ABSTAINED, why=why), None, -1, "")
-        nodes = self.taxonomy.nodes
-        node = nodes[result.category]
-        category = Category(
-            id=node.id,
-            path=node.path,
-            confidence=result.confidence,
-            alternatives=[
-                Alternative(id=nodes[index].id, path=nodes[index].path, confidence=share)
-                for index, share in result.candidates
-            ],
+    def _complete(
+        self, product: ProductCreated, decision: TextDecision, marked: Sequence[Found]
+    ) -> Enrichment:
+        attributes = self._extractor.extract(
+            product,
+            looks=has_appearance(decision.department),
+            edible=is_food(decision.department),
+            marked=marked,
         )
-        decision = _decision(result, bool(node.children))
-        # Where the description alone is known, there is no direction to say.
-        embedding = (
-            Embedding(
-                dimensions=self._classifier.dimensions,
-                int8=b64encode(result.embedding.tobytes()).decode("ascii"),
-                model_version=self.model_version,
-            )
-            if result.embedding.any()
-            else None
-        )
-        return _Decided(category, decision, embedding, result.category if result.sure else -1, node.names[0])
-
-    def _complete(self, product: ProductCreated, decided: "_Decided", marked: Sequence[Found]) -> Enrichment:
-        edible = _EDIBLE.search(decided.root) is not None
-        looks = not edible and decided.root not in _NO_LOOKS
-        attributes = self._extractor.extract(product, looks=looks, edible=edible, marked=marked)
-        confidence = decided.category.confidence if decided.category is not None else 0.0
+        confidence = decision.category.confidence if decision.category is not None else 0.0
+        title = fold(product.title[:MAX_CHARACTERS])
+        decided = decision.decision.outcome is DecisionOutcome.MODEL
         return Enrichment(
-            category=decided.category,
-            tags=self._tagger.tags(
-                decided.tagged, confidence, attributes, fold(product.title[:MAX_CHARACTERS])
-            ),
+            category=decision.category,
+            tags=self._tagger.tags(decision.tagged_category, confidence, attributes, title),
             attributes=attributes,
-            decision=decided.decision,
-            embedding=decided.embedding,
-            review_why=None if decided.decision.outcome is DecisionOutcome.MODEL else decided.decision.why,
+            decision=decision.decision,
+            embedding=decision.embedding,
+            review_reason=None if decided else decision.decision.why,
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    """What depends on the classified text alone, and so is cached."""
-
-    category: Category | None
-    decision: Decision
-    embedding: Embedding | None
-    tagged: int
-    root: str
-
-
-def _decision(result: Classification, has_children: bool) -> Decision:
-    """The decision in words; they leave out the path, whose names could be mistaken for an outcome."""
-    if not result.sure:
-        why = f"Even the likeliest department has a probability of only {result.confidence:.2f}."
-        return Decision(outcome=DecisionOutcome.ABSTAINED, why=why)
-    depth = "; no category below it is sure enough" if has_children else ""
-    why = f"The words of the listing point to it with a probability of {result.confidence:.2f}{depth}."
-    return Decision(outcome=DecisionOutcome.MODEL, why=why)
+def _student(artifact: Artifact, taxonomy: Taxonomy, config: ServingConfig) -> StudentClassifier:
+    backend: Backend
+    if config.backend == "onnx":
+        backend = OnnxBackend(artifact, config.threads)
+    else:
+        backend = NumpyBackend.load(artifact)
+    check_student(artifact, backend)
+    cascade = config.cascade and artifact.manifest.alone is not True
+    second = load_second_stage(taxonomy, config) if cascade else None
+    return StudentClassifier(artifact, backend, taxonomy, config.threshold, second)

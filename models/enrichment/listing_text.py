@@ -1,31 +1,31 @@
-"""What of a listing decides its category."""
+"""The text of a listing that decides its category."""
 
 from models.attributes.extractor import attributes_text
-from models.text.cleaning import clean, described
+from models.text.cleaning import clean, join_description
 from models.text.features import tokens
 from schemas.events import ProductCreated
 
 DESCRIPTION_CHARACTERS = 400
-"""Read of a description: its beginning says what the product is, the rest what it goes with."""
+"""The most characters of a description. Its beginning names the product, the rest what goes with it."""
 
 
 def classified_text(product: ProductCreated) -> str:
-    """The cleaned text that decides the category.
-
-    The title and the values of the shop's own attributes; the description instead where there is no title.
-    """
+    """The cleaned title with the values of the seller's own attributes; the description if both are empty."""
     text = clean(product.title)
     if product.attributes:
         text = f"{text} {clean(attributes_text(product.attributes))}".strip()
     return text or clean(product.description)
 
 
-def fuller_text(product: ProductCreated, text: str) -> str | None:
-    """The same with the description, for text encoders; None where there is no word of one besides the title.
+def text_with_description(product: ProductCreated, text: str) -> str | None:
+    """A listing's text with its description, for text encoders.
 
     Args:
         product: The listing.
-        text: Its `classified_text`.
+        text: The listing's `classified_text`.
+
+    Returns:
+        The text; None if the listing has no title or no word in its description.
     """
     description = clean(product.description)[:DESCRIPTION_CHARACTERS] if clean(product.title) else ""
-    return described(text, description) if tokens(description) else None
+    return join_description(text, description) if tokens(description) else None

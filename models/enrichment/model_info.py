@@ -1,4 +1,4 @@
-"""What a person's word on a category needs of a model: names, tags and versions, without its numbers."""
+"""A model's versions, taxonomy and tagger, without its weights: what feedback on categories needs."""
 
 from typing import Protocol
 
@@ -8,23 +8,34 @@ from schemas.events import Category, ProductEnriched, Tag
 
 
 class ModelInfo(Protocol):
-    """Names categories and tags products: `Enricher` does; `LoadedModelInfo` does without a model."""
+    """Versions, taxonomy and tagger of a model. `Enricher` and `LoadedModelInfo` implement it.
+
+    Attributes:
+        model_version: The model's version.
+        taxonomy_version: The category tree's version.
+        taxonomy: The model's category tree.
+    """
 
     model_version: str
     taxonomy_version: str
     taxonomy: Taxonomy
 
     def retagged(self, product: ProductEnriched, category: Category) -> list[Tag]:
-        """The tags of a product once somebody has decided its category, one of this taxonomy."""
+        """The tags of a product after a person decided its category.
+
+        Args:
+            product: The product's last event.
+            category: The decided category, of this taxonomy.
+        """
         ...
 
 
 class LoadedModelInfo:
-    """Stands for a model that was loaded elsewhere.
+    """Information about a model that another process has loaded.
 
     Args:
-        model_version: that model's.
-        taxonomy: its category tree.
+        model_version: The model's version.
+        taxonomy: The model's category tree.
     """
 
     def __init__(self, model_version: str, taxonomy: Taxonomy) -> None:

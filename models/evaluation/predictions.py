@@ -91,7 +91,9 @@ def judge(
         ]
         enrichments += enricher.enrich(batch)
         rows = slice(start, start + len(batch))
-        predicted[rows], confidence[rows] = _likeliest(enricher.shares(batch), enricher.taxonomy, depth)
+        predicted[rows], confidence[rows] = _likeliest(
+            enricher.probabilities(batch), enricher.taxonomy, depth
+        )
         advance(len(batch))
     return _joined(titles, predicted, confidence, enrichments, enricher.taxonomy)
 

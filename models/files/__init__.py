@@ -1,1 +1,1 @@
-"""Files: atomic writes, digests."""
+"""Files: atomic writes, digests, and directories with a manifest."""

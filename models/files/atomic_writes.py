@@ -1,11 +1,11 @@
-"""Files and folders that are there whole or not at all, whatever ends the program or the machine."""
+"""Atomic writes: a file or directory is complete or absent after a crash of the program or the machine."""
 
 import os
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Replace the file's content at once: a reader sees the old or the new, also after a power failure."""
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file's content. A reader sees the old or the new content, also after a power failure."""
     staged = path.with_name(f".{path.name}")
     with staged.open("wb") as file:
         file.write(content)
@@ -15,8 +15,13 @@ def write_whole(path: Path, content: bytes) -> None:
     sync(path.parent)
 
 
-def move_whole(staged: Path, path: Path) -> None:
-    """Give a finished folder its name, once all that it holds is on the disk. `path` must be free."""
+def rename_atomically(staged: Path, path: Path) -> None:
+    """Rename a complete directory after all its files are on disk.
+
+    Args:
+        staged: The directory under its temporary name.
+        path: The final name, on the same file system. Nothing may exist there.
+    """
     for each in staged.rglob("*"):
         sync(each)
     sync(staged)
@@ -25,7 +30,7 @@ def move_whole(staged: Path, path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's content, or the names in a folder, are on the disk."""
+    """Wait until a file's content, or a directory's entries, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

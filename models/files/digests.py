@@ -1,8 +1,8 @@
-"""The digest by which the folders of models prove that their files are what their manifests name."""
+"""The digest of files in manifests."""
 
 import hashlib
 
 
 def sha256(content: bytes) -> str:
-    """SHA-256 in hexadecimal."""
+    """The SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()

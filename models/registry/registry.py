@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from models.files.atomic_writes import move_whole, write_whole
+from models.files.atomic_writes import rename_atomically, write_atomically
 from models.registry.deployment import Deployment, decode_deployment, encode_deployment
 from models.student.artifact import MANIFEST, Artifact
 from models.taxonomy.tree import Taxonomy
@@ -164,7 +164,7 @@ class Registry:
         target = self.folder / version
         if target.exists():
             target.rename(damaged)
-        move_whole(staged, target)
+        rename_atomically(staged, target)
         shutil.rmtree(damaged, ignore_errors=True)
 
     def _make_newest(self, manifest: Path) -> None:
@@ -175,7 +175,7 @@ class Registry:
         os.utime(manifest, ns=(time_ns, time_ns))
 
     def _write(self, deployment: Deployment) -> Deployment:
-        write_whole(self.folder / DEPLOYMENT, encode_deployment(deployment))
+        write_atomically(self.folder / DEPLOYMENT, encode_deployment(deployment))
         return deployment
 
     @contextmanager

@@ -1,7 +1,7 @@
-"""A trained model as a folder that proves what it is: manifest, graph, weights, brand names and model card.
+"""The directory of a trained student: manifest, graph, weights, brand names and model card.
 
-`manifest.json` carries the SHA-256 of each other file, and the model's version carries that of the manifest,
-so a truncated, mixed-up or edited folder is refused when it is loaded, with the reason.
+`manifest.json` has the SHA-256 of each other file, and the model's version is derived from the manifest. A
+truncated, mixed-up or edited directory is therefore refused when it is loaded.
 """
 
 from pathlib import Path
@@ -11,21 +11,28 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from models.files.digests import sha256
+from models.files.manifest_folder import MANIFEST as MANIFEST
+from models.files.manifest_folder import ManifestFolder
 from models.shipped import PRETRAINED
 from models.taxonomy.tree import Taxonomy
 from schemas.errors import StopWorker
 
 SHIPPED = PRETRAINED / "student"
-MANIFEST = "manifest.json"
 FORMAT = 2
-_FILES = {"student.bin", "student.onnx", "brands.tsv"}
+_FILES = ("brands.tsv", "student.bin", "student.onnx")
 _TENSORS = {"table", "scales", "weights", "bias", "hashes", "familiar"}
 _DTYPES = {"int8": "<i1", "float16": "<f2", "float32": "<f4", "uint32": "<u4"}
 
 
 class Tensor(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an array lies in the weights file: raw, little-endian, row-major."""
+    """The place of an array in the weights file, where it is raw, little-endian and row-major.
+
+    Attributes:
+        name: The array's name.
+        dtype: One of `int8`, `float16`, `float32` and `uint32`.
+        shape: The array's shape.
+        offset: The first byte in the file.
+    """
 
     name: str
     dtype: str
@@ -34,12 +41,19 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """The array's length in bytes."""
         return int(np.prod(self.shape)) * np.dtype(_DTYPES[self.dtype]).itemsize
 
 
 class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
-    """A data set that the model learnt from, and how many texts of it were used for what."""
+    """A data set of the training.
+
+    Attributes:
+        name: The data set's name.
+        train: Texts that the model was trained on.
+        calibration: Texts that temperature and thresholds were fitted on.
+        test: Texts that the model was evaluated on.
+    """
 
     name: str
     train: int
@@ -48,16 +62,16 @@ class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How well the model did on texts that it did not learn from.
+    """The quality of the model on texts that it was not trained on.
 
     Attributes:
-        name: What was measured, such as `flipkart title`.
-        texts: How many.
-        accuracy: The share right at level 1, 2 and 3, of the texts whose label goes that deep.
-        calibration_error: Expected calibration error of the level-1 confidence, 15 bins.
-        published: The share for which the model decided.
-        precision: The share right of those.
-        cascade: Whether the second stage judged too.
+        name: The evaluation set, such as `flipkart title`.
+        texts: The number of texts.
+        accuracy: Accuracy at level 1, 2 and 3, on the texts whose label goes that deep.
+        calibration_error: Expected calibration error of the level-1 confidence, with 15 bins.
+        published: The share of the texts for which the model decided.
+        precision: The share of those decisions that are right.
+        cascade: Whether the second stage took part.
     """
 
     name: str
@@ -70,26 +84,26 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model is.
+    """The manifest of a student.
 
     Attributes:
-        format: The form of this folder.
-        model_version: `student-1-` and eight digits of the hash of the rest of the manifest.
-        taxonomy_version: The category tree that `labels` are of.
+        format: The version of the directory's format.
+        model_version: `student-1-` and eight digits of the SHA-256 of the rest of the manifest.
+        taxonomy_version: The category tree of `labels`.
         labels: Category ids, in the order of the logits.
         inputs: The graph's inputs: name to type and shape.
         outputs: The graph's outputs: name to type and shape.
-        shrinkage: Added to the number of features that the sum is divided by.
-        temperature: What logits are divided by before the softmax.
+        shrinkage: Added to the number of features by which their sum is divided.
+        temperature: The divisor of the logits before the softmax.
         thresholds: The least probability at which a category of level 1, 2, … is published.
         brand_precision: The measured precision of brands found in titles.
         files: SHA-256 by file name.
         tensors: The arrays in the weights file.
-        training_data: What the model learnt from.
-        measurements: How well it did.
-        command: What made it.
-        teacher: Whose knowledge of words the student got besides; empty where nobody's.
-        alone: True where a second stage would do harm; there is none then.
+        training_data: The data sets of the training.
+        measurements: The quality on held-out texts.
+        command: The command that trained the model.
+        teacher: The version of the encoders that the student was distilled from; empty if there are none.
+        alone: True if a second stage would make the model worse; none is used then.
     """
 
     format: int
@@ -111,12 +125,23 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     alone: bool | msgspec.UnsetType = msgspec.UNSET
 
 
+_FOLDER = ManifestFolder(
+    Manifest,
+    "model",
+    FORMAT,
+    "Train it again.",
+    required=_FILES,
+    version_field="model_version",
+    version_prefix="student-1-",
+)
+
+
 class Artifact:
-    """A verified model folder.
+    """The verified directory of a student.
 
     Attributes:
-        path: The folder.
-        manifest: What it says of itself.
+        path: The directory.
+        manifest: Its manifest.
     """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
@@ -125,16 +150,17 @@ class Artifact:
 
     @classmethod
     def load(cls, path: Path | None, taxonomy: Taxonomy) -> "Artifact":
-        """Read and verify a model folder; None is the shipped one.
+        """Read and verify a model's directory.
+
+        Args:
+            path: The directory; None is the shipped model.
+            taxonomy: The category tree that the model must be for.
 
         Raises:
-            StopWorker: It is missing, damaged, edited, of another format, or for another category tree.
+            StopWorker: The directory is missing, damaged, edited, of another format, or for another tree.
         """
         path = SHIPPED if path is None else path
-        manifest = _read_manifest(path)
-        for name, expected in manifest.files.items():
-            if sha256(_read(path / name)) != expected:
-                raise StopWorker(f"{path / name} is not the file that its manifest names: restore the model.")
+        manifest = _FOLDER.read(path)
         if manifest.taxonomy_version != taxonomy.version:
             raise StopWorker(
                 f"The model {path} is for the category tree {manifest.taxonomy_version}, "
@@ -149,59 +175,45 @@ class Artifact:
         return cls(path, manifest)
 
     def tensor(self, name: str) -> npt.NDArray[Any]:
-        """An array of the weights file."""
+        """Read an array of the weights file, in its shape."""
         spec = next(tensor for tensor in self.manifest.tensors if tensor.name == name)
         raw = (self.path / "student.bin").read_bytes()[spec.offset : spec.offset + spec.size]
         return np.frombuffer(raw, dtype=_DTYPES[spec.dtype]).reshape(spec.shape)
 
 
 def version_of(manifest: Manifest) -> str:
-    """The model version that belongs to a manifest's other fields."""
-    unnamed = msgspec.structs.replace(manifest, model_version="")
-    return f"student-1-{sha256(msgspec.json.encode(unnamed))[:8]}"
+    """The model version that follows from a manifest's other fields."""
+    return _FOLDER.version_of(manifest)
 
 
 def write_manifest(path: Path, manifest: Manifest, files: list[str]) -> Manifest:
-    """Hash `files` of the folder `path`, name the model by its content, and write `manifest.json`."""
-    hashes = {name: sha256((path / name).read_bytes()) for name in sorted(files)}
-    manifest = msgspec.structs.replace(manifest, files=hashes)
-    manifest = msgspec.structs.replace(manifest, model_version=version_of(manifest))
-    text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-    (path / MANIFEST).write_bytes(text + b"\n")
-    return manifest
+    """Write `manifest.json` into the directory `path`.
 
+    Args:
+        path: The directory.
+        manifest: The manifest; its digests and its version are replaced.
+        files: The names of the files to list.
 
-def _read_manifest(path: Path) -> Manifest:
-    raw = _read(path / MANIFEST)
-    try:
-        manifest = msgspec.json.decode(raw, type=Manifest)
-    except msgspec.DecodeError as error:
-        raise StopWorker(f"{path / MANIFEST} is not a manifest: {error}. Restore the model.") from error
-    if manifest.format != FORMAT:
-        raise StopWorker(
-            f"The model {path} has format {manifest.format}; this program reads {FORMAT}. Train it again."
-        )
-    if manifest.model_version != version_of(manifest):
-        raise StopWorker(
-            f"{path / MANIFEST} was edited: its content is not {manifest.model_version}. Restore it."
-        )
-    return manifest
+    Returns:
+        The manifest as written.
+    """
+    return _FOLDER.write(path, manifest, sorted(files))
 
 
 def _check_content(path: Path, manifest: Manifest) -> None:
-    """Refuse what a consistent manifest says that no model can be."""
+    """Refuse a manifest that is consistent with the files but describes no possible model."""
     shapes = {tensor.name: tensor.shape for tensor in manifest.tensors}
-    lacking = [*sorted(_FILES - manifest.files.keys()), *sorted(_TENSORS - shapes.keys())]
-    if lacking:
-        raise StopWorker(f"The model {path} lacks {', '.join(lacking)}: train it again.")
+    missing = sorted(_TENSORS - shapes.keys())
+    if missing:
+        raise StopWorker(f"The model {path} lacks {', '.join(missing)}. Train it again.")
     rows, dimensions = [*shapes["table"], 0, 0][:2]
-    wanted = {
+    expected = {
         "scales": [rows],
         "weights": [dimensions, len(manifest.labels)],
         "bias": [len(manifest.labels)],
         "hashes": [rows - 1],
     }
-    for name, shape in wanted.items():
+    for name, shape in expected.items():
         if shapes[name] != shape:
             raise StopWorker(
                 f"The model {path} has {name} of shape {shapes[name]} where {shape} would fit: train again."
@@ -220,12 +232,3 @@ def _check_tensors(path: Path, manifest: Manifest) -> None:
             raise StopWorker(
                 f"The model {path} names {tensor.name}, which student.bin does not hold: restore it."
             )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StopWorker(
-            f"Cannot read the model's {path}: {error.strerror}. Give a trained folder."
-        ) from error

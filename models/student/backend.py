@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Output:
-    """What a backend answers for a batch.
+    """The result of a backend for a batch.
 
     Attributes:
         logits: Shape [texts, categories], float32.
-        embedding: Shape [texts, dimensions], float32: unit vectors, or zero for a text of unknown features.
+        embedding: Unit vectors, shape [texts, dimensions], float32; zero for a text without known features.
     """
 
     logits: npt.NDArray[np.float32]
@@ -21,12 +21,12 @@ class Output:
 
 
 class Backend(Protocol):
-    """Runs one model. Deterministic and thread-safe; the ONNX backend holds no GIL while it computes."""
+    """Runs one model. Deterministic and thread-safe. The ONNX backend releases the GIL while it computes."""
 
     def run(self, rows: npt.NDArray[np.int32]) -> Output:
         """Classify texts.
 
         Args:
-            rows: Shape [texts, longest], rows of the feature table, padded with 0; texts may be 0.
+            rows: Rows of the feature table, shape [texts, longest], padded with 0. There may be no texts.
         """
         ...

@@ -1,4 +1,4 @@
-"""Making a confidence mean a precision: temperature, calibration error, and thresholds from held-out data."""
+"""Calibration on held-out texts: temperature, expected calibration error and thresholds."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,12 +9,12 @@ from models.taxonomy.tree import Taxonomy
 
 
 def fit_temperature(logits: Floats, labels: Indices, taxonomy: Taxonomy) -> float:
-    """The temperature in 0.5 to 3 that makes the labels' subtrees likeliest (Guo et al., 2017).
+    """The temperature from 0.5 to 3 that maximizes the likelihood of the labels (Guo et al., 2017).
 
     Args:
-        logits: Shape [texts, categories], of texts that were not trained on.
-        labels: Shape [texts]: category indices, coarse ones included.
-        taxonomy: The tree.
+        logits: Logits of held-out texts, shape [texts, categories].
+        labels: Category indices, shape [texts]. A coarse label counts with its whole subtree.
+        taxonomy: The category tree.
     """
     ends = taxonomy.ends[labels]
 
@@ -33,7 +33,13 @@ def fit_temperature(logits: Floats, labels: Indices, taxonomy: Taxonomy) -> floa
 def expected_calibration_error(
     confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = 15
 ) -> float:
-    """The mean gap between confidence and accuracy over equal-width bins, weighted by size (Naeini, 2015)."""
+    """The mean gap between confidence and accuracy over equal-width bins, weighted by size (Naeini, 2015).
+
+    Args:
+        confidence: Confidences in [0, 1], shape [texts].
+        right: Whether each prediction is right, shape [texts].
+        bins: The number of bins.
+    """
     if not len(confidence):
         return 0.0
     bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
@@ -51,15 +57,22 @@ def pick_threshold(
     precision: float,
     least: float,
 ) -> float:
-    """The lowest threshold, at least `least`, above which the share right is at least `precision`.
+    """The lowest threshold at which the predictions reach a precision.
 
-    1.0 if there is none; `least` if there is nothing to judge by.
+    Args:
+        confidence: Confidences in [0, 1], shape [texts].
+        right: Whether each prediction is right, shape [texts].
+        precision: The precision to reach.
+        least: The lowest allowed threshold.
+
+    Returns:
+        The threshold: 1.0 if none reaches the precision, `least` if there are no texts.
     """
     if not len(confidence):
         return least
     order = np.argsort(-confidence, kind="stable")
-    shares = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(shares >= precision)
-    if not len(good):
+    precisions = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    sufficient = np.flatnonzero(precisions >= precision)
+    if not len(sufficient):
         return 1.0
-    return round(max(least, float(confidence[order][good[-1]])), 4)
+    return round(max(least, float(confidence[order][sufficient[-1]])), 4)

@@ -1,4 +1,4 @@
-"""From cleaned texts to categories: features, backend, calibrated probabilities, and how deep to go."""
+"""Classifies cleaned texts with the student and, if there is one, the second stage of the cascade."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models.arrays import Floats, softmax
+from models.arrays import Booleans, Floats, Indices, softmax
 from models.student.artifact import Artifact
 from models.student.backend import Backend
 from models.student.escalation import EscalationPolicy, SecondStage
@@ -15,26 +15,27 @@ from models.student.micro_batcher import MicroBatcher
 from models.student.seen_ngrams import SeenNgrams
 from models.taxonomy.decision import descend, top
 from models.taxonomy.tree import Taxonomy
-from models.text.cleaning import parts
+from models.text.cleaning import split_description
 from models.text.features import Featurizer, pad
 
 CANDIDATES = 5
 _BATCH_ROWS = 64
 _BATCH_TOKENS = 8192
-_DOUBTED_ROWS = 256
+_ESCALATED_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """What a classifier makes of one text.
+    """The result of a classifier for one text.
 
     Attributes:
-        category: The index of the deepest category that is sure enough; the likeliest root where not `sure`;
-            -1 where the text says nothing at all.
-        confidence: The calibrated probability that the product is in `category` or below.
+        category: The index of the deepest category that reached its threshold; the likeliest root if not
+            `sure`; -1 for a text without known features.
+        confidence: The calibrated probability of `category` with its subtree.
         sure: Whether level 1 reached its threshold.
-        candidates: The likeliest categories at full depth with their probabilities, best first.
-        embedding: Shape [dimensions], int8: 127 times the unit vector; zero for a text that says nothing.
+        candidates: The likeliest single categories with their probabilities, best first.
+        embedding: 127 times the unit vector of the text, shape [dimensions], int8; zero for a text without
+            known features.
     """
 
     category: int
@@ -45,54 +46,66 @@ class Classification:
 
 
 class Classifier(Protocol):
-    """Classifies cleaned texts: the student alone, or a cascade over several models. Thread-safe."""
+    """Classifies cleaned texts: a student, a cascade, or zero-shot. Thread-safe.
+
+    Attributes:
+        model_version: Identifies all that the classifications depend on.
+        dimensions: The width of the embeddings.
+        reads_descriptions: Whether texts may hold a description after the title.
+    """
 
     model_version: str
     dimensions: int
     reads_descriptions: bool
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
-        """Classify each text, in order; odd and empty texts included."""
+        """Classify each text, in order. Any text is allowed, also an empty one."""
         ...
 
-    def shares(self, texts: Sequence[str]) -> Floats:
-        """The probabilities that `classify` decides by, shape [texts, categories].
+    def probabilities(self, texts: Sequence[str]) -> Floats:
+        """The probabilities behind `classify`.
 
-        A row of zeros for a text that says nothing. A text takes 22 kB with Google's tree: give some hundred
-        at a time.
+        Args:
+            texts: Cleaned texts, at most some hundred at a time: a row takes 22 kB with Google's tree.
+
+        Returns:
+            Shape [texts, categories]; a row of zeros for a text without known features.
         """
         ...
 
 
-class _Judged(NamedTuple):
-    """Texts whose probabilities are settled.
+class _Batch(NamedTuple):
+    """Texts with their probabilities.
 
     Attributes:
-        texts: Their numbers, shape [texts].
-        share: Shape [texts, categories].
+        texts: The texts' indices, shape [texts].
+        probabilities: Shape [texts, categories].
         embedding: Shape [texts, dimensions].
-        known: Shape [texts]: whether the student knows anything of them.
+        known: Whether the classifier knows any feature of the text, shape [texts].
     """
 
-    texts: npt.NDArray[np.int64]
-    share: Floats
+    texts: Indices
+    probabilities: Floats
     embedding: Floats
-    known: npt.NDArray[np.bool_]
+    known: Booleans
 
-    def where(self, chosen: npt.NDArray[np.bool_]) -> "_Judged":
-        """Only the chosen ones."""
-        return _Judged(self.texts[chosen], self.share[chosen], self.embedding[chosen], self.known[chosen])
+    def select(self, chosen: Booleans) -> "_Batch":
+        """The chosen texts of the batch."""
+        return _Batch(
+            self.texts[chosen], self.probabilities[chosen], self.embedding[chosen], self.known[chosen]
+        )
 
 
 class StudentClassifier:
-    """The student of the cascade, and the cascade where there is a second stage.
+    """The student, as a cascade if there is a second stage. As a `Classifier` thread-safe.
 
     Args:
-        artifact: The verified model folder.
-        backend: What runs its numbers.
+        artifact: The verified model directory.
+        backend: Runs the student's arithmetic.
         taxonomy: The artifact's category tree.
-        threshold: The least confidence of a published category, at every level; None: the artifact's own.
-        second: What judges the texts that the student doubts; None: nothing.
+        threshold: Least confidence of a published category, at every level; None is the artifact's own
+            thresholds.
+        second: Classifies the texts that the student is unsure of; None for the student alone.
     """
 
     def __init__(
@@ -112,58 +125,63 @@ class StudentClassifier:
         self._temperature = manifest.temperature
         self._thresholds = tuple(manifest.thresholds) if threshold is None else (threshold,)
         self._featurizer = Featurizer(artifact.tensor("hashes"))
-        self._doubts = EscalationPolicy(SeenNgrams(artifact.tensor("familiar")), taxonomy)
+        self._policy = EscalationPolicy(SeenNgrams(artifact.tensor("familiar")), taxonomy)
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
         """As `Classifier.classify`."""
         results: list[Classification | None] = [None] * len(texts)
-        for judged in self._judged(texts):
-            for text, result in zip(judged.texts.tolist(), self._decide(judged), strict=True):
+        for batch in self._predict(texts):
+            for text, result in zip(batch.texts.tolist(), self._decide(batch), strict=True):
                 results[text] = result
         return [result for result in results if result is not None]
 
-    def shares(self, texts: Sequence[str]) -> Floats:
-        """As `Classifier.shares`."""
-        shares = np.zeros((len(texts), len(self._taxonomy)), dtype=np.float32)
-        for judged in self._judged(texts):
-            shares[judged.texts] = np.where(judged.known[:, None], judged.share, 0.0)
-        return shares
+    def probabilities(self, texts: Sequence[str]) -> Floats:
+        """As `Classifier.probabilities`."""
+        probabilities = np.zeros((len(texts), len(self._taxonomy)), dtype=np.float32)
+        for batch in self._predict(texts):
+            probabilities[batch.texts] = np.where(batch.known[:, None], batch.probabilities, 0.0)
+        return probabilities
 
-    def asks(self, text: str) -> bool:
-        """Whether the second stage judges a cleaned text too."""
+    def escalates(self, text: str) -> bool:
+        """Whether the second stage takes part in the classification of a cleaned text."""
         if self._second is None:
             return False
         ((_, rows),) = self._batches([text])
-        judged = self._student([0], rows)
-        return bool(self._doubts.about([text], judged.share, judged.known)[0])
+        return bool(self._should_escalate(self._run_student([0], rows), [text])[0])
 
-    def _judged(self, texts: Sequence[str]) -> Iterator[_Judged]:
-        """What the student is sure of, batch by batch; what it doubts waits for few, large batches."""
-        waiting: list[_Judged] = []
-        for batch, rows in self._batches(texts):
-            judged = self._student(batch, rows)
+    def _predict(self, texts: Sequence[str]) -> Iterator[_Batch]:
+        """Yield batches that together hold each text once; escalated texts are collected into large ones."""
+        escalated: list[_Batch] = []
+        for numbers, rows in self._batches(texts):
+            batch = self._run_student(numbers, rows)
             if self._second is None:
-                yield judged
+                yield batch
                 continue
-            asked = self._doubts.about([texts[text] for text in batch], judged.share, judged.known)
-            yield judged.where(~asked)
-            waiting.append(judged.where(asked))
-            if sum(len(each.texts) for each in waiting) >= _DOUBTED_ROWS:
-                yield self._settled(self._second, waiting, texts)
-                waiting = []
-        if self._second is not None and waiting:
-            yield self._settled(self._second, waiting, texts)
+            escalates = self._should_escalate(batch, texts)
+            yield batch.select(~escalates)
+            escalated.append(batch.select(escalates))
+            if sum(len(each.texts) for each in escalated) >= _ESCALATED_ROWS:
+                yield self._run_second_stage(self._second, escalated, texts)
+                escalated = []
+        if self._second is not None and escalated:
+            yield self._run_second_stage(self._second, escalated, texts)
 
-    def _settled(self, second: SecondStage, waiting: list[_Judged], texts: Sequence[str]) -> _Judged:
-        judged = _Judged(*map(np.concatenate, zip(*waiting, strict=True)))
-        asked = [texts[text] for text in judged.texts.tolist()]
-        told = np.array([bool(parts(text)[1]) for text in asked], dtype=np.bool_)
-        return judged._replace(share=second.join(asked, judged.share), known=judged.known | told)
+    def _should_escalate(self, batch: _Batch, texts: Sequence[str]) -> Booleans:
+        members = [texts[text] for text in batch.texts.tolist()]
+        return self._policy.should_escalate(members, batch.probabilities, batch.known)
+
+    def _run_second_stage(self, second: SecondStage, escalated: list[_Batch], texts: Sequence[str]) -> _Batch:
+        batch = _Batch(*map(np.concatenate, zip(*escalated, strict=True)))
+        members = [texts[text] for text in batch.texts.tolist()]
+        described = np.array([bool(split_description(text)[1]) for text in members], dtype=np.bool_)
+        return batch._replace(
+            probabilities=second.combine(members, batch.probabilities), known=batch.known | described
+        )
 
     def _batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], list[list[int]]]]:
-        """The texts' numbers, texts of like length together so that little is padded, with their rows."""
-        # The student learnt titles: of a description it would make too much.
-        rows = [self._featurizer.rows(parts(text)[0]) for text in texts]
+        """Yield the indices and feature rows of texts, with texts of similar length together."""
+        # The student was trained on titles, so a description would mislead it.
+        rows = [self._featurizer.rows(split_description(text)[0]) for text in texts]
         batcher: MicroBatcher[int] = MicroBatcher(max_tokens=_BATCH_TOKENS, max_rows=_BATCH_ROWS, max_age=0.0)
         batches = [
             batch
@@ -173,39 +191,39 @@ class StudentClassifier:
         for batch in [*batches, *batcher.drain()]:
             yield batch, [rows[text] for text in batch]
 
-    def _student(self, texts: list[int], rows: list[list[int]]) -> _Judged:
+    def _run_student(self, texts: list[int], rows: list[list[int]]) -> _Batch:
         output = self._backend.run(pad(rows))
-        share = softmax(output.logits, self._temperature, out=output.logits)
+        probabilities = softmax(output.logits, self._temperature, out=output.logits)
         known = np.fromiter(map(bool, rows), dtype=np.bool_, count=len(rows))
-        return _Judged(np.array(texts, dtype=np.int64), share, output.embedding, known)
+        return _Batch(np.array(texts, dtype=np.int64), probabilities, output.embedding, known)
 
-    def _decide(self, judged: _Judged) -> list[Classification]:
-        if not len(judged.texts):
+    def _decide(self, batch: _Batch) -> list[Classification]:
+        if not len(batch.texts):
             return []
-        chosen, confidence, sure = descend(judged.share, self._taxonomy, self._thresholds)
-        columns, values = top(judged.share, min(CANDIDATES, len(self._taxonomy)))
+        chosen, confidence, sure = descend(batch.probabilities, self._taxonomy, self._thresholds)
+        columns, values = top(batch.probabilities, min(CANDIDATES, len(self._taxonomy)))
         best, masses = columns.tolist(), _rounded(values)
-        codes = np.rint(judged.embedding * 127.0).astype(np.int8)
-        nothing = Classification(-1, 0.0, False, (), codes[0] * 0)
+        codes = np.rint(batch.embedding * 127.0).astype(np.int8)
+        unknown = Classification(-1, 0.0, False, (), codes[0] * 0)
         return [
             Classification(
                 category, certainty, is_sure, tuple(zip(best[text], masses[text], strict=True)), codes[text]
             )
             if known
-            else nothing
+            else unknown
             for text, (category, certainty, is_sure, known) in enumerate(
                 zip(
                     chosen.tolist(),
                     _rounded(confidence),
                     sure.tolist(),
-                    judged.known.tolist(),
+                    batch.known.tolist(),
                     strict=True,
                 )
             )
         ]
 
 
-def _rounded(shares: Floats) -> list[Any]:
-    """To four decimals, beyond which a probability says nothing and only fills events."""
-    rounded: list[Any] = np.round(shares.astype(np.float64), 4).tolist()
+def _rounded(probabilities: Floats) -> list[Any]:
+    """Round probabilities to four decimals; more would only enlarge events."""
+    rounded: list[Any] = np.round(probabilities.astype(np.float64), 4).tolist()
     return rounded

@@ -1,65 +1,79 @@
-"""When a second stage is asked: where the student has a doubt about even the likeliest department."""
+"""Escalation: which texts the student passes on to the second stage."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from models.arrays import Floats
+from models.arrays import Booleans, Floats
 from models.student.seen_ngrams import SeenNgrams
 from models.taxonomy.tree import Taxonomy
-from models.text.cleaning import parts
+from models.text.cleaning import split_description
 
-DOUBT = 0.95
-"""Below this probability of the likeliest department, a text goes on to the second stage: few titles of known
-shops do, most of others."""
-FAMILIAR = 0.65
-"""From this familiarity on, it does not all the same: of the doubted titles of a known shop half have it, of
-those of unknown ones about a tenth."""
+CONFIDENT = 0.95
+"""From this probability of the likeliest department on, a text does not escalate. Few titles of the training
+shops are below it, and most titles of other shops are."""
+MOSTLY_SEEN = 0.65
+"""From this coverage by seen n-grams on, a title does not escalate. Of the titles below `CONFIDENT`, half of
+those of the training shops reach it, and about a tenth of those of other shops."""
 
 
 class SecondStage(Protocol):
-    """Judges what the student doubts. Thread-safe."""
+    """Classifies the texts that the student is unsure of. Thread-safe.
+
+    Attributes:
+        version: Identifies the stage in model versions.
+    """
 
     version: str
 
-    def join(self, texts: Sequence[str], share: Floats) -> Floats:
-        """Probabilities of the shape of `share`, which are the student's, in the light of both."""
+    def combine(self, texts: Sequence[str], probabilities: Floats) -> Floats:
+        """Combine the student's probabilities with the stage's own.
+
+        Args:
+            texts: Cleaned texts.
+            probabilities: The student's probabilities, shape [texts, categories].
+
+        Returns:
+            Joint probabilities, shape [texts, categories].
+        """
         ...
 
 
 class EscalationPolicy:
-    """Which texts go on to the second stage. Thread-safe.
+    """Decides which texts go on to the second stage. Thread-safe.
 
-    Those of which the student is sure do not, nor those that are mostly made of what labelled titles say:
-    there shops have habits that no reading teaches, and the student is the better judge.
+    A text escalates if it has a description, or if the student is not confident of its department and its
+    title has few n-grams of the training titles. On titles with mostly seen n-grams the student is the better
+    classifier, because it knows how the training shops assign categories.
 
     Args:
-        familiarity: To the student.
-        taxonomy: The tree.
+        seen: The n-grams of the student's training titles.
+        taxonomy: The category tree.
     """
 
-    def __init__(self, familiarity: SeenNgrams, taxonomy: Taxonomy) -> None:
-        self._familiarity, self._taxonomy = familiarity, taxonomy
+    def __init__(self, seen: SeenNgrams, taxonomy: Taxonomy) -> None:
+        self._seen, self._taxonomy = seen, taxonomy
 
-    def about(
-        self, texts: Sequence[str], share: Floats, known: npt.NDArray[np.bool_]
-    ) -> npt.NDArray[np.bool_]:
-        """Whether the second stage is to judge each text; always one with a description, which it reads too.
+    def should_escalate(self, texts: Sequence[str], probabilities: Floats, known: Booleans) -> Booleans:
+        """Whether the second stage should classify each text.
 
         Args:
-            texts: Cleaned.
-            share: Shape [texts, categories]: the student's probabilities.
-            known: Shape [texts]: whether the student knows anything of the text; of others nobody is asked.
+            texts: Cleaned texts.
+            probabilities: The student's probabilities, shape [texts, categories].
+            known: Whether a title has features of the student's vocabulary, shape [texts]. Without them, only
+                a text with a description escalates.
+
+        Returns:
+            One boolean per text, shape [texts].
         """
         # The departments' subtrees tile the columns.
-        likeliest: Floats = np.add.reduceat(share, self._taxonomy.roots, axis=1).max(axis=1)
-        asked: npt.NDArray[np.bool_] = known & (likeliest < DOUBT)
+        likeliest: Floats = np.add.reduceat(probabilities, self._taxonomy.roots, axis=1).max(axis=1)
+        escalates: Booleans = known & (likeliest < CONFIDENT)
         for number, text in enumerate(texts):
-            title, description = parts(text)
+            title, description = split_description(text)
             if description:
-                asked[number] = True
-            elif asked[number]:
-                asked[number] = self._familiarity.of(title) < FAMILIAR
-        return asked
+                escalates[number] = True
+            elif escalates[number]:
+                escalates[number] = self._seen.coverage(title) < MOSTLY_SEEN
+        return escalates

@@ -1,9 +1,9 @@
-"""What a decision of the student rests on: level by level, how much each piece of the text speaks for it.
+"""Explains a decision of the student: for each level, the weight of each piece of the text.
 
-The student adds up a vector for each piece of a text, so that a piece's part in a logit is known exactly. Its
-part in a decision is the slope of the log of the category's odds within its parent: the piece's mean part in
-the logits of the category's subtree, less that in the rest of the parent's (gradient times input: Shrikumar
-et al., 2017).
+The student adds up one vector per piece of a text, so that a piece's contribution to a logit is exact. Its
+weight in a decision is the gradient of the category's log odds within its parent times the piece's vector:
+the mean contribution to the logits of the category's subtree, less that to the rest of the parent's subtree
+(gradient times input: Shrikumar et al., 2017).
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ import numpy as np
 
 from models.arrays import Floats, softmax
 from models.student.artifact import Artifact
+from models.taxonomy.decision import DecisionStep, likeliest_path
 from models.taxonomy.tree import Node, Taxonomy
 from models.text.cleaning import clean
 from models.text.features import MAX_ROWS, feature_hash, pair_features, tokens, word_features
@@ -23,8 +24,8 @@ class Piece:
     """A word, a pair of words, or one to three Chinese characters.
 
     Attributes:
-        text: The piece; a pair by its words' stems, and `tea$` for a last word.
-        weight: What it adds to the log of the odds; below 0 where it speaks against the category.
+        text: The piece. A pair is written as its words' stems, and a last word as `tea$`.
+        weight: The piece's addition to the log odds; negative if it is evidence against the category.
     """
 
     text: str
@@ -32,29 +33,23 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One level of a decision.
+class PieceStep(DecisionStep):
+    """One level of a decision, with the weights of the text's pieces.
 
     Attributes:
-        category: The likeliest category's index.
-        probability: Of this category and below.
-        runner_up: The likeliest sibling's index; -1 where there is none.
-        pieces: What speaks for the category most comes first.
-        names: The category's names and synonyms, and those below it, that stand in the text.
+        pieces: The pieces, by descending weight.
+        names: The names and synonyms of the category and its subtree that occur in the text.
     """
 
-    category: int
-    probability: float
-    runner_up: int
     pieces: tuple[Piece, ...]
     names: tuple[str, ...]
 
 
 class Explainer:
-    """Explains what a student makes of a text.
+    """Explains the decisions of a student.
 
     Args:
-        artifact: The verified model folder.
+        artifact: The verified model directory.
         taxonomy: The artifact's category tree.
     """
 
@@ -65,11 +60,14 @@ class Explainer:
         self._weights = artifact.tensor("weights").astype(np.float32)
         self._bias = artifact.tensor("bias")
 
-    def explain(self, text: str) -> list[Step]:
-        """The way from the likeliest root down, while a child has at least half of its parent's probability.
+    def explain(self, text: str) -> list[PieceStep]:
+        """Explain the decision on a text.
 
         Args:
-            text: As a seller wrote it. A text of which nothing is known gives no step.
+            text: The text as a seller wrote it.
+
+        Returns:
+            The steps of `likeliest_path`; empty for a text without known pieces.
         """
         text = clean(text)
         pieces = self._pieces(text)
@@ -77,37 +75,37 @@ class Explainer:
             return []
         vectors = np.array([vector for _, vector in pieces], dtype=np.float32)
         logits = vectors.sum(axis=0) @ self._weights + self._bias
-        share = softmax(logits[None].astype(np.float32), self._manifest.temperature)[0]
-        steps: list[Step] = []
-        start, end, choices = 0, len(self._taxonomy), self._taxonomy.roots.tolist()
-        while choices:
-            masses = {choice: float(share[self._inside(choice)].sum()) for choice in choices}
-            best, *others = sorted(choices, key=lambda choice: -masses[choice])
-            if steps and masses[best] < 0.5 * steps[-1].probability:
-                break
-            slope = self._contrast(share, slice(start, end), self._inside(best))
-            weights = vectors @ slope / self._manifest.temperature
-            found = [Piece(name, float(weight)) for (name, _), weight in zip(pieces, weights, strict=True)]
-            found.sort(key=lambda piece: -piece.weight)
-            names = tuple(self._names(best, text))
-            steps.append(Step(best, masses[best], others[0] if others else -1, tuple(found), names))
-            start, end = best, int(self._taxonomy.ends[best])
-            choices = list(self._taxonomy.nodes[best].children)
+        probabilities = softmax(logits[None].astype(np.float32), self._manifest.temperature)[0]
+        steps: list[PieceStep] = []
+        parent = slice(0, len(self._taxonomy))
+        for step in likeliest_path(probabilities, self._taxonomy):
+            subtree = self._subtree(step.category)
+            gradient = self._gradient(probabilities, parent, subtree)
+            weights = vectors @ gradient / self._manifest.temperature
+            weighted = [Piece(name, float(weight)) for (name, _), weight in zip(pieces, weights, strict=True)]
+            weighted.sort(key=lambda piece: -piece.weight)
+            names = tuple(self._names(step.category, text))
+            steps.append(PieceStep(step.category, step.probability, step.runner_up, tuple(weighted), names))
+            parent = subtree
         return steps
 
-    def _inside(self, category: int) -> slice:
+    def _subtree(self, category: int) -> slice:
         return slice(category, int(self._taxonomy.ends[category]))
 
-    def _contrast(self, share: Floats, parent: slice, inside: slice) -> Floats:
-        """The mean vector of a subtree, weighted by probability, less that of the rest of its parent's."""
-        rest = share.astype(np.float64)
-        rest[: parent.start] = rest[inside] = rest[parent.stop :] = 0.0
+    def _gradient(self, probabilities: Floats, parent: slice, subtree: slice) -> Floats:
+        """The gradient of a subtree's log odds within its parent with respect to the text's hidden vector.
+
+        It is the mean vector of the subtree's categories, weighted by probability, less that of the rest of
+        the parent's categories.
+        """
+        rest = probabilities.astype(np.float64)
+        rest[: parent.start] = rest[subtree] = rest[parent.stop :] = 0.0
         rest /= max(rest.sum(), 1e-300)
-        own = share[inside] / max(float(share[inside].sum()), 1e-12)
-        return np.asarray(self._weights[:, inside] @ own - self._weights @ rest, dtype=np.float32)
+        own = probabilities[subtree] / max(float(probabilities[subtree].sum()), 1e-12)
+        return np.asarray(self._weights[:, subtree] @ own - self._weights @ rest, dtype=np.float32)
 
     def _pieces(self, text: str) -> list[tuple[str, Floats]]:
-        """Each known piece with its part of the text's hidden vector; pieces that come twice are added up."""
+        """Each known piece with its part of the text's hidden vector; equal pieces are added up."""
         words = tokens(text)
         named = [
             (feature if word[0] >= "\u3040" else word, feature)
@@ -126,14 +124,15 @@ class Explainer:
     def _names(self, category: int, text: str) -> Iterator[str]:
         padded = f" {' '.join(tokens(text))} "
         seen: set[str] = set()
-        for node in self._taxonomy.nodes[self._inside(category)]:
-            for name in _texts(node):
+        """Yield the names of a category and its subtree that occur in a cleaned text, each once."""
+        for node in self._taxonomy.nodes[self._subtree(category)]:
+            for name in _names_of(node):
                 words = " ".join(tokens(clean(name)))
-                stands = words in padded if words[:1] >= "\u3040" else f" {words} " in padded
-                if words and stands and words not in seen:
+                occurs = words in padded if words[:1] >= "\u3040" else f" {words} " in padded
+                if words and occurs and words not in seen:
                     seen.add(words)
                     yield name
 
 
-def _texts(node: Node) -> list[str]:
+def _names_of(node: Node) -> list[str]:
     return [node.name, *node.translations.values(), *(text for _, text in node.synonyms)]

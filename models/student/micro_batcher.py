@@ -1,6 +1,6 @@
-"""Micro-batches: collect items until a budget of tokens, of rows, or of waiting is used up.
+"""Micro-batches: collects items up to a number of tokens, a number of rows, or an age.
 
-A pure state machine: time is passed in, any unit and origin, never going back.
+A pure state machine. The caller passes the time, in any unit and from any origin; it must not go back.
 """
 
 from dataclasses import dataclass, field
@@ -11,15 +11,18 @@ Item = TypeVar("Item")
 
 @dataclass
 class MicroBatcher(Generic[Item]):
-    """Groups items in their order.
+    """Groups items into batches and keeps their order.
 
-    A batch never has more than `max_rows` items nor more than `max_tokens` tokens, but that an item larger
-    than the budget forms a batch alone. No item waits longer than `max_age` if `poll` is called in time.
+    A batch has at most `max_rows` items and `max_tokens` tokens, except that a larger item is a batch by
+    itself. No item waits longer than `max_age` if `poll` is called in time.
 
     Attributes:
-        max_tokens: Tokens per batch, at least 1.
-        max_rows: Items per batch, at least 1.
-        max_age: How long the oldest item may wait, at least 0.
+        max_tokens: The most tokens of a batch, at least 1.
+        max_rows: The most items of a batch, at least 1.
+        max_age: The longest wait of an item, at least 0, in the caller's unit of time.
+
+    Raises:
+        ValueError: A limit is too small.
     """
 
     max_tokens: int
@@ -40,7 +43,16 @@ class MicroBatcher(Generic[Item]):
         return len(self._items)
 
     def add(self, item: Item, tokens: int, now: float) -> list[list[Item]]:
-        """Take an item of `tokens` tokens; returns the batches that are thereby complete, none to two."""
+        """Add an item.
+
+        Args:
+            item: The item.
+            tokens: The item's number of tokens.
+            now: The time.
+
+        Returns:
+            The batches that are now complete: none, one or two.
+        """
         batches = []
         if self._items and self._tokens + tokens > self.max_tokens:
             batches.append(self._flush())
@@ -53,17 +65,17 @@ class MicroBatcher(Generic[Item]):
         return batches
 
     def poll(self, now: float) -> list[list[Item]]:
-        """Returns the waiting batch if its oldest item has waited for `max_age`."""
+        """Return the waiting batch if its oldest item has waited for `max_age`, else no batch."""
         if self._items and now - self._oldest >= self.max_age:
             return [self._flush()]
         return []
 
     def deadline(self) -> float | None:
-        """When `poll` will next have something to give; None if nothing waits."""
+        """The time at which `poll` will return a batch; None if no item waits."""
         return self._oldest + self.max_age if self._items else None
 
     def drain(self) -> list[list[Item]]:
-        """Returns what waits, whatever its age."""
+        """Return the waiting batch, if any, whatever its age."""
         return [self._flush()] if self._items else []
 
     def _flush(self) -> list[Item]:

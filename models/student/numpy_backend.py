@@ -1,6 +1,6 @@
-"""The reference backend: the student's arithmetic in numpy, on the weights that the ONNX graph reads too.
+"""The reference backend: the student's arithmetic in numpy, on the same weights as the ONNX graph.
 
-Slower than onnxruntime; it says what the numbers must be, and tests hold the other backends to it.
+It is slower than onnxruntime. Tests compare the other backends with it.
 """
 
 import numpy as np
@@ -15,10 +15,10 @@ class NumpyBackend:
 
     Args:
         table: Shape [rows, dimensions], int8; row 0 is zero.
-        scales: Shape [rows], float32: what each row of the table is multiplied by.
+        scales: The factor of each row of the table, shape [rows], float32.
         weights: Shape [dimensions, categories], float32.
         bias: Shape [categories], float32.
-        shrinkage: Added to the number of features that the sum is divided by.
+        shrinkage: Added to the number of features by which their sum is divided.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class NumpyBackend:
 
     @classmethod
     def load(cls, artifact: Artifact) -> "NumpyBackend":
-        """Read the arrays of a verified model folder."""
+        """Read the arrays of a verified model directory."""
         return cls(
             artifact.tensor("table"),
             artifact.tensor("scales"),

@@ -14,27 +14,27 @@ from schemas.errors import StopWorker
 PROCESSOR = "CPUExecutionProvider"
 
 
-def session_of(
+def open_session(
     path: Path, threads: int, remedy: str, providers: Sequence[str] = (PROCESSOR,)
 ) -> ort.InferenceSession:
-    """A graph ready to run.
+    """Open an ONNX graph.
 
     Args:
         path: The ONNX file.
         threads: Threads within one batch.
-        remedy: What to do where onnxruntime refuses it, as a sentence.
-        providers: What runs it, the first that can; the processor if not given.
+        remedy: A sentence for the error message: what to do if onnxruntime refuses the graph.
+        providers: Execution providers in order of preference; the processor if not given.
 
     Raises:
-        StopWorker: It is missing or no graph.
+        StopWorker: The file is missing or is not a graph.
     """
-    # Catalogues are confidential: nothing about a worker's sessions may leave it.
+    # Product listings are confidential, so onnxruntime may send no telemetry.
     ort.disable_telemetry_events()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # A spinning pool would take the core that the event loop needs.
+    # A spinning thread pool would occupy the core that the event loop needs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return ort.InferenceSession(str(path), options, providers=list(providers))
@@ -46,12 +46,12 @@ class OnnxBackend:
     """Runs a model's ONNX graph. onnxruntime releases the GIL while it computes.
 
     Args:
-        artifact: The verified model folder.
-        threads: Threads within one batch; one a core is not needed, as partitions run side by side.
+        artifact: The verified model directory.
+        threads: Threads within one batch. One is enough if several partitions run in parallel.
     """
 
     def __init__(self, artifact: Artifact, threads: int = 1) -> None:
-        self._session = session_of(artifact.path / "student.onnx", threads, "Train the model again.")
+        self._session = open_session(artifact.path / "student.onnx", threads, "Train the model again.")
 
     def run(self, rows: npt.NDArray[np.int32]) -> Output:
         """As `Backend.run`."""

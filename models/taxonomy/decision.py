@@ -1,6 +1,7 @@
 """Decisions over a category tree: subtree sums, the best candidates, and how deep to go."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,34 +9,76 @@ from models.arrays import Booleans, Floats, Indices
 from models.taxonomy.tree import Taxonomy
 
 
-def subtree_sums(share: Floats) -> Floats:
-    """Shape [texts, categories + 1]: running sums, so that a subtree's mass is one difference.
+@dataclass(frozen=True, slots=True)
+class DecisionStep:
+    """One level of a decision.
 
-    The probability of category `i` and below is `sums[:, ends[i]] - sums[:, i]`, to about 1e-5.
+    Attributes:
+        category: The likeliest category's index.
+        probability: The probability of this category with its subtree.
+        runner_up: The likeliest sibling's index; -1 if there is none.
     """
-    sums = np.zeros((share.shape[0], share.shape[1] + 1), dtype=np.float32)
-    np.cumsum(share, axis=1, out=sums[:, 1:])
+
+    category: int
+    probability: float
+    runner_up: int
+
+
+def likeliest_path(probabilities: Floats, taxonomy: Taxonomy) -> Iterator[DecisionStep]:
+    """Yield the path from the likeliest root down, without thresholds.
+
+    The path ends at a leaf, or where no child has at least half of its parent's probability.
+
+    Args:
+        probabilities: The probabilities of one text, shape [categories].
+        taxonomy: The category tree.
+    """
+    choices = taxonomy.roots.tolist()
+    parent_mass = 0.0
+    while choices:
+        masses = {choice: float(probabilities[choice : taxonomy.ends[choice]].sum()) for choice in choices}
+        best, *others = sorted(choices, key=lambda choice: -masses[choice])
+        if masses[best] < 0.5 * parent_mass:
+            return
+        yield DecisionStep(best, masses[best], others[0] if others else -1)
+        parent_mass = masses[best]
+        choices = list(taxonomy.nodes[best].children)
+
+
+def subtree_sums(probabilities: Floats) -> Floats:
+    """Running sums over the categories, so that a subtree's probability is one difference.
+
+    The probability of category `i` with its subtree is `sums[:, ends[i]] - sums[:, i]`, to about 1e-5.
+
+    Args:
+        probabilities: Shape [texts, categories].
+
+    Returns:
+        Sums, shape [texts, categories + 1].
+    """
+    sums = np.zeros((probabilities.shape[0], probabilities.shape[1] + 1), dtype=np.float32)
+    np.cumsum(probabilities, axis=1, out=sums[:, 1:])
     return sums
 
 
-def top(share: Floats, count: int, blocks: int = 373) -> tuple[Indices, Floats]:
+def top(probabilities: Floats, count: int, blocks: int = 373) -> tuple[Indices, Floats]:
     """The greatest values of each row with their columns, greatest first.
 
-    Exact: the greatest `count` lie in the `count` blocks with the greatest maxima, a block being every
-    `blocks`-th column, so that only those few columns are sorted.
+    The result is exact. The greatest `count` values lie in the `count` blocks with the greatest maxima, where
+    a block is every `blocks`-th column, so that only those columns are sorted.
 
     Args:
-        share: Shape [texts, categories]; at least `count` categories.
-        count: How many.
+        probabilities: Shape [texts, categories], with at least `count` categories.
+        count: The number of values per row.
         blocks: The number of blocks, at least `count`.
 
     Returns:
         Columns and values, each of shape [texts, count].
     """
-    texts, categories = share.shape
+    texts, categories = probabilities.shape
     depth = -(-categories // blocks)
     padded = np.empty((texts, depth * blocks), dtype=np.float32)
-    padded[:, :categories] = share
+    padded[:, :categories] = probabilities
     padded[:, categories:] = -np.inf
     maxima = padded.reshape(texts, depth, blocks).max(axis=1)
     best = np.argpartition(maxima, -count, axis=1)[:, -count:]
@@ -46,28 +89,28 @@ def top(share: Floats, count: int, blocks: int = 373) -> tuple[Indices, Floats]:
 
 
 def descend(
-    share: Floats, taxonomy: Taxonomy, thresholds: Sequence[float]
+    probabilities: Floats, taxonomy: Taxonomy, thresholds: Sequence[float]
 ) -> tuple[Indices, Floats, Booleans]:
     """Walk from the likeliest root to its likeliest child while the threshold of that level is reached.
 
     Args:
-        share: Shape [texts, categories]: probabilities.
-        taxonomy: The tree.
-        thresholds: For level 1, 2, …; the last one holds for all deeper levels.
+        probabilities: Shape [texts, categories].
+        taxonomy: The category tree.
+        thresholds: The thresholds of level 1, 2, …; the last one holds for all deeper levels.
 
     Returns:
-        For each text the category reached (the likeliest root where even that is not sure), its probability,
-        and whether level 1 was sure.
+        Three arrays of shape [texts]: the index of the category reached, or of the likeliest root if level 1
+        missed its threshold; the category's probability; and whether level 1 reached its threshold.
     """
     roots = taxonomy.roots
     # The roots' subtrees tile the columns.
-    mass = np.add.reduceat(share, roots, axis=1)
+    mass = np.add.reduceat(probabilities, roots, axis=1)
     best = mass.argmax(axis=1)
-    chosen, confidence = roots[best], mass[np.arange(len(share)), best]
+    chosen, confidence = roots[best], mass[np.arange(len(probabilities)), best]
     sure = confidence >= thresholds[0]
     for root in np.unique(chosen[sure]):
         texts = np.flatnonzero(sure & (chosen == root))
-        sums = subtree_sums(share[texts, root : taxonomy.ends[root]])
+        sums = subtree_sums(probabilities[texts, root : taxonomy.ends[root]])
         _descend_within(int(root), texts, sums, taxonomy, thresholds, chosen, confidence)
     return chosen, np.clip(confidence, 0.0, 1.0), sure
 
@@ -81,7 +124,17 @@ def _descend_within(
     chosen: Indices,
     confidence: Floats,
 ) -> None:
-    """Go on below one root, `sums` being those of the texts over its subtree; updates the last two."""
+    """Continue the descent below one root and update `chosen` and `confidence` in place.
+
+    Args:
+        root: The root's index.
+        texts: The rows of `chosen` whose likeliest root this is.
+        sums: The subtree sums of these texts over the root's subtree.
+        taxonomy: The category tree.
+        thresholds: As in `descend`.
+        chosen: The index of the category reached by each text.
+        confidence: The category's probability.
+    """
     rows = np.arange(len(texts))
     for level in range(1, taxonomy.lineage.shape[1]):
         children = taxonomy.children_table[chosen[texts]]
@@ -93,7 +146,7 @@ def _descend_within(
         mass[children < 0] = -1.0
         best = mass.argmax(axis=1)
         reached = mass[np.arange(len(rows)), best]
-        goes = reached >= thresholds[min(level, len(thresholds) - 1)]
-        chosen[texts[goes]] = children[goes, best[goes]]
-        confidence[texts[goes]] = reached[goes]
-        texts, rows = texts[goes], rows[goes]
+        continues = reached >= thresholds[min(level, len(thresholds) - 1)]
+        chosen[texts[continues]] = children[continues, best[continues]]
+        confidence[texts[continues]] = reached[continues]
+        texts, rows = texts[continues], rows[continues]

@@ -1,6 +1,6 @@
-"""Text as people type it, made calm: one cleaned form to classify, one same-length form to point into.
+"""Text normalization: `clean` for classification, `fold` (length-preserving) for evidence spans.
 
-Nothing here raises for any `str`: NUL bytes, lone surrogates, markup and endless titles included.
+No function raises for any `str`, also not for NUL bytes, lone surrogates, markup and very long titles.
 """
 
 import html
@@ -8,27 +8,31 @@ import re
 import unicodedata
 
 MAX_CHARACTERS = 2000
-"""How much of a text is read; product titles are far shorter, and the rest rarely names the product."""
+"""The most characters of a cleaned text. Titles are far shorter; the rest rarely names the product."""
 
 _BREAK = "\n"
-"""Between a cleaned title and its description: neither has one."""
+"""Separates a cleaned title from its description; neither contains it."""
 _TAG = re.compile(r"<[/!]?[a-zA-Z][^<>]{0,500}>")
-# Controls, surrogates, zero-width and direction marks, private use, the replacement character, and from plane
-# 14 on invisible tags.
+# Controls, surrogates, zero-width and direction marks, private use, the replacement character, and the
+# invisible tags from plane 14 on.
 _NOISE = re.compile(
     "[\x00-\x20\x7f-\xa0\ud800-\udfff\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ue000-\uf8ff\ufffd"
     "\U000e0000-\U0010ffff]+"
 )
-# What stands within words unseen: soft hyphens, joiners, variation selectors.
+# Invisible characters within words: soft hyphens, joiners, variation selectors.
 _WITHIN_WORDS = re.compile("[\u00ad\u034f\u180e\u200c\u200d\u2060\ufe00-\ufe0f\ufeff]+")
-# Letters of scripts from Cyrillic on; Greek ones stand in English titles too, as in `10 μm`.
+# Letters of the scripts from Cyrillic on. Greek letters occur in English titles too, as in `10 μm`.
 _FOREIGN = re.compile("[\u0400-\u1cff\u2e80-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]")
 _CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", 0x2019: "'"}
 
 
 def clean(text: str) -> str:
-    """The form that is classified: no markup, NFKC, lower case, single spaces, at most `MAX_CHARACTERS`."""
+    """Normalize a text for classification.
+
+    Returns:
+        The text without markup, in NFKC and lower case, with single spaces, of at most `MAX_CHARACTERS`.
+    """
     text = text[: 2 * MAX_CHARACTERS]
     if "&" in text:
         text = html.unescape(text)
@@ -39,36 +43,37 @@ def clean(text: str) -> str:
     return _NOISE.sub(" ", text.lower())[:MAX_CHARACTERS].strip()
 
 
-def described(title: str, description: str) -> str:
-    """One text of a cleaned title and what else a listing says, also cleaned."""
+def join_description(title: str, description: str) -> str:
+    """Join a cleaned title and a cleaned description to one text for a classifier."""
     return f"{title}{_BREAK}{description}"
 
 
-def parts(text: str) -> tuple[str, str]:
-    """The title and the description of a text; the latter is empty for a title alone."""
+def split_description(text: str) -> tuple[str, str]:
+    """The title and the description of a text; the description is empty if the text is a title alone."""
     title, _, description = text.partition(_BREAK)
     return title, description
 
 
 def is_terse(text: str) -> bool:
-    """Whether a cleaned title is at most two words, or four Chinese characters: a mere name, perhaps."""
+    """Whether a cleaned title has at most two words, or at most four Chinese characters."""
     return len(text) <= 4 if is_chinese(text) else text.count(" ") < 2
 
 
 def is_foreign(text: str) -> bool:
-    """Whether a cleaned text holds letters that an encoder of English does not read, such as Chinese ones."""
+    """Whether a cleaned text has letters that an encoder of English does not read, such as Chinese ones."""
     return not text.isascii() and _FOREIGN.search(text) is not None
 
 
 def is_chinese(text: str) -> bool:
-    """Whether a cleaned text holds Chinese characters; words in Latin letters may stand between them."""
+    """Whether a cleaned text has Chinese characters; it may have Latin letters too."""
     return not text.isascii() and _CHINESE.search(text) is not None
 
 
 def fold(text: str) -> str:
-    """Lower case and half width with every character at its place: `len(fold(text)) == len(text)`.
+    """Convert a text to lower case and half width, character by character.
 
-    Spans found in the result are spans of the original text.
+    Returns:
+        A text of the same length, so that spans in it are spans of the original.
     """
     folded = text.lower()
     if folded.isascii() and len(folded) == len(text):

@@ -1,8 +1,7 @@
-"""From cleaned text to the rows of the student's table: words, pairs of words and pieces of words.
+"""Hashed features of cleaned texts: words, pairs of words and pieces of words.
 
-A feature is a short string; its name in the artifact is its 32-bit CRC, so that the vocabulary is a plain
-array of numbers and any language works without a word list. Features that the vocabulary lacks are dropped:
-a text of unknown words yields few rows, and the student knows that it knows little.
+A feature is a short string. The student's vocabulary is an array of the features' 32-bit CRCs, so that any
+language works without a word list. Features that the vocabulary lacks are dropped.
 """
 
 import re
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_ROWS = 256
-"""Rows kept of one text; a title has some 50."""
+"""The most rows of one text; a title has about 50."""
 
 _TOKEN = re.compile(r"[a-z]+|[0-9]+|[\u3040-\u30ff\u3400-\u9fff]+|[^\W\d_]+")
 _POSSESSIVE = re.compile(r"(?<=[a-z])['\u2019]s?(?![a-z])")
@@ -24,7 +23,7 @@ _LONGEST_WORD = 24
 
 
 def tokens(text: str) -> list[str]:
-    """The runs of letters, of digits and of Chinese or Japanese characters of a cleaned text, in order."""
+    """Split a cleaned text into runs of letters, of digits, and of Chinese or Japanese characters."""
     if "'" in text or "\u2019" in text:
         text = _POSSESSIVE.sub("", text)
     return _TOKEN.findall(text)
@@ -33,8 +32,9 @@ def tokens(text: str) -> list[str]:
 def word_features(word: str) -> list[str]:
     """The features of one token.
 
-    A Latin word: itself, its stem without a plural ending, and its pieces of 3 to 5 characters with `<`
-    and `>` at the borders. A run of Chinese characters: its pieces of 1 to 3. Digits: themselves.
+    The features of a Latin word are the word, its stem without a plural ending, and its pieces of 3 to 5
+    characters with `<` and `>` at the borders. Those of a run of Chinese characters are its pieces of 1 to 3
+    characters. The feature of a number of up to four digits is the number.
     """
     if word[0] >= "\u3040":
         return [word[i : i + size] for size in (1, 2, 3) for i in range(len(word) - size + 1)]
@@ -46,9 +46,9 @@ def word_features(word: str) -> list[str]:
 
 
 def stem(word: str) -> str:
-    """The word without an English plural ending; other words as they are."""
-    # Any run of letters is a word: only those that may be one are remembered.
-    return _remembered_stem(word) if len(word) <= _LONGEST_WORD else _stem(word)
+    """Remove an English plural ending from a word."""
+    # Very long runs of letters are not words and would fill the cache.
+    return _cached_stem(word) if len(word) <= _LONGEST_WORD else _stem(word)
 
 
 def _stem(word: str) -> str:
@@ -61,11 +61,15 @@ def _stem(word: str) -> str:
     return word[:-1]
 
 
-_remembered_stem = lru_cache(maxsize=1 << 16)(_stem)
+_cached_stem = lru_cache(maxsize=1 << 16)(_stem)
 
 
 def pair_features(words: Sequence[str]) -> list[str]:
-    """Each pair of neighbouring words, by their stems, and the last word once more, as names end in nouns."""
+    """The features of word order in Latin words, by their stems.
+
+    Returns:
+        Each pair of neighboring words, and the last word with `$`, because English names end in their noun.
+    """
     latin = [stem(word) for word in words if word[0] <= "z"]
     pairs = [f"{left} {right}" for left, right in pairwise(latin)]
     return [*pairs, f"{latin[-1]}$"] if latin else pairs
@@ -78,17 +82,15 @@ def text_features(text: str) -> list[str]:
 
 
 def feature_hash(feature: str) -> int:
-    """The feature's name in the vocabulary: the CRC-32 of its UTF-8 bytes."""
+    """The feature's hash in the vocabulary: the CRC-32 of its UTF-8 bytes."""
     return crc32(feature.encode("utf-8", "replace"))
 
 
 class Featurizer:
-    """Turns cleaned texts into rows of a vocabulary; row 0 is the empty row that pads.
-
-    Thread-safe: its cache of words is only ever added to or emptied.
+    """Converts cleaned texts to rows of a vocabulary. Row 0 is empty and serves as padding. Thread-safe.
 
     Args:
-        hashes: Shape [rows - 1], uint32: the feature hashes of row 1, 2, ….
+        hashes: The feature hashes of row 1, 2, …, shape [rows - 1], uint32.
     """
 
     def __init__(self, hashes: npt.NDArray[np.uint32]) -> None:
@@ -96,17 +98,18 @@ class Featurizer:
         self._words: dict[str, tuple[int, ...]] = {}
 
     def rows(self, text: str) -> list[int]:
-        """The rows of a cleaned text, at most `MAX_ROWS`; empty if it holds nothing known."""
+        """The rows of a cleaned text's features that are in the vocabulary, at most `MAX_ROWS`."""
         words = tokens(text)
         found: list[int] = []
         for word in words:
             known = self._words.get(word)
-            found.extend(self._learn(word) if known is None else known)
+            found.extend(self._word_rows(word) if known is None else known)
         pairs = [crc32(feature.encode()) for feature in pair_features(words)]
         found.extend(self._row_of[value] for value in pairs if value in self._row_of)
         return found[:MAX_ROWS]
 
-    def _learn(self, word: str) -> tuple[int, ...]:
+    def _word_rows(self, word: str) -> tuple[int, ...]:
+        """Compute and cache the rows of a word. Threads only add to the cache or empty it."""
         hashes = map(feature_hash, word_features(word))
         rows = tuple(row for value in hashes if (row := self._row_of.get(value)) is not None)
         if len(self._words) >= _WORD_CACHE:
@@ -117,7 +120,11 @@ class Featurizer:
 
 
 def pad(rows: Sequence[Sequence[int]]) -> npt.NDArray[np.int32]:
-    """Stack lists of rows to shape [texts, longest list, at least 1], padded with row 0."""
+    """Pad lists of rows with row 0.
+
+    Returns:
+        Shape [texts, longest], where `longest` is at least 1.
+    """
     lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
     padded = np.zeros((len(rows), max(1, int(lengths.max(initial=0)))), dtype=np.int32)
     mask = np.arange(padded.shape[1]) < lengths[:, None]

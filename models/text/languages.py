@@ -1,4 +1,4 @@
-"""The languages that text encoders read, and which texts are whose."""
+"""The languages of text encoders, and which encoder reads which text."""
 
 from typing import Literal
 
@@ -9,9 +9,9 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 
 def reads(language: Language, text: str) -> bool:
-    """Whether an encoder of the language reads a cleaned text. At most one does.
+    """Whether an encoder of the language reads a cleaned text. At most one language does.
 
-    Chinese sellers write Latin letters between their own, so that Chinese reads these too; English reads
-    nothing but Latin ones.
+    The encoder of Chinese reads texts that mix Chinese characters with Latin letters. The encoder of English
+    reads only texts without letters of other scripts.
     """
     return is_chinese(text) if language == "zh" else not is_foreign(text)

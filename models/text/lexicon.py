@@ -1,4 +1,4 @@
-"""Finding the words of a list in a text, the longest form first, with their places."""
+"""Finds the phrases of a list in a text, the longest form first, with their spans."""
 
 import re
 from collections.abc import Iterable
@@ -14,9 +14,13 @@ _CJK = re.compile("[\u3400-\u9fff]")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a form says: `value` of `attribute`, empty if nothing.
+    """The meaning of a form.
 
-    `looks` if only where looks matter, `implied` if only where nothing else says that attribute.
+    Attributes:
+        attribute: The attribute that the form states.
+        value: The attribute's value; empty if the form has no meaning and only hides shorter forms.
+        looks: Whether the meaning holds only for products whose appearance matters.
+        implied: Whether the meaning holds only if nothing else states the attribute.
     """
 
     attribute: str
@@ -40,10 +44,10 @@ def words_of(folded: str) -> list[str]:
 
 
 class Lexicon:
-    """Forms and their meanings; matches whole English words, and Chinese forms anywhere.
+    """Forms and their meanings. English forms match whole words; Chinese forms match anywhere.
 
     Args:
-        forms: Pairs of a lower-case form and what it says. Several entries may share a form.
+        forms: Pairs of a lower-case form and its meaning. A form may have several meanings.
     """
 
     def __init__(self, forms: Iterable[tuple[str, Entry]]) -> None:
@@ -61,11 +65,14 @@ class Lexicon:
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if chinese else None
 
     def find(self, folded: str, words: list[str] | None = None) -> list[Hit]:
-        """All forms in a text folded by `fold`, in order; none overlap within one script.
+        """Find all forms in a text.
 
         Args:
-            folded: The text.
-            words: What `words_of` says of it, if that is at hand.
+            folded: The text, folded by `fold`.
+            words: The result of `words_of` for the text, if it is available.
+
+        Returns:
+            The hits in order of their start. Hits of one script do not overlap.
         """
         hits: list[Hit] = []
         words = words_of(folded) if words is None else words
@@ -80,7 +87,7 @@ class Lexicon:
         return hits
 
     def values(self, attribute: str) -> frozenset[str]:
-        """The unified names that forms of an attribute say."""
+        """All values of an attribute."""
         entries = [entry for phrases in self._phrases.values() for _, entry in phrases]
         entries += [entry for each in self._chinese.values() for entry in each]
         return frozenset(entry.value for entry in entries if entry.attribute == attribute and entry.value)
@@ -110,14 +117,15 @@ class Lexicon:
 
 
 def shipped_lexicon() -> Lexicon:
-    """The words that come with the project for how things look and for whom: colour, gender, material."""
+    """The shipped words for color, gender and material."""
     return _load_words(_SHIPPED / "words.tsv")
 
 
 def shipped_uses() -> Lexicon:
-    """Likewise for age group, season and usage, and genders that a product noun implies.
+    """The shipped words for age group, season and usage, and for genders that a product noun implies.
 
-    Apart from the others, as `sports` may say something where `sports white` is a colour.
+    They are separate from `shipped_lexicon` because a hit there would hide them: `sports white` is a color,
+    and `sports` in it a usage.
     """
     return _load_words(_SHIPPED / "uses.tsv")
 
@@ -130,6 +138,6 @@ def _load_words(path: Path) -> Lexicon:
 
 
 def load_phrases(path: Path) -> Lexicon:
-    """A list of `tag<TAB>form` lines, the first line being their names."""
+    """Read a file of `tag<TAB>form` lines after a header line."""
     rows = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:])
     return Lexicon((form, Entry("tag", tag)) for tag, form in rows)

@@ -91,7 +91,7 @@ def nearest_names(taxonomy: Taxonomy, encode: Encode) -> Predict:
     Synonyms are left out: they are this project's own work.
     """
     bare = Taxonomy(taxonomy.version, {node.id: node.names for node in taxonomy.nodes}, {})
-    prototypes = Prototypes.of(bare, encode)
+    prototypes = Prototypes.from_taxonomy(bare, encode)
 
     def predict(texts: Sequence[str]) -> Indices:
         return np.asarray(prototypes.scores(encode(texts)).argmax(axis=1), dtype=np.int64)

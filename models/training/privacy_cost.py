@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from models.encoder.loading import load_encoders
+from models.serving_config import ServingConfig
 from models.student.artifact import Measurement
 from models.taxonomy.tree import Taxonomy
 from models.training.data.corpus import Example, category_examples, read_shops
@@ -71,7 +72,7 @@ def main(data: Path, every: int) -> None:
     taxonomy, config = Taxonomy.google(), TrainingConfig()
     auxiliary = category_examples(taxonomy, config.name_weight)
     examples = read_shops(data, taxonomy)
-    auxiliary += teach(load_encoders(threads=2), data, examples, config)
+    auxiliary += teach(load_encoders(ServingConfig(threads=2)), data, examples, config)
     base = train(auxiliary, taxonomy, config)
     click.echo(HEADER)
     for name, measurements in costs(base, auxiliary, examples, taxonomy, every):

@@ -1,1 +1,1 @@
-"""Classification by category names alone, without training."""
+"""Zero-shot classification by category names, without training."""

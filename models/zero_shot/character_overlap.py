@@ -1,10 +1,10 @@
-"""How much a text and the names of categories have in common, letter by letter: for what no encoder reads.
+"""Similarity of texts and category names by common pieces of words, for texts that no encoder reads.
 
-Texts are the student's features of single words: pieces of one to three Chinese characters, and words with
-their pieces. Each is weighted by how few categories have it (TF-IDF: Salton and Buckley, 1988). A text is as
-like a name as the geometric mean of two numbers says: their cosine, by which the longer of two names that
-stand in a title wins, and the share of the name that stands there, without which one character in common
-would be all that a small tree knows of a title. Nothing is learnt, so that any tree will do.
+The pieces are the student's features of single words: one to three Chinese characters, or words with their
+pieces. Each is weighted by its rarity among the categories (TF-IDF: Salton and Buckley, 1988). The similarity
+of a text and a name is the geometric mean of two numbers. Their cosine prefers the longer of two names that
+occur in a title. The share of the name that occurs in the title prevents a high similarity from one common
+character in a small tree. Nothing is trained, so that any tree can be used.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,17 +19,17 @@ from models.text.cleaning import clean
 from models.text.features import feature_hash, tokens, word_features
 
 MAX_PIECES = 512
-"""Pieces read of one text; a Chinese title of 30 characters has some 90."""
+"""The most pieces of one text; a Chinese title of 30 characters has about 90."""
 
 
 class CharacterOverlap:
     """The names of a tree's categories as weighted pieces. Thread-safe.
 
     Args:
-        taxonomy: Whose names, translations, synonyms and examples.
+        taxonomy: The tree with names, translations, synonyms and examples.
 
     Attributes:
-        texts: Those, cleaned, each with its category's index; by category.
+        texts: The cleaned texts of the tree, each with its category's index, ordered by category.
     """
 
     def __init__(self, taxonomy: Taxonomy) -> None:
@@ -42,36 +42,39 @@ class CharacterOverlap:
                 holders.setdefault(piece, set()).add(category)
         self._weight = {piece: log(1 + self._count / len(having)) for piece, having in holders.items()}
         self.texts = texts
-        # For each piece the places of the texts that have it.
-        places: dict[str, list[int]] = {}
-        for place, each in enumerate(found):
+        # An inverted index: the positions of the texts that have each piece.
+        positions: dict[str, list[int]] = {}
+        for position, each in enumerate(found):
             for piece in each:
-                places.setdefault(piece, []).append(place)
-        self._postings = {piece: np.array(holding) for piece, holding in places.items()}
+                positions.setdefault(piece, []).append(position)
+        self._postings = {piece: np.array(holding) for piece, holding in positions.items()}
         self._norms = np.array([np.linalg.norm([self._weight[piece] for piece in each]) for each in found])
         categories = np.array([category for category, _ in texts], dtype=np.int64)
         self._starts = np.flatnonzero(np.diff(categories, prepend=-1))
         self._present = categories[self._starts]
 
     def scores(self, texts: Sequence[str]) -> Floats:
-        """Shape [texts, categories]: the likeness to each category's likest text, from 0 to 1.
+        """The similarity of each text to each category's most similar text.
 
         Args:
-            texts: Cleaned. Pieces that no category has do not count.
+            texts: Cleaned texts. Pieces that no category has are ignored.
+
+        Returns:
+            Similarities in [0, 1], shape [texts, categories].
         """
         scores = np.zeros((len(texts), self._count), dtype=np.float32)
         for number, text in enumerate(texts):
-            scores[number, self._present] = np.maximum.reduceat(self.likeness(text), self._starts)
+            scores[number, self._present] = np.maximum.reduceat(self.similarities(text), self._starts)
         return scores
 
-    def likeness(self, text: str) -> npt.NDArray[np.float64]:
-        """Shape [len(self.texts)]: how like a cleaned text is to each text of the tree, from 0 to 1."""
+    def similarities(self, text: str) -> npt.NDArray[np.float64]:
+        """The similarity of a cleaned text to each text of the tree, in [0, 1], shape [len(self.texts)]."""
         known = [piece for piece in dict.fromkeys(pieces(text)) if piece in self._weight]
         if not known:
             return np.zeros(len(self.texts))
         weights = np.array([self._weight[piece] for piece in known])
         postings = [self._postings[piece] for piece in known]
-        shared = np.repeat(weights**2, [len(places) for places in postings])
+        shared = np.repeat(weights**2, [len(positions) for positions in postings])
         sums = np.bincount(np.concatenate(postings), shared, len(self.texts))
         cosine = sums / (self._norms * np.linalg.norm(weights))
         return np.asarray(np.sqrt(cosine * sums / self._norms**2))
@@ -88,7 +91,7 @@ def pieces(text: str) -> list[str]:
 
 
 def _texts(node: Node, taxonomy: Taxonomy) -> Iterator[str]:
-    """What a category is called, cleaned, each once; first its path, which names its ancestors too."""
+    """Yield the cleaned paths, names, synonyms and examples of a category, each once; first its path."""
     named = [node.path, node.name, *node.translations.values()]
     for language in node.translations:
         chain = [taxonomy.nodes[index] for index in taxonomy.ancestors(node.index)]
@@ -99,14 +102,17 @@ def _texts(node: Node, taxonomy: Taxonomy) -> Iterator[str]:
             yield text
 
 
-def direction(text: str, dimensions: int) -> Floats:
-    """Shape [dimensions]: a unit vector whose cosines are about those of the texts' pieces; zero without any.
+def hashed_vector(text: str, dimensions: int) -> Floats:
+    """A vector of a text whose cosines approximate the overlap of pieces.
 
-    Each piece adds 1 or -1 at one place, both by its hash (feature hashing: Weinberger et al., 2009).
+    Each piece adds 1 or -1 to one element; its hash chooses both (feature hashing: Weinberger et al., 2009).
 
     Args:
-        text: Cleaned.
+        text: A cleaned text.
         dimensions: The length of the vector.
+
+    Returns:
+        A unit vector, shape [dimensions]; zero for a text without pieces.
     """
     vector = np.zeros(dimensions, dtype=np.float32)
     for piece in dict.fromkeys(pieces(text)):

@@ -1,6 +1,6 @@
-"""What a decision rests on where names decide: level by level, what the text is most like in the tree.
+"""Explains decisions that compare names: for each level, the texts of the tree most similar to the title.
 
-That is so without training, and where a text encoder judges what a student doubts.
+Zero-shot classification decides so, and so do text encoders to which a student escalates.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ import numpy as np
 from models.arrays import Floats
 from models.encoder.by_language import Encoders
 from models.student.classifier import StudentClassifier
+from models.taxonomy.decision import DecisionStep, likeliest_path
 from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import clean
 
@@ -19,12 +20,12 @@ _NEAREST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class SimilarText:
     """A name, synonym or example of the tree.
 
     Attributes:
-        text: Cleaned.
-        score: How like the title: the cosine of meanings or, for other scripts, of letters.
+        text: The cleaned text.
+        score: The similarity to the title: the encoder's cosine, or the overlap of characters.
     """
 
     text: str
@@ -32,85 +33,92 @@ class Likeness:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedStep:
-    """One level of a decision.
+class SimilarityStep(DecisionStep):
+    """One level of a decision, with the most similar texts.
 
     Attributes:
-        category: The likeliest category's index.
-        probability: Of this category and below.
-        runner_up: The likeliest sibling's index; -1 where there is none.
-        nearest: What in the category and below it is most like the title, the likest first.
+        nearest: The texts of the category and its subtree most similar to the title, best first.
     """
 
-    category: int
-    probability: float
-    runner_up: int
-    nearest: tuple[Likeness, ...]
+    nearest: tuple[SimilarText, ...]
 
 
-class Judge(Protocol):
-    """Decides by names, and says how like a text is to them."""
+class SimilarityClassifier(Protocol):
+    """A classifier that compares texts with the names of categories."""
 
-    def shares(self, texts: Sequence[str]) -> Floats:
-        """The probabilities of cleaned texts, shape [texts, categories]; zeros where nothing is known."""
+    def probabilities(self, texts: Sequence[str]) -> Floats:
+        """The probabilities of cleaned texts.
+
+        Returns:
+            Shape [texts, categories]; a row of zeros for a text without known words.
+        """
         ...
 
-    def likeness(self, text: str) -> tuple[list[tuple[int, str]], Floats]:
-        """The tree's texts with their categories, and how like a cleaned text is to each."""
+    def similarities(self, text: str) -> tuple[list[tuple[int, str]], Floats]:
+        """The similarity of a cleaned text to each text of the tree.
+
+        Returns:
+            Category index and text, for each text of the tree, and the similarities, shape [tree's texts].
+        """
         ...
 
 
-class CascadeJudge:
-    """The cascade on a title that its student doubts.
+class CascadeClassifier:
+    """A student with text encoders as its second stage, and the encoders' similarities.
 
     Args:
-        classifier: With its second stage.
-        encoders: That stage.
-        taxonomy: The tree.
+        student: The student, with `encoders` as its second stage.
+        encoders: The second stage.
+        taxonomy: The category tree.
     """
 
-    def __init__(self, classifier: StudentClassifier, encoders: Encoders, taxonomy: Taxonomy) -> None:
-        self._classifier, self._encoders, self._taxonomy = classifier, encoders, taxonomy
+    def __init__(self, student: StudentClassifier, encoders: Encoders, taxonomy: Taxonomy) -> None:
+        self._student, self._encoders, self._taxonomy = student, encoders, taxonomy
 
-    def asked(self, title: str) -> bool:
-        """Whether an encoder judges a title."""
+    def escalates(self, title: str) -> bool:
+        """Whether an encoder takes part in the decision on a title.
+
+        Args:
+            title: The title as a seller wrote it.
+        """
         text = clean(title)
-        return self._encoders.reader(text) is not None and self._classifier.asks(text)
+        return self._encoders.encoder_for(text) is not None and self._student.escalates(text)
 
-    def shares(self, texts: Sequence[str]) -> Floats:
-        """As `Judge.shares`: the joint opinion."""
-        return self._classifier.shares(texts)
+    def probabilities(self, texts: Sequence[str]) -> Floats:
+        """As `SimilarityClassifier.probabilities`, joint with the student's."""
+        return self._student.probabilities(texts)
 
-    def likeness(self, text: str) -> tuple[list[tuple[int, str]], Floats]:
-        """As `Judge.likeness`; nothing is like a text that no encoder reads."""
-        stage = self._encoders.reader(text)
-        return ([], np.zeros(0, dtype=np.float32)) if stage is None else stage.likeness(text, self._taxonomy)
+    def similarities(self, text: str) -> tuple[list[tuple[int, str]], Floats]:
+        """As `SimilarityClassifier.similarities`; empty for a text that no encoder reads."""
+        encoder = self._encoders.encoder_for(text)
+        if encoder is None:
+            return [], np.zeros(0, dtype=np.float32)
+        return encoder.similarities(text, self._taxonomy)
 
 
-def explain_by_names(title: str, judge: Judge, taxonomy: Taxonomy) -> list[NamedStep]:
-    """The way from the likeliest root down, while a child has at least half of its parent's probability.
+def explain_by_similarity(
+    title: str, classifier: SimilarityClassifier, taxonomy: Taxonomy
+) -> list[SimilarityStep]:
+    """Explain the decision on a title.
 
     Args:
-        title: As a seller wrote it. One of which nothing is known gives no step.
-        judge: Whose decision.
-        taxonomy: Its tree.
+        title: The title as a seller wrote it.
+        classifier: The classifier that decides.
+        taxonomy: The classifier's category tree.
+
+    Returns:
+        The steps of `likeliest_path`; empty for a title without known words.
     """
     text = clean(title)
-    (share,) = judge.shares([text])
-    if not share.any():
+    (probabilities,) = classifier.probabilities([text])
+    if not probabilities.any():
         return []
-    texts, scores = judge.likeness(text)
+    texts, scores = classifier.similarities(text)
     categories = np.array([category for category, _ in texts])
-    steps: list[NamedStep] = []
-    choices = taxonomy.roots.tolist()
-    while choices:
-        masses = {choice: float(share[choice : taxonomy.ends[choice]].sum()) for choice in choices}
-        best, *others = sorted(choices, key=lambda choice: -masses[choice])
-        if steps and masses[best] < 0.5 * steps[-1].probability:
-            break
-        inside = np.flatnonzero((categories >= best) & (categories < taxonomy.ends[best]))
+    steps: list[SimilarityStep] = []
+    for step in likeliest_path(probabilities, taxonomy):
+        inside = np.flatnonzero((categories >= step.category) & (categories < taxonomy.ends[step.category]))
         nearest = inside[np.argsort(-scores[inside], kind="stable")[:_NEAREST]]
-        likest = tuple(Likeness(texts[place][1], float(scores[place])) for place in nearest.tolist())
-        steps.append(NamedStep(best, masses[best], others[0] if others else -1, likest))
-        choices = list(taxonomy.nodes[best].children)
+        similar = tuple(SimilarText(texts[place][1], float(scores[place])) for place in nearest.tolist())
+        steps.append(SimilarityStep(step.category, step.probability, step.runner_up, similar))
     return steps

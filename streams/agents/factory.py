@@ -141,7 +141,7 @@ def _loaded(settings: Settings, path: Path | None) -> "Inference":
 
 
 def _choice_of(settings: Settings, path: Path | None) -> "ModelChoice":
-    from models.encoder.device import Hardware
+    from models.serving_config import Hardware
     from streams.inference.messages import ModelChoice
 
     def text(path: Path | None) -> str | None:

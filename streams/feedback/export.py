@@ -11,7 +11,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer
 
 from models.attributes.extractor import attributes_text
-from models.enrichment.enricher import TITLE_CHARACTERS
+from models.enrichment.event_builder import TITLE_CHARACTERS
 from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import clean
 from models.training.data.corpus import language_of

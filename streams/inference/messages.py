@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from models.encoder.device import Hardware
+from models.serving_config import Hardware
 from models.taxonomy.tree import Taxonomy
 from schemas.errors import InvalidEvent
 

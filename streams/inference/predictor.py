@@ -11,6 +11,7 @@ from typing import TypeGuard
 from models.drift.detector import Drift, DriftReference
 from models.drift.report import DriftReport
 from models.enrichment.enricher import Enricher, Enrichment
+from models.serving_config import ServingConfig
 from schemas.codec import decode_product_created, encode
 from schemas.errors import InvalidEvent, StopWorker
 from schemas.events import Change, ProductCreated, Source
@@ -32,14 +33,16 @@ def load_enricher(choice: ModelChoice) -> Enricher:
         StopWorker: it is missing, damaged or does not fit; says why.
     """
     enricher = Enricher.load(
-        _path(choice.path),
-        threads=choice.threads,
-        threshold=choice.threshold,
-        cascade=choice.cascade,
-        taxonomy=_path(choice.taxonomy),
-        cache=_path(choice.cache),
-        encoder=_path(choice.encoder),
-        hardware=choice.hardware,
+        ServingConfig(
+            model=_path(choice.path),
+            taxonomy=_path(choice.taxonomy),
+            encoders=_path(choice.encoder),
+            prototype_cache=_path(choice.cache),
+            threads=choice.threads,
+            threshold=choice.threshold,
+            cascade=choice.cascade,
+            hardware=choice.hardware,
+        )
     )
     # The first batch would wait for buffers and threads; and what cannot judge these should judge none.
     try:

@@ -153,4 +153,4 @@ def _prototypes(
             progress("Encoding names", min(start + _TEXTS, len(texts)), len(texts))
         return np.concatenate(parts)
 
-    return Prototypes.of(taxonomy, encode, language)
+    return Prototypes.from_taxonomy(taxonomy, encode, language)

@@ -43,15 +43,15 @@ class StudentPredictions:
         self.examples, self.taxonomy, self.cascade = examples, taxonomy, second is not None
         self.labels = np.array([example.category for example in examples], dtype=np.int64)
         counts = count_matrix([text_features(example.text) for example in examples], student.hashes)
-        doubts = EscalationPolicy(SeenNgrams(student.familiar), taxonomy)
+        policy = EscalationPolicy(SeenNgrams(student.familiar), taxonomy)
         self.shares = []
         for start in range(0, len(examples), _ROWS):
             chosen = counts[start : start + _ROWS]
             share = softmax(student.logits(chosen), temperature)
             if second is not None:
                 texts = [example.text for example in examples[start : start + _ROWS]]
-                asked = np.flatnonzero(doubts.about(texts, share, np.diff(chosen.indptr) > 0))
-                share[asked] = second.join([texts[text] for text in asked.tolist()], share[asked])
+                asked = np.flatnonzero(policy.should_escalate(texts, share, np.diff(chosen.indptr) > 0))
+                share[asked] = second.combine([texts[text] for text in asked.tolist()], share[asked])
             self.shares.append(share)
 
     def at_level(self, level: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:

@@ -15,6 +15,7 @@ from models.evaluation.predictions import LEVELS
 from models.evaluation.reasons import reasons
 from models.evaluation.report import Report, Scores, unseen_name
 from models.evaluation.titles import LabeledTitle, known_titles, own_titles
+from models.serving_config import ServingConfig
 from models.student.artifact import Measurement
 from models.student.explanation import Explainer
 from models.text.cleaning import clean
@@ -102,7 +103,9 @@ def _measured(
     progress: Advance,
 ) -> tuple[Report, float]:
     """The report, and how many titles were enriched in a second."""
-    enricher = Enricher.load(model, cascade=cascade, taxonomy=tree, cache=prototypes_folder())
+    enricher = Enricher.load(
+        ServingConfig(model=model, taxonomy=tree, prototype_cache=prototypes_folder(), cascade=cascade)
+    )
     taxonomy = enricher.taxonomy
     artifact = enricher.artifact
     titles = own_titles(taxonomy) if tree is None else []

@@ -8,8 +8,9 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from models.encoder.loading import second_stage
+from models.encoder.loading import load_second_stage
 from models.registry.registry import Registry
+from models.serving_config import ServingConfig
 from models.student.artifact import Artifact
 from models.student.escalation import SecondStage
 from models.taxonomy.tree import Taxonomy
@@ -86,7 +87,11 @@ def gate(
         tree = Taxonomy.of(taxonomy)
         new = Artifact.load(candidate, tree)
         old = _serving(serving, at, tree)
-        second = second_stage(tree, prototypes_folder(), threads=2) if cascade else None
+        second = (
+            load_second_stage(tree, ServingConfig(prototype_cache=prototypes_folder(), threads=2))
+            if cascade
+            else None
+        )
         ruling = _ruling(new, old, data, HumanLabels(feedback, corrections), terms, tree, second)
         if json_path is not None:
             json_path.write_bytes(msgspec.json.format(msgspec.json.encode(ruling), indent=1) + b"\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from models.files.atomic_writes import write_whole
+from models.files.atomic_writes import write_atomically
 from models.files.digests import sha256
 from schemas.errors import StopWorker
 from streams.settings_sources import to_path
@@ -102,7 +102,7 @@ class Record:
     def add(self, step: str) -> None:
         """Remember that a step is done."""
         self._done[step] = self._digests[step]
-        write_whole(self._path, json.dumps(self._done, indent=1).encode() + b"\n")
+        write_atomically(self._path, json.dumps(self._done, indent=1).encode() + b"\n")
 
 
 def _digests(plan: Plan) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from models.serving_config import ServingConfig
 from models.student.artifact import Measurement
 from models.taxonomy.tree import Taxonomy
 from models.training.data.feedback_lines import find_conflicts, read_feedback
@@ -92,7 +93,7 @@ def train(
     the extra `train`: pip install 'shelfstream[train]'.
     """
     try:
-        from models.encoder.loading import second_stage
+        from models.encoder.loading import load_second_stage
         from models.training.data.examples import HumanLabels
         from models.training.pipeline import run
         from models.training.student.trainer import TrainingConfig
@@ -110,7 +111,9 @@ def train(
         try:
             tree = Taxonomy.of(taxonomy)
             _tell_conflicts(with_feedback, tree)
-            second = second_stage(tree, prototypes_folder(), threads=2, folder=encoders)
+            second = load_second_stage(
+                tree, ServingConfig(encoders=encoders, prototype_cache=prototypes_folder(), threads=2)
+            )
             guide = second if teacher else None
             options: dict[str, Any] = {"unseen": unseen, "teacher": guide, "second": second, "people": people}
             manifest = run(data, output, config, progress, taxonomy=tree, private=private, **options)

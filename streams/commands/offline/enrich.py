@@ -8,6 +8,7 @@ from time import perf_counter
 import click
 
 from models.enrichment.enricher import Enricher
+from models.serving_config import ServingConfig
 from schemas.codec import decode_product_created, encode
 from schemas.errors import ShelfstreamError
 from schemas.events import Change, Decision, DecisionOutcome, ProductCreated, ProductEnriched
@@ -45,7 +46,7 @@ def enrich(
     outcomes = dict.fromkeys(DecisionOutcome, 0)
     try:
         cache = prototypes_folder() if taxonomy is not None else None
-        enricher = Enricher.load(model, taxonomy=taxonomy, cache=cache)
+        enricher = Enricher.load(ServingConfig(model=model, taxonomy=taxonomy, prototype_cache=cache))
         with (
             JsonlReader(source, decode_product_created, rejects, "enriching") as reader,
             click.open_file(output, "wb", atomic=output != "-") as sink,

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import click
 
-from models.encoder.loading import second_stage
+from models.encoder.loading import load_second_stage
+from models.serving_config import ServingConfig
 from models.student.artifact import Artifact
 from models.student.classifier import StudentClassifier
-from models.student.explanation import Explainer, Step
+from models.student.explanation import Explainer, PieceStep
 from models.student.onnx_backend import OnnxBackend
+from models.taxonomy.decision import DecisionStep
 from models.taxonomy.tree import Taxonomy
 from models.zero_shot.classifier import ZeroShotClassifier
-from models.zero_shot.explanation import CascadeJudge, Judge, NamedStep, explain_by_names
+from models.zero_shot.explanation import CascadeClassifier, SimilarityClassifier, explain_by_similarity
 from schemas.errors import StopWorker
 from streams.commands.file_options import prototypes_folder, taxonomy_option
 
@@ -51,35 +53,39 @@ def _explain_by_pieces(title: str, artifact: Artifact, tree: Taxonomy) -> None:
     thresholds = artifact.manifest.thresholds
     steps = Explainer(artifact, tree).explain(title)
     _show([(step, _lines(step, tree)) for step in steps], thresholds, tree)
-    judge = _cascade(artifact, tree)
-    if judge is not None and judge.asked(title):
+    cascade = _cascade(artifact, tree)
+    if cascade is not None and cascade.escalates(title):
         click.echo("\nThe student is unsure. With the text encoder the decision is:")
-        _show_names(title, judge, thresholds, tree)
+        _show_names(title, cascade, thresholds, tree)
 
 
-def _cascade(artifact: Artifact, tree: Taxonomy) -> CascadeJudge | None:
-    encoders = None if artifact.manifest.alone is True else second_stage(tree, prototypes_folder())
+def _cascade(artifact: Artifact, tree: Taxonomy) -> CascadeClassifier | None:
+    if artifact.manifest.alone is True:
+        return None
+    encoders = load_second_stage(tree, ServingConfig(prototype_cache=prototypes_folder()))
     if encoders is None:
         return None
-    classifier = StudentClassifier(artifact, OnnxBackend(artifact), tree, second=encoders)
-    return CascadeJudge(classifier, encoders, tree)
+    student = StudentClassifier(artifact, OnnxBackend(artifact), tree, second=encoders)
+    return CascadeClassifier(student, encoders, tree)
 
 
 def _explain_by_names(title: str, tree: Taxonomy) -> None:
-    classifier = ZeroShotClassifier.load(tree, prototypes_folder())
+    classifier = ZeroShotClassifier.load(tree, ServingConfig(prototype_cache=prototypes_folder()))
     _show_names(title, classifier, classifier.thresholds, tree)
 
 
-def _show_names(title: str, judge: Judge, thresholds: Sequence[float], tree: Taxonomy) -> None:
+def _show_names(
+    title: str, classifier: SimilarityClassifier, thresholds: Sequence[float], tree: Taxonomy
+) -> None:
     explained = []
-    for step in explain_by_names(title, judge, tree):
+    for step in explain_by_similarity(title, classifier, tree):
         lines = ["most similar names: " + ", ".join(f"{near.text} {near.score:.2f}" for near in step.nearest)]
         explained.append((step, lines + _runner_up_lines(step.runner_up, tree)))
     _show(explained, thresholds, tree)
 
 
 def _show(
-    steps: Sequence[tuple[Step | NamedStep, list[str]]], thresholds: Sequence[float], tree: Taxonomy
+    steps: Sequence[tuple[DecisionStep, list[str]]], thresholds: Sequence[float], tree: Taxonomy
 ) -> None:
     if not steps:
         click.echo("The model knows no word of the title, so there is nothing to decide by.")
@@ -92,7 +98,7 @@ def _show(
             click.echo(f"    {line}")
 
 
-def _lines(step: Step, taxonomy: Taxonomy) -> list[str]:
+def _lines(step: PieceStep, taxonomy: Taxonomy) -> list[str]:
     strongest = sorted(step.pieces, key=lambda piece: -abs(piece.weight))[:_SHOWN]
     lines = ["pieces: " + ", ".join(f"{piece.text} {piece.weight:+.2f}" for piece in strongest)]
     if step.names:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.attributes.span_artifact import CARD, MANIFEST, SHIPPED_SPANS, WEIGHTS, SpanManifest, read_spans
+from models.attributes.span_artifact import CARD, SHIPPED_SPANS, WEIGHTS, SpanManifest, read_spans
 from models.attributes.span_features import GAP, SLOT_BITS, entry_slots, feature_slots, lay, matches
 from models.attributes.span_tagger import SpanTagger
+from models.files.manifest_folder import MANIFEST
 from models.text.cleaning import fold
 from schemas.errors import StopWorker
 

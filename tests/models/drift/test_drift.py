@@ -80,7 +80,7 @@ def answer(
         attributes=[Attribute(name="colour", value="red", confidence=0.9, evidence=evidence)] * attributes,
         decision=Decision(outcome=outcome, why="because"),
         embedding=None,
-        review_why=None if sure else "unsure",
+        review_reason=None if sure else "unsure",
     )
 
 

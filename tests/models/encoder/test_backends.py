@@ -16,13 +16,14 @@ from models.encoder import cuda_backend
 from models.encoder.artifact import GRAPH, SHIPPED_ENCODERS, VOCABULARY
 from models.encoder.backend import TextEncoder
 from models.encoder.cuda_backend import CudaEncoderBackend
-from models.encoder.device import Device, Hardware, choose_device, open_encoder
+from models.encoder.device import choose_device, open_encoder
 from models.encoder.encoder import LONGEST
 from models.encoder.onnx_backend import EncoderBackend
 from models.encoder.out_of_memory import HalvingEncoder
 from models.encoder.shape_buckets import ShapeBuckets
 from models.encoder.wordpiece import WordPiece
-from models.student.onnx_backend import session_of
+from models.serving_config import Device, Hardware
+from models.student.onnx_backend import open_session
 from schemas.errors import StopWorker
 
 ENGLISH = SHIPPED_ENCODERS / "en"
@@ -156,8 +157,8 @@ def test_what_the_shipped_encoder_has_not_is_refused_with_the_command(hardware: 
 
 def test_a_cuda_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Onnxruntime would go on without it, and only warn."""
-    session = session_of(ENGLISH / GRAPH, 1, "")
-    monkeypatch.setattr(cuda_backend, "session_of", lambda *_: session)
+    session = open_session(ENGLISH / GRAPH, 1, "")
+    monkeypatch.setattr(cuda_backend, "open_session", lambda *_: session)
     with pytest.raises(StopWorker, match="no CUDA device"):
         CudaEncoderBackend(ENGLISH / GRAPH)
 

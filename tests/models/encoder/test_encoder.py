@@ -20,11 +20,12 @@ from models.encoder.loading import load_encoders
 from models.encoder.prototypes import Prototypes
 from models.encoder.wordpiece import WordPiece
 from models.enrichment.enricher import Enricher
+from models.serving_config import ServingConfig
 from models.student.artifact import SHIPPED, Artifact
 from models.student.classifier import StudentClassifier
 from models.student.numpy_backend import NumpyBackend
 from models.taxonomy.tree import Taxonomy
-from models.zero_shot.explanation import CascadeJudge, explain_by_names
+from models.zero_shot.explanation import CascadeClassifier, explain_by_similarity
 from schemas.errors import StopWorker
 
 GOOGLE = Taxonomy.google()
@@ -73,14 +74,14 @@ def test_vectors_have_length_one_and_do_not_depend_on_the_batch() -> None:
 
 
 def test_a_student_without_opinion_gets_the_encoder_s() -> None:
-    joint = STAGE.join(["samovar"], EVEN)
+    joint = STAGE.combine(["samovar"], EVEN)
     assert joint.sum() == pytest.approx(1.0, abs=1e-4)
     assert GOOGLE.nodes[int(joint[0].argmax())].names[0] == "Home & Garden"
 
 
 def test_what_the_encoder_cannot_read_stays_the_student_s() -> None:
     for text in ("红色连衣裙 dress", "красное платье"):
-        assert np.array_equal(STAGE.join([text], EVEN), EVEN)
+        assert np.array_equal(STAGE.combine([text], EVEN), EVEN)
 
 
 @pytest.mark.parametrize(
@@ -94,9 +95,9 @@ def test_what_the_encoder_cannot_read_stays_the_student_s() -> None:
 )
 def test_each_language_has_its_encoder(text: str, department: str | None) -> None:
     encoders = ENCODERS
-    joint = encoders.join([text, "gift"], np.concatenate([EVEN, EVEN]))
+    joint = encoders.combine([text, "gift"], np.concatenate([EVEN, EVEN]))
     if department is None:
-        assert encoders.reader(text) is None
+        assert encoders.encoder_for(text) is None
         assert np.array_equal(joint[:1], EVEN)
     else:
         assert GOOGLE.nodes[int(joint[0].argmax())].names[0] == department
@@ -105,11 +106,11 @@ def test_each_language_has_its_encoder(text: str, department: str | None) -> Non
 
 def test_a_folder_may_lack_a_language_but_not_both(tmp_path: Path) -> None:
     with pytest.raises(StopWorker, match="no text encoder"):
-        load_encoders(folder=tmp_path)
+        load_encoders(ServingConfig(encoders=tmp_path))
     shutil.copytree(CHINESE, tmp_path / "zh")
-    encoders = load_encoders(folder=tmp_path)
+    encoders = load_encoders(ServingConfig(encoders=tmp_path))
     assert [*encoders.stages] == ["zh"]
-    assert np.array_equal(encoders.join(["samovar"], EVEN), EVEN)
+    assert np.array_equal(encoders.combine(["samovar"], EVEN), EVEN)
 
 
 def test_chinese_falls_into_characters_and_numbers_are_those_of_the_lines(tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ def test_only_what_the_student_doubts_is_judged_again() -> None:
 
 
 def test_it_can_be_switched_off() -> None:
-    assert Enricher.load(cascade=False).model_version == STUDENT.model_version
+    assert Enricher.load(ServingConfig(cascade=False)).model_version == STUDENT.model_version
     assert Enricher.load().model_version == CASCADE.model_version
 
 
@@ -156,10 +157,10 @@ def test_another_tree_is_refused() -> None:
 
 def test_shares_are_what_the_decisions_come_from() -> None:
     texts = ["large blue teapot", "", "ceramic mug", "🙂", "红色连衣裙"]
-    shares = CASCADE.shares(texts)
-    assert shares.shape == (len(texts), len(GOOGLE))
-    assert not shares[[1, 3]].any()
-    for row, found in zip(shares, CASCADE.classify(texts), strict=True):
+    probabilities = CASCADE.probabilities(texts)
+    assert probabilities.shape == (len(texts), len(GOOGLE))
+    assert not probabilities[[1, 3]].any()
+    for row, found in zip(probabilities, CASCADE.classify(texts), strict=True):
         best = dict(found.candidates)
         assert sorted(best.values(), reverse=True) == pytest.approx(np.sort(row)[::-1][: len(best)], abs=1e-4)
         for category, share in best.items():
@@ -167,7 +168,7 @@ def test_shares_are_what_the_decisions_come_from() -> None:
         if found.category >= 0:
             inside = row[found.category : GOOGLE.ends[found.category]]
             assert inside.sum() == pytest.approx(found.confidence, abs=1e-3)
-    assert CASCADE.shares([]).shape == (0, len(GOOGLE))
+    assert CASCADE.probabilities([]).shape == (0, len(GOOGLE))
 
 
 def rehashed(folder: Path, **changes: object) -> None:
@@ -177,16 +178,16 @@ def rehashed(folder: Path, **changes: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("points", "says"),
+    ("prototypes", "says"),
     [
-        (np.ones((len(GOOGLE), 8), dtype=np.float32), r"points of shape \(5595, 8\)"),
+        (np.ones((len(GOOGLE), 8), dtype=np.float32), r"prototypes of shape \(5595, 8\)"),
         (np.ones((12, 384), dtype=np.float32), "for 12 categories"),
     ],
 )
-def test_points_of_another_encoder_or_tree_are_refused(tmp_path: Path, points: Floats, says: str) -> None:
+def test_points_of_another_encoder_or_tree_are_refused(tmp_path: Path, prototypes: Floats, says: str) -> None:
     folder = tmp_path / "encoder"
     shutil.copytree(ENGLISH, folder)
-    write_prototypes(folder, Prototypes(points, np.arange(len(points))))
+    write_prototypes(folder, Prototypes(prototypes, np.arange(len(prototypes))))
     rehashed(folder)
     with pytest.raises(StopWorker, match=says):
         EncoderStage.load(folder, GOOGLE)
@@ -209,13 +210,13 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_cascade_says_whom_it_asks_and_what_a_title_is_like() -> None:
-    judge = CascadeJudge(CASCADE, ENCODERS, GOOGLE)
-    assert judge.asked("Large blue teapot, Kyusu")
-    assert not judge.asked("Ceramic mug")
-    assert not judge.asked("🙂")
-    assert not CASCADE.asks("чайник")
-    assert not STUDENT.asks("large blue teapot, kyusu")
-    steps = explain_by_names("Large blue teapot, Kyusu", judge, GOOGLE)
+    cascade = CascadeClassifier(CASCADE, ENCODERS, GOOGLE)
+    assert cascade.escalates("Large blue teapot, Kyusu")
+    assert not cascade.escalates("Ceramic mug")
+    assert not cascade.escalates("🙂")
+    assert not CASCADE.escalates("чайник")
+    assert not STUDENT.escalates("large blue teapot, kyusu")
+    steps = explain_by_similarity("Large blue teapot, Kyusu", cascade, GOOGLE)
     assert GOOGLE.nodes[steps[0].category].path == "Home & Garden"
     assert "teapot" in steps[-1].nearest[0].text
-    assert judge.likeness("чайник")[0] == []
+    assert cascade.similarities("чайник")[0] == []

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from models.encoder.artifact import SHIPPED_ENCODERS, VOCABULARY
 from models.encoder.encoder import LONGEST
 from models.encoder.wordpiece import WordPiece
-from models.enrichment.enricher import TITLE_CHARACTERS, Enricher, Enrichment
+from models.enrichment.enricher import Enricher, Enrichment
+from models.enrichment.event_builder import TITLE_CHARACTERS
 from models.enrichment.listing_text import classified_text
 from models.student.artifact import Artifact
 from models.taxonomy.tree import Taxonomy
@@ -112,7 +113,7 @@ def one(title: str) -> Enrichment:
 def assert_calm(found: Enrichment) -> None:
     assert found.decision.outcome in (DecisionOutcome.MODEL, DecisionOutcome.ABSTAINED)
     assert found.decision.why
-    assert (found.review_why is None) == (found.decision.outcome is DecisionOutcome.MODEL)
+    assert (found.review_reason is None) == (found.decision.outcome is DecisionOutcome.MODEL)
     assert (found.category is None) == (found.embedding is None)
     for tag in found.tags:
         assert isfinite(tag.confidence)

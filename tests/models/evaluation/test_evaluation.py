@@ -25,6 +25,7 @@ from models.evaluation.report import (
 )
 from models.evaluation.scoring import confusions, level_scores, mistakes, scores
 from models.evaluation.titles import OWN, LabeledTitle, known_titles, own_titles
+from models.serving_config import ServingConfig
 from models.student.artifact import Artifact
 from models.student.explanation import Explainer
 from models.taxonomy.tree import Taxonomy
@@ -34,7 +35,7 @@ from schemas.events import DecisionOutcome, ProductCreated
 from tests.support.labeled_shops import write_shops
 
 GOOGLE = Taxonomy.google()
-ENRICHER = Enricher.load(cascade=False)
+ENRICHER = Enricher.load(ServingConfig(cascade=False))
 DATA = Path(__file__).resolve().parents[3] / "models" / "evaluation" / "data"
 
 

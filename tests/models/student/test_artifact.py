@@ -10,6 +10,7 @@ import pytest
 
 from models.encoder.artifact import GRAPH, SHIPPED_ENCODERS
 from models.enrichment.enricher import Enricher
+from models.serving_config import ServingConfig
 from models.student.artifact import FORMAT, SHIPPED, Artifact, Manifest, version_of, write_manifest
 from models.taxonomy.tree import Taxonomy
 from schemas.errors import StopWorker
@@ -53,7 +54,7 @@ def test_the_shipped_model_says_what_it_is() -> None:
 
 
 def test_an_untouched_copy_loads(copy: Path) -> None:
-    assert Enricher.load(copy).model_version == Enricher.load().model_version
+    assert Enricher.load(ServingConfig(model=copy)).model_version == Enricher.load().model_version
 
 
 @pytest.mark.parametrize("name", ["student.bin", "student.onnx", "brands.tsv"])
@@ -61,43 +62,43 @@ def test_a_truncated_or_flipped_file_is_refused(copy: Path, name: str) -> None:
     content = (copy / name).read_bytes()
     (copy / name).write_bytes(content[:-1])
     with pytest.raises(StopWorker, match=name):
-        Enricher.load(copy)
+        Enricher.load(ServingConfig(model=copy))
     (copy / name).write_bytes(bytes([content[0] ^ 1]) + content[1:])
     with pytest.raises(StopWorker, match="is not the file that its manifest names"):
-        Enricher.load(copy)
+        Enricher.load(ServingConfig(model=copy))
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "student.bin", "student.onnx", "brands.tsv"])
 def test_a_missing_file_is_refused(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(StopWorker, match="Cannot read the model"):
-        Enricher.load(copy)
+        Enricher.load(ServingConfig(model=copy))
 
 
 def test_a_broken_manifest_is_refused(copy: Path) -> None:
     path = copy / "manifest.json"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(StopWorker, match="is not a manifest"):
-        Enricher.load(copy)
+        Enricher.load(ServingConfig(model=copy))
 
 
 def test_an_edited_threshold_is_noticed(copy: Path) -> None:
     edit(copy, lambda manifest: msgspec.structs.replace(manifest, thresholds=[0.0]), rename=False)
     with pytest.raises(StopWorker, match="was edited"):
-        Enricher.load(copy)
+        Enricher.load(ServingConfig(model=copy))
 
 
 def test_another_format_tree_or_label_list_is_refused(copy: Path) -> None:
     edit(copy, lambda manifest: msgspec.structs.replace(manifest, format=99))
     with pytest.raises(StopWorker, match="format 99"):
-        Enricher.load(copy)
+        Enricher.load(ServingConfig(model=copy))
     edit(copy, lambda manifest: msgspec.structs.replace(manifest, format=FORMAT, taxonomy_version="shop-1"))
     with pytest.raises(StopWorker, match="category tree shop-1"):
-        Enricher.load(copy)
+        Enricher.load(ServingConfig(model=copy))
     version = GOOGLE.version
     edit(copy, lambda manifest: msgspec.structs.replace(manifest, taxonomy_version=version, labels=[1]))
     with pytest.raises(StopWorker, match="other labels"):
-        Enricher.load(copy)
+        Enricher.load(ServingConfig(model=copy))
 
 
 def test_a_tensor_beyond_the_file_is_refused(copy: Path) -> None:
@@ -107,7 +108,7 @@ def test_a_tensor_beyond_the_file_is_refused(copy: Path) -> None:
 
     edit(copy, stretch)
     with pytest.raises(StopWorker, match="does not hold"):
-        Enricher.load(copy)
+        Enricher.load(ServingConfig(model=copy))
 
 
 def without(name: str) -> Callable[[Manifest], Manifest]:
@@ -147,7 +148,7 @@ def test_a_manifest_that_agrees_with_itself_but_describes_no_model_is_refused(
 ) -> None:
     edit(copy, change)
     with pytest.raises(StopWorker, match=says):
-        Enricher.load(copy)
+        Enricher.load(ServingConfig(model=copy))
 
 
 def test_the_files_of_two_models_do_not_make_one(copy: Path) -> None:
@@ -159,11 +160,11 @@ def test_the_files_of_two_models_do_not_make_one(copy: Path) -> None:
     shutil.copy(ENGLISH / GRAPH, copy / "student.onnx")
     edit(copy, rehash)
     with pytest.raises(StopWorker, match="does not run"):
-        Enricher.load(copy)
+        Enricher.load(ServingConfig(model=copy))
     (copy / "student.onnx").write_bytes(b"no graph")
     edit(copy, rehash)
     with pytest.raises(StopWorker, match="onnxruntime refuses"):
-        Enricher.load(copy)
+        Enricher.load(ServingConfig(model=copy))
 
 
 def test_weights_that_are_no_numbers_are_refused(copy: Path) -> None:
@@ -174,4 +175,4 @@ def test_weights_that_are_no_numbers_are_refused(copy: Path) -> None:
     path.write_bytes(content)
     edit(copy, lambda manifest: write_manifest(copy, manifest, list(manifest.files)))
     with pytest.raises(StopWorker, match="all of it finite"):
-        Enricher.load(copy)
+        Enricher.load(ServingConfig(model=copy))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.encoder.loading import second_stage
+from models.encoder.loading import load_second_stage
 from models.student.artifact import Artifact
 from models.student.classifier import CANDIDATES, Classification, Classifier, StudentClassifier
 from models.student.numpy_backend import NumpyBackend
@@ -41,7 +41,7 @@ class Contestant:
 def student(*, cascade: bool, onnx: bool) -> Contestant:
     artifact = Artifact.load(None, GOOGLE)
     backend = OnnxBackend(artifact) if onnx else NumpyBackend.load(artifact)
-    second = second_stage(GOOGLE, None) if cascade else None
+    second = load_second_stage(GOOGLE) if cascade else None
     return Contestant(StudentClassifier(artifact, backend, GOOGLE, second=second), GOOGLE)
 
 

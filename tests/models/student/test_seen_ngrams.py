@@ -8,7 +8,7 @@ from models.student.seen_ngrams import SeenNgrams, seen_ngram_hashes
 from models.taxonomy.tree import Taxonomy
 
 TITLES = ["blue ceramic mug", "red ceramic mug", "green ceramic mugs", "blue shirt", "blue shoe", "tin"]
-FAMILIAR = SeenNgrams(seen_ngram_hashes(TITLES))
+SEEN = SeenNgrams(seen_ngram_hashes(TITLES))
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,11 @@ FAMILIAR = SeenNgrams(seen_ngram_hashes(TITLES))
     ],
 )
 def test_it_is_the_mean_share_of_words_and_of_pairs_that_titles_have_often(text: str, share: float) -> None:
-    assert FAMILIAR.of(text) == pytest.approx(share)
+    assert SEEN.coverage(text) == pytest.approx(share)
 
 
 def test_where_no_title_was_learnt_nothing_is_familiar() -> None:
-    assert SeenNgrams(seen_ngram_hashes([])).of("ceramic mug") == 0.0
+    assert SeenNgrams(seen_ngram_hashes([])).coverage("ceramic mug") == 0.0
 
 
 def test_the_second_stage_is_asked_about_what_is_doubted_and_not_familiar() -> None:
@@ -37,4 +37,9 @@ def test_the_second_stage_is_asked_about_what_is_doubted_and_not_familiar() -> N
     texts = ["samovar", "samovar", "ceramic mug", "🙂"]
     share = np.array([[0.6, 0.4], [0.99, 0.01], [0.6, 0.4], [0.5, 0.5]], dtype=np.float32)
     known = np.array([True, True, True, False])
-    assert EscalationPolicy(FAMILIAR, tree).about(texts, share, known).tolist() == [True, False, False, False]
+    assert EscalationPolicy(SEEN, tree).should_escalate(texts, share, known).tolist() == [
+        True,
+        False,
+        False,
+        False,
+    ]

@@ -11,6 +11,7 @@ from models.enrichment.enricher import Enricher
 from models.evaluation.evaluation import beside, groups
 from models.evaluation.predictions import judge
 from models.evaluation.titles import own_titles
+from models.serving_config import ServingConfig
 from models.taxonomy.tree import Taxonomy
 from models.training import baselines
 from models.training.baselines import missing_library, nearest_names, predict_all, support_vectors
@@ -88,7 +89,7 @@ def test_all_baselines_answer_every_text_and_learn_from_the_train_split_alone(
 
 def test_the_model_stands_beside_other_ways_group_by_group() -> None:
     titles = own_titles(GOOGLE)[::25]
-    predictions = judge(Enricher.load(cascade=False), titles)
+    predictions = judge(Enricher.load(ServingConfig(cascade=False)), titles)
     labels = np.array([title.category for title in titles])
     sections = beside(predictions, {"oracle": labels, "fool": np.zeros_like(labels)}, GOOGLE)
     assert [section.title for section in sections] == [row.name for row in groups(predictions).rows]

@@ -90,7 +90,7 @@ class Oracle:
 
     version = "oracle"
 
-    def join(self, texts: Sequence[str], share: Floats) -> Floats:
+    def combine(self, texts: Sequence[str], share: Floats) -> Floats:
         tea = next(node.index for node in TREE.nodes if node.name == "Tea")
         return np.eye(len(TREE), dtype=np.float32)[[tea] * len(texts)]
 
@@ -99,7 +99,7 @@ def test_a_second_stage_judges_what_the_student_doubts(
     titles: list[Example], poor: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # These titles differ in little: all are familiar.
-    monkeypatch.setattr(escalation, "FAMILIAR", 1.01)
+    monkeypatch.setattr(escalation, "MOSTLY_SEEN", 1.01)
     tea = np.array([TREE.nodes[title.category].name == "Tea" for title in titles])
     alone, _ = score(poor, titles, TREE)
     doubting = Artifact(poor.path, msgspec.structs.replace(poor.manifest, temperature=50.0))

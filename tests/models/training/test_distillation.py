@@ -51,11 +51,11 @@ def letters(tmp_path: Path) -> EncoderStage:
     (tmp_path / "vocabulary.txt").write_text("".join(f"{token}\n" for token in tokens))
     words = WordPiece(tmp_path / "vocabulary.txt", 64)
     words.ids = lambda text: [4 + ord(letter) - 97 for letter in text if letter.isalpha()]  # type: ignore[method-assign]
-    return EncoderStage(words, Letters(), Prototypes.of(TREE, encode), SCALE, "en", "letters1")
+    return EncoderStage(words, Letters(), Prototypes.from_taxonomy(TREE, encode), SCALE, "en", "letters1")
 
 
 def test_each_category_has_its_name_and_path_and_each_english_synonym_as_points() -> None:
-    prototypes = Prototypes.of(TREE, encode)
+    prototypes = Prototypes.from_taxonomy(TREE, encode)
     assert np.bincount(prototypes.categories).tolist() == [
         2 if node.name == "Shoes" else 1 for node in TREE.nodes
     ]
@@ -63,7 +63,7 @@ def test_each_category_has_its_name_and_path_and_each_english_synonym_as_points(
 
 
 def test_a_text_is_as_near_as_the_nearest_point() -> None:
-    prototypes = Prototypes.of(TREE, encode)
+    prototypes = Prototypes.from_taxonomy(TREE, encode)
     scores = prototypes.scores(encode(["xyzzz", "milk"]))
     assert scores.shape == (2, len(TREE))
     assert scores.argmax(axis=1).tolist() == [INDEX["Shoes"], INDEX["Milk"]]

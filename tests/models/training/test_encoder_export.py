@@ -110,7 +110,7 @@ def test_what_is_written_is_read_and_says_what_the_published_one_said(
     ids = [TOKENS.index(token) for token in ("[CLS]", "[UNK]", "[SEP]")]
     wanted = TABLE[ids].mean(axis=0)
     assert vector @ (wanted / np.linalg.norm(wanted)) > 0.999
-    assert stage.join(["b"], np.full((1, 2), 0.5, dtype=np.float32)).argmax() == 1
+    assert stage.combine(["b"], np.full((1, 2), 0.5, dtype=np.float32)).argmax() == 1
 
 
 def test_the_shipped_ones_are_those_that_are_published() -> None:

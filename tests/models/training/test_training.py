@@ -16,6 +16,7 @@ from models.arrays import Floats
 from models.drift.bins import FIELD_FEATURES
 from models.drift.detector import SNAPSHOT, DriftReference, DriftSnapshot
 from models.enrichment.enricher import Enricher
+from models.serving_config import ServingConfig
 from models.student.artifact import Artifact, write_manifest
 from models.student.classifier import StudentClassifier
 from models.student.numpy_backend import NumpyBackend
@@ -227,7 +228,7 @@ class Voice:
     category: int | None
     version: str = "voice"
 
-    def join(self, texts: Sequence[str], share: Floats) -> Floats:
+    def combine(self, texts: Sequence[str], share: Floats) -> Floats:
         if self.category is None:
             return share
         joint = np.zeros_like(share)
@@ -257,4 +258,4 @@ def test_a_student_that_is_better_alone_is_measured_and_served_so(
     manifest = run(tmp_path, folder, config, lambda *_: None, unseen=False, taxonomy=tree, second=Voice(None))
     assert any(item.cascade for item in manifest.measurements) is not harm
     assert Artifact.load(folder, tree).manifest.alone is (True if harm else msgspec.UNSET)
-    assert ("+" in Enricher.load(folder, taxonomy=file).model_version) is not harm
+    assert ("+" in Enricher.load(ServingConfig(model=folder, taxonomy=file)).model_version) is not harm

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from models.arrays import Floats
-from models.encoder.loading import load_encoders, second_stage, tree_prototypes
+from models.encoder.loading import load_encoders, load_second_stage, taxonomy_prototypes
 from models.encoder.prototype_cache import cached_prototypes
-from models.encoder.prototypes import Prototypes, points_of
+from models.encoder.prototypes import Prototypes, prototype_texts
+from models.serving_config import ServingConfig
 from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import is_foreign
-from models.zero_shot.character_overlap import MAX_PIECES, CharacterOverlap, direction, pieces
+from models.zero_shot.character_overlap import MAX_PIECES, CharacterOverlap, hashed_vector, pieces
 from models.zero_shot.classifier import ZeroShotClassifier
-from models.zero_shot.explanation import explain_by_names
+from models.zero_shot.explanation import explain_by_similarity
 from schemas.errors import StopWorker
 
 ENGLISH = load_encoders().stages["en"]
@@ -96,26 +97,26 @@ def test_the_version_names_the_tree_and_every_text_of_it(tmp_path: Path) -> None
 
 def test_a_chinese_tree_has_no_english_points_and_reads_chinese_only(tmp_path: Path) -> None:
     tree = load(tmp_path, "id,path\n1,服装\n2,服装 > 衬衫\n3,厨房\n4,厨房 > 茶壶\n")
-    assert points_of(tree, "en") == []
-    assert ("衬衫", "服装 > 衬衫") in [point.texts for point in points_of(tree, "zh")]
-    stage = second_stage(tree, None)
+    assert prototype_texts(tree, "en") == []
+    assert ("衬衫", "服装 > 衬衫") in [each.texts for each in prototype_texts(tree, "zh")]
+    stage = load_second_stage(tree)
     assert stage is not None
     assert [*stage.stages] == ["zh"]
     chinese, english = ZeroShotClassifier.load(tree).classify(["蓝色衬衫", "blue shirt"])
     assert tree.nodes[chinese.category].path == "服装 > 衬衫"
     assert english.category == -1
     with pytest.raises(StopWorker, match="name:en"):
-        Prototypes.of(tree, ENGLISH.encode)
+        Prototypes.from_taxonomy(tree, ENGLISH.encode)
 
 
 def test_english_names_of_a_chinese_tree_are_read(tmp_path: Path) -> None:
     tree = load(tmp_path, "id,path,name:en\n1,服装,Clothing\n2,服装 > 衬衫,Shirts\n3,厨房,\n")
-    assert [(point.category, point.texts) for point in points_of(tree)] == [
+    assert [(each.category, each.texts) for each in prototype_texts(tree)] == [
         (tree.node(1).index, ("clothing", "clothing")),
         (tree.node(2).index, ("shirts", "clothing > shirts")),
     ]
-    assert len(points_of(tree, "zh")) == 3
-    found = ZeroShotClassifier.load(tree, threshold=0.5).classify(["blue cotton shirt"])[0]
+    assert len(prototype_texts(tree, "zh")) == 3
+    found = ZeroShotClassifier.load(tree, ServingConfig(threshold=0.5)).classify(["blue cotton shirt"])[0]
     assert tree.nodes[found.category].id == 2
 
 
@@ -136,10 +137,11 @@ def test_the_longer_of_two_names_that_stand_in_a_title_wins(tmp_path: Path) -> N
 
 
 def test_the_direction_of_what_no_encoder_reads_is_near_that_of_like_texts() -> None:
-    shirt, blouse, milk = (direction(text, 384) for text in ("男士蓝色衬衫", "女士蓝色衬衫", "有机纯牛奶"))
+    texts = ("男士蓝色衬衫", "女士蓝色衬衫", "有机纯牛奶")
+    shirt, blouse, milk = (hashed_vector(text, 384) for text in texts)
     assert np.linalg.norm(shirt) == pytest.approx(1.0)
     assert shirt @ blouse > 0.5 > abs(shirt @ milk) + 0.2
-    assert not direction("…", 384).any()
+    assert not hashed_vector("…", 384).any()
 
 
 def test_long_texts_are_read_in_part() -> None:
@@ -180,16 +182,18 @@ def test_points_are_kept_on_disk_and_made_anew_when_they_do_not_fit(tmp_path: Pa
 def test_where_points_cannot_be_kept_they_are_made_each_time(tmp_path: Path, tree: Taxonomy) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
-    assert tree_prototypes(tree, ENGLISH, blocked / "prototypes") is not None
+    assert taxonomy_prototypes(tree, ENGLISH, blocked / "prototypes") is not None
 
 
 def test_an_explanation_ends_where_the_decision_does(classifier: ZeroShotClassifier, tree: Taxonomy) -> None:
     for title in ("Ceramic coffee mug", "纯棉男士蓝色衬衫", "kyusu side handle"):
-        steps = explain_by_names(title, classifier, tree)
+        steps = explain_by_similarity(title, classifier, tree)
         (found,) = classifier.classify([title.lower()])
         assert steps[-1].category == found.candidates[0][0]
         assert (
             steps[0].probability >= steps[-1].probability == pytest.approx(found.candidates[0][1], abs=1e-4)
         )
-    assert explain_by_names("Kyusu, side handle", classifier, tree)[1].nearest[0].text.startswith("sencha")
-    assert explain_by_names("🙂", classifier, tree) == []
+    assert (
+        explain_by_similarity("Kyusu, side handle", classifier, tree)[1].nearest[0].text.startswith("sencha")
+    )
+    assert explain_by_similarity("🙂", classifier, tree) == []

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from models.enrichment.enricher import TITLE_CHARACTERS, Enricher
+from models.enrichment.enricher import Enricher
+from models.enrichment.event_builder import TITLE_CHARACTERS
 from schemas.codec import decode_enrichment_review, decode_product_enriched
 from schemas.dead_letters import SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC, STAGE
 from schemas.events import DecisionOutcome, ProductEnriched

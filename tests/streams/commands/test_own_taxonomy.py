@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from models.enrichment.enricher import Enricher
+from models.serving_config import ServingConfig
 from models.taxonomy.tree import Taxonomy
 from schemas.events import DecisionOutcome, ProductCreated
 from streams.agents.factory import create_agents
@@ -94,7 +95,7 @@ def test_the_worker_serves_the_tree_of_its_settings(tree: Path, data_dir: Path) 
 
 
 def test_food_departments_have_no_color_whatever_their_name_in_the_tree(tree: Path) -> None:
-    milk, shirt = Enricher.load(taxonomy=tree).enrich(
+    milk, shirt = Enricher.load(ServingConfig(taxonomy=tree)).enrich(
         [
             ProductCreated(product_id="1", title="organic whole milk, chocolate brown"),
             ProductCreated(product_id="2", title="chocolate brown shirt"),
@@ -120,10 +121,10 @@ def test_training_learns_what_the_names_do_not_tell(tree: Path, tmp_path: Path) 
     """The product lines' names mean nothing to the model until it is trained on labeled titles."""
     titles = {number: f"{line} midnight 77" for line, number in LINES.values()}
     products = [ProductCreated(product_id=str(n), title=title) for n, title in titles.items()]
-    before = Enricher.load(taxonomy=tree).enrich(products)
+    before = Enricher.load(ServingConfig(taxonomy=tree)).enrich(products)
     assert {each.decision.outcome for each in before} == {DecisionOutcome.ABSTAINED}
     assert train(tree, write_data(tmp_path / "data"), tmp_path / "student") == ""
-    taught = Enricher.load(tmp_path / "student", taxonomy=tree, threshold=0.5)
+    taught = Enricher.load(ServingConfig(model=tmp_path / "student", taxonomy=tree, threshold=0.5))
     after = [each.category.alternatives[0].id for each in taught.enrich(products) if each.category]
     assert after == list(titles)
     assert taught.model_version.startswith("student-1-")

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from models.enrichment.enricher import Enricher
+from models.serving_config import ServingConfig
 from schemas.dead_letters import EXCEPTION
 from schemas.errors import InferenceFailed, InvalidEvent, RetryLater, StopWorker
 from streams.agents.dead_letters import DeadLetterBuilder
@@ -87,7 +88,7 @@ async def eventually(holds: Callable[[], bool]) -> None:
 
 async def test_each_listing_is_judged_in_order_as_the_model_does(inference: Inference) -> None:
     listings = [listing(number) for number in range(50)]
-    assert await inference.judge(listings) == Predictor(Enricher.load(cascade=False))(listings)
+    assert await inference.judge(listings) == Predictor(Enricher.load(ServingConfig(cascade=False)))(listings)
 
 
 async def test_what_cannot_be_read_is_refused_and_a_withdrawal_needs_no_model(inference: Inference) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from models.enrichment.enricher import Enricher
 from models.registry.deployment import on_canary
+from models.serving_config import ServingConfig
 from schemas.codec import decode_product_enriched
 from schemas.envelope import output_id
 from schemas.events import DecisionOutcome
@@ -35,13 +36,13 @@ class Kept(InferenceThread):
 
 @pytest.fixture(scope="module")
 def old() -> Kept:
-    return Kept(Predictor(Enricher.load(cascade=False)))
+    return Kept(Predictor(Enricher.load(ServingConfig(cascade=False))))
 
 
 @pytest.fixture(scope="module")
 def new(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     folder = recalibrated(tmp_path_factory.mktemp("models") / "new")
-    return Kept(Predictor(Enricher.load(folder, cascade=False)))
+    return Kept(Predictor(Enricher.load(ServingConfig(model=folder, cascade=False))))
 
 
 @pytest.fixture

@@ -1,0 +1,77 @@
+"""A cache of decisions, because the same title often comes again."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+from schemas.events import Category, Decision, Embedding
+
+CACHED_TEXTS = 50_000
+CACHED_CHARACTERS = 500
+"""Longer texts are not cached: few of them come again, and the cache could reach a gigabyte with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextDecision:
+    """The part of an enrichment that depends on the classified text alone.
+
+    Attributes:
+        category: The deepest category that reached its threshold; the likeliest root if the model abstained;
+            None for a text without known words.
+        decision: Whether the model decided, with the reason.
+        embedding: The vector of the title; None without known words.
+        tagged_category: The index of the category that gives tags; -1 if the model abstained.
+        department: The name of the category's root; empty without a category.
+    """
+
+    category: Category | None
+    decision: Decision
+    embedding: Embedding | None
+    tagged_category: int
+    department: str
+
+
+class DecisionCache:
+    """Keeps the decisions on the most recently used texts. Thread-safe.
+
+    Attributes:
+        hits: Texts that were found.
+        misses: Different texts that were not found.
+    """
+
+    def __init__(self) -> None:
+        self.hits = 0
+        self.misses = 0
+        self._decisions: OrderedDict[str, TextDecision] = OrderedDict()
+        self._lock = Lock()
+
+    def find(self, texts: Sequence[str]) -> tuple[dict[str, TextDecision], list[str]]:
+        """Look texts up.
+
+        Args:
+            texts: Texts, with or without repetitions.
+
+        Returns:
+            The cached decisions by text, and the texts without one, each once and in order.
+        """
+        found: dict[str, TextDecision] = {}
+        distinct = dict.fromkeys(texts)
+        with self._lock:
+            for text in distinct:
+                if (decision := self._decisions.get(text)) is not None:
+                    self._decisions.move_to_end(text)
+                    found[text] = decision
+            missing = [text for text in distinct if text not in found]
+            self.misses += len(missing)
+            self.hits += len(texts) - len(missing)
+        return found, missing
+
+    def add(self, decisions: Mapping[str, TextDecision]) -> None:
+        """Add decisions by text and drop the least recently used ones beyond `CACHED_TEXTS`."""
+        with self._lock:
+            self._decisions.update(
+                (text, decision) for text, decision in decisions.items() if len(text) <= CACHED_CHARACTERS
+            )
+            while len(self._decisions) > CACHED_TEXTS:
+                self._decisions.popitem(last=False)

@@ -1,0 +1,157 @@
+"""Builds the parts of events, and whole events, from classifications and enrichments."""
+
+from base64 import b64encode
+from dataclasses import dataclass
+
+from models.enrichment.decision_cache import TextDecision
+from models.student.classifier import Classification, Classifier
+from models.taxonomy.tree import Taxonomy
+from schemas.events import (
+    Alternative,
+    Attribute,
+    Category,
+    Decision,
+    DecisionOutcome,
+    Embedding,
+    EnrichmentReview,
+    ProductCreated,
+    ProductEnriched,
+    Source,
+    Tag,
+)
+
+TITLE_CHARACTERS = 1_000
+"""The most characters of a title in events; a longer title could exceed the broker's limit for a record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrichment:
+    """The enrichment of one product.
+
+    Attributes:
+        category: The deepest category that reached its threshold; the likeliest root if the model abstained;
+            None for a listing without known words.
+        tags: Tags, best first.
+        attributes: Attributes with their evidence.
+        decision: Whether the model decided, with the reason.
+        embedding: The vector of the title; None without known words.
+        review_reason: Why a person should look at the product; None if the model decided.
+    """
+
+    category: Category | None
+    tags: list[Tag]
+    attributes: list[Attribute]
+    decision: Decision
+    embedding: Embedding | None
+    review_reason: str | None
+
+
+class EventBuilder:
+    """Builds events of one model.
+
+    Args:
+        classifier: The classifier whose results are published.
+        taxonomy: The classifier's category tree.
+    """
+
+    def __init__(self, classifier: Classifier, taxonomy: Taxonomy) -> None:
+        self._model_version, self._dimensions = classifier.model_version, classifier.dimensions
+        self._taxonomy = taxonomy
+
+    def text_decision(self, text: str, result: Classification) -> TextDecision:
+        """The decision on a classified text.
+
+        Args:
+            text: The cleaned text.
+            result: Its classification.
+        """
+        if result.category < 0:
+            why = (
+                "The listing has no text to judge by."
+                if not text
+                else "Not one word of the listing is known."
+            )
+            return TextDecision(None, Decision(outcome=DecisionOutcome.ABSTAINED, why=why), None, -1, "")
+        nodes = self._taxonomy.nodes
+        node = nodes[result.category]
+        category = Category(
+            id=node.id,
+            path=node.path,
+            confidence=result.confidence,
+            alternatives=[
+                Alternative(id=nodes[index].id, path=nodes[index].path, confidence=probability)
+                for index, probability in result.candidates
+            ],
+        )
+        return TextDecision(
+            category,
+            _decision(result, bool(node.children)),
+            self._embedding(result),
+            result.category if result.sure else -1,
+            node.names[0],
+        )
+
+    def enriched(
+        self, product: ProductCreated, enrichment: Enrichment, source: Source | None
+    ) -> ProductEnriched:
+        """The product-enriched event of an enrichment.
+
+        Args:
+            product: The listing.
+            enrichment: The listing's enrichment.
+            source: The listing's record; None if it did not come from Kafka.
+        """
+        return ProductEnriched(
+            product_id=product.product_id,
+            title=product.title[:TITLE_CHARACTERS],
+            decision=enrichment.decision,
+            category=enrichment.category,
+            tags=enrichment.tags,
+            attributes=enrichment.attributes,
+            embedding=enrichment.embedding,
+            model_version=self._model_version,
+            taxonomy_version=self._taxonomy.version,
+            source=source,
+        )
+
+    def review(
+        self, product: ProductCreated, enrichment: Enrichment, source: Source | None
+    ) -> EnrichmentReview | None:
+        """The enrichment-review event of an enrichment; None if the model decided.
+
+        Args:
+            product: The listing.
+            enrichment: The listing's enrichment.
+            source: The listing's record; None if it did not come from Kafka.
+        """
+        if enrichment.review_reason is None:
+            return None
+        return EnrichmentReview(
+            product_id=product.product_id,
+            title=product.title[:TITLE_CHARACTERS],
+            why=enrichment.review_reason,
+            candidates=enrichment.category.alternatives if enrichment.category is not None else [],
+            model_version=self._model_version,
+            taxonomy_version=self._taxonomy.version,
+            source=source,
+        )
+
+    def _embedding(self, result: Classification) -> Embedding | None:
+        # The vector is zero if only the description has known words.
+        if not result.embedding.any():
+            return None
+        return Embedding(
+            dimensions=self._dimensions,
+            int8=b64encode(result.embedding.tobytes()).decode("ascii"),
+            model_version=self._model_version,
+        )
+
+
+def _decision(result: Classification, has_children: bool) -> Decision:
+    """The decision with its reason, which leaves out the path: its names could be mistaken for an outcome."""
+    if not result.sure:
+        why = f"Even the likeliest department has a probability of only {result.confidence:.2f}."
+        return Decision(outcome=DecisionOutcome.ABSTAINED, why=why)
+    depth = "; no category below it is sure enough" if has_children else ""
+    why = f"The words of the listing point to it with a probability of {result.confidence:.2f}{depth}."
+    return Decision(outcome=DecisionOutcome.MODEL, why=why)
