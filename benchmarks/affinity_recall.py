@@ -27,7 +27,7 @@ from models.behavior.affinity_row import AffinityRow
 from models.behavior.deltas import DeltaBuilder
 from models.behavior.event_time import seconds
 from models.behavior.parameters import BehaviorParameters
-from models.behavior.sessions import ShopperRow, apply
+from models.behavior.sessions import ShopperRow, apply_events
 from schemas.events import Action, Relation, UserBehavior
 
 TABLE = "behavior/online_retail_2010-12_2011-08.csv.gz"
@@ -120,7 +120,7 @@ class Rows:
             )
             for product in basket.products
         )
-        apply(ShopperRow(), events, pairs, self._parameters)
+        apply_events(ShopperRow(), events, pairs, self._parameters)
         for product, deltas in pairs.build().by_product():
             row = self._rows.get(product) or AffinityRow.empty()
             self._rows[product] = row.merged(deltas, self._parameters)
@@ -172,10 +172,10 @@ def main(
         ("cosine", Cosine),
     ]
     for days in half_lives:
-        wide = BehaviorParameters(half_life_days=days, neighbours=100_000)
+        wide = BehaviorParameters(half_life_days=days, neighbors=100_000)
         runs.append((f"half-life {days:g} days, no bound", lambda wide=wide: Rows(wide)))  # type: ignore[misc]
     for bound in bounds:
-        narrow = BehaviorParameters(half_life_days=at, neighbours=bound)
+        narrow = BehaviorParameters(half_life_days=at, neighbors=bound)
         runs.append((f"half-life {at:g} days, bound {bound}", lambda narrow=narrow: Rows(narrow)))  # type: ignore[misc]
     for name, make in runs:
         model, began = make(), perf_counter()

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from models.attributes.span_artifact import SHIPPED_SPANS, read_spans
-from models.behavior.offline_affinity import AffinityFold
+from models.behavior.offline_affinity import AffinityAggregator
 from models.behavior.parameters import BehaviorParameters
 from models.enrichment.enricher import Enricher
 from schemas.codec import decode_product_created, decode_user_behavior, encode
@@ -120,7 +120,7 @@ def test_the_listing_becomes_what_the_pages_say(enricher: Enricher) -> None:
 
 def test_the_purchases_become_what_the_pages_say() -> None:
     (said,) = examples("affinity-updated")
-    fold = AffinityFold(BehaviorParameters(), shopper_id)
+    fold = AffinityAggregator(BehaviorParameters(), shopper_id)
     fold.add(decode_user_behavior(encode(event), None, received_at=None) for event in iter_baskets())
     real = {each.product_id: json.loads(encode(each)) for each in fold.updates()}[said["product_id"]]
     assert_shortened(said, real)
@@ -173,7 +173,7 @@ def test_the_attributes_figures_are_those_that_were_measured() -> None:
 def test_the_affinity_figures_are_of_what_ships() -> None:
     """The figures come from a benchmark on data that is not here; they are void once the defaults change."""
     defaults = BehaviorParameters()
-    said = f"what ships: half-life of {defaults.half_life_days:g} days, {defaults.neighbours} neighbours kept"
+    said = f"what ships: half-life of {defaults.half_life_days:g} days, {defaults.neighbors} neighbours kept"
     assert f"| {said} |" in BENCHMARKS
 
 

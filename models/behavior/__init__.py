@@ -1,1 +1,1 @@
-"""Behavior: sessions, shoppers, co-occurrence deltas, neighbor tables, similar texts."""
+"""Behavior models: sessions, preferences, next action, related products, and text similarity."""

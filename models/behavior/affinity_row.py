@@ -1,7 +1,7 @@
-"""A product's row: its neighbours by behaviour, and what was last published of them.
+"""The affinity row of a product: its neighbors by relation, and the last published list.
 
-A row is one small binary value. It remembers a digest of the published order and the published scores, so
-that a change too small to matter is not published again.
+A row is one binary value. It contains a digest of the published order and the published scores, so that a
+change below the threshold `publish_change` is not published again.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from hashlib import blake2b
 import msgspec
 import numpy as np
 
-from models.behavior.deltas import FORGET, RELATIONS, DeltaBuilder, Deltas
+from models.behavior.deltas import RELATIONS, REMOVAL, DeltaBuilder, Deltas
 from models.behavior.event_time import instant
-from models.behavior.neighbors import NeighbourTable, Ranked
+from models.behavior.neighbors import NeighborTable, RankedNeighbor
 from models.behavior.parameters import BehaviorParameters
 from schemas.errors import StopWorker
 from schemas.events import AffinityUpdated, Related, Relation
@@ -27,8 +27,8 @@ class _TableState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     support: bytes
 
 
-class _Published(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What consumers know: a digest of the order, and scores at `as_of` as float32."""
+class _PublishedState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The last published list: a digest of its order, and its scores at `as_of` as float32."""
 
     as_of: float = 0.0
     digest: bytes = b""
@@ -37,55 +37,57 @@ class _Published(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 class _RowState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     as_of: float
-    published: _Published
+    published: _PublishedState
     tables: tuple[_TableState, _TableState, _TableState]
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_RowState)
-_NOTHING = float("-inf")
+_NO_EVENTS = float("-inf")
 
 
 class AffinityRow:
-    """An immutable row; `merged` and `published` give new ones, so a failed batch leaves no trace.
+    """An immutable affinity row. `merged` and `with_published` return new rows.
 
     Attributes:
-        as_of: The latest event time that the row has seen, in seconds; -inf before the first.
+        as_of: The latest event time in the row, in seconds since 1970; -inf if there is none.
     """
 
     __slots__ = ("_published", "_tables", "as_of")
 
-    def __init__(self, tables: tuple[NeighbourTable, ...], as_of: float, published: _Published) -> None:
+    def __init__(self, tables: tuple[NeighborTable, ...], as_of: float, published: _PublishedState) -> None:
         self._tables = tables
         self._published = published
         self.as_of = as_of
 
     @classmethod
     def empty(cls) -> "AffinityRow":
-        """The row of a product that nobody met yet."""
-        return cls(tuple(NeighbourTable.empty() for _ in RELATIONS), _NOTHING, _Published())
+        """Return the row of a product without events."""
+        return cls(tuple(NeighborTable.empty() for _ in RELATIONS), _NO_EVENTS, _PublishedState())
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "AffinityRow":
-        """Read a row.
+        """Decode a row from a version byte and MessagePack.
 
         Raises:
             StopWorker: The row is of another version, or damaged.
         """
         if data[:1] != bytes((ROW_VERSION,)):
             raise StopWorker(
-                f"an affinity row begins with {data[:1]!r}, but this program reads version {ROW_VERSION}: "
-                "run the program that wrote it, or rebuild the state from co-behavior"
+                f"an affinity row has version byte {data[:1]!r}, but this release reads version "
+                f"{ROW_VERSION}; run the release that wrote it, or rebuild the state from co-behavior"
             )
         try:
             state = _decoder.decode(memoryview(data)[1:])
             tables = tuple(_table(table) for table in state.tables)
         except (msgspec.MsgspecError, ValueError) as error:
-            raise StopWorker(f"an affinity row is damaged, rebuild the state: {error}") from error
+            raise StopWorker(
+                f"an affinity row is damaged: {error}; rebuild the state from co-behavior"
+            ) from error
         return cls(tables, state.as_of, state.published)
 
     def to_bytes(self) -> bytes:
-        """The row as a version byte and MessagePack."""
+        """Encode the row as a version byte and MessagePack."""
         viewed, carted, bought = (
             _TableState(
                 table.ids,
@@ -99,63 +101,75 @@ class AffinityRow:
         return bytes((ROW_VERSION,)) + _encoder.encode(state)
 
     def merged(self, deltas: Deltas, parameters: BehaviorParameters) -> "AffinityRow":
-        """This row with `deltas`, which must all be of this product, applied in their order.
+        """Apply deltas in their order.
 
-        A neighbour above the bound goes only after all of `deltas` are in.
+        Args:
+            deltas: Deltas of this product.
+            parameters: Half-life, and the bound on neighbors, which is enforced after all deltas.
+
+        Returns:
+            The new row.
         """
         tables = list(self._tables)
         as_of = self.as_of
-        for code, run in _runs(deltas):
-            names = [run.ids[number] for number in run.neighbour.tolist()]
-            if code == FORGET:
+        for code, run in _split_by_code(deltas):
+            names = [run.ids[number] for number in run.neighbor.tolist()]
+            if code == REMOVAL:
                 for name in names:
                     tables = [table.without(name) for table in tables]
                 continue
             half_life = parameters.half_life_s
-            tables[code] = tables[code].added(names, run.time, run.weight, run.support, half_life)
+            tables[code] = tables[code].with_sessions(names, run.time, run.weight, run.support, half_life)
             as_of = max(as_of, float(run.time.max()))
-        bounded = tuple(table.pruned(parameters.neighbours, parameters.half_life_s) for table in tables)
+        bounded = tuple(table.pruned(parameters.neighbors, parameters.half_life_s) for table in tables)
         return AffinityRow(bounded, as_of, self._published)
 
-    def neighbours(self) -> list[str]:
-        """Every neighbour in any relation, once, sorted."""
+    def neighbors(self) -> list[str]:
+        """Return the distinct neighbors of all relations, sorted by id."""
         return sorted({name for table in self._tables for name in table.ids})
 
     def top_k(
         self, relation: Relation, k: int, half_life_s: float, as_of: float | None = None
-    ) -> list[Ranked]:
-        """The `k` best neighbours of a behavioural relation, best first; ties by support, then by id.
+    ) -> list[RankedNeighbor]:
+        """Return the neighbors of a relation with the highest scores; ties by support, then by id.
 
         Args:
             relation: `viewed`, `carted` or `bought`.
-            k: How many at most.
+            k: The maximum number of neighbors.
             half_life_s: Half-life in seconds.
-            as_of: The time to decay to, in seconds; the row's own `as_of` if None.
+            as_of: The time to decay scores to, in seconds since 1970; the row's `as_of` if None.
+
+        Returns:
+            Neighbors with score and support (sessions), best first.
         """
         when = self.as_of if as_of is None else as_of
         return self._tables[RELATIONS.index(relation)].top(k, when, half_life_s)
 
-    def changed_enough(self, update: AffinityUpdated, parameters: BehaviorParameters) -> bool:
-        """Whether `update` tells consumers something new.
+    def should_publish(self, update: AffinityUpdated, parameters: BehaviorParameters) -> bool:
+        """Whether `update` differs enough from the last published list.
 
-        New are: another set or order of related products, or a score that moved by more than
-        `publish_change` relative to the published one decayed to the same time. Ageing alone is no news,
-        since consumers know the half-life.
+        It does if the set or order of related products changed, or if a score differs by more than
+        `publish_change` from the published score decayed to the same time. Decay alone is no change, because
+        consumers know the half-life.
+
+        Args:
+            update: The event to publish.
+            parameters: Half-life and `publish_change`.
         """
         if _digest(update.related) != self._published.digest:
             return True
-        was = np.frombuffer(self._published.scores, dtype="<f4").astype(np.float64)
-        now = np.array([entry.score for entry in update.related])
-        aged = 2.0 ** ((self._published.as_of - update.as_of.timestamp()) / parameters.half_life_s)
-        behaves = np.array([entry.relation != Relation.SIMILAR for entry in update.related], dtype=np.bool_)
-        expected = np.where(behaves, was * aged, was)
-        return bool((abs(now - expected) > parameters.publish_change * expected).any())
+        published = np.frombuffer(self._published.scores, dtype="<f4").astype(np.float64)
+        scores = np.array([entry.score for entry in update.related])
+        decay = 2.0 ** ((self._published.as_of - update.as_of.timestamp()) / parameters.half_life_s)
+        decays = np.array([entry.relation != Relation.SIMILAR for entry in update.related], dtype=np.bool_)
+        expected = np.where(decays, published * decay, published)
+        return bool((abs(scores - expected) > parameters.publish_change * expected).any())
 
-    def published(self, update: AffinityUpdated) -> "AffinityRow":
-        """This row, remembering that `update` was published."""
+    def with_published(self, update: AffinityUpdated) -> "AffinityRow":
+        """Return this row with `update` as the last published list."""
         scores = np.array([entry.score for entry in update.related], dtype="<f4").tobytes()
-        known = _Published(update.as_of.timestamp(), _digest(update.related), scores)
-        return AffinityRow(self._tables, self.as_of, known)
+        published = _PublishedState(update.as_of.timestamp(), _digest(update.related), scores)
+        return AffinityRow(self._tables, self.as_of, published)
 
 
 def affinity_updated(
@@ -164,27 +178,27 @@ def affinity_updated(
     parameters: BehaviorParameters,
     similar: Sequence[tuple[str, float]] = (),
 ) -> AffinityUpdated:
-    """What there is to say about a product now, decayed to the latest event that its row has seen.
+    """Build the event with a product's related products, decayed to the latest event time of its row.
 
     Args:
-        product_id: Whose row it is.
-        row: The row.
-        parameters: Half-life and number of related products for each relation.
-        similar: Ids and cosines of products with a similar text, best first; they come last.
+        product_id: The product.
+        row: The product's row.
+        parameters: Half-life, and the number of related products for each relation.
+        similar: Ids and cosines of products with similar texts, best first. They come last.
 
     Returns:
-        The event, with at most `top_k` products of each relation, by falling score; ties by support, then
-        by id, then by relation. A row without events is as of 1970.
+        The event with at most `top_k` products of each relation, by descending score; ties by support, then
+        by id, then by relation. `as_of` is 1970 for a row without events.
     """
-    found = [
+    ranked = [
         (-entry.score, -entry.support, entry.product_id, relation)
         for relation in RELATIONS
         for entry in row.top_k(relation, parameters.top_k, parameters.half_life_s)
     ]
-    found.sort()
+    ranked.sort()
     related = [
         Related(product_id=name, relation=relation, score=-score, support=-support)
-        for score, support, name, relation in found
+        for score, support, name, relation in ranked
     ]
     related += [
         Related(product_id=name, relation=Relation.SIMILAR, score=round(cosine, 6), support=0)
@@ -193,27 +207,32 @@ def affinity_updated(
     return AffinityUpdated(
         product_id=product_id,
         related=related,
-        as_of=instant(row.as_of if row.as_of != _NOTHING else 0.0),
+        as_of=instant(row.as_of if row.as_of != _NO_EVENTS else 0.0),
         half_life_days=parameters.half_life_days,
     )
 
 
-def forget(product_id: str, row: AffinityRow, builder: DeltaBuilder) -> None:
-    """Let every neighbour in a withdrawn product's row drop it.
+def remove_product(product_id: str, row: AffinityRow, builder: DeltaBuilder) -> None:
+    """Add deltas that remove a withdrawn product from the rows of its neighbors.
 
-    Affinity is symmetric but rows are bounded: a neighbour that `row` evicted may keep the product until it
-    decays; who serves related products should leave out withdrawn ones.
+    Affinity is symmetric, but rows are bounded. A neighbor that `row` dropped may keep the product until it
+    decays, so applications that show related products should filter out withdrawn ones.
+
+    Args:
+        product_id: The withdrawn product.
+        row: Its row.
+        builder: Receives the deltas.
     """
-    builder.forget(product_id, row.neighbours())
+    builder.remove(product_id, row.neighbors())
 
 
-def _runs(deltas: Deltas) -> list[tuple[int, Deltas]]:
-    """`deltas` by code, which is in order already unless something is to be forgotten between additions."""
+def _split_by_code(deltas: Deltas) -> list[tuple[int, Deltas]]:
+    """Split `deltas` into runs of one code. Order matters only if there are removals among them."""
     codes = deltas.code
     present = np.unique(codes).tolist()
     if len(present) == 1:
         return [(present[0], deltas)]
-    if FORGET not in present:
+    if REMOVAL not in present:
         return [(code, deltas.take(codes == code)) for code in present]
     ends = [*(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
     starts = [0, *ends[:-1]]
@@ -222,15 +241,15 @@ def _runs(deltas: Deltas) -> list[tuple[int, Deltas]]:
     ]
 
 
-def _table(state: _TableState) -> NeighbourTable:
+def _table(state: _TableState) -> NeighborTable:
     columns = (
         np.frombuffer(state.weight, dtype="<f8"),
         np.frombuffer(state.time, dtype="<f8"),
         np.frombuffer(state.support, dtype="<u4").astype(np.int64),
     )
     if any(len(column) != len(state.ids) for column in columns):
-        raise ValueError("its columns differ in length")
-    return NeighbourTable(state.ids, *columns)
+        raise ValueError("the columns differ in length")
+    return NeighborTable(state.ids, *columns)
 
 
 def _digest(related: Sequence[Related]) -> bytes:

@@ -1,8 +1,8 @@
-"""Co-behaviour between agents: what a batch of sessions adds to products' neighbours, column by column.
+"""Co-behavior deltas: what a batch of sessions adds to the neighbors of products, as columns.
 
-A delta says: in product `product`'s row, neighbour `neighbour` of one relation gets `weight` at event time
-`time` and `support` more sessions. A `FORGET` delta says: `product` drops `neighbour` from all relations,
-because the neighbour was withdrawn. Deltas of one product apply in their order.
+A delta adds `weight` at event time `time` and `support` sessions to neighbor `neighbor` of one relation, in
+the row of product `product`. A `REMOVAL` delta removes `neighbor`, a withdrawn product, from all relations of
+`product`. Deltas of one product apply in their order.
 """
 
 from array import array
@@ -16,37 +16,37 @@ from numpy.typing import NDArray
 from schemas.events import Relation
 
 RELATIONS: tuple[Relation, ...] = (Relation.VIEWED, Relation.CARTED, Relation.BOUGHT)
-"""The behavioural relations; a relation's code is its place here."""
+"""The relations by behavior. A relation's code is its index here."""
 
-FORGET = len(RELATIONS)
-"""The code of a delta that drops a neighbour."""
+REMOVAL = len(RELATIONS)
+"""The code of a delta that removes a neighbor."""
 
 
-class _Interned(dict[str, int]):
-    """Gives every new string the next number."""
+class _StringIndex(dict[str, int]):
+    """Maps strings to indices in order of first use."""
 
     def __missing__(self, name: str) -> int:
-        number = self[name] = len(self)
-        return number
+        index = self[name] = len(self)
+        return index
 
 
 @dataclass(frozen=True, slots=True)
 class Deltas:
-    """A columnar batch of n deltas; rows keep the order of their making.
+    """A batch of n deltas as columns, in the order in which they were added.
 
     Attributes:
-        ids: Product ids that `product` and `neighbour` point into; no id occurs twice.
-        product: Whose row changes; uint32, shape (n,).
-        neighbour: Which neighbour of it; uint32, shape (n,).
-        code: Index into `RELATIONS`, or `FORGET`; uint8, shape (n,).
+        ids: Distinct product ids.
+        product: Index into `ids` of the product whose row changes; uint32, shape (n,).
+        neighbor: Index into `ids` of its neighbor; uint32, shape (n,).
+        code: Index into `RELATIONS`, or `REMOVAL`; uint8, shape (n,).
         time: Event time in seconds since 1970; float64, shape (n,).
-        weight: Decaying weight at `time`; float64, shape (n,).
-        support: Sessions to add; int32, shape (n,).
+        weight: Weight at `time`, in sessions; float64, shape (n,).
+        support: Number of sessions to add; int32, shape (n,).
     """
 
     ids: Sequence[str]
     product: NDArray[np.uint32]
-    neighbour: NDArray[np.uint32]
+    neighbor: NDArray[np.uint32]
     code: NDArray[np.uint8]
     time: NDArray[np.float64]
     weight: NDArray[np.float64]
@@ -56,11 +56,11 @@ class Deltas:
         return len(self.product)
 
     def take(self, rows: "slice | NDArray[np.intp] | NDArray[np.bool_]") -> "Deltas":
-        """The deltas at `rows` (a slice, indices or a mask), with the same `ids`."""
+        """Return the deltas at `rows` (a slice, indices or a mask), with the same `ids`."""
         return Deltas(
             self.ids,
             self.product[rows],
-            self.neighbour[rows],
+            self.neighbor[rows],
             self.code[rows],
             self.time[rows],
             self.weight[rows],
@@ -68,16 +68,16 @@ class Deltas:
         )
 
     @classmethod
-    def joined(cls, parts: Sequence["Deltas"]) -> "Deltas":
-        """The deltas of `parts`, at least one, in their order: a product's row then merges once for all."""
+    def concatenated(cls, parts: Sequence["Deltas"]) -> "Deltas":
+        """Concatenate at least one batch, in order, so that each product's row is merged once."""
         if len(parts) == 1:
             return parts[0]
-        ids = _Interned()
-        place = [np.fromiter(map(ids.__getitem__, part.ids), np.uint32, len(part.ids)) for part in parts]
+        ids = _StringIndex()
+        indices = [np.fromiter(map(ids.__getitem__, part.ids), np.uint32, len(part.ids)) for part in parts]
         return cls(
             list(ids),
-            np.concatenate([at[part.product] for at, part in zip(place, parts, strict=True)]),
-            np.concatenate([at[part.neighbour] for at, part in zip(place, parts, strict=True)]),
+            np.concatenate([index[part.product] for index, part in zip(indices, parts, strict=True)]),
+            np.concatenate([index[part.neighbor] for index, part in zip(indices, parts, strict=True)]),
             np.concatenate([part.code for part in parts]),
             np.concatenate([part.time for part in parts]),
             np.concatenate([part.weight for part in parts]),
@@ -85,7 +85,7 @@ class Deltas:
         )
 
     def by_product(self) -> Iterator[tuple[str, "Deltas"]]:
-        """Each product that changes with its deltas, in order of `ids`; deltas keep their order."""
+        """Iterate over the changed products, in order of `ids`, each with its deltas in their order."""
         if not len(self):
             return
         ordered = self.take(np.argsort(self.product, kind="stable"))
@@ -101,15 +101,16 @@ class Deltas:
 
         Args:
             partitions: The number of partitions of the target topic.
-            partition_for: Maps a product's key (its id in UTF-8) and the number of partitions to a partition.
+            partition_for: The partitioner: maps a product's key (its id in UTF-8) and the number of
+                partitions to a partition.
 
         Returns:
-            The deltas of each partition that gets any, by ascending partition.
+            The deltas of each partition that has any, by ascending partition.
         """
-        home = np.fromiter(
+        partition_of = np.fromiter(
             (partition_for(name.encode(), partitions) for name in self.ids), np.int64, len(self.ids)
         )
-        target = home[self.product]
+        target = partition_of[self.product]
         return {int(partition): self.take(target == partition) for partition in np.unique(target)}
 
 
@@ -117,9 +118,9 @@ class DeltaBuilder:
     """Collects the deltas of one batch."""
 
     def __init__(self) -> None:
-        self._ids = _Interned()
+        self._ids = _StringIndex()
         self._product = array("I")
-        self._neighbour = array("I")
+        self._neighbor = array("I")
         self._code = array("B")
         self._time = array("d")
         self._weight = array("d")
@@ -128,7 +129,7 @@ class DeltaBuilder:
     def __len__(self) -> int:
         return len(self._product)
 
-    def pair(
+    def add_pairs(
         self,
         product: str,
         others: Sequence[str],
@@ -137,34 +138,40 @@ class DeltaBuilder:
         weight: float = 1.0,
         support: int = 1,
     ) -> None:
-        """Add `product` with each of `others`, in both directions.
+        """Add the pairs of `product` with each of `others`, in both directions.
 
         Args:
-            product: The product that met the others.
-            others: The products it met, without itself.
-            times: The event time of each meeting, in seconds; as long as `others`.
-            relation: A behavioural relation.
-            weight: What each meeting weighs at its time.
-            support: Sessions to add for each meeting.
+            product: A product.
+            others: Other products of the same session.
+            times: The event time of each pair, in seconds since 1970; as long as `others`.
+            relation: A relation by behavior.
+            weight: The weight of each pair at its time, in sessions.
+            support: The number of sessions to add to each pair.
         """
-        met = array("I", map(self._ids.__getitem__, others))
-        alone = array("I", (self._ids[product],)) * len(met)
-        self._product += alone
-        self._product += met
-        self._neighbour += met
-        self._neighbour += alone
-        moments = array("d", times)
-        self._time += moments
-        self._time += moments
-        self._fill(2 * len(met), RELATIONS.index(relation), weight, support)
+        neighbors = array("I", map(self._ids.__getitem__, others))
+        repeated = array("I", (self._ids[product],)) * len(neighbors)
+        self._product += repeated
+        self._product += neighbors
+        self._neighbor += neighbors
+        self._neighbor += repeated
+        pair_times = array("d", times)
+        self._time += pair_times
+        self._time += pair_times
+        self._fill(2 * len(neighbors), RELATIONS.index(relation), weight, support)
 
-    def forget(self, product: str, neighbours: Sequence[str], time: float = 0.0) -> None:
-        """Let each of `neighbours` drop the withdrawn `product`; `time` is only carried along."""
-        met = array("I", map(self._ids.__getitem__, neighbours))
-        self._product += met
-        self._neighbour += array("I", (self._ids[product],)) * len(met)
-        self._time += array("d", (time,)) * len(met)
-        self._fill(len(met), FORGET, 0.0, 0)
+    def remove(self, product: str, neighbors: Sequence[str], time: float = 0.0) -> None:
+        """Add deltas that remove a withdrawn product from the rows of its neighbors.
+
+        Args:
+            product: The withdrawn product.
+            neighbors: The products whose rows change.
+            time: The time of the deltas in seconds since 1970, which has no effect.
+        """
+        rows = array("I", map(self._ids.__getitem__, neighbors))
+        self._product += rows
+        self._neighbor += array("I", (self._ids[product],)) * len(rows)
+        self._time += array("d", (time,)) * len(rows)
+        self._fill(len(rows), REMOVAL, 0.0, 0)
 
     def _fill(self, count: int, code: int, weight: float, support: int) -> None:
         self._code += array("B", (code,)) * count
@@ -172,11 +179,11 @@ class DeltaBuilder:
         self._support += array("i", (support,)) * count
 
     def build(self) -> Deltas:
-        """Everything collected so far; later additions don't change it."""
+        """Return the deltas collected so far as a copy."""
         return Deltas(
             list(self._ids),
             np.array(self._product, dtype=np.uint32),
-            np.array(self._neighbour, dtype=np.uint32),
+            np.array(self._neighbor, dtype=np.uint32),
             np.array(self._code, dtype=np.uint8),
             np.array(self._time, dtype=np.float64),
             np.array(self._weight, dtype=np.float64),

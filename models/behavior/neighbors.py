@@ -1,9 +1,10 @@
-"""A product's neighbours in one relation: decaying weights, column by column, never swept.
+"""The neighbors of a product in one relation, with exponentially decaying weights, as columns.
 
-Decay is exponential and forward (Cormode, Shkapenyuk, Srivastava and Xu, "Forward Decay", ICDE 2009): a
-session at time s weighs 2^((s - t) / half-life) at time t. Each neighbour keeps its weight at the time of
-its own latest session; older sessions add what is left of them by then, so the order of arrival does not
-matter, and exponents are never positive, so nothing overflows over any range of years.
+A session at time s has the weight 2^((s - t) / half-life) at time t (forward decay: G. Cormode, V.
+Shkapenyuk, D. Srivastava and B. Xu, "Forward Decay: A Practical Time Decay Model for Streaming Systems", ICDE
+2009). A row stores each neighbor's weight at the time of its latest session. Older sessions add their weight
+decayed to that time, so the order of arrival does not matter. Exponents are never positive, so weights do not
+overflow, and no periodic decay of stored weights is needed.
 """
 
 from collections.abc import Sequence
@@ -14,27 +15,27 @@ from numpy.typing import NDArray
 
 _Kind = TypeVar("_Kind", np.float64, np.int64)
 
-_SIGNIFICANT = 10
-_TIE = 1e-9
-_SUPPORT_MAX = 0xFFFFFFFF
+_SIGNIFICANT_DIGITS = 10
+_TIE_TOLERANCE = 1e-9
+_MAX_SUPPORT = 0xFFFFFFFF
 
 
-class Ranked(NamedTuple):
-    """A neighbour with its score at some time and the sessions behind it."""
+class RankedNeighbor(NamedTuple):
+    """A neighbor with its score at some time, and its support: the number of sessions."""
 
     product_id: str
     score: float
     support: int
 
 
-class NeighbourTable:
-    """An immutable table of n neighbours: every change gives a new table.
+class NeighborTable:
+    """An immutable table of n neighbors. Every change returns a new table.
 
     Attributes:
-        ids: The neighbours' product ids, each once.
-        weight: Weight at `time`; float64, shape (n,), never negative.
-        time: Event time of the latest session, in seconds; float64, shape (n,).
-        support: Sessions, undecayed; int64, shape (n,).
+        ids: Distinct product ids of the neighbors.
+        weight: Weight at `time`, in sessions, not negative; float64, shape (n,).
+        time: Event time of the latest session, in seconds since 1970; float64, shape (n,).
+        support: Number of sessions, without decay; int64, shape (n,).
     """
 
     __slots__ = ("ids", "support", "time", "weight")
@@ -52,64 +53,70 @@ class NeighbourTable:
         self.support = support
 
     @classmethod
-    def empty(cls) -> "NeighbourTable":
-        """A table without neighbours."""
+    def empty(cls) -> "NeighborTable":
+        """Return a table without neighbors."""
         return cls([], np.empty(0), np.empty(0), np.empty(0, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def added(
+    def with_sessions(
         self,
-        neighbours: Sequence[str],
+        neighbors: Sequence[str],
         time: NDArray[np.float64],
         weight: NDArray[np.float64],
         support: NDArray[np.int32],
         half_life_s: float,
-    ) -> "NeighbourTable":
-        """This table with m sessions more; a neighbour may occur several times.
+    ) -> "NeighborTable":
+        """Add m sessions; a neighbor may occur several times.
 
         Args:
-            neighbours: Whom each session adds to, length m.
-            time: When, in seconds; shape (m,).
-            weight: Its weight at that time; shape (m,).
-            support: Sessions to add; shape (m,).
+            neighbors: The neighbor of each session, length m.
+            time: The event time of each session in seconds since 1970; shape (m,).
+            weight: The weight of each session at its time; shape (m,).
+            support: The number of sessions to add; shape (m,).
             half_life_s: Half-life in seconds.
+
+        Returns:
+            The new table. Neighbors without support are left out.
         """
-        # Not kept: it would take more memory than all columns, and is made in microseconds.
+        # The index is rebuilt in microseconds; storing it would take more memory than all columns.
         index = dict(zip(self.ids, range(len(self.ids)), strict=True))
         ids, old = self.ids, len(self.ids)
-        new = [name for name in dict.fromkeys(neighbours) if name not in index]
+        new = [name for name in dict.fromkeys(neighbors) if name not in index]
         if new:
             ids = ids + new
             index.update(zip(new, range(old, len(ids)), strict=True))
-        place = np.fromiter(map(index.__getitem__, neighbours), np.intp, len(neighbours))
-        latest = _grown(self.time, len(ids), -np.inf)
-        np.maximum.at(latest, place, time)
-        gained = weight * np.exp2((time - latest[place]) / half_life_s)
-        total = np.bincount(place, gained, len(ids)).astype(np.float64)
+        position = np.fromiter(map(index.__getitem__, neighbors), np.intp, len(neighbors))
+        latest = _extended(self.time, len(ids), -np.inf)
+        np.maximum.at(latest, position, time)
+        gained = weight * np.exp2((time - latest[position]) / half_life_s)
+        total = np.bincount(position, gained, len(ids)).astype(np.float64)
         total[:old] += self.weight * np.exp2((self.time - latest[:old]) / half_life_s)
-        sessions = np.bincount(place, support, len(ids)).astype(np.int64)
+        sessions = np.bincount(position, support, len(ids)).astype(np.int64)
         sessions[:old] += self.support
-        table = NeighbourTable(ids, np.maximum(total, 0.0), latest, np.minimum(sessions, _SUPPORT_MAX))
-        # A correction can meet a neighbour that was evicted before; it must not bring it back.
-        return table if sessions.min(initial=1) > 0 else table._kept(np.flatnonzero(sessions > 0))
+        table = NeighborTable(ids, np.maximum(total, 0.0), latest, np.minimum(sessions, _MAX_SUPPORT))
+        # A correction of a pair's time has support 0, so it must not add a neighbor that was dropped before.
+        return table if sessions.min(initial=1) > 0 else table._take(np.flatnonzero(sessions > 0))
 
-    def without(self, neighbour: str) -> "NeighbourTable":
-        """This table without `neighbour`; itself if it was not there."""
-        if neighbour not in self.ids:
+    def without(self, neighbor: str) -> "NeighborTable":
+        """Return this table without `neighbor`; the same table if it is not there."""
+        if neighbor not in self.ids:
             return self
-        return self._kept(np.flatnonzero([name != neighbour for name in self.ids]))
+        return self._take(np.flatnonzero([name != neighbor for name in self.ids]))
 
-    def pruned(self, bound: int, half_life_s: float) -> "NeighbourTable":
-        """This table with at most `bound` neighbours: the smallest decayed weights go, ties by id."""
+    def pruned(self, bound: int, half_life_s: float) -> "NeighborTable":
+        """Return this table with the `bound` neighbors of the highest decayed weights.
+
+        Ties keep the higher support, then the smaller id.
+        """
         if len(self.ids) <= bound:
             return self
-        return self._kept(np.sort(self._best(bound, half_life_s)))
+        return self._take(np.sort(self._best(bound, half_life_s)))
 
-    def _kept(self, places: NDArray[np.intp]) -> "NeighbourTable":
+    def _take(self, places: NDArray[np.intp]) -> "NeighborTable":
         ids = self.ids
-        return NeighbourTable(
+        return NeighborTable(
             [ids[place] for place in places.tolist()],
             self.weight[places],
             self.time[places],
@@ -117,24 +124,24 @@ class NeighbourTable:
         )
 
     def _best(self, count: int, half_life_s: float) -> NDArray[np.intp]:
-        """The places of the `count` heaviest, in no order; ties by support, then by id.
+        """Return the indices of the `count` highest weights, unordered; ties by support, then by id.
 
-        Weights compare by their logarithm at a common landmark, which neither over- nor underflows. What is
-        equal but for rounding counts as a tie, so that the way of adding up does not decide.
+        Weights are compared by their logarithm at a common landmark, which neither over- nor underflows.
+        Weights that differ by rounding errors only are ties, so that the order of summation does not matter.
         """
         with np.errstate(divide="ignore"):
-            height = np.log2(self.weight) + self.time / half_life_s
-        if count >= len(height):
-            return np.arange(len(height))
-        border = np.partition(height, -count)[-count]
-        # A weight that underflowed has no height, and -inf minus -inf is no number.
-        margin = _TIE if border > -np.inf else 0.0
-        sure = np.flatnonzero(height > border + margin)
-        ties = np.flatnonzero((height >= border - margin) & (height <= border + margin))
-        return np.concatenate([sure, self._first(ties, count - len(sure))])
+            log_weight = np.log2(self.weight) + self.time / half_life_s
+        if count >= len(log_weight):
+            return np.arange(len(log_weight))
+        threshold = np.partition(log_weight, -count)[-count]
+        # The logarithm of a weight that underflowed is -inf, and -inf minus -inf is not a number.
+        margin = _TIE_TOLERANCE if threshold > -np.inf else 0.0
+        above = np.flatnonzero(log_weight > threshold + margin)
+        ties = np.flatnonzero((log_weight >= threshold - margin) & (log_weight <= threshold + margin))
+        return np.concatenate([above, self._first(ties, count - len(above))])
 
     def _first(self, places: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-        """The first `count` of `places` by falling support, then by id."""
+        """Return the first `count` of `places` by descending support, then by id."""
         if len(places) <= count:
             return places
         supports = self.support[places]
@@ -146,17 +153,22 @@ class NeighbourTable:
             order = sorted(names, key=lambda name: (by_name[name], name))
         return np.array([names[name] for name in order[:count]], dtype=np.intp)
 
-    def top(self, count: int, as_of: float, half_life_s: float) -> list[Ranked]:
-        """The `count` neighbours that weigh most at time `as_of`, best first; ties by support, then by id.
+    def top(self, count: int, as_of: float, half_life_s: float) -> list[RankedNeighbor]:
+        """Return the neighbors with the highest weights, best first; ties by support, then by id.
 
-        Scores have ten significant digits, so that equal ones are equal whatever the order of adding up.
+        Scores are rounded to ten significant digits, so that the order of summation does not break ties.
+
+        Args:
+            count: The maximum number of neighbors.
+            as_of: The time to decay weights to, in seconds since 1970.
+            half_life_s: Half-life in seconds.
         """
         if not self.ids:
             return []
         best = self._best(count, half_life_s)
         score = self.weight[best] * np.exp2((self.time[best] - as_of) / half_life_s)
         ranked = [
-            Ranked(self.ids[place], float(f"{value:.{_SIGNIFICANT}g}"), support)
+            RankedNeighbor(self.ids[place], float(f"{value:.{_SIGNIFICANT_DIGITS}g}"), support)
             for place, value, support in zip(
                 best.tolist(), score.tolist(), self.support[best].tolist(), strict=True
             )
@@ -165,7 +177,7 @@ class NeighbourTable:
         return ranked
 
 
-def _grown(column: NDArray[_Kind], rows: int, fill: float) -> NDArray[_Kind]:
+def _extended(column: NDArray[_Kind], rows: int, fill: float) -> NDArray[_Kind]:
     grown = np.full(rows, fill, dtype=column.dtype)
     grown[: len(column)] = column
     return grown

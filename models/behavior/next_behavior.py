@@ -1,9 +1,14 @@
-"""What a shopper will do next in a session: a smoothed Markov chain over actions.
+"""Predicts a shopper's next action in a session with a smoothed second-order Markov chain.
 
-The chance of an action given the last two is estimated from counted sessions of many shoppers, each order
-smoothed by the one below it (Dirichlet smoothing: MacKay and Peto, "A hierarchical Dirichlet language
-model", 1995), and at the top by the shopper's own counts. The counts of many shoppers are learned by
-`models.training.behavior.next_behavior` and shipped as `models/pretrained/next_behavior.json`.
+The probability of an outcome given the last two actions is estimated from counted sessions of many shoppers.
+Each order of the chain is smoothed by the one below it, with Dirichlet smoothing:
+
+    p(outcome) = (count(outcome) + strength * p_below(outcome)) / (count(all outcomes) + strength)
+
+(D. MacKay and L. Bauman Peto, "A hierarchical Dirichlet language model", Natural Language Engineering 1,
+1995). The shopper's own counts are smoothed by that estimate in the same way.
+`models.training.behavior.next_behavior` counts the sessions; `models/pretrained/next_behavior.json` is the
+shipped result.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,33 +22,34 @@ from schemas.errors import StopWorker
 from schemas.events import Action
 
 ACTIONS: tuple[Action, ...] = tuple(Action)
-"""An action's code is its place here."""
+"""The actions. An action's code is its index here."""
 
 LEAVE = len(ACTIONS)
 """The code of leaving: no further action in the session."""
 
 START = LEAVE + 1
-"""The code that stands before the first action of a session."""
+"""The code of the state before the first action of a session."""
 
 OUTCOMES: tuple[str, ...] = (*(action.value for action in ACTIONS), "leave")
+"""The names of the outcomes, in order of their codes."""
 
-ESCAPE = 0.01
-"""The share of probability that goes to all outcomes alike: the counted shop had no clicks or favourites."""
+UNIFORM_WEIGHT = 0.01
+"""The weight of the uniform distribution in the mixture: the counted shop had no clicks and no favorites."""
 
 Transitions = dict[int, list[int]]
-"""For the code of a last action, how often each outcome followed; a list is as long as `OUTCOMES`."""
+"""The count of each outcome, in order of `OUTCOMES`, by the code of the last action."""
 
 SHIPPED = PRETRAINED / "next_behavior.json"
 
 
 class TransitionCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts of many shoppers' sessions, by names, and where they come from.
+    """The transition counts of many shoppers' sessions, and their origin.
 
     Attributes:
-        version: Of this format.
-        description: Which data, when, by which command.
-        sessions: How many sessions were counted.
-        counts: Previous action ("start" at a session's beginning), last action, outcome, how often.
+        version: The version of this format.
+        description: The data, the date and the command.
+        sessions: The number of counted sessions.
+        counts: Counts by previous action ("start" before the first), last action and outcome.
     """
 
     version: int
@@ -53,20 +59,22 @@ class TransitionCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NextBehavior:
-    """Probabilities of the next action.
+    """A smoothed Markov chain of the next action.
 
     Args:
-        counts: What many shoppers did.
-        strength: How many observations the next lower order of the chain counts for.
-        trust: How many own observations weigh as much as what all shoppers together did.
+        counts: The transition counts of many shoppers.
+        order_strength: The weight of the next lower order of the chain, in observations.
+        shopper_strength: The weight of the counts of all shoppers beside the shopper's own, in observations.
 
     Raises:
-        StopWorker: `counts` name an unknown action.
+        StopWorker: `counts` contains an unknown action.
     """
 
-    def __init__(self, counts: TransitionCounts, strength: float = 20.0, trust: float = 20.0) -> None:
-        self._strength = strength
-        self._trust = trust
+    def __init__(
+        self, counts: TransitionCounts, order_strength: float = 20.0, shopper_strength: float = 20.0
+    ) -> None:
+        self._order_strength = order_strength
+        self._shopper_strength = shopper_strength
         second: dict[tuple[int, int], list[float]] = {}
         first: dict[int, list[float]] = {}
         zeroth = [0.0] * len(OUTCOMES)
@@ -79,16 +87,16 @@ class NextBehavior:
                     first.setdefault(key[1], [0.0] * len(OUTCOMES))[outcome] += count
                     zeroth[outcome] += count
         uniform = [1.0 / len(OUTCOMES)] * len(OUTCOMES)
-        self._base = _mixed(zeroth, uniform, len(OUTCOMES))
-        self._first = {last: _mixed(row, self._base, strength) for last, row in first.items()}
+        self._base = _smoothed(zeroth, uniform, len(OUTCOMES))
+        self._first = {last: _smoothed(row, self._base, order_strength) for last, row in first.items()}
         self._second = {
-            (previous, last): _mixed(row, self._first[last], strength)
+            (previous, last): _smoothed(row, self._first[last], order_strength)
             for (previous, last), row in second.items()
         }
 
     @classmethod
     def load(cls, path: Path = SHIPPED) -> "NextBehavior":
-        """Read counts from a JSON file.
+        """Load counts from a JSON file.
 
         Raises:
             StopWorker: The file is missing, damaged, or of another version.
@@ -96,39 +104,42 @@ class NextBehavior:
         try:
             counts = msgspec.json.decode(path.read_bytes(), type=TransitionCounts)
         except (OSError, msgspec.MsgspecError) as error:
-            raise StopWorker(f"{path} holds no transition counts: {error}; train or install it") from error
+            raise StopWorker(
+                f"{path} has no transition counts: {error}; restore the file or train it again"
+            ) from error
         if counts.version != 1:
-            raise StopWorker(f"{path} is of version {counts.version}, but this program reads version 1")
+            raise StopWorker(f"{path} has version {counts.version}, but this release reads version 1")
         return cls(counts)
 
     def probabilities(
         self, previous: int, last: int, own: Mapping[int, Sequence[float]] | None = None
     ) -> dict[str, float]:
-        """The probability of each outcome after the actions `previous` and `last`.
+        """Return the probability of each outcome after the actions `previous` and `last`.
 
         Args:
-            previous: Code of the action before the last, or `START`.
-            last: Code of the last action.
-            own: The shopper's own `Transitions`.
+            previous: The code of the action before the last, or `START`.
+            last: The code of the last action.
+            own: The shopper's own `Transitions`, or None.
 
         Returns:
-            Outcome name to probability: all `OUTCOMES`, each above zero, summing to 1.
+            The probability of each of `OUTCOMES`, above zero and summing to 1.
         """
-        shared = self._second.get((previous, last)) or self._first.get(last) or self._base
-        counted = (own or {}).get(last)
-        open_minded = [(1.0 - ESCAPE) * value + ESCAPE / len(OUTCOMES) for value in shared]
-        mixed = open_minded if counted is None else _mixed(counted, open_minded, self._trust)
-        total = sum(mixed)
-        return {name: value / total for name, value in zip(OUTCOMES, mixed, strict=True)}
+        estimate = self._second.get((previous, last)) or self._first.get(last) or self._base
+        own_counts = (own or {}).get(last)
+        prior = [(1.0 - UNIFORM_WEIGHT) * value + UNIFORM_WEIGHT / len(OUTCOMES) for value in estimate]
+        probabilities = prior if own_counts is None else _smoothed(own_counts, prior, self._shopper_strength)
+        total = sum(probabilities)
+        return {name: value / total for name, value in zip(OUTCOMES, probabilities, strict=True)}
 
 
 @cache
 def shipped_next_behavior() -> NextBehavior:
-    """The model that the project ships, read once."""
+    """Return the shipped model, loaded once."""
     return NextBehavior.load()
 
 
-def _mixed(counts: Sequence[float], below: Sequence[float], strength: float) -> list[float]:
+def _smoothed(counts: Sequence[float], below: Sequence[float], strength: float) -> list[float]:
+    """Apply the Dirichlet smoothing of the module's formula."""
     total = sum(counts) + strength
     return [(count + strength * prior) / total for count, prior in zip(counts, below, strict=True)]
 
@@ -139,4 +150,6 @@ def _code(name: str) -> int:
     try:
         return OUTCOMES.index(name)
     except ValueError:
-        raise StopWorker(f"transition counts name {name!r}; known are start, {', '.join(OUTCOMES)}") from None
+        raise StopWorker(
+            f"transition counts contain the unknown action {name!r}; known are start, {', '.join(OUTCOMES)}"
+        ) from None

@@ -1,20 +1,20 @@
-"""Behaviour to affinities in one process: what the agents do, without the topics between them."""
+"""Computes related products from behavior events in one process, without Kafka."""
 
 from collections.abc import Callable, Iterable, Iterator
 
 from models.behavior.affinity_row import AffinityRow, affinity_updated
 from models.behavior.deltas import DeltaBuilder
 from models.behavior.parameters import BehaviorParameters
-from models.behavior.sessions import ShopperRow, apply
+from models.behavior.sessions import ShopperRow, apply_events
 from schemas.events import AffinityUpdated, UserBehavior
 
 
-class AffinityFold:
-    """Folds batches of behaviour into products' rows.
+class AffinityAggregator:
+    """Aggregates batches of behavior events into affinity rows, as the agents `sessions` and `affinity` do.
 
     Args:
-        parameters: Half-life, gap and bounds.
-        shopper_of: The key of an event's shopper.
+        parameters: Half-life, session gap and bounds.
+        shopper_of: Returns the key of an event's shopper.
     """
 
     def __init__(self, parameters: BehaviorParameters, shopper_of: Callable[[UserBehavior], str]) -> None:
@@ -25,30 +25,36 @@ class AffinityFold:
 
     @property
     def products(self) -> dict[str, AffinityRow]:
-        """Every product that was ever in an event, by its id. Not to be changed."""
+        """The row of every product that occurred in an event, by product id. Do not change it."""
         return self._products
 
     def add(self, events: Iterable[UserBehavior]) -> None:
-        """Fold one batch, in order of arrival. A failure leaves the state as it was."""
-        mine: dict[str, list[UserBehavior]] = {}
+        """Add one batch of events in order of arrival.
+
+        If an event raises, the rows stay as they were before the batch.
+
+        Args:
+            events: Events of any shoppers.
+        """
+        by_shopper: dict[str, list[UserBehavior]] = {}
         shoppers: dict[str, bytes] = {}
         products: dict[str, AffinityRow] = {}
         for event in events:
-            mine.setdefault(self._shopper_of(event), []).append(event)
+            by_shopper.setdefault(self._shopper_of(event), []).append(event)
             if event.product_id not in self._products:
                 products[event.product_id] = AffinityRow.empty()
         pairs = DeltaBuilder()
-        for shopper, theirs in mine.items():
+        for shopper, shopper_events in by_shopper.items():
             data = self._shoppers.get(shopper)
             row = ShopperRow() if data is None else ShopperRow.from_bytes(data)
-            shoppers[shopper] = apply(row, theirs, pairs, self._parameters).to_bytes()
+            shoppers[shopper] = apply_events(row, shopper_events, pairs, self._parameters).to_bytes()
         for product_id, deltas in pairs.build().by_product():
-            known = self._products.get(product_id) or products[product_id]
-            products[product_id] = known.merged(deltas, self._parameters)
+            product_row = self._products.get(product_id) or products[product_id]
+            products[product_id] = product_row.merged(deltas, self._parameters)
         self._shoppers.update(shoppers)
         self._products.update(products)
 
     def updates(self) -> Iterator[AffinityUpdated]:
-        """The final event of each product, by ascending product id."""
+        """Iterate over the events with each product's related products, by ascending product id."""
         for product_id in sorted(self._products):
             yield affinity_updated(product_id, self._products[product_id], self._parameters)

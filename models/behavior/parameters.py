@@ -1,4 +1,4 @@
-"""The constants of the behaviour models, in one frozen object that is passed to pure functions."""
+"""The parameters of the behavior models, in one frozen object that is passed to pure functions."""
 
 from dataclasses import dataclass, fields
 from math import isfinite
@@ -8,30 +8,31 @@ from schemas.errors import StopWorker
 
 @dataclass(frozen=True, slots=True)
 class BehaviorParameters:
-    """How behaviour becomes affinities, sessions, preferences and expectations.
+    """The parameters of affinities, sessions, preferences and next actions.
 
-    The defaults of `half_life_days` and `neighbours` are measured: see `benchmarks/affinity_recall.py`.
+    The defaults of `half_life_days` and `neighbors` are measured by `benchmarks/affinity_recall.py`.
 
     Attributes:
-        half_life_days: Age at which a session counts half towards an affinity, in days.
-        neighbours: Most neighbours that a product's row keeps for each relation.
-        top_k: Related products published for each relation.
-        publish_change: Relative change of a published score that is worth publishing again, 0.1 for 10%.
-        session_gap_s: Inactivity, in event time, that ends a session without an id; seconds.
-        open_sessions: Most sessions kept open for one shopper; the one with the oldest last event goes.
-        session_products: Most products that a session remembers for each relation, the newest ones. It
-            bounds the pairs of one event, and so keeps a crawler's session from costing n² pairs. All open
-            sessions of a shopper together remember twice as many; beyond that the oldest session goes.
-        session_characters: Most characters of those products' ids together, with the same bounds: a thousand
-            of the longest ids would fill a row, and hundreds of records with their pairs.
-        seen_events: Most recent event ids remembered for one shopper, to drop duplicates.
-        preference_half_life_days: Age at which an action counts half towards a shopper's taste, in days.
-        preference_products: Most products remembered for a shopper's taste.
-        preference_top: Most tags, and most categories, published for a shopper.
+        half_life_days: The half-life of a session's weight in affinities, in days.
+        neighbors: The maximum number of neighbors of a product for each relation.
+        top_k: The number of related products that are published for each relation.
+        publish_change: The relative change of a published score that triggers a new event; 0.1 is 10%.
+        session_gap_s: The event-time gap that ends a session without an id, in seconds.
+        open_sessions: The maximum number of sessions in a shopper's row. The session with the oldest last
+            event is dropped first.
+        session_products: The maximum number of products of a session for each relation; the oldest are
+            dropped. The bound limits the pairs of one event, which would grow with the square of a crawler's
+            session. All sessions of a shopper together may have twice as many.
+        session_characters: The maximum number of characters of those products' ids, with the same rules. A
+            thousand ids of the maximum length would fill a row, and their pairs hundreds of records.
+        seen_events: The number of recent event ids of a shopper that are kept to detect duplicates.
+        preference_half_life_days: The half-life of an action's weight in preferences, in days.
+        preference_products: The maximum number of products in a shopper's preferences.
+        preference_top: The maximum number of tags, and of categories, that are published for a shopper.
     """
 
     half_life_days: float = 60.0
-    neighbours: int = 400
+    neighbors: int = 400
     top_k: int = 20
     publish_change: float = 0.1
     session_gap_s: float = 1800.0
@@ -44,7 +45,7 @@ class BehaviorParameters:
     preference_top: int = 20
 
     def __post_init__(self) -> None:
-        """Refuse what would silently compute nonsense.
+        """Check the values.
 
         Raises:
             StopWorker: A value is not a positive finite number.
@@ -52,14 +53,14 @@ class BehaviorParameters:
         for field in fields(self):
             value = getattr(self, field.name)
             if not isfinite(value) or value <= 0:
-                raise StopWorker(f"{field.name} is {value!r}, but it must be a number above zero")
+                raise StopWorker(f"{field.name} is {value!r}, but it must be a finite number above zero")
 
     @property
     def half_life_s(self) -> float:
-        """The half-life of affinities in seconds."""
+        """The half-life of affinities, in seconds."""
         return self.half_life_days * 86400.0
 
     @property
     def preference_half_life_s(self) -> float:
-        """The half-life of preferences in seconds."""
+        """The half-life of preferences, in seconds."""
         return self.preference_half_life_days * 86400.0

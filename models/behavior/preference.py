@@ -1,7 +1,7 @@
-"""What a shopper likes: tags and categories of the products that the shopper dealt with lately.
+"""A shopper's preferences: tags and categories of the products that the shopper dealt with recently.
 
-A row keeps products, not tags: tags are looked up when a preference is published, so a product's correction
-or a better model reaches every shopper at once.
+A row stores products, not tags. Tags are looked up when preferences are published, so a corrected category or
+a better model takes effect for every shopper at once.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,8 +10,8 @@ from typing import NamedTuple
 from models.behavior.parameters import BehaviorParameters
 from schemas.events import Action, Preference
 
-Tastes = dict[str, tuple[float, float]]
-"""Product id to (weight, time of the latest action in seconds); the weight is as of that time, above zero."""
+ProductWeights = dict[str, tuple[float, float]]
+"""By product id: a weight above zero, and the time that it is as of, in seconds since 1970."""
 
 ACTION_WEIGHT: dict[Action, float] = {
     Action.VIEW: 1.0,
@@ -21,94 +21,97 @@ ACTION_WEIGHT: dict[Action, float] = {
     Action.PURCHASE: 5.0,
     Action.RETURN: -5.0,
 }
-"""How much an action says about taste. A return takes back what a purchase said, but never more than all."""
+"""The weight of each action. A return cancels a purchase, but a product's weight never falls below zero."""
 
 
-class Description(NamedTuple):
-    """What is known of a product: its tags' names, and its category's path if it has one."""
+class ProductLabels(NamedTuple):
+    """The labels of a product: the names of its tags, and the path of its category or None."""
 
     tags: Sequence[str]
     category: str | None
 
 
-def remember(
-    tastes: Tastes, product_id: str, action: Action, time: float, parameters: BehaviorParameters
+def add_action(
+    weights: ProductWeights, product_id: str, action: Action, time: float, parameters: BehaviorParameters
 ) -> None:
-    """Add an action to `tastes`, in place; when there are too many, the least decayed weights go.
+    """Add an action to a shopper's product weights, in place.
+
+    A weight decays exponentially: at time t it is w * 2^((s - t) / half-life), where w is the weight at time
+    s. If there are too many products, those with the smallest decayed weights are dropped.
 
     Args:
-        tastes: The shopper's products.
+        weights: The shopper's product weights.
         product_id: The product.
-        action: What the shopper did with it.
-        time: When, in seconds.
-        parameters: Half-life and bound.
+        action: The action.
+        time: The event time in seconds since 1970.
+        parameters: Half-life and the maximum number of products.
     """
     half_life = parameters.preference_half_life_s
-    weight, since = tastes.get(product_id, (0.0, time))
+    weight, since = weights.get(product_id, (0.0, time))
     latest = max(since, time)
     value = weight * 2.0 ** ((since - latest) / half_life)
     value += ACTION_WEIGHT[action] * 2.0 ** ((time - latest) / half_life)
     if value <= 0.0:
-        tastes.pop(product_id, None)
+        weights.pop(product_id, None)
         return
-    tastes[product_id] = (value, latest)
-    if len(tastes) > parameters.preference_products:
-        _thin(tastes, int(parameters.preference_products), half_life)
+    weights[product_id] = (value, latest)
+    if len(weights) > parameters.preference_products:
+        _drop_lightest(weights, int(parameters.preference_products), half_life)
 
 
-def _thin(tastes: Tastes, bound: int, half_life_s: float) -> None:
-    """Forget the lightest products, in place, to nine tenths of `bound`: one by one is slow."""
-    newest = max(moment for _, moment in tastes.values())
-    lightest = sorted(tastes, key=lambda name: (_aged(tastes[name], newest, half_life_s), name))
-    for name in lightest[: len(tastes) - max(1, bound * 9 // 10)]:
-        del tastes[name]
+def _drop_lightest(weights: ProductWeights, bound: int, half_life_s: float) -> None:
+    """Drop the products of the smallest weights, in place, down to 90% of `bound`; one by one is slow."""
+    newest = max(time for _, time in weights.values())
+    lightest = sorted(weights, key=lambda name: (_decayed(weights[name], newest, half_life_s), name))
+    for name in lightest[: len(weights) - max(1, bound * 9 // 10)]:
+        del weights[name]
 
 
 def preferences(
-    tastes: Tastes,
-    describe: Callable[[str], Description | None],
+    weights: ProductWeights,
+    labels_of: Callable[[str], ProductLabels | None],
     parameters: BehaviorParameters,
 ) -> tuple[list[Preference], list[Preference]]:
-    """The shopper's preferred tags and categories.
+    """Compute a shopper's preferred tags and categories.
 
-    Each product shares its decayed weight equally among its tags, and gives it wholly to its category. A
-    score is the share of all weight, so that scores sum to at most 1.
+    A product's decayed weight is divided equally among its tags, and counts in full for its category. A score
+    is the proportion of the total weight of all products, so the scores of a list sum to at most 1.
 
     Args:
-        tastes: The shopper's products.
-        describe: What is known of a product now; None if nothing is.
-        parameters: Half-life and how many to publish.
+        weights: The shopper's product weights.
+        labels_of: Returns the current labels of a product, or None if the product is unknown.
+        parameters: Half-life, and the number of preferences to return.
 
     Returns:
-        Tags and categories, best first, ties by name.
+        Tags and categories by descending score; ties by name.
     """
-    newest = max((moment for _, moment in tastes.values()), default=0.0)
+    newest = max((time for _, time in weights.values()), default=0.0)
     tags: dict[str, float] = {}
     categories: dict[str, float] = {}
     total = 0.0
-    for product_id, taste in tastes.items():
-        weight = _aged(taste, newest, parameters.preference_half_life_s)
+    for product_id, stored in weights.items():
+        weight = _decayed(stored, newest, parameters.preference_half_life_s)
         total += weight
-        known = describe(product_id)
-        if known is None:
+        labels = labels_of(product_id)
+        if labels is None:
             continue
-        names = dict.fromkeys(known.tags)
+        names = dict.fromkeys(labels.tags)
         for name in names:
             tags[name] = tags.get(name, 0.0) + weight / len(names)
-        if known.category is not None:
-            categories[known.category] = categories.get(known.category, 0.0) + weight
+        if labels.category is not None:
+            categories[labels.category] = categories.get(labels.category, 0.0) + weight
     return (
-        _best(tags.items(), total, parameters.preference_top),
-        _best(categories.items(), total, parameters.preference_top),
+        _highest(tags.items(), total, parameters.preference_top),
+        _highest(categories.items(), total, parameters.preference_top),
     )
 
 
-def _aged(taste: tuple[float, float], now: float, half_life_s: float) -> float:
-    weight, since = taste
+def _decayed(stored: tuple[float, float], now: float, half_life_s: float) -> float:
+    weight, since = stored
     return weight * float(2.0 ** ((since - now) / half_life_s))
 
 
-def _best(weights: Iterable[tuple[str, float]], total: float, count: int) -> list[Preference]:
+def _highest(weights: Iterable[tuple[str, float]], total: float, count: int) -> list[Preference]:
     ordered = sorted(weights, key=lambda item: (-item[1], item[0]))[:count]
-    # Floor to nine digits: rounded up, twenty shares could sum to just above 1.
+    # Scores are rounded down to nine digits, because rounded up they could sum to more than 1.
     return [Preference(name=name, score=int(weight / total * 1e9) / 1e9) for name, weight in ordered]

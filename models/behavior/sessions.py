@@ -1,20 +1,35 @@
-"""Sessions of one shopper as a pure state machine: events in, a new row and co-behaviour pairs out.
+"""Groups the events of one shopper into sessions and computes co-behavior pairs, as a pure state machine.
 
-What belongs together: products viewed or clicked in one session are `viewed` together, products put into
-the cart or made favourites are `carted` together, and products purchased are `bought` together. A return
-pairs with nothing. In a session each relation holds a set of products: a product that enters it meets every
-earlier one once, at the later of both entry times, so duplicates change nothing and the order of arrival
-neither. A product that turns out to have entered earlier moves its meetings, too.
+Input is a shopper's row and events in order of arrival. Output is a new row and the pairs of products that
+occurred together in a session.
 
-Which session an event belongs to:
-- with a `session_id`, the one of that id, of this shopper (another shopper's equal id is another session);
-  it takes late events for as long as it is remembered, whatever the gap;
-- without one, the latest unnamed session that the event is at most the gap away from, before or after; else
-  the event opens a new one. Two such sessions never merge, even if a late event lies between them.
+**Relations.** Products that were viewed or clicked in a session are related as `viewed`, products that were
+put into the cart or marked as favorites as `carted`, and purchased products as `bought`. A return has no
+relation. In a session, each relation holds the set of its products with their entry times: the earliest event
+time of the product in this relation. A pair of products counts once, at the later of the two entry times.
+Repeated actions and the order of arrival therefore change nothing. If an event lowers a product's entry time,
+the times of its pairs are corrected.
 
-A shopper's row remembers a bounded number of sessions; opening one more forgets the one whose last event is
-the oldest. Events are told apart by their `event_id`, of which the row remembers a bounded number of
-hashes: a duplicate within that window changes nothing at all.
+**Session of an event.**
+
+- With a `session_id`: the shopper's session of this id. It accepts late events for as long as it is in the
+  row, however long the gap. Equal ids of two shoppers are two sessions.
+- Without a `session_id`: the latest session without id whose time span, extended by the gap on both sides,
+  contains the event. If there is none, the event opens a new session. Two such sessions never merge, even if
+  a late event lies between them.
+
+**States of a session.**
+
+- open: The row holds the session. Every event of it adds a transition from the session's last action to the
+  event's action.
+- leave counted: Another session of the shopper was opened at or after the session's last event, so a
+  transition to "leave" was added. The session stays in the row. If it gets another event, it is open again
+  and the "leave" transition is subtracted.
+- dropped: The row had too many sessions, or sessions of too many products, and this session's last event was
+  the oldest. A later event with the same `session_id` opens a new session.
+
+**Duplicates.** The row holds hashes of a bounded number of recent `event_id`s. An event whose id is among
+them changes nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,11 +39,11 @@ from models.behavior.deltas import DeltaBuilder
 from models.behavior.event_time import instant, seconds
 from models.behavior.next_behavior import ACTIONS, LEAVE, START
 from models.behavior.parameters import BehaviorParameters
-from models.behavior.preference import remember
-from models.behavior.shopper_row import OpenSession, ShopperRow, ShopperState, characters_of
+from models.behavior.preference import add_action
+from models.behavior.shopper_row import OpenSession, ShopperRow, ShopperState, total_characters
 from schemas.events import Action, Relation, UserBehavior
 
-__all__ = ["RELATION_OF", "ShopperRow", "apply"]
+__all__ = ["RELATION_OF", "ShopperRow", "apply_events"]
 
 RELATION_OF: dict[Action, Relation] = {
     Action.VIEW: Relation.VIEWED,
@@ -37,67 +52,73 @@ RELATION_OF: dict[Action, Relation] = {
     Action.FAVORITE: Relation.CARTED,
     Action.PURCHASE: Relation.BOUGHT,
 }
+"""The relation of each action; `return` has none."""
 
-_HASH = 8
-# Characters of the longest identifier.
-_LONGEST = 256
+_DIGEST_BYTES = 8
+_MAX_ID_CHARACTERS = 256
 
 
-def apply(
+def apply_events(
     row: ShopperRow,
     events: Iterable[UserBehavior],
     pairs: DeltaBuilder,
     parameters: BehaviorParameters,
 ) -> ShopperRow:
-    """Apply events of one shopper, in order of arrival.
+    """Apply events of one shopper to the shopper's row.
 
     Args:
-        row: The shopper's row, left as it is.
-        events: Events that share the shopper's key.
-        pairs: Receives the co-behaviour of the events.
-        parameters: Gap and bounds.
+        row: The shopper's row, which is not changed.
+        events: Events of this shopper, in order of arrival.
+        pairs: Receives the co-behavior of the events. Times are in seconds since 1970, weights and support
+            in sessions.
+        parameters: Session gap (seconds), half-lives and bounds.
 
     Returns:
         The new row.
+
+    Raises:
+        StopWorker: `row` is damaged.
     """
-    changed, state = row.evolved()
+    changed, state = row.copy_for_update()
     for event in events:
-        if not _duplicate(state, event, parameters):
-            _apply_one(state, event, pairs, parameters)
-    return changed.sealed()
+        if not _is_duplicate(state, event, parameters):
+            _apply_event(state, event, pairs, parameters)
+    return changed.encoded()
 
 
-def _duplicate(state: ShopperState, event: UserBehavior, parameters: BehaviorParameters) -> bool:
-    """Whether the event was seen; if not, it is from now on."""
+def _is_duplicate(state: ShopperState, event: UserBehavior, parameters: BehaviorParameters) -> bool:
+    """Whether the event's id was seen before. If not, its hash is added to `state`."""
     if event.event_id is None:
         return False
-    mark = blake2b(event.event_id.encode(), digest_size=_HASH).digest()
-    # A match across two marks' border is as unlikely as two ids with one mark: some 2,000 places in 2^64.
-    if mark in state.seen:
+    digest = blake2b(event.event_id.encode(), digest_size=_DIGEST_BYTES).digest()
+    # A match across the border of two hashes is as unlikely as a collision: about 2,000 positions in 2^64.
+    if digest in state.seen:
         return True
-    state.seen = (state.seen + mark)[-_HASH * int(parameters.seen_events) :]
+    state.seen = (state.seen + digest)[-_DIGEST_BYTES * int(parameters.seen_events) :]
     return False
 
 
-def _apply_one(
+def _apply_event(
     state: ShopperState, event: UserBehavior, pairs: DeltaBuilder, parameters: BehaviorParameters
 ) -> None:
     time = seconds(event.occurred_at)
-    session = _find(state, event.session_id, time, parameters.session_gap_s)
+    session = _find_session(state, event.session_id, time, parameters.session_gap_s)
     if session is None:
-        session = _open(state, event.session_id, time, parameters)
+        session = _open_session(state, event.session_id, time)
     session.started_at = min(session.started_at, time)
     session.last_at = max(session.last_at, time)
     session.events += 1
-    _step(state, session, event.action)
-    remember(state.tastes, event.product_id, event.action, time, parameters)
+    _count_transition(state, session, event.action)
+    add_action(state.product_weights, event.product_id, event.action, time, parameters)
     relation = RELATION_OF.get(event.action)
     if relation is not None:
-        _enter(session, relation, event.product_id, time, pairs, parameters)
-    _forget_old_sessions(state, session, parameters)
+        _add_product(session, relation, event.product_id, time, pairs, parameters)
+    _drop_oldest_sessions(state, session, parameters)
 
 
-def _find(state: ShopperState, session_id: str | None, time: float, gap: float) -> OpenSession | None:
+def _find_session(
+    state: ShopperState, session_id: str | None, time: float, gap_s: float
+) -> OpenSession | None:
     if session_id is not None:
         for session in state.sessions:
             if session.named and session.session_id == session_id:
@@ -106,70 +127,69 @@ def _find(state: ShopperState, session_id: str | None, time: float, gap: float) 
     near = (
         session
         for session in state.sessions
-        if not session.named and session.started_at - gap <= time <= session.last_at + gap
+        if not session.named and session.started_at - gap_s <= time <= session.last_at + gap_s
     )
     return max(near, key=lambda session: session.last_at, default=None)
 
 
-def _open(
-    state: ShopperState, session_id: str | None, time: float, parameters: BehaviorParameters
-) -> OpenSession:
-    """Open a session; the shopper has then left the one before."""
-    before = max(state.sessions, key=lambda session: session.last_at, default=None)
-    if before is not None and not before.left and before.last_at <= time:
-        _count(state, before.last, LEAVE, 1)
-        before.left = True
+def _open_session(state: ShopperState, session_id: str | None, time: float) -> OpenSession:
+    """Open a session and count that the shopper left the latest one."""
+    latest = max(state.sessions, key=lambda session: session.last_at, default=None)
+    if latest is not None and not latest.leave_counted and latest.last_at <= time:
+        _add_count(state, latest.last, LEAVE, 1)
+        latest.leave_counted = True
     name = session_id if session_id is not None else f"{instant(time):%Y-%m-%dT%H:%M:%S.%fZ}"
     session = OpenSession(name, session_id is not None, time, time)
     state.sessions.append(session)
     return session
 
 
-def _forget_old_sessions(state: ShopperState, active: OpenSession, parameters: BehaviorParameters) -> None:
-    # No session holds more entries than events: for most shoppers that is enough to know.
+def _drop_oldest_sessions(state: ShopperState, active: OpenSession, parameters: BehaviorParameters) -> None:
+    """Drop sessions by their oldest last event until the bounds hold; `active` stays."""
+    # A session has at most as many entries as events, which settles the question for most shoppers.
     events = sum([session.events for session in state.sessions])
     if (
         len(state.sessions) <= parameters.open_sessions
         and events <= 2 * parameters.session_products
-        and events * _LONGEST <= 2 * parameters.session_characters
+        and events * _MAX_ID_CHARACTERS <= 2 * parameters.session_characters
     ):
         return
-    remembered = sum(session.size() for session in state.sessions)
+    entries = sum(session.entries() for session in state.sessions)
     while len(state.sessions) > 1 and (
         len(state.sessions) > parameters.open_sessions
-        or remembered > 2 * parameters.session_products
-        or _wordy(remembered, state.sessions, parameters)
+        or entries > 2 * parameters.session_products
+        or _ids_too_long(entries, state.sessions, parameters)
     ):
         oldest = min(
             (session for session in state.sessions if session is not active),
             key=lambda session: session.last_at,
         )
         state.sessions.remove(oldest)
-        remembered -= oldest.size()
+        entries -= oldest.entries()
 
 
-def _wordy(remembered: int, sessions: Sequence[OpenSession], parameters: BehaviorParameters) -> bool:
-    """Whether so many entries of `sessions` have too many characters; those of few are not counted."""
+def _ids_too_long(entries: int, sessions: Sequence[OpenSession], parameters: BehaviorParameters) -> bool:
+    """Whether the ids in `sessions` exceed the bound on characters. Few entries need no counting."""
     bound = 2 * parameters.session_characters
-    return remembered * _LONGEST > bound and sum(session.characters() for session in sessions) > bound
+    return entries * _MAX_ID_CHARACTERS > bound and sum(session.characters() for session in sessions) > bound
 
 
-def _step(state: ShopperState, session: OpenSession, action: Action) -> None:
+def _count_transition(state: ShopperState, session: OpenSession, action: Action) -> None:
     code = ACTIONS.index(action)
-    if session.left:
-        _count(state, session.last, LEAVE, -1)
-        session.left = False
+    if session.leave_counted:
+        _add_count(state, session.last, LEAVE, -1)
+        session.leave_counted = False
     if session.last != START:
-        _count(state, session.last, code, 1)
+        _add_count(state, session.last, code, 1)
     session.previous, session.last = session.last, code
 
 
-def _count(state: ShopperState, context: int, outcome: int, times: int) -> None:
-    following = state.transitions.setdefault(context, [0] * (LEAVE + 1))
-    following[outcome] = max(0, following[outcome] + times)
+def _add_count(state: ShopperState, last: int, outcome: int, count: int) -> None:
+    outcomes = state.transitions.setdefault(last, [0] * (LEAVE + 1))
+    outcomes[outcome] = max(0, outcomes[outcome] + count)
 
 
-def _enter(
+def _add_product(
     session: OpenSession,
     relation: Relation,
     product: str,
@@ -177,39 +197,45 @@ def _enter(
     pairs: DeltaBuilder,
     parameters: BehaviorParameters,
 ) -> None:
-    entered = session.entered.setdefault(relation.value, {})
-    before = entered.get(product)
-    if before is None:
-        if entered:
-            # In order of time, which is usual, nothing in the session is later than this event.
+    """Add a product to a relation of a session, with its pairs, or lower its entry time."""
+    entry_times = session.entry_times.setdefault(relation.value, {})
+    entry_time = entry_times.get(product)
+    if entry_time is None:
+        if entry_times:
+            # If events arrive in order, which is usual, no entry time in the session is after this event.
             in_order = time == session.last_at
-            times = [time] * len(entered) if in_order else [max(time, at) for at in entered.values()]
-            pairs.pair(product, list(entered), times, relation)
-        entered[product] = time
-        _bound(entered, parameters)
-    elif time < before:
-        entered[product] = time
-        _move(product, entered, before, pairs, relation)
+            times = [time] * len(entry_times) if in_order else [max(time, at) for at in entry_times.values()]
+            pairs.add_pairs(product, list(entry_times), times, relation)
+        entry_times[product] = time
+        _drop_oldest_products(entry_times, parameters)
+    elif time < entry_time:
+        entry_times[product] = time
+        _move_pairs(product, entry_times, entry_time, pairs, relation)
 
 
-def _bound(entered: dict[str, float], parameters: BehaviorParameters) -> None:
-    """Forget the products that came first while there are too many, or their ids are too long."""
-    if len(entered) > parameters.session_products:
-        del entered[next(iter(entered))]
-    if len(entered) * _LONGEST > parameters.session_characters:
-        excess = characters_of(entered) - parameters.session_characters
+def _drop_oldest_products(entry_times: dict[str, float], parameters: BehaviorParameters) -> None:
+    """Drop the products that arrived first until the bounds on products and characters hold."""
+    if len(entry_times) > parameters.session_products:
+        del entry_times[next(iter(entry_times))]
+    if len(entry_times) * _MAX_ID_CHARACTERS > parameters.session_characters:
+        excess = total_characters(entry_times) - parameters.session_characters
         while excess > 0:
-            first = next(iter(entered))
+            first = next(iter(entry_times))
             excess -= len(first)
-            del entered[first]
+            del entry_times[first]
 
 
-def _move(
-    product: str, entered: dict[str, float], before: float, pairs: DeltaBuilder, relation: Relation
+def _move_pairs(
+    product: str, entry_times: dict[str, float], before: float, pairs: DeltaBuilder, relation: Relation
 ) -> None:
-    """Move the meetings of a product that entered earlier than at `before`, which was thought so far."""
-    now = entered[product]
-    moved = {name: time for name, time in entered.items() if time < before and name != product}
+    """Correct the times of a product's pairs after its entry time was lowered from `before`.
+
+    A pair's time is the later entry time of both, so only pairs with products that entered before `before`
+    change. Each of them gets weight 1 at its new time and -1 at `before`; its support stays.
+    """
+    now = entry_times[product]
+    moved = {name: time for name, time in entry_times.items() if time < before and name != product}
     if moved:
-        pairs.pair(product, list(moved), [max(now, time) for time in moved.values()], relation, 1.0, 0)
-        pairs.pair(product, list(moved), [before] * len(moved), relation, -1.0, 0)
+        new_times = [max(now, time) for time in moved.values()]
+        pairs.add_pairs(product, list(moved), new_times, relation, 1.0, 0)
+        pairs.add_pairs(product, list(moved), [before] * len(moved), relation, -1.0, 0)

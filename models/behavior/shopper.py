@@ -1,11 +1,11 @@
-"""What there is to say about a shopper: session, expectation and taste in one event."""
+"""Builds the event with a shopper's session, next action and preferences."""
 
 from collections.abc import Callable
 
 from models.behavior.event_time import instant
 from models.behavior.next_behavior import NextBehavior
 from models.behavior.parameters import BehaviorParameters
-from models.behavior.preference import Description, preferences
+from models.behavior.preference import ProductLabels, preferences
 from models.behavior.sessions import ShopperRow
 from schemas.events import ShopperUpdated
 
@@ -14,22 +14,25 @@ def shopper_updated(
     user_id: str,
     row: ShopperRow,
     next_behavior: NextBehavior,
-    describe: Callable[[str], Description | None],
+    labels_of: Callable[[str], ProductLabels | None],
     parameters: BehaviorParameters,
 ) -> ShopperUpdated | None:
-    """The event that publishes a shopper's row; None if the row has no session yet.
+    """Build the event of a shopper's row.
 
     Args:
-        user_id: The shopper's key; for a guest the session's id.
+        user_id: The shopper's id; for a guest the session id.
         row: The shopper's row.
-        next_behavior: The model of what comes next.
-        describe: Tags and category of a product now; None if nothing is known of it.
-        parameters: Half-life and bounds of the preference.
+        next_behavior: The model of the next action.
+        labels_of: Returns the current labels of a product, or None if the product is unknown.
+        parameters: Half-life and bounds of the preferences.
+
+    Returns:
+        The event, or None if the row has no session yet.
     """
-    current, session = row.current(), row.session()
+    current, session = row.current_session(), row.published_session()
     if current is None or session is None:
         return None
-    tags, categories = preferences(row.tastes, describe, parameters)
+    tags, categories = preferences(row.product_weights, labels_of, parameters)
     return ShopperUpdated(
         user_id=user_id,
         as_of=instant(current.last_at),

@@ -1,4 +1,4 @@
-"""A shopper's row: what is remembered of one shopper, as bytes and as a structure."""
+"""The row of a shopper: recent event ids, sessions, transition counts and product weights."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import msgspec
 
 from models.behavior.event_time import instant
 from models.behavior.next_behavior import START, Transitions
-from models.behavior.preference import Tastes
+from models.behavior.preference import ProductWeights
 from schemas.errors import StopWorker
 from schemas.events import Session
 
@@ -14,18 +14,18 @@ ROW_VERSION = 1
 
 
 class OpenSession(msgspec.Struct, array_like=True):
-    """A remembered session.
+    """A session in a shopper's row. It is encoded as an array, so the order of its fields is the format.
 
     Attributes:
-        session_id: The shop's, or one made of the first event's time.
-        named: Whether the shop gave the id.
-        started_at: Time of the earliest event, in seconds.
-        last_at: Time of the latest event, in seconds.
-        events: Distinct events.
-        previous: Code of the action before the last that arrived, or START.
-        last: Code of the last action that arrived.
-        left: Whether the shopper was counted as having left after `last`.
-        entered: For each relation, the products in it by their entry time in seconds, in order of arrival.
+        session_id: The id of the events, or one made from the first event's time.
+        named: Whether the events have this id.
+        started_at: The time of the earliest event, in seconds since 1970.
+        last_at: The time of the latest event, in seconds since 1970.
+        events: The number of distinct events.
+        previous: The code of the second to last action in order of arrival, or `START`.
+        last: The code of the last action in order of arrival, or `START`.
+        leave_counted: Whether a transition from `last` to "leave" was counted.
+        entry_times: By relation and product id, the entry time in seconds since 1970, in order of arrival.
     """
 
     session_id: str
@@ -35,41 +35,41 @@ class OpenSession(msgspec.Struct, array_like=True):
     events: int = 0
     previous: int = START
     last: int = START
-    left: bool = False
-    entered: dict[str, dict[str, float]] = {}
+    leave_counted: bool = False
+    entry_times: dict[str, dict[str, float]] = {}
 
     def products(self) -> int:
-        """How many distinct products it holds, in any relation."""
-        return len(set().union(*self.entered.values()))
+        """Return the number of distinct products in all relations."""
+        return len(set().union(*self.entry_times.values()))
 
-    def size(self) -> int:
-        """How many entries it remembers."""
-        return sum(map(len, self.entered.values()))
+    def entries(self) -> int:
+        """Return the number of entries: products counted once for each relation."""
+        return sum(map(len, self.entry_times.values()))
 
     def characters(self) -> int:
-        """How many characters the ids of these entries have."""
-        return sum(characters_of(products) for products in self.entered.values())
+        """Return the total number of characters in the ids of these entries."""
+        return sum(total_characters(products) for products in self.entry_times.values())
 
 
-def characters_of(products: Mapping[str, float]) -> int:
-    """How many characters the ids of `products` have."""
+def total_characters(products: Mapping[str, float]) -> int:
+    """Return the total number of characters in the ids of `products`."""
     return sum(map(len, products))
 
 
 class ShopperState(msgspec.Struct, array_like=True):
-    """A row's content, mutable.
+    """The mutable content of a row. It is encoded as an array, so the order of its fields is the format.
 
     Attributes:
-        seen: Hashes of recent event ids, oldest first.
-        sessions: The remembered sessions, in order of opening.
-        transitions: How often each action followed which.
-        tastes: The products that the shopper's taste derives from.
+        seen: The hashes of recent event ids, 8 bytes each, oldest first.
+        sessions: The sessions, in order of opening.
+        transitions: The transition counts of the shopper.
+        product_weights: The product weights of the shopper's preferences.
     """
 
     seen: bytes = b""
     sessions: list[OpenSession] = []
     transitions: Transitions = {}
-    tastes: Tastes = {}
+    product_weights: ProductWeights = {}
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -77,7 +77,7 @@ _decoder = msgspec.msgpack.Decoder(ShopperState)
 
 
 class ShopperRow:
-    """What is remembered of one shopper: immutable bytes, read when asked; `apply` makes a new row."""
+    """An immutable row, stored as bytes and decoded on demand. `apply_events` returns a new row."""
 
     __slots__ = ("_data", "_view")
 
@@ -87,23 +87,23 @@ class ShopperRow:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "ShopperRow":
-        """Take a row's bytes, which are read when they are needed.
+        """Create a row from a version byte and MessagePack, which is decoded on demand.
 
         Raises:
-            StopWorker: The row is of another version. A damaged one raises the same when it is read.
+            StopWorker: The row has another version. A damaged row raises StopWorker when it is decoded.
         """
         if data[:1] != bytes((ROW_VERSION,)):
             raise StopWorker(
-                f"a shopper's row begins with {data[:1]!r}, but this program reads version {ROW_VERSION}: "
-                "run the program that wrote it, or rebuild the state from user-behavior"
+                f"a shopper row has version byte {data[:1]!r}, but this release reads version {ROW_VERSION}; "
+                "run the release that wrote it, or rebuild the state from user-behavior"
             )
         row = cls()
         row._data = data
         return row
 
     def to_bytes(self) -> bytes:
-        """The row as a version byte and MessagePack."""
-        # Who writes a row has read it: kept at hand by the thousand, rows are much smaller unread.
+        """Return the row as a version byte and MessagePack."""
+        # Thousands of rows are cached after they were written, and rows are much smaller without this view.
         self._view = None
         return self._data
 
@@ -111,7 +111,9 @@ class ShopperRow:
         try:
             return _decoder.decode(memoryview(self._data)[1:])
         except msgspec.MsgspecError as error:
-            raise StopWorker(f"a shopper's row is damaged, rebuild the state: {error}") from error
+            raise StopWorker(
+                f"a shopper row is damaged: {error}; rebuild the state from user-behavior"
+            ) from error
 
     @property
     def _state(self) -> ShopperState:
@@ -119,39 +121,39 @@ class ShopperRow:
             self._view = self._decoded()
         return self._view
 
-    def evolved(self) -> tuple["ShopperRow", ShopperState]:
-        """A new row and its state, free to change until `sealed`; nothing of it is shared with this row."""
+    def copy_for_update(self) -> tuple["ShopperRow", ShopperState]:
+        """Return a new row and its state. Change the state, then call `encoded` on the new row."""
         row = ShopperRow()
         state = row._view = self._decoded()
         return row, state
 
-    def sealed(self) -> "ShopperRow":
-        """Write the changed state into the row's bytes."""
+    def encoded(self) -> "ShopperRow":
+        """Encode the changed state into this row's bytes, and return this row."""
         self._data = bytes((ROW_VERSION,)) + _encoder.encode(self._view)
         return self
 
     @property
     def sessions(self) -> list[OpenSession]:
-        """The remembered sessions, in order of opening. Not to be changed."""
+        """The sessions in order of opening. Do not change them."""
         return self._state.sessions
 
     @property
     def transitions(self) -> Transitions:
-        """How often each action followed which. Not to be changed."""
+        """The transition counts of the shopper. Do not change them."""
         return self._state.transitions
 
     @property
-    def tastes(self) -> Tastes:
-        """The products that the shopper's taste derives from. Not to be changed."""
-        return self._state.tastes
+    def product_weights(self) -> ProductWeights:
+        """The product weights of the shopper's preferences. Do not change them."""
+        return self._state.product_weights
 
-    def current(self) -> OpenSession | None:
-        """The session with the latest event, of several the one opened last; None before the first."""
+    def current_session(self) -> OpenSession | None:
+        """Return the session with the latest event, or None. Among equals, the one opened last."""
         return max(reversed(self.sessions), key=lambda session: session.last_at, default=None)
 
-    def session(self) -> Session | None:
-        """The current session as it is published."""
-        current = self.current()
+    def published_session(self) -> Session | None:
+        """Return the current session in its published form, or None."""
+        current = self.current_session()
         if current is None:
             return None
         return Session(

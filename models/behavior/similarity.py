@@ -1,8 +1,8 @@
-"""Nearest products by text: exact cosine over quantized embeddings, for products nobody met yet.
+"""Finds products with similar texts by exact cosine search over quantized embeddings.
 
-The index keeps the signed bytes as they come and multiplies block by block in float32. A product of two
-bytes summed over at most 1,024 dimensions stays below 2^24, so every dot product is an exact integer and the
-result does not depend on the machine or the order of adding up.
+The index stores signed bytes and multiplies them in blocks of float32. A sum of at most 1,024 products of two
+bytes is at most 2^24, so every dot product is an exact integer, and results do not depend on the machine or
+the order of summation.
 """
 
 from binascii import Error as Base64Error
@@ -16,6 +16,7 @@ from schemas.errors import InvalidEvent
 from schemas.events import Embedding
 
 MAX_DIMENSIONS = 1024
+"""The maximum number of dimensions of an embedding."""
 _BLOCK = 8192
 _CELLS = 1 << 22
 _FIRST_CAPACITY = 256
@@ -24,7 +25,7 @@ Vector = NDArray[np.int8]
 
 
 def vector_of(embedding: Embedding) -> Vector:
-    """The signed bytes of `embedding`, shape (dimensions,).
+    """Decode the signed bytes of `embedding`, shape (dimensions,).
 
     Raises:
         InvalidEvent: `invalid-embedding`: not base64, not as long as it claims, or too long.
@@ -32,19 +33,21 @@ def vector_of(embedding: Embedding) -> Vector:
     try:
         data = a2b_base64(embedding.int8.encode(), strict_mode=True)
     except (Base64Error, UnicodeEncodeError) as error:
-        raise InvalidEvent("invalid-embedding", f"int8 is not base64: {error}", "$.embedding.int8") from error
+        raise InvalidEvent(
+            "invalid-embedding", f"$.embedding.int8: is not base64: {error}", "$.embedding.int8"
+        ) from error
     if len(data) != embedding.dimensions or not 1 <= len(data) <= MAX_DIMENSIONS:
         raise InvalidEvent(
             "invalid-embedding",
-            f"int8 holds {len(data)} bytes where dimensions says {embedding.dimensions} "
-            f"(1 to {MAX_DIMENSIONS} are possible)",
+            f"$.embedding.int8: has {len(data)} bytes, but dimensions is {embedding.dimensions} "
+            f"(allowed: 1 to {MAX_DIMENSIONS})",
             "$.embedding.int8",
         )
     return np.frombuffer(data, dtype=np.int8)
 
 
-class _Space:
-    """The vectors of one model: rows [0, count) of a matrix that grows by doubling."""
+class _ModelVectors:
+    """The vectors of one model as rows [0, count) of a matrix whose capacity doubles when it is full."""
 
     def __init__(self, dimensions: int) -> None:
         self.dimensions = dimensions
@@ -66,7 +69,7 @@ class _Space:
         self.norm[row] = np.linalg.norm(vector.astype(np.float64))
 
     def drop(self, product_id: str) -> None:
-        """Remove a product by moving the last one into its row."""
+        """Remove a product and move the last product into its row."""
         row = self.row.pop(product_id)
         last = self.ids.pop()
         if last != product_id:
@@ -76,9 +79,13 @@ class _Space:
             self.norm[row] = self.norm[len(self.ids)]
 
     def cosines(self, vectors: Vector) -> NDArray[np.float64]:
-        """The cosine of each of q `vectors`, shape (q, dimensions), with every row: shape (q, count).
+        """Compute the cosine of each vector with every row.
 
-        It is 0 where either has no direction.
+        Args:
+            vectors: int8, shape (q, dimensions).
+
+        Returns:
+            Shape (q, count). The cosine with a zero vector is 0.
         """
         count = len(self.ids)
         dots = np.empty((len(vectors), count))
@@ -93,9 +100,9 @@ class _Space:
     def nearest(
         self, vectors: Vector, k: int, excluded: Sequence[Collection[str]]
     ) -> list[list[tuple[str, float]]]:
-        """For each of q `vectors` the `k` nearest rows, without those that its entry of `excluded` names."""
+        """Find the `k` nearest rows of each of q vectors, without the products in its entry of `excluded`."""
         found = []
-        order = _Order(self.ids)
+        order = _IdOrder(self.ids)
         step = max(1, _CELLS // max(1, len(self.ids)))
         for start in range(0, len(vectors), step):
             cosines = self.cosines(vectors[start : start + step])
@@ -106,56 +113,56 @@ class _Space:
 
 
 class SimilarityIndex:
-    """Products by their embeddings. Embeddings of different models live apart and never meet."""
+    """An index of products by their embeddings. Embeddings of different models are never compared."""
 
     def __init__(self) -> None:
-        self._spaces: dict[tuple[str, int], _Space] = {}
-        self._home: dict[str, _Space] = {}
+        self._spaces: dict[tuple[str, int], _ModelVectors] = {}
+        self._vectors_of: dict[str, _ModelVectors] = {}
 
     def __len__(self) -> int:
-        return len(self._home)
+        return len(self._vectors_of)
 
     def __contains__(self, product_id: object) -> bool:
-        return product_id in self._home
+        return product_id in self._vectors_of
 
     def add(self, product_id: str, embedding: Embedding) -> None:
         """Add a product, or replace its embedding.
 
         Raises:
-            InvalidEvent: `invalid-embedding`; the index is left as it was.
+            InvalidEvent: `invalid-embedding`; the index is not changed.
         """
         vector = vector_of(embedding)
         space = self._space(embedding)
-        home = self._home.get(product_id)
-        if home is not None and home is not space:
+        current = self._vectors_of.get(product_id)
+        if current is not None and current is not space:
             self.remove(product_id)
         space.put(product_id, vector)
-        self._home[product_id] = space
+        self._vectors_of[product_id] = space
 
     def remove(self, product_id: str) -> None:
-        """Take a product out; nothing happens if it is not there."""
-        home = self._home.pop(product_id, None)
-        if home is None:
+        """Remove a product; an unknown product is ignored."""
+        current = self._vectors_of.pop(product_id, None)
+        if current is None:
             return
-        home.drop(product_id)
-        if not home.ids:
-            self._spaces = {key: space for key, space in self._spaces.items() if space is not home}
+        current.drop(product_id)
+        if not current.ids:
+            self._spaces = {key: space for key, space in self._spaces.items() if space is not current}
 
     def nearest(
         self, query: str | Embedding, k: int, exclude: Collection[str] = ()
     ) -> list[tuple[str, float]]:
-        """The `k` products whose texts are nearest, with their cosines in [-1, 1], best first, ties by id.
+        """Find the products with the most similar texts.
 
         Args:
-            query: A product of the index (never its own neighbour), or an embedding.
-            k: How many at most.
+            query: The id of an indexed product, which is left out of the result, or an embedding.
+            k: The maximum number of products.
             exclude: Products to leave out.
 
         Returns:
-            Fewer than `k` if there are not more; nothing for an unknown product or model.
+            Ids and cosines in [-1, 1], best first; ties by id. Empty for an unknown product or model.
 
         Raises:
-            InvalidEvent: `invalid-embedding`, for an embedding.
+            InvalidEvent: `invalid-embedding`: The query is an invalid embedding.
         """
         if isinstance(query, str):
             return self.nearest_many([query], k, exclude)[0]
@@ -166,50 +173,52 @@ class SimilarityIndex:
     def nearest_many(
         self, product_ids: Sequence[str], k: int, exclude: Collection[str] = ()
     ) -> list[list[tuple[str, float]]]:
-        """What `nearest` says of each of `product_ids`; many at once are far cheaper than one by one."""
+        """Return the result of `nearest` for each of `product_ids`. One call for many is far cheaper."""
         found: list[list[tuple[str, float]]] = [[] for _ in product_ids]
         for space in self._spaces.values():
-            mine = [place for place, name in enumerate(product_ids) if self._home.get(name) is space]
-            names = [product_ids[place] for place in mine]
+            positions = [
+                place for place, name in enumerate(product_ids) if self._vectors_of.get(name) is space
+            ]
+            names = [product_ids[place] for place in positions]
             vectors = space.matrix[[space.row[name] for name in names]]
-            answers = space.nearest(vectors, k, [{*exclude, name} for name in names])
-            for place, answer in zip(mine, answers, strict=True):
-                found[place] = answer
+            results = space.nearest(vectors, k, [{*exclude, name} for name in names])
+            for place, result in zip(positions, results, strict=True):
+                found[place] = result
         return found
 
-    def _space(self, embedding: Embedding) -> _Space:
+    def _space(self, embedding: Embedding) -> _ModelVectors:
         key = (embedding.model_version, embedding.dimensions)
         space = self._spaces.get(key)
         if space is None:
-            space = self._spaces[key] = _Space(embedding.dimensions)
+            space = self._spaces[key] = _ModelVectors(embedding.dimensions)
         return space
 
 
-class _Order:
-    """The rows of a matrix in the order of their ids, sorted once for all queries, and only if one asks."""
+class _IdOrder:
+    """The order of a matrix's rows by id, sorted once for all queries when it is first needed."""
 
     def __init__(self, ids: list[str]) -> None:
         self.ids = ids
         self._place: NDArray[np.intp] | None = None
 
     def first(self, rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-        """The `count` of `rows`, of which there are more, whose ids come first; in no order."""
+        """Return the `count` of `rows` with the smallest ids, unordered; there must be more than `count`."""
         if self._place is None:
             self._place = np.empty(len(self.ids), dtype=np.intp)
             self._place[sorted(range(len(self.ids)), key=self.ids.__getitem__)] = np.arange(len(self.ids))
         return rows[np.argpartition(self._place[rows], count)[:count]]
 
 
-def _best(cosines: NDArray[np.float64], order: _Order, k: int) -> list[tuple[str, float]]:
+def _best(cosines: NDArray[np.float64], order: _IdOrder, k: int) -> list[tuple[str, float]]:
     count = min(k, len(cosines))
     if count < 1:
         return []
-    border = np.partition(cosines, -count)[-count]
-    rows = np.flatnonzero((cosines >= border) & np.isfinite(cosines))
+    threshold = np.partition(cosines, -count)[-count]
+    rows = np.flatnonzero((cosines >= threshold) & np.isfinite(cosines))
     if len(rows) > count:
-        # A catalogue may hold one text ten thousand times: sorting all of them for each would take minutes.
-        ties = np.flatnonzero(cosines == border)
-        sure = np.flatnonzero(cosines > border)
-        rows = np.concatenate([sure, order.first(ties, count - len(sure))])
+        # Ten thousand products may have the same text, and sorting them for each query would take minutes.
+        ties = np.flatnonzero(cosines == threshold)
+        above = np.flatnonzero(cosines > threshold)
+        rows = np.concatenate([above, order.first(ties, count - len(above))])
     ranked = sorted((-float(cosines[row]), order.ids[row]) for row in rows.tolist())
     return [(name, -negative) for negative, name in ranked]

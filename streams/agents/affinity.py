@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from models.behavior.affinity_row import AffinityRow, affinity_updated, forget
+from models.behavior.affinity_row import AffinityRow, affinity_updated, remove_product
 from models.behavior.delta_codec import decode_deltas
 from models.behavior.deltas import DeltaBuilder, Deltas
 from models.behavior.parameters import BehaviorParameters
@@ -68,7 +68,7 @@ class AffinityProcessor:
         if not decoded:
             return outputs
         # Joined, each row is pruned once a batch, which is cheaper and loses fewer neighbours.
-        for product, deltas in Deltas.joined(decoded).by_product():
+        for product, deltas in Deltas.concatenated(decoded).by_product():
             row = table.get(product.encode()) or AffinityRow.empty()
             outputs.extend(self._publish(product, row.merged(deltas, self._parameters), table, records[-1]))
         return outputs
@@ -83,7 +83,7 @@ class AffinityProcessor:
         lonely = {
             key.decode()
             for key, record in last.items()
-            if record.value is not None and ((row := rows[key]) is None or not row.neighbours())
+            if record.value is not None and ((row := rows[key]) is None or not row.neighbors())
         }
         # Searched for all at once: one by one would cost many times as much.
         alike = self._product_view.similar(sorted(lonely), self._parameters.top_k)
@@ -92,7 +92,7 @@ class AffinityProcessor:
             product = key.decode()
             if record.value is None:
                 if row is not None:
-                    forget(product, row, forgotten)
+                    remove_product(product, row, forgotten)
                 table.put(key, None)
                 outputs.append(self._make.tombstone(AFFINITY_UPDATED, product, record))
             elif product in lonely:
@@ -113,8 +113,8 @@ class AffinityProcessor:
     ) -> list[Output]:
         """Store the row; say something if there is something new to say."""
         update = affinity_updated(product, row, self._parameters, similar)
-        if not row.changed_enough(update, self._parameters):
+        if not row.should_publish(update, self._parameters):
             table.put(product.encode(), row)
             return []
-        table.put(product.encode(), row.published(update))
+        table.put(product.encode(), row.with_published(update))
         return [self._make.event(update, product, cause)]

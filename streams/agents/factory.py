@@ -48,7 +48,7 @@ def parameters_of(settings: Settings) -> BehaviorParameters:
     """The behaviour models' constants as the settings have them."""
     return BehaviorParameters(
         half_life_days=settings.half_life_days,
-        neighbours=settings.affinity_bound,
+        neighbors=settings.affinity_bound,
         top_k=settings.affinity_top_k,
         publish_change=settings.publish_change,
         session_gap_s=settings.session_gap_min * 60,

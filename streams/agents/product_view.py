@@ -15,7 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from models.behavior.preference import Description
+from models.behavior.preference import ProductLabels
 from models.behavior.similarity import SimilarityIndex
 from schemas.errors import InvalidEvent
 from schemas.events import Embedding
@@ -51,7 +51,7 @@ class ProductView:
     """Descriptions and embeddings by product. Safe to read in one thread and write in another."""
 
     def __init__(self) -> None:
-        self._descriptions: dict[str, Description] = {}
+        self._descriptions: dict[str, ProductLabels] = {}
         self._index = SimilarityIndex()
         self._lock = threading.Lock()
 
@@ -71,7 +71,7 @@ class ProductView:
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidEvent) as error:
                 log.warning("a product-enriched record is not ours", offset=record.offset, error=str(error))
 
-    def describe(self, product_id: str) -> Description | None:
+    def describe(self, product_id: str) -> ProductLabels | None:
         """The product's tags and category, or None if it is not known."""
         return self._descriptions.get(product_id)
 
@@ -84,7 +84,9 @@ class ProductView:
     def _put(self, product: _Product) -> None:
         category = None if product.category is None else product.category.path
         with self._lock:
-            self._descriptions[product.product_id] = Description([tag.name for tag in product.tags], category)
+            self._descriptions[product.product_id] = ProductLabels(
+                [tag.name for tag in product.tags], category
+            )
             if product.embedding is not None:
                 self._index.add(product.product_id, product.embedding)
             else:

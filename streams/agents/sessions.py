@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from models.behavior.next_behavior import NextBehavior
 from models.behavior.parameters import BehaviorParameters
-from models.behavior.preference import Description
-from models.behavior.sessions import ShopperRow, apply
+from models.behavior.preference import ProductLabels
+from models.behavior.sessions import ShopperRow, apply_events
 from models.behavior.shopper import shopper_updated
 from schemas.codec import decode_user_behavior
 from schemas.errors import InvalidEvent
@@ -54,7 +54,7 @@ class SessionsProcessor:
         partitions: int,
         parameters: BehaviorParameters,
         next_behavior: NextBehavior,
-        describe: Callable[[str], Description | None],
+        describe: Callable[[str], ProductLabels | None],
         dead_letter_builder: DeadLetterBuilder,
     ) -> None:
         self._table = table
@@ -88,7 +88,7 @@ class SessionsProcessor:
             row = table.get(key) or ShopperRow()
             for start in range(0, len(events), _EVENTS_AT_ONCE):
                 part = events[start : start + _EVENTS_AT_ONCE]
-                row = apply(row, part, pairs.builder, self._parameters)
+                row = apply_events(row, part, pairs.builder, self._parameters)
                 pairs.flush(_PAIRS_AT_ONCE)
             table.put(key, row)
             update = shopper_updated(shopper, row, self._next_behavior, self._describe, self._parameters)

@@ -33,7 +33,7 @@ BATCH = 100
 """Records of a batch at most: small, so that faults and poison meet many of them."""
 BOUND = 3_000
 """Neighbours of a row: more than there are products, so that the order of lanes cannot decide who goes."""
-PARAMETERS = BehaviorParameters(neighbours=BOUND)
+PARAMETERS = BehaviorParameters(neighbors=BOUND)
 
 
 class _Origin(msgspec.Struct):

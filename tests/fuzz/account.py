@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from models.behavior.deltas import DeltaBuilder
 from models.behavior.parameters import BehaviorParameters
-from models.behavior.sessions import ShopperRow, apply
+from models.behavior.sessions import ShopperRow, apply_events
 from models.enrichment.enricher import Enricher
 from schemas.codec import decode_category_feedback, decode_product_created, decode_user_behavior
 from schemas.dead_letters import DESCRIPTIONS, SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
@@ -162,7 +162,7 @@ class _Comparison:
         """A shopper's row is the one that all good events lead to, each applied once and in order."""
         parameters = BehaviorParameters()
         for (partition, key), events in self._behavior.items():
-            row = apply(ShopperRow(), events, DeltaBuilder(), parameters).to_bytes()
+            row = apply_events(ShopperRow(), events, DeltaBuilder(), parameters).to_bytes()
             if self._rows.get((partition, key)) != row:
                 tally = self._account.topics[USER_BEHAVIOR]
                 tally.processed -= len(events)

@@ -62,7 +62,7 @@ def keyed(events: list[UserBehavior]) -> list[tuple[bytes, bytes]]:
 
 def assert_rows_are_exact(deployment: Deployment, events: list[UserBehavior]) -> None:
     """Products' and shoppers' rows are those of the oracle."""
-    parameters = BehaviorParameters(neighbours=BOUND)
+    parameters = BehaviorParameters(neighbors=BOUND)
     affinities = deployment.read("shelfstream-affinities-changelog")
     assert wrong_affinities(affinities, events, parameters) == []
     shoppers = deployment.read("shelfstream-shoppers-changelog")

@@ -1,4 +1,4 @@
-"""Behaviour for tests: short ways to make it, strategies, and what affinity means, by brute force."""
+"""Behavior events for tests: a constructor, strategies, and affinities by brute force."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from schemas.events import Action, Relation, UserBehavior
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Affinities = dict[tuple[str, Relation, str], tuple[float, int]]
-"""Product, relation and neighbour to the decayed score and the support."""
+"""Decayed score and support by product, relation and neighbor."""
 
 
 def behavior(
@@ -24,7 +24,7 @@ def behavior(
     session_id: str | None = "s",
     event_id: str | None = None,
 ) -> UserBehavior:
-    """One event, `minute` minutes after the start of 2026."""
+    """Create an event `minute` minutes after the start of 2026."""
     return UserBehavior(
         occurred_at=START + timedelta(minutes=minute),
         product_id=product_id,
@@ -44,11 +44,11 @@ named_events = st.builds(
     session_id=st.sampled_from(["s", "t"]),
     event_id=st.none() | st.integers(0, 30).map(str),
 )
-"""Events of named sessions; an event id may come again with another content, as from a broken producer."""
+"""Events of named sessions. Event ids may repeat with other content, as from a broken producer."""
 
 
 def brute_force(events: Sequence[UserBehavior], half_life_days: float, as_of: datetime) -> Affinities:
-    """Affinities by their definition: in each session, pairs of products at the later first entry."""
+    """Compute affinities by their definition: in each session, pairs of products at the later first entry."""
     entries: dict[tuple[str | None, str | None, Relation], dict[str, datetime]] = defaultdict(dict)
     for event in events:
         relation = RELATION_OF.get(event.action)

@@ -1,4 +1,4 @@
-"""What a deployment's state must be, worked out in one process from what was fed."""
+"""Computes the expected state of a deployment in one process, from its input events."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,17 +9,17 @@ from models.behavior.affinity_row import AffinityRow
 from models.behavior.deltas import RELATIONS, DeltaBuilder
 from models.behavior.event_time import instant
 from models.behavior.parameters import BehaviorParameters
-from models.behavior.sessions import ShopperRow, apply
+from models.behavior.sessions import ShopperRow, apply_events
 from schemas.events import UserBehavior
 from schemas.keys import shopper_id
 from tests.support.behavior import Affinities, brute_force
 
 SCORE_TOLERANCE = 1e-9
-"""Relative: a row adds its decayed weights up batch by batch, the oracle all at once."""
+"""Relative tolerance, because a row sums decayed weights batch by batch and the oracle all at once."""
 
 
 def latest_values(messages: Iterable[Message]) -> dict[str, bytes]:
-    """What a compacted topic holds in the end."""
+    """Return the latest non-null value of each key of a compacted topic."""
     latest: dict[str, bytes | None] = {}
     for message in sorted(messages, key=lambda message: (message.partition() or 0, message.offset() or 0)):
         key = message.key()
@@ -32,14 +32,17 @@ def latest_values(messages: Iterable[Message]) -> dict[str, bytes]:
 def wrong_affinities(
     changelog: Iterable[Message], events: Sequence[UserBehavior], parameters: BehaviorParameters
 ) -> list[str]:
-    """Where products' rows differ from affinities by their definition.
+    """Compare affinity rows with affinities by their definition.
 
     Supports must be equal, scores within `SCORE_TOLERANCE`.
 
     Args:
-        changelog: All committed records of the affinities' changelog.
-        events: The behaviour, all of named sessions, none of which outgrew a bound.
-        parameters: Those of the deployment.
+        changelog: All committed records of the affinity table's changelog.
+        events: The behavior events, all of named sessions within the bounds of a row.
+        parameters: The parameters of the deployment.
+
+    Returns:
+        A line for each difference.
     """
     rows = {name: AffinityRow.from_bytes(value) for name, value in latest_values(changelog).items()}
     as_of = max((row.as_of for row in rows.values()), default=0.0)
@@ -47,7 +50,7 @@ def wrong_affinities(
         (product, relation, entry.product_id): (entry.score, entry.support)
         for product, row in rows.items()
         for relation in RELATIONS
-        for entry in row.top_k(relation, parameters.neighbours, parameters.half_life_s, as_of)
+        for entry in row.top_k(relation, parameters.neighbors, parameters.half_life_s, as_of)
     }
     expected = brute_force(events, parameters.half_life_days, instant(as_of))
     return [
@@ -66,19 +69,22 @@ def _equal(found: tuple[float, int] | None, expected: tuple[float, int] | None) 
 def wrong_shoppers(
     changelog: Iterable[Message], events: Iterable[UserBehavior], parameters: BehaviorParameters
 ) -> list[str]:
-    """Whose rows differ, in any bit, from a row that each of the shopper's events changed exactly once.
+    """Compare shopper rows, byte by byte, with rows that each event changed exactly once.
 
     Args:
-        changelog: All committed records of the shoppers' changelog.
-        events: The behaviour, of each shopper in the order of its partition.
-        parameters: Those of the deployment.
+        changelog: All committed records of the shopper table's changelog.
+        events: The behavior events; those of a shopper in the order of their partition.
+        parameters: The parameters of the deployment.
+
+    Returns:
+        A line for each difference.
     """
-    mine: dict[str, list[UserBehavior]] = {}
+    by_shopper: dict[str, list[UserBehavior]] = {}
     for event in events:
-        mine.setdefault(shopper_id(event), []).append(event)
+        by_shopper.setdefault(shopper_id(event), []).append(event)
     expected = {
-        shopper: apply(ShopperRow(), theirs, DeltaBuilder(), parameters).to_bytes()
-        for shopper, theirs in mine.items()
+        shopper: apply_events(ShopperRow(), shopper_events, DeltaBuilder(), parameters).to_bytes()
+        for shopper, shopper_events in by_shopper.items()
     }
     found = latest_values(changelog)
     return [

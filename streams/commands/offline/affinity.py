@@ -6,7 +6,7 @@ from time import perf_counter
 
 import click
 
-from models.behavior.offline_affinity import AffinityFold
+from models.behavior.offline_affinity import AffinityAggregator
 from models.behavior.parameters import BehaviorParameters
 from schemas.codec import decode_user_behavior, encode
 from schemas.errors import ShelfstreamError
@@ -61,19 +61,19 @@ def affinity(
     """
     started = perf_counter()
     try:
-        parameters = BehaviorParameters(half_life_days=half_life_days, neighbours=neighbours, top_k=top_k)
-        fold = AffinityFold(parameters, shopper_id)
+        parameters = BehaviorParameters(half_life_days=half_life_days, neighbors=neighbours, top_k=top_k)
+        aggregator = AffinityAggregator(parameters, shopper_id)
         with JsonlReader(source, decode_user_behavior, rejects, "counting") as reader:
             for batch in _batches(reader):
-                fold.add(batch)
+                aggregator.add(batch)
         with click.open_file(output, "wb", atomic=output != "-") as sink:
-            for update in fold.updates():
+            for update in aggregator.updates():
                 sink.write(encode(update) + b"\n")
     except ShelfstreamError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"cannot read or write: {error}") from error
-    products = f"{len(fold.products):,} products"
+    products = f"{len(aggregator.products):,} products"
     print_to_stderr(f"{reader.summary()}; {products} written to {output} in {perf_counter() - started:.1f} s")
 
 

@@ -1,4 +1,4 @@
-"""Affinity rows: the sums of the definition, whatever the order and the batches; bounded; quiet."""
+"""Affinity rows equal the definition for any order and batches, are bounded, and publish changes only."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.behavior.affinity_row import AffinityRow, affinity_updated, forget
+from models.behavior.affinity_row import AffinityRow, affinity_updated, remove_product
 from models.behavior.delta_codec import decode_deltas, encode_deltas
 from models.behavior.deltas import RELATIONS, DeltaBuilder, Deltas
 from models.behavior.event_time import seconds
-from models.behavior.neighbors import NeighbourTable
-from models.behavior.offline_affinity import AffinityFold
+from models.behavior.neighbors import NeighborTable
+from models.behavior.offline_affinity import AffinityAggregator
 from models.behavior.parameters import BehaviorParameters
 from schemas.errors import StopWorker
 from schemas.events import Action, AffinityUpdated, Relation, UserBehavior
@@ -26,22 +26,22 @@ LATER = START + timedelta(days=300)
 
 
 def distinct(events: Sequence[UserBehavior]) -> list[UserBehavior]:
-    """Without the later events of a shopper that repeat an event id."""
+    """Return the events without those that repeat an earlier event id of the shopper."""
     seen: set[tuple[str, str]] = set()
     kept = []
     for event in events:
-        mark = (shopper_id(event), event.event_id or "")
-        if event.event_id is None or mark not in seen:
+        key = (shopper_id(event), event.event_id or "")
+        if event.event_id is None or key not in seen:
             kept.append(event)
-        seen.add(mark)
+        seen.add(key)
     return kept
 
 
-def folded(batches: Sequence[Sequence[UserBehavior]]) -> dict[str, AffinityRow]:
-    fold = AffinityFold(PARAMETERS, shopper_id)
+def rows_of(batches: Sequence[Sequence[UserBehavior]]) -> dict[str, AffinityRow]:
+    aggregator = AffinityAggregator(PARAMETERS, shopper_id)
     for batch in batches:
-        fold.add(batch)
-    return {name: AffinityRow.from_bytes(row.to_bytes()) for name, row in fold.products.items()}
+        aggregator.add(batch)
+    return {name: AffinityRow.from_bytes(row.to_bytes()) for name, row in aggregator.products.items()}
 
 
 def scores(rows: dict[str, AffinityRow], as_of: datetime) -> Affinities:
@@ -60,7 +60,7 @@ def assert_same(found: Affinities, expected: Affinities) -> None:
         assert found[key][1] == support
 
 
-def met(
+def session_with(
     product: str,
     others: Sequence[str],
     *,
@@ -68,16 +68,16 @@ def met(
     relation: Relation = Relation.BOUGHT,
     weight: float = 1.0,
 ) -> Deltas:
-    """What `product` gets from one session with each of `others`."""
+    """Return the deltas of `product` after one session with each of `others`."""
     builder = DeltaBuilder()
-    builder.pair(product, others, [day * 86400.0] * len(others), relation, weight)
+    builder.add_pairs(product, others, [day * 86400.0] * len(others), relation, weight)
     return dict(builder.build().by_product())[product]
 
 
 @given(st.lists(st.lists(named_events, max_size=12), max_size=5))
-def test_any_batches_give_the_sums_of_the_definition(batches: list[list[UserBehavior]]) -> None:
+def test_any_batches_give_the_scores_of_the_definition(batches: list[list[UserBehavior]]) -> None:
     events = distinct([event for batch in batches for event in batch])
-    assert_same(scores(folded(batches), LATER), brute_force(events, PARAMETERS.half_life_days, LATER))
+    assert_same(scores(rows_of(batches), LATER), brute_force(events, PARAMETERS.half_life_days, LATER))
 
 
 @given(
@@ -87,30 +87,30 @@ def test_any_batches_give_the_sums_of_the_definition(batches: list[list[UserBeha
 )
 def test_the_order_of_arrival_does_not_matter(orders: tuple[list[UserBehavior], list[UserBehavior]]) -> None:
     one, other = ([msgspec.structs.replace(event, event_id=None) for event in order] for order in orders)
-    assert_same(scores(folded([one]), LATER), scores(folded([other]), LATER))
+    assert_same(scores(rows_of([one]), LATER), scores(rows_of([other]), LATER))
 
 
 @given(st.lists(named_events, max_size=25))
-def test_everything_sent_twice_counts_once(events: list[UserBehavior]) -> None:
-    once = folded([events])
-    twice = folded([events, events])
+def test_events_sent_twice_count_once(events: list[UserBehavior]) -> None:
+    once = rows_of([events])
+    twice = rows_of([events, events])
     assert_same(scores(twice, LATER), scores(once, LATER))
 
 
 def test_two_shoppers_with_one_session_id_have_two_sessions() -> None:
-    rows = folded([[behavior("a", user_id="u"), behavior("b", user_id="v")]])
+    rows = rows_of([[behavior("a", user_id="u"), behavior("b", user_id="v")]])
     assert scores(rows, LATER) == {}
 
 
-def test_a_return_pairs_with_nothing() -> None:
-    assert scores(folded([[behavior("a", Action.RETURN), behavior("b", Action.RETURN)]]), LATER) == {}
+def test_a_return_has_no_pairs() -> None:
+    assert scores(rows_of([[behavior("a", Action.RETURN), behavior("b", Action.RETURN)]]), LATER) == {}
 
 
 @given(st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 40_000)), min_size=1, max_size=30))
-def test_decay_is_sound_over_a_century(sessions: list[tuple[str, int]]) -> None:
+def test_decay_is_correct_over_a_century(sessions: list[tuple[str, int]]) -> None:
     row = AffinityRow.empty()
     for name, day in sessions:
-        row = row.merged(met("a", [name], day=day), PARAMETERS)
+        row = row.merged(session_with("a", [name], day=day), PARAMETERS)
     latest = max(day for _, day in sessions)
     assert row.as_of == latest * 86400
     for entry in row.top_k(Relation.BOUGHT, 20, PARAMETERS.half_life_s):
@@ -120,31 +120,33 @@ def test_decay_is_sound_over_a_century(sessions: list[tuple[str, int]]) -> None:
 
 
 def test_ranking_holds_where_scores_underflow() -> None:
-    """One event from a wrong clock far ahead must not make all other neighbours equal."""
-    row = AffinityRow.empty().merged(met("a", ["z"], day=1.0), PARAMETERS)
-    row = row.merged(met("a", ["b"], day=0.0), PARAMETERS).merged(met("a", ["future"], day=2e6), PARAMETERS)
-    narrow = BehaviorParameters(half_life_days=10.0, neighbours=2)
-    row = row.merged(met("a", ["future"], day=2e6), narrow)
-    assert row.neighbours() == ["future", "z"]
+    """One event far in the future, from a wrong clock, must not make all other neighbors equal."""
+    row = AffinityRow.empty().merged(session_with("a", ["z"], day=1.0), PARAMETERS)
+    row = row.merged(session_with("a", ["b"], day=0.0), PARAMETERS).merged(
+        session_with("a", ["future"], day=2e6), PARAMETERS
+    )
+    narrow = BehaviorParameters(half_life_days=10.0, neighbors=2)
+    row = row.merged(session_with("a", ["future"], day=2e6), narrow)
+    assert row.neighbors() == ["future", "z"]
 
 
 @given(
     st.lists(st.tuples(st.integers(0, 12).map(lambda n: f"n{n:02}"), st.integers(0, 50)), max_size=40),
     st.integers(1, 6),
 )
-def test_the_lightest_neighbours_go_ties_by_support_then_id(
+def test_neighbors_of_the_smallest_weights_are_dropped_ties_by_support_then_id(
     sessions: list[tuple[str, int]], bound: int
 ) -> None:
-    """Against sorting the same sums in full, pruned after every session."""
-    parameters = BehaviorParameters(half_life_days=10.0, neighbours=bound)
+    """The expected rows come from sorting all weights after every session."""
+    parameters = BehaviorParameters(half_life_days=10.0, neighbors=bound)
     row, oracle = AffinityRow.empty(), dict[str, tuple[float, int]]()
     for name, day in sessions:
-        row = row.merged(met("a", [name], day=day), parameters)
+        row = row.merged(session_with("a", [name], day=day), parameters)
         weight, support = oracle.get(name, (0.0, 0))
         oracle[name] = (weight + 2.0 ** (day / 10), support + 1)
         ranked = sorted(oracle, key=lambda n: (-round(oracle[n][0], 6), -oracle[n][1], n))
         oracle = {kept: oracle[kept] for kept in ranked[:bound]}
-        assert row.neighbours() == sorted(oracle)
+        assert row.neighbors() == sorted(oracle)
     top = row.top_k(Relation.BOUGHT, 20, parameters.half_life_s)
     assert [entry.product_id for entry in top] == sorted(
         oracle, key=lambda n: (-round(oracle[n][0], 6), -oracle[n][1], n)
@@ -152,103 +154,113 @@ def test_the_lightest_neighbours_go_ties_by_support_then_id(
 
 
 def test_ties_rank_by_support_then_by_id() -> None:
-    row = AffinityRow.empty().merged(met("a", ["c", "b"], weight=2.0), PARAMETERS)
-    row = row.merged(met("a", ["d"]), PARAMETERS).merged(met("a", ["d"]), PARAMETERS)
+    row = AffinityRow.empty().merged(session_with("a", ["c", "b"], weight=2.0), PARAMETERS)
+    row = row.merged(session_with("a", ["d"]), PARAMETERS).merged(session_with("a", ["d"]), PARAMETERS)
     best = row.top_k(Relation.BOUGHT, 3, PARAMETERS.half_life_s)
     assert [entry.product_id for entry in best] == ["d", "b", "c"]
 
 
 def test_pruning_ties_keep_more_support_then_the_smaller_id() -> None:
-    one = BehaviorParameters(half_life_days=10.0, neighbours=1)
-    row = AffinityRow.empty().merged(met("a", ["b"], weight=2.0), PARAMETERS)
-    row = row.merged(met("a", ["c"]), PARAMETERS).merged(met("a", ["c"]), one)
-    assert row.neighbours() == ["c"]
-    row = AffinityRow.empty().merged(met("a", ["d", "b", "c"]), one)
-    assert row.neighbours() == ["b"]
+    one = BehaviorParameters(half_life_days=10.0, neighbors=1)
+    row = AffinityRow.empty().merged(session_with("a", ["b"], weight=2.0), PARAMETERS)
+    row = row.merged(session_with("a", ["c"]), PARAMETERS).merged(session_with("a", ["c"]), one)
+    assert row.neighbors() == ["c"]
+    row = AffinityRow.empty().merged(session_with("a", ["d", "b", "c"]), one)
+    assert row.neighbors() == ["b"]
 
 
-def test_the_way_of_adding_up_does_not_decide_a_tie() -> None:
-    """0.1 + 0.2 is a little more than 0.3 + 0, but only in floating point."""
+def test_the_order_of_summation_does_not_break_a_tie() -> None:
+    """In floating point, 0.1 + 0.2 is a little more than 0.3."""
     row = AffinityRow.empty()
     for name, weight in (("z", 0.1), ("z", 0.2), ("b", 0.3), ("b", 0.0)):
-        row = row.merged(met("a", [name], weight=weight), PARAMETERS)
+        row = row.merged(session_with("a", [name], weight=weight), PARAMETERS)
     best = row.top_k(Relation.BOUGHT, 2, PARAMETERS.half_life_s)
     assert best == [("b", 0.3, 2), ("z", 0.3, 2)]
-    narrow = BehaviorParameters(half_life_days=10.0, neighbours=1)
-    row = row.merged(met("a", ["b"], weight=0.0), PARAMETERS).merged(met("a", ["z"], weight=0.0), narrow)
-    assert row.neighbours() == ["b"]
+    narrow = BehaviorParameters(half_life_days=10.0, neighbors=1)
+    row = row.merged(session_with("a", ["b"], weight=0.0), PARAMETERS).merged(
+        session_with("a", ["z"], weight=0.0), narrow
+    )
+    assert row.neighbors() == ["b"]
 
 
-def test_merging_leaves_the_committed_row_as_it_was() -> None:
-    row = AffinityRow.empty().merged(met("a", ["b", "c"]), PARAMETERS)
+def test_merging_does_not_change_the_committed_row() -> None:
+    row = AffinityRow.empty().merged(session_with("a", ["b", "c"]), PARAMETERS)
     before = row.to_bytes()
-    row.merged(met("a", ["b", "d"], day=5.0), PARAMETERS)
+    row.merged(session_with("a", ["b", "d"], day=5.0), PARAMETERS)
     assert row.to_bytes() == before
     assert AffinityRow.from_bytes(before).to_bytes() == before
 
 
-def test_a_withdrawn_product_is_forgotten_by_its_neighbours() -> None:
-    rows = folded([[behavior(name, action) for action in (Action.VIEW, Action.PURCHASE) for name in "abc"]])
+def test_a_withdrawn_product_is_removed_from_its_neighbors() -> None:
+    rows = rows_of([[behavior(name, action) for action in (Action.VIEW, Action.PURCHASE) for name in "abc"]])
     builder = DeltaBuilder()
-    forget("a", rows["a"], builder)
+    remove_product("a", rows["a"], builder)
     (record,) = encode_deltas(builder.build())
     for product, deltas in decode_deltas(record).by_product():
         rows[product] = rows[product].merged(deltas, PARAMETERS)
-    assert {name: rows[name].neighbours() for name in "bc"} == {"b": ["c"], "c": ["b"]}
+    assert {name: rows[name].neighbors() for name in "bc"} == {"b": ["c"], "c": ["b"]}
 
 
-def test_deltas_after_a_forget_begin_anew() -> None:
+def test_deltas_after_a_removal_start_from_zero() -> None:
     builder = DeltaBuilder()
-    builder.pair("a", ["b"], [0.0], Relation.BOUGHT)
-    builder.forget("b", ["a"])
-    builder.pair("a", ["b"], [0.0], Relation.BOUGHT)
+    builder.add_pairs("a", ["b"], [0.0], Relation.BOUGHT)
+    builder.remove("b", ["a"])
+    builder.add_pairs("a", ["b"], [0.0], Relation.BOUGHT)
     row = AffinityRow.empty().merged(dict(builder.build().by_product())["a"], PARAMETERS)
     assert row.top_k(Relation.BOUGHT, 5, PARAMETERS.half_life_s) == [("b", 1.0, 1)]
 
 
-def test_a_correction_does_not_bring_an_evicted_neighbour_back() -> None:
+def test_a_correction_does_not_add_a_dropped_neighbor() -> None:
     builder = DeltaBuilder()
-    builder.pair("a", ["b"], [5.0], Relation.BOUGHT, 1.0, 0)
-    builder.pair("a", ["b"], [9.0], Relation.BOUGHT, -1.0, 0)
+    builder.add_pairs("a", ["b"], [5.0], Relation.BOUGHT, 1.0, 0)
+    builder.add_pairs("a", ["b"], [9.0], Relation.BOUGHT, -1.0, 0)
     row = AffinityRow.empty().merged(dict(builder.build().by_product())["a"], PARAMETERS)
-    assert row.neighbours() == []
+    assert row.neighbors() == []
 
 
 def update_of(row: AffinityRow, similar: Sequence[tuple[str, float]] = ()) -> AffinityUpdated:
     return affinity_updated("a", row, PARAMETERS, similar)
 
 
-def test_what_was_published_is_not_news_nor_is_its_ageing() -> None:
-    row = AffinityRow.empty().merged(met("a", ["b"]), PARAMETERS)
-    assert row.changed_enough(update_of(row), PARAMETERS)
-    row = AffinityRow.from_bytes(row.published(update_of(row)).to_bytes())
-    assert not row.changed_enough(update_of(row), PARAMETERS)
+def test_neither_the_published_list_nor_its_decay_is_published_again() -> None:
+    row = AffinityRow.empty().merged(session_with("a", ["b"]), PARAMETERS)
+    assert row.should_publish(update_of(row), PARAMETERS)
+    row = AffinityRow.from_bytes(row.with_published(update_of(row)).to_bytes())
+    assert not row.should_publish(update_of(row), PARAMETERS)
     aged = msgspec.structs.replace(
         update_of(row),
         as_of=update_of(row).as_of + timedelta(days=10),
         related=[msgspec.structs.replace(entry, score=entry.score / 2) for entry in update_of(row).related],
     )
-    assert not row.changed_enough(aged, PARAMETERS)
+    assert not row.should_publish(aged, PARAMETERS)
 
 
-@pytest.mark.parametrize(("weight", "news"), [(0.05, False), (0.15, True)])
-def test_a_score_is_news_when_it_moved_by_more_than_the_setting(weight: float, news: bool) -> None:
-    row = AffinityRow.empty().merged(met("a", ["b"]), PARAMETERS)
-    row = row.published(update_of(row)).merged(met("a", ["b"], weight=weight), PARAMETERS)
-    assert row.changed_enough(update_of(row), PARAMETERS) is news
+@pytest.mark.parametrize(("weight", "published"), [(0.05, False), (0.15, True)])
+def test_a_score_is_published_if_it_changed_by_more_than_the_threshold(
+    weight: float, published: bool
+) -> None:
+    row = AffinityRow.empty().merged(session_with("a", ["b"]), PARAMETERS)
+    row = row.with_published(update_of(row)).merged(session_with("a", ["b"], weight=weight), PARAMETERS)
+    assert row.should_publish(update_of(row), PARAMETERS) is published
 
 
-def test_another_order_or_neighbour_is_news() -> None:
-    row = AffinityRow.empty().merged(met("a", ["b", "c"]), PARAMETERS)
-    row = row.published(update_of(row))
-    assert row.changed_enough(update_of(row.merged(met("a", ["c"], weight=0.01), PARAMETERS)), PARAMETERS)
-    assert row.changed_enough(update_of(row.merged(met("a", ["d"], weight=0.01), PARAMETERS)), PARAMETERS)
-    assert row.changed_enough(update_of(row, [("s", 0.9)]), PARAMETERS)
+def test_another_order_or_neighbor_is_published() -> None:
+    row = AffinityRow.empty().merged(session_with("a", ["b", "c"]), PARAMETERS)
+    row = row.with_published(update_of(row))
+    assert row.should_publish(
+        update_of(row.merged(session_with("a", ["c"], weight=0.01), PARAMETERS)), PARAMETERS
+    )
+    assert row.should_publish(
+        update_of(row.merged(session_with("a", ["d"], weight=0.01), PARAMETERS)), PARAMETERS
+    )
+    assert row.should_publish(update_of(row, [("s", 0.9)]), PARAMETERS)
 
 
-def test_behaviour_comes_before_similarity_and_scores_fall() -> None:
-    row = AffinityRow.empty().merged(met("a", ["b"], relation=Relation.VIEWED, weight=0.5), PARAMETERS)
-    row = row.merged(met("a", ["b", "c"]), PARAMETERS)
+def test_behavior_comes_before_similarity_and_scores_descend() -> None:
+    row = AffinityRow.empty().merged(
+        session_with("a", ["b"], relation=Relation.VIEWED, weight=0.5), PARAMETERS
+    )
+    row = row.merged(session_with("a", ["b", "c"]), PARAMETERS)
     related = update_of(row, [("s", 0.99), ("t", 0.5)]).related
     assert [(entry.product_id, entry.relation.value, entry.score, entry.support) for entry in related] == [
         ("b", "bought", 1.0, 1),
@@ -259,7 +271,7 @@ def test_behaviour_comes_before_similarity_and_scores_fall() -> None:
     ]
 
 
-def test_a_row_without_events_has_nothing_to_say() -> None:
+def test_a_row_without_events_has_no_related_products() -> None:
     update = update_of(AffinityRow.from_bytes(AffinityRow.empty().to_bytes()))
     assert (update.related, update.as_of.year) == ([], 1970)
 
@@ -277,23 +289,23 @@ def test_columns_that_differ_in_length_stop_the_worker() -> None:
         AffinityRow.from_bytes(bytes(data) + b"\xa1x")
 
 
-def test_support_saturates_rather_than_wraps() -> None:
-    table = NeighbourTable.empty()
+def test_support_saturates() -> None:
+    table = NeighborTable.empty()
     for _ in range(3):
-        table = table.added(
+        table = table.with_sessions(
             ["b"], np.zeros(1), np.ones(1), np.full(1, 2**31 - 1, dtype=np.int32), half_life_s=1.0
         )
     assert table.support.tolist() == [2**32 - 1]
 
 
-def test_a_failing_batch_leaves_the_fold_as_it_was() -> None:
-    fold = AffinityFold(PARAMETERS, shopper_id)
-    fold.add([behavior("a"), behavior("b", minute=1)])
-    before = list(fold.updates())
+def test_a_failing_batch_changes_nothing() -> None:
+    aggregator = AffinityAggregator(PARAMETERS, shopper_id)
+    aggregator.add([behavior("a"), behavior("b", minute=1)])
+    before = list(aggregator.updates())
     broken = msgspec.structs.replace(behavior("d"), action="theft")
     with pytest.raises((ValueError, KeyError)):
-        fold.add([behavior("c", minute=2), broken])
-    assert list(fold.updates()) == before
+        aggregator.add([behavior("c", minute=2), broken])
+    assert list(aggregator.updates()) == before
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])

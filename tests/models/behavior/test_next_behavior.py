@@ -1,4 +1,4 @@
-"""Expectations are probabilities, lean on the shop's shoppers, and learn from the shopper."""
+"""Next actions: probabilities from the counts of all shoppers and the shopper's own counts."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ rows = st.lists(st.integers(0, 10**6), min_size=len(OUTCOMES), max_size=len(OUTC
 
 
 @given(codes, codes, st.dictionaries(codes, rows, max_size=4))
-def test_probabilities_are_of_all_outcomes_above_zero_and_sum_to_one(
+def test_probabilities_of_all_outcomes_are_above_zero_and_sum_to_one(
     previous: int, last: int, own: dict[int, list[int]]
 ) -> None:
     found = shipped_next_behavior().probabilities(previous, last, own)
@@ -35,12 +35,12 @@ def test_probabilities_are_of_all_outcomes_above_zero_and_sum_to_one(
     assert sum(found.values()) == pytest.approx(1.0, abs=1e-12)
 
 
-def test_the_smoothing_is_that_of_the_formula() -> None:
-    """One context of one shop, worked out by hand."""
+def test_the_smoothing_follows_the_formula() -> None:
+    """The expected probability of one context is computed by hand."""
     counts = TransitionCounts(
         version=1, description="", sessions=1, counts={"view": {"view": {"cart": 3, "leave": 1}}}
     )
-    model = NextBehavior(counts, strength=4.0, trust=2.0)
+    model = NextBehavior(counts, order_strength=4.0, shopper_strength=2.0)
     base = (3 + 1) / (4 + 7)
     first = (3 + 4 * base) / 8
     second = (3 + 4 * first) / 8
@@ -51,7 +51,7 @@ def test_the_smoothing_is_that_of_the_formula() -> None:
     assert model.probabilities(VIEW, VIEW, {VIEW: own})["cart"] == pytest.approx((1 + 2 * shared) / 8)
 
 
-def test_a_shoppers_own_habit_outweighs_the_others_in_the_end() -> None:
+def test_many_own_counts_outweigh_those_of_other_shoppers() -> None:
     own = [0] * len(OUTCOMES)
     model = shipped_next_behavior()
     before = model.probabilities(START, VIEW)["purchase"]
@@ -87,6 +87,6 @@ def test_missing_counts_stop_the_worker(tmp_path: Path) -> None:
         NextBehavior.load(tmp_path / "nowhere.json")
 
 
-def test_the_shipped_counts_say_where_they_come_from() -> None:
+def test_the_shipped_counts_name_their_command() -> None:
     assert SHIPPED.stat().st_size < 10_000
     assert "models.training.behavior.next_behavior" in SHIPPED.read_text()

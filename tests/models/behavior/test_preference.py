@@ -1,11 +1,11 @@
-"""Tastes decay, never go below nothing, and sum to at most one."""
+"""Product weights decay and stay above zero, and scores sum to at most one."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.behavior.parameters import BehaviorParameters
-from models.behavior.preference import ACTION_WEIGHT, Description, Tastes, preferences, remember
+from models.behavior.preference import ACTION_WEIGHT, ProductLabels, ProductWeights, add_action, preferences
 from schemas.events import Action
 
 DAY = 86400.0
@@ -15,21 +15,21 @@ steps = st.lists(
 )
 
 
-def tasted(*events: tuple[str, Action, float]) -> Tastes:
-    tastes: Tastes = {}
+def weights_after(*events: tuple[str, Action, float]) -> ProductWeights:
+    weights: ProductWeights = {}
     for product, action, day in events:
-        remember(tastes, product, action, day * DAY, PARAMETERS)
-    return tastes
+        add_action(weights, product, action, day * DAY, PARAMETERS)
+    return weights
 
 
 @given(steps)
 def test_scores_sum_to_at_most_one_and_rows_stay_bounded(events: list[tuple[str, Action, int]]) -> None:
-    tastes = tasted(*events)
-    assert len(tastes) <= 5
-    assert all(weight > 0 for weight, _ in tastes.values())
-    known = {"a": Description(["red", "mug", "red"], "Home"), "b": Description([], None), "c": None}
+    weights = weights_after(*events)
+    assert len(weights) <= 5
+    assert all(weight > 0 for weight, _ in weights.values())
+    known = {"a": ProductLabels(["red", "mug", "red"], "Home"), "b": ProductLabels([], None), "c": None}
     tags, categories = preferences(
-        tastes, lambda name: known.get(name, Description([name], name)), PARAMETERS
+        weights, lambda name: known.get(name, ProductLabels([name], name)), PARAMETERS
     )
     for found in (tags, categories):
         assert len(found) <= 3
@@ -45,8 +45,8 @@ def test_scores_sum_to_at_most_one_and_rows_stay_bounded(events: list[tuple[str,
     )
 )
 def test_weights_are_the_decayed_sums_in_any_order(events: list[tuple[str, str, int]]) -> None:
-    tastes = tasted(*((name, Action(action), day) for name, action, day in events))
-    for product, (weight, since) in tastes.items():
+    weights = weights_after(*((name, Action(action), day) for name, action, day in events))
+    for product, (weight, since) in weights.items():
         expected = sum(
             ACTION_WEIGHT[Action(action)] * 2.0 ** ((day - since / DAY) / 10)
             for name, action, day in events
@@ -55,28 +55,28 @@ def test_weights_are_the_decayed_sums_in_any_order(events: list[tuple[str, str, 
         assert weight == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_return_takes_a_purchase_back_but_never_more() -> None:
-    assert tasted(("a", Action.PURCHASE, 0), ("a", Action.RETURN, 0)) == {}
-    assert tasted(("a", Action.RETURN, 0), ("a", Action.VIEW, 1)) == {"a": (1.0, DAY)}
+def test_a_return_cancels_a_purchase_and_no_more() -> None:
+    assert weights_after(("a", Action.PURCHASE, 0), ("a", Action.RETURN, 0)) == {}
+    assert weights_after(("a", Action.RETURN, 0), ("a", Action.VIEW, 1)) == {"a": (1.0, DAY)}
 
 
-def test_the_lightest_are_forgotten_when_there_are_too_many() -> None:
+def test_the_smallest_weights_are_dropped_above_the_bound() -> None:
     events = [(name, Action.PURCHASE, 0.0) for name in "abcd"]
-    tastes = tasted(*events, ("old", Action.PURCHASE, -50), ("new", Action.VIEW, 0))
-    assert sorted(tastes) == ["a", "b", "c", "d"]
+    weights = weights_after(*events, ("old", Action.PURCHASE, -50), ("new", Action.VIEW, 0))
+    assert sorted(weights) == ["a", "b", "c", "d"]
 
 
-def test_a_product_shares_its_weight_among_its_tags() -> None:
-    tastes = tasted(("a", Action.PURCHASE, 0), ("b", Action.PURCHASE, 10))
+def test_the_weight_of_a_product_is_divided_among_its_tags() -> None:
+    weights = weights_after(("a", Action.PURCHASE, 0), ("b", Action.PURCHASE, 10))
     tags, categories = preferences(
-        tastes,
-        lambda name: Description(["x", "y"], "C") if name == "a" else Description(["x"], None),
+        weights,
+        lambda name: ProductLabels(["x", "y"], "C") if name == "a" else ProductLabels(["x"], None),
         PARAMETERS,
     )
     assert [(tag.name, round(tag.score, 6)) for tag in tags] == [("x", 0.833333), ("y", 0.166667)]
     assert [(category.name, round(category.score, 6)) for category in categories] == [("C", 0.333333)]
 
 
-def test_nobody_knows_anything_of_the_products() -> None:
-    assert preferences(tasted(("a", Action.VIEW, 0)), lambda _: None, PARAMETERS) == ([], [])
+def test_unknown_products_give_no_preferences() -> None:
+    assert preferences(weights_after(("a", Action.VIEW, 0)), lambda _: None, PARAMETERS) == ([], [])
     assert preferences({}, lambda _: None, PARAMETERS) == ([], [])

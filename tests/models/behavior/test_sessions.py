@@ -1,4 +1,4 @@
-"""Sessions: which events belong together, what duplicates do, and what a shopper's row keeps."""
+"""Sessions: grouping of events, pairs, duplicates, and the bounds of a shopper's row."""
 
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from models.behavior.deltas import DeltaBuilder
 from models.behavior.next_behavior import ACTIONS, LEAVE, NextBehavior
 from models.behavior.parameters import BehaviorParameters
-from models.behavior.preference import Description
-from models.behavior.sessions import ShopperRow, apply
+from models.behavior.preference import ProductLabels
+from models.behavior.sessions import ShopperRow, apply_events
 from models.behavior.shopper import shopper_updated
 from schemas.errors import StopWorker
 from schemas.events import Action, UserBehavior
@@ -21,27 +21,29 @@ from tests.support.behavior import START, behavior, named_events
 PARAMETERS = BehaviorParameters()
 
 
-def fed(batches: Iterable[Sequence[UserBehavior]], parameters: BehaviorParameters = PARAMETERS) -> ShopperRow:
-    """The row after `batches`, written and read in between."""
+def row_after(
+    batches: Iterable[Sequence[UserBehavior]], parameters: BehaviorParameters = PARAMETERS
+) -> ShopperRow:
+    """Return the row after `batches`, encoded and decoded after each."""
     row = ShopperRow()
     for batch in batches:
-        row = ShopperRow.from_bytes(apply(row, batch, DeltaBuilder(), parameters).to_bytes())
+        row = ShopperRow.from_bytes(apply_events(row, batch, DeltaBuilder(), parameters).to_bytes())
     return row
 
 
 def pairs_of(
     events: Sequence[UserBehavior], parameters: BehaviorParameters = PARAMETERS
 ) -> list[tuple[str, str, float, int]]:
-    """Undirected pairs of `events`, with the minute and the support of each."""
+    """Return the undirected pairs of `events`, with the minute and the support of each."""
     builder = DeltaBuilder()
-    apply(ShopperRow(), events, builder, parameters)
+    apply_events(ShopperRow(), events, builder, parameters)
     deltas = builder.build()
     start = START.timestamp()
     return sorted(
         (deltas.ids[one], deltas.ids[other], (time - start) / 60, support)
         for one, other, time, support in zip(
             deltas.product.tolist(),
-            deltas.neighbour.tolist(),
+            deltas.neighbor.tolist(),
             deltas.time.tolist(),
             deltas.support.tolist(),
             strict=True,
@@ -54,7 +56,7 @@ def unnamed(product_id: str, minute: float) -> UserBehavior:
     return behavior(product_id, minute=minute, session_id=None)
 
 
-def test_products_of_one_session_meet_once_at_the_later_entry() -> None:
+def test_products_of_one_session_pair_once_at_the_later_entry() -> None:
     events = [
         behavior("a", minute=1),
         behavior("b", minute=5),
@@ -64,33 +66,33 @@ def test_products_of_one_session_meet_once_at_the_later_entry() -> None:
     assert pairs_of(events) == [("a", "b", 5.0, 1)]
 
 
-def test_a_late_event_meets_at_the_later_entry_too() -> None:
+def test_a_late_event_pairs_at_the_later_entry_too() -> None:
     assert pairs_of([behavior("a", minute=9), behavior("b", minute=2)]) == [("a", "b", 9.0, 1)]
 
 
-def test_views_and_clicks_meet_but_not_with_purchases() -> None:
+def test_views_and_clicks_pair_but_not_with_purchases() -> None:
     events = [behavior("a", Action.VIEW), behavior("b", Action.CLICK), behavior("c", Action.PURCHASE)]
     assert [pair[:2] for pair in pairs_of(events)] == [("a", "b")]
 
 
-def test_carts_and_favourites_meet() -> None:
+def test_carts_and_favorites_pair() -> None:
     events = [behavior("a", Action.CART), behavior("b", Action.FAVORITE)]
     assert [pair[:2] for pair in pairs_of(events)] == [("a", "b")]
 
 
-def test_sessions_with_ids_run_side_by_side() -> None:
+def test_sessions_with_ids_may_interleave() -> None:
     events = [behavior(name, session_id=session) for name, session in ("as", "bt", "cs", "dt")]
     assert [pair[:2] for pair in pairs_of(events)] == [("a", "c"), ("b", "d")]
 
 
-def test_a_named_session_takes_late_events_whatever_the_gap() -> None:
+def test_a_named_session_accepts_late_events_after_any_gap() -> None:
     events = [behavior("a"), behavior("b", minute=100_000), behavior("c", minute=50_000)]
     assert len(pairs_of(events)) == 3
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(1, 60)), max_size=20))
-def test_without_ids_sessions_part_where_the_gap_is_exceeded(steps: list[tuple[str, int]]) -> None:
-    """Against splitting the ordered events at gaps of more than half an hour."""
+def test_without_ids_sessions_end_at_gaps(steps: list[tuple[str, int]]) -> None:
+    """The expected sessions come from splitting the ordered events at gaps of more than half an hour."""
     minute, events, split = 0, list[UserBehavior](), list[list[UserBehavior]]()
     for name, wait in steps:
         minute += wait
@@ -100,8 +102,8 @@ def test_without_ids_sessions_part_where_the_gap_is_exceeded(steps: list[tuple[s
         split[-1].append(events[-1])
     expected = sorted(pair for part in split for pair in pairs_of(part))
     assert pairs_of(events) == expected
-    row = fed([events])
-    current = row.session()
+    row = row_after([events])
+    current = row.published_session()
     if split:
         assert current is not None
         assert (current.events, current.started_at) == (len(split[-1]), split[-1][0].occurred_at)
@@ -117,54 +119,54 @@ def test_an_unnamed_event_does_not_join_a_named_session() -> None:
 
 
 @given(st.lists(named_events, max_size=30), st.integers(0, 30))
-def test_batches_may_be_cut_anywhere(events: list[UserBehavior], cut: int) -> None:
-    assert fed([events[:cut], events[cut:]]).to_bytes() == fed([events]).to_bytes()
+def test_batches_may_be_split_anywhere(events: list[UserBehavior], cut: int) -> None:
+    assert row_after([events[:cut], events[cut:]]).to_bytes() == row_after([events]).to_bytes()
 
 
 @given(st.lists(named_events, min_size=1, max_size=20))
-def test_applying_leaves_the_committed_row_as_it_was(events: list[UserBehavior]) -> None:
-    row = fed([events[:10]])
+def test_applying_events_does_not_change_the_committed_row(events: list[UserBehavior]) -> None:
+    row = row_after([events[:10]])
     before, known = row.to_bytes(), deepcopy(row.sessions)
     held = row.sessions
-    first = apply(row, events, DeltaBuilder(), PARAMETERS)
-    again = apply(row, events, DeltaBuilder(), PARAMETERS)
-    assert row.to_bytes() == before == fed([events[:10]]).to_bytes()
+    first = apply_events(row, events, DeltaBuilder(), PARAMETERS)
+    again = apply_events(row, events, DeltaBuilder(), PARAMETERS)
+    assert row.to_bytes() == before == row_after([events[:10]]).to_bytes()
     assert first.to_bytes() == again.to_bytes()
     assert held == known == row.sessions
 
 
 @given(st.lists(named_events, max_size=20))
 def test_a_duplicate_changes_nothing(events: list[UserBehavior]) -> None:
-    marked = [
+    with_ids = [
         behavior(event.product_id, event.action, minute=number, event_id=f"e{number}")
         for number, event in enumerate(events)
     ]
-    assert fed([marked, marked]).to_bytes() == fed([marked]).to_bytes()
+    assert row_after([with_ids, with_ids]).to_bytes() == row_after([with_ids]).to_bytes()
 
 
-def test_only_so_many_event_ids_are_remembered() -> None:
+def test_the_number_of_seen_event_ids_is_bounded() -> None:
     parameters = BehaviorParameters(seen_events=2)
     events = [behavior("a", event_id=name) for name in ("1", "2", "3")]
-    current = fed([events, events[1:], events[:1]], parameters).current()
+    current = row_after([events, events[1:], events[:1]], parameters).current_session()
     assert current is not None
     assert current.events == 4
 
 
-def test_events_without_id_are_never_taken_for_duplicates() -> None:
-    current = fed([[behavior("a"), behavior("a")]]).current()
+def test_events_without_id_are_never_duplicates() -> None:
+    current = row_after([[behavior("a"), behavior("a")]]).current_session()
     assert current is not None
     assert current.events == 2
 
 
-def test_the_session_whose_last_event_is_the_oldest_goes_first() -> None:
+def test_the_session_with_the_oldest_last_event_is_dropped_first() -> None:
     parameters = BehaviorParameters(open_sessions=2)
     events = [
         behavior("a", minute=minute, session_id=name) for name, minute in (("s", 5), ("t", 1), ("u", 3))
     ]
-    assert [session.session_id for session in fed([events], parameters).sessions] == ["s", "u"]
+    assert [session.session_id for session in row_after([events], parameters).sessions] == ["s", "u"]
 
 
-def test_a_session_remembers_its_newest_products() -> None:
+def test_a_session_keeps_its_newest_products() -> None:
     parameters = BehaviorParameters(session_products=2)
     events = [behavior(name, minute=minute) for minute, name in enumerate("abcd")]
     assert [pair[:2] for pair in pairs_of(events, parameters)] == [
@@ -176,11 +178,11 @@ def test_a_session_remembers_its_newest_products() -> None:
     ]
 
 
-def test_a_session_remembers_fewer_products_of_long_ids() -> None:
+def test_a_session_keeps_fewer_products_of_long_ids() -> None:
     parameters = BehaviorParameters(session_characters=600)
     events = [behavior(name * 200, minute=minute) for minute, name in enumerate("abcde")]
-    (session,) = fed([events], parameters).sessions
-    assert list(session.entered["bought"]) == [name * 200 for name in "cde"]
+    (session,) = row_after([events], parameters).sessions
+    assert list(session.entry_times["bought"]) == [name * 200 for name in "cde"]
 
 
 def test_a_shoppers_sessions_of_long_ids_together_are_bounded() -> None:
@@ -188,18 +190,18 @@ def test_a_shoppers_sessions_of_long_ids_together_are_bounded() -> None:
     events = [
         behavior(f"{number}" * 200, minute=number, session_id=f"s{number // 3}") for number in range(1, 10)
     ]
-    row = fed([events], parameters)
+    row = row_after([events], parameters)
     assert [session.session_id for session in row.sessions] == ["s2", "s3"]
 
 
 def test_a_shoppers_sessions_together_are_bounded() -> None:
     parameters = BehaviorParameters(session_products=10)
     events = [behavior(f"p{number}", minute=number, session_id=f"s{number // 10}") for number in range(60)]
-    row = fed([events], parameters)
+    row = row_after([events], parameters)
     assert [session.session_id for session in row.sessions] == ["s4", "s5"]
 
 
-def test_a_row_stays_small_however_much_happens() -> None:
+def test_the_size_of_a_row_is_bounded() -> None:
     events = [
         behavior(
             f"product-{number}",
@@ -210,10 +212,10 @@ def test_a_row_stays_small_however_much_happens() -> None:
         )
         for number in range(6000)
     ]
-    assert len(fed([events]).to_bytes()) < 100_000
+    assert len(row_after([events]).to_bytes()) < 100_000
 
 
-def test_transitions_count_what_followed_and_leaving() -> None:
+def test_transitions_count_actions_and_leaving() -> None:
     view, cart = ACTIONS.index(Action.VIEW), ACTIONS.index(Action.CART)
     events = [
         behavior("a", Action.VIEW, minute=0),
@@ -221,21 +223,21 @@ def test_transitions_count_what_followed_and_leaving() -> None:
         behavior("b", Action.VIEW, minute=2),
         behavior("b", Action.VIEW, minute=90, session_id="t"),
     ]
-    row = fed([events])
+    row = row_after([events])
     assert row.transitions[view][cart] == row.transitions[cart][view] == row.transitions[view][LEAVE] == 1
-    back = fed([[*events, behavior("c", Action.CART, minute=91)]])
+    back = row_after([[*events, behavior("c", Action.CART, minute=91)]])
     assert back.transitions[view][LEAVE] == 0
     assert back.transitions[view][cart] == 2
-    gone = apply(back, [behavior("d", minute=92, session_id="x")], DeltaBuilder(), PARAMETERS)
+    gone = apply_events(back, [behavior("d", minute=92, session_id="x")], DeltaBuilder(), PARAMETERS)
     assert gone.transitions[cart][LEAVE] == 1
 
 
-def test_what_is_published_of_a_shopper() -> None:
-    row = fed(
+def test_the_event_of_a_shopper() -> None:
+    row = row_after(
         [[behavior("a", Action.VIEW), behavior("b", Action.CART, minute=3), behavior("c", Action.RETURN)]]
     )
     update = shopper_updated(
-        "u", row, NextBehavior.load(), lambda name: Description(["mug"], f"Home > {name}"), PARAMETERS
+        "u", row, NextBehavior.load(), lambda name: ProductLabels(["mug"], f"Home > {name}"), PARAMETERS
     )
     assert update is not None
     assert (update.user_id, update.as_of) == ("u", START + timedelta(minutes=3))
@@ -252,4 +254,4 @@ def test_a_shopper_without_events_is_not_published() -> None:
 @pytest.mark.parametrize("data", [b"", b"\x02", b"\x01", b"\x01\xc0"])
 def test_an_unreadable_row_stops_the_worker_with_advice(data: bytes) -> None:
     with pytest.raises(StopWorker, match="rebuild the state"):
-        apply(ShopperRow.from_bytes(data), [], DeltaBuilder(), PARAMETERS)
+        apply_events(ShopperRow.from_bytes(data), [], DeltaBuilder(), PARAMETERS)

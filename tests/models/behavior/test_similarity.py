@@ -1,4 +1,4 @@
-"""The index finds what brute force finds, through additions, replacements and removals."""
+"""The index returns the results of brute force after any additions, replacements and removals."""
 
 from base64 import b64encode
 from math import sqrt
@@ -38,9 +38,7 @@ def rounded(found: list[tuple[str, float]]) -> list[tuple[str, float]]:
 
 
 @given(changes, vectors, st.integers(1, 10))
-def test_the_nearest_are_those_of_brute_force(
-    history: list[tuple[str, Vector | None]], query: Vector, k: int
-) -> None:
+def test_nearest_equals_brute_force(history: list[tuple[str, Vector | None]], query: Vector, k: int) -> None:
     index, oracle = SimilarityIndex(), dict[str, Vector]()
     for name, vector in history:
         if vector is None:
@@ -83,7 +81,7 @@ def test_many_products_span_blocks_and_grow_the_matrix(monkeypatch: pytest.Monke
     assert [name for name, _ in many[5]] == expected
 
 
-def test_ties_go_by_id_and_exclusions_are_kept_out() -> None:
+def test_ties_are_ordered_by_id_and_excluded_products_are_left_out() -> None:
     index = SimilarityIndex()
     for name in ("c", "b", "d", "a"):
         index.add(name, embedding((5, 5)))
@@ -97,7 +95,7 @@ def test_ties_go_by_id_and_exclusions_are_kept_out() -> None:
     ),
     st.integers(1, 12),
 )
-def test_however_many_are_alike_those_whose_ids_come_first_are_taken(
+def test_among_any_number_of_ties_the_smallest_ids_are_returned(
     products: list[tuple[str, Vector]], k: int
 ) -> None:
     index, oracle = SimilarityIndex(), dict[str, Vector]()
@@ -109,7 +107,7 @@ def test_however_many_are_alike_those_whose_ids_come_first_are_taken(
     assert found == sorted(scores.items(), key=lambda entry: (-entry[1], entry[0]))[:k]
 
 
-def test_models_never_meet_and_a_product_lives_in_one() -> None:
+def test_embeddings_of_different_models_are_never_compared() -> None:
     index = SimilarityIndex()
     index.add("a", embedding((1, 0), "old"))
     index.add("b", embedding((1, 0), "old"))
@@ -121,7 +119,7 @@ def test_models_never_meet_and_a_product_lives_in_one() -> None:
     assert ("a" in index, "b" in index, len(index)) == (False, True, 1)
 
 
-def test_no_direction_is_near_nothing() -> None:
+def test_a_zero_vector_has_cosine_zero() -> None:
     index = SimilarityIndex()
     index.add("zero", embedding((0, 0)))
     index.add("one", embedding((1, 0)))
@@ -139,7 +137,7 @@ def test_no_direction_is_near_nothing() -> None:
         Embedding(dimensions=1025, int8=b64encode(bytes(1025)).decode(), model_version="m"),
     ],
 )
-def test_a_broken_embedding_is_refused_and_changes_nothing(broken: Embedding) -> None:
+def test_an_invalid_embedding_is_rejected_and_changes_nothing(broken: Embedding) -> None:
     index = SimilarityIndex()
     index.add("a", embedding((1, 2)))
     with pytest.raises(InvalidEvent, match="invalid-embedding"):

@@ -5,7 +5,7 @@ from base64 import b64encode
 import pytest
 
 from models.behavior.delta_codec import decode_deltas, encode_deltas
-from models.behavior.deltas import FORGET, DeltaBuilder
+from models.behavior.deltas import REMOVAL, DeltaBuilder
 from models.behavior.parameters import BehaviorParameters
 from schemas.codec import decode_affinity_updated, encode
 from schemas.events import Decision, DecisionOutcome, Embedding, ProductEnriched, Relation
@@ -58,7 +58,7 @@ def deltas(*pairs: tuple[str, str], relation: Relation = Relation.BOUGHT, day: f
     """Meetings as the sessions agent tells them, all in one record."""
     builder = DeltaBuilder()
     for one, other in pairs:
-        builder.pair(one, [other], [START + day * DAY], relation)
+        builder.add_pairs(one, [other], [START + day * DAY], relation)
     (record,) = encode_deltas(builder.build())
     return record
 
@@ -84,7 +84,7 @@ async def test_pairs_become_related_products(agent: AffinityProcessor, tables: T
     }
     row = tables.of(ROWS).get(b"a")
     assert row is not None
-    assert row.neighbours() == ["b", "c"]
+    assert row.neighbors() == ["b", "c"]
 
 
 async def test_each_product_is_published_once_a_batch(agent: AffinityProcessor, tables: Tables) -> None:
@@ -179,10 +179,10 @@ async def test_a_withdrawn_product_is_withdrawn_and_forgotten_by_its_neighbours(
     for output in to(CO_BEHAVIOR, outputs):
         said = decode_deltas(output.value or b"")
         for row in range(len(said)):
-            assert said.code[row] == FORGET
+            assert said.code[row] == REMOVAL
             name = said.ids[said.product[row]]
             assert output.partition == partition_for(name.encode(), PARTITIONS)
-            told.add((name, said.ids[said.neighbour[row]]))
+            told.add((name, said.ids[said.neighbor[row]]))
     assert told == {("b", "a"), ("c", "a")}
     source = Source(CO_BEHAVIOR, offset=10)
     after = await settled(agent, [source.moved(output) for output in to(CO_BEHAVIOR, outputs)], tables)

@@ -8,7 +8,7 @@ import pytest
 from models.behavior.delta_codec import decode_deltas
 from models.behavior.next_behavior import shipped_next_behavior
 from models.behavior.parameters import BehaviorParameters
-from models.behavior.preference import Description
+from models.behavior.preference import ProductLabels
 from schemas.codec import decode_shopper_updated
 from schemas.dead_letters import SOURCE_OFFSET
 from schemas.events import Relation
@@ -27,9 +27,9 @@ SHOPPERS = shoppers_table("shoppers-changelog")
 NOW = datetime.fromtimestamp(NOW_MS / 1000, UTC)
 
 
-def describe(product_id: str) -> Description | None:
+def describe(product_id: str) -> ProductLabels | None:
     """Every product but `unknown` is tagged with its first letter."""
-    return None if product_id == "unknown" else Description([product_id[0]], "Media > Books")
+    return None if product_id == "unknown" else ProductLabels([product_id[0]], "Media > Books")
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def met(outputs: list[Output]) -> set[tuple[str, str, str, float]]:
         deltas = decode_deltas(output.value or b"")
         for row in range(len(deltas)):
             assert partition_for(deltas.ids[deltas.product[row]].encode(), PARTITIONS) == output.partition
-            pair = deltas.ids[deltas.product[row]], deltas.ids[deltas.neighbour[row]]
+            pair = deltas.ids[deltas.product[row]], deltas.ids[deltas.neighbor[row]]
             found.add((*pair, list(Relation)[deltas.code[row]].value, float(deltas.weight[row])))
     return found
 
