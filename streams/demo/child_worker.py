@@ -1,7 +1,7 @@
-"""A worker that ends with the process that started it: `python -P -m streams.demo.child_worker`.
+"""A worker that ends with its parent process: `python -P -m streams.demo.child_worker`.
 
-The demo holds the other end of this process's standard input. However the demo ends, even killed, that end
-closes, and no worker is left behind.
+The demo holds the write end of this process's standard input. The pipe closes when the demo ends, also if
+it is killed, and then the worker stops.
 """
 
 import os
@@ -12,15 +12,15 @@ import time
 from streams.cli import main
 
 STOP_S = 10.0
-"""How long an orderly stop may take once the demo is gone, in seconds."""
+"""Seconds for an orderly stop after the demo has ended."""
 
 
 def _end_with_parent() -> None:
-    # Not through sys.stdin, whose lock this thread would hold when the process ends of itself.
+    # Not through sys.stdin: this thread would hold its lock at interpreter shutdown.
     while os.read(0, 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
-    # The broker went with the demo, so an orderly stop may wait for answers that cannot come.
+    # The broker has ended with the demo, so an orderly stop may wait for responses that never come.
     time.sleep(STOP_S)
     os._exit(1)
 

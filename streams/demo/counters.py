@@ -1,4 +1,4 @@
-"""What the demo has seen in the output topics: a state machine fed with records and the time."""
+"""Counters of the demo: everything it knows from the records that it wrote and read."""
 
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from schemas.codec import (
 from schemas.dead_letters import MESSAGE, REASON, SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
 from schemas.events import DecisionOutcome, ProductEnriched, ShopperUpdated
 from streams.demo.pairs import Pair, Pairs
-from streams.demo.rates import Rhythm, Seen
+from streams.demo.rates import RateCounter, RecentIds
 from streams.topics import (
     AFFINITY_UPDATED,
     CATEGORY_FEEDBACK,
@@ -30,13 +30,13 @@ INPUTS = (PRODUCT_CREATED, USER_BEHAVIOR, CATEGORY_FEEDBACK)
 OUTPUTS = (PRODUCT_ENRICHED, ENRICHMENT_REVIEW, AFFINITY_UPDATED, SHOPPER_UPDATED, DEAD_LETTER)
 
 SHOPPERS = 5_000
-"""How many shoppers are remembered."""
+"""Number of shoppers that are kept."""
 
 Headers = Sequence[tuple[str, bytes | None]]
 
 
-class Card(NamedTuple):
-    """What is known of a product, ready to be shown."""
+class ProductSummary(NamedTuple):
+    """The fields of a product-enriched event that the demo shows. Texts have no control characters."""
 
     product_id: str
     title: str
@@ -48,8 +48,8 @@ class Card(NamedTuple):
     attributes: tuple[tuple[str, str], ...]
 
 
-class DeadLetter(NamedTuple):
-    """A record that could not be processed: from which topic, why in a word, and in a sentence."""
+class DeadLetterSummary(NamedTuple):
+    """A dead letter: its source topic, reason and message."""
 
     topic: str
     reason: str
@@ -58,154 +58,181 @@ class DeadLetter(NamedTuple):
 
 @dataclass
 class Correction:
-    """A person's word on a product, and how long it took to be published, in seconds."""
+    """The correction of a product's category.
+
+    Attributes:
+        product_id: Id of the product.
+        sent_at: Time of sending, in seconds.
+        took_s: Seconds from sending until it was published; None until then.
+    """
 
     product_id: str
     sent_at: float
     took_s: float | None = None
 
 
-class Tally:
-    """Everything seen so far. All times are seconds of one clock that never goes back.
+class DemoCounters:
+    """Counts and latest values of all records that the demo wrote and read.
+
+    All times are seconds of one monotonic clock.
 
     Attributes:
-        flow: records by topic, those sent and those read.
-        cards: listed products as published last, by id.
-        pairs: related products.
-        enriched_from: events of product-enriched by the topic that they derive from.
-        withdrawn: ids of withdrawn products, in order.
-        shoppers: shoppers' latest events, by id; the `SHOPPERS` that were heard of last.
-        dead: dead letters, the latest 100.
-        dead_from: dead letters by source topic.
-        correction: the person's word, once one was sent.
-        latest: the product enriched last that has attributes to show.
-        question: the latest title that a person was asked about.
+        rates: Record counts by topic, for inputs and outputs.
+        products: Latest enrichment of each listed product, by product id.
+        pairs: Related products.
+        enriched_by_source: Number of product-enriched events by source topic.
+        withdrawn: Ids of withdrawn products, in order.
+        tombstones: Number of tombstones by topic.
+        shoppers: Latest event per shopper, by id. The `SHOPPERS` latest shoppers are kept.
+        dead_letters: The latest 100 dead letters.
+        dead_letters_by_topic: Number of dead letters by source topic.
+        correction: The correction; None until it is sent.
+        latest_product: Latest enriched product that has attributes and tags.
+        review_title: Latest title that went to review.
     """
 
     def __init__(self) -> None:
-        self.flow = {topic: Rhythm() for topic in (*INPUTS, *OUTPUTS)}
-        self.cards: dict[str, Card] = {}
+        self.rates = {topic: RateCounter() for topic in (*INPUTS, *OUTPUTS)}
+        self.products: dict[str, ProductSummary] = {}
         self.pairs = Pairs()
-        self.enriched_from: Counter[str] = Counter()
+        self.enriched_by_source: Counter[str] = Counter()
         self.withdrawn: list[str] = []
         self.tombstones: Counter[str] = Counter()
         self.shoppers: dict[str, ShopperUpdated] = {}
-        self.dead: deque[DeadLetter] = deque(maxlen=100)
-        self.dead_from: Counter[str] = Counter()
+        self.dead_letters: deque[DeadLetterSummary] = deque(maxlen=100)
+        self.dead_letters_by_topic: Counter[str] = Counter()
         self.correction: Correction | None = None
-        self.latest: Card | None = None
-        self.question: str = ""
-        self._seen = {topic: Seen() for topic in OUTPUTS}
+        self.latest_product: ProductSummary | None = None
+        self.review_title: str = ""
+        self._recent_ids = {topic: RecentIds() for topic in OUTPUTS}
 
-    def sent(self, topic: str, key: bytes | None, now: float) -> None:
-        """A record was written to an input topic."""
-        self.flow[topic].add(1, now)
+    def add_sent(self, topic: str, key: bytes | None, now: float) -> None:
+        """Count a record written to an input topic.
+
+        Args:
+            topic: Input topic.
+            key: Key of the record.
+            now: Present time in seconds.
+        """
+        self.rates[topic].add(1, now)
         if topic == CATEGORY_FEEDBACK and key is not None and self.correction is None:
             self.correction = Correction(key.decode(), now)
 
-    def read(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, now: float) -> None:
-        """A record was read from an output topic; one that was read before changes nothing.
+    def add_read(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, now: float
+    ) -> None:
+        """Count a record read from an output topic. A record that was read before changes nothing.
+
+        Args:
+            topic: Output topic.
+            key: Key of the record.
+            value: Value of the record; None for a tombstone.
+            headers: Headers of the record.
+            now: Present time in seconds.
 
         Raises:
-            InvalidEvent: the record breaks its contract.
+            InvalidEvent: The record breaks its contract.
         """
-        if not self._seen[topic].is_new(_identity(topic, headers)):
+        if not self._recent_ids[topic].add(_identity(topic, headers)):
             return
-        self.flow[topic].add(1, now)
-        name = (key or b"").decode()
+        self.rates[topic].add(1, now)
+        record_id = (key or b"").decode()
         if topic == DEAD_LETTER:
-            self._dead(headers)
+            self._add_dead_letter(headers)
         elif value is None:
-            self._withdraw(topic, name)
+            self._add_tombstone(topic, record_id)
         elif topic == PRODUCT_ENRICHED:
-            self._enriched(decode_product_enriched(value, key), now)
+            self._add_enriched(decode_product_enriched(value, key), now)
         elif topic == AFFINITY_UPDATED:
-            self.pairs.updated(decode_affinity_updated(value, key))
+            self.pairs.add(decode_affinity_updated(value, key))
         elif topic == SHOPPER_UPDATED:
-            self._shopped(name, decode_shopper_updated(value, key))
+            self._add_shopper(record_id, decode_shopper_updated(value, key))
         else:
-            self.question = printable(decode_enrichment_review(value, key).title)
+            self.review_title = printable(decode_enrichment_review(value, key).title)
 
     def outcomes(self) -> Counter[DecisionOutcome]:
-        """Listed products by who decided their category."""
-        return Counter(card.outcome for card in self.cards.values())
+        """Return the number of listed products by outcome of the decision."""
+        return Counter(product.outcome for product in self.products.values())
 
     def categories(self) -> Counter[str]:
-        """Listed products by category, those that somebody decided."""
+        """Return the number of listed products by category path, without abstained ones."""
         return Counter(
-            card.category
-            for card in self.cards.values()
-            if card.category and card.outcome is not DecisionOutcome.ABSTAINED
+            product.category
+            for product in self.products.values()
+            if product.category and product.outcome is not DecisionOutcome.ABSTAINED
         )
 
     def title(self, product_id: str) -> str:
-        """The product's title; its id while nothing was published of it."""
-        card = self.cards.get(product_id)
-        return card.title if card is not None and card.title else printable(product_id)
+        """Return a product's title; its id if nothing was published about it."""
+        product = self.products.get(product_id)
+        return product.title if product is not None and product.title else printable(product_id)
 
     def titles(self, pair: Pair) -> tuple[str, str]:
-        """The titles of both products."""
+        """Return the titles of both products of a pair."""
         return self.title(pair.one), self.title(pair.other)
 
     def examples(self, category: str, count: int) -> list[str]:
-        """Titles of `count` products of a category that somebody decided, the surest first."""
-        cards = [
-            card
-            for card in self.cards.values()
-            if card.category == category and card.outcome is not DecisionOutcome.ABSTAINED
+        """Return at most `count` titles of a category, by falling confidence, without abstained ones."""
+        products = [
+            product
+            for product in self.products.values()
+            if product.category == category and product.outcome is not DecisionOutcome.ABSTAINED
         ]
-        return [card.title for card in sorted(cards, key=lambda card: (-card.confidence, card.title))[:count]]
+        return [
+            product.title
+            for product in sorted(products, key=lambda product: (-product.confidence, product.title))[:count]
+        ]
 
-    def shopper(self) -> ShopperUpdated | None:
-        """A shopper with a basket of some size and a taste as clear as can be; None if there is nobody."""
-        return max(self.shoppers.values(), key=_clarity, default=None)
+    def example_shopper(self) -> ShopperUpdated | None:
+        """Return the shopper with the strongest preferences; sessions of 8 products or more come first."""
+        return max(self.shoppers.values(), key=_preference_strength, default=None)
 
-    def _enriched(self, event: ProductEnriched, now: float) -> None:
+    def _add_enriched(self, event: ProductEnriched, now: float) -> None:
         if event.source is not None:
-            self.enriched_from[event.source.topic] += 1
-        card = _card(event)
-        self.cards[card.product_id] = card
-        if card.attributes and card.tags:
-            self.latest = card
-        waiting = self.correction
+            self.enriched_by_source[event.source.topic] += 1
+        product = _product_summary(event)
+        self.products[product.product_id] = product
+        if product.attributes and product.tags:
+            self.latest_product = product
+        correction = self.correction
         if (
-            waiting is not None
-            and waiting.took_s is None
-            and card.outcome is DecisionOutcome.PERSON
-            and card.product_id == waiting.product_id
+            correction is not None
+            and correction.took_s is None
+            and product.outcome is DecisionOutcome.PERSON
+            and product.product_id == correction.product_id
         ):
-            waiting.took_s = now - waiting.sent_at
+            correction.took_s = now - correction.sent_at
 
-    def _shopped(self, shopper_id: str, event: ShopperUpdated) -> None:
-        # Guests have an id for each session: a demo that keeps running meets new ones for ever.
+    def _add_shopper(self, shopper_id: str, event: ShopperUpdated) -> None:
+        # A guest has one id per session, so with --keep-running the number of ids would grow without end.
         self.shoppers.pop(shopper_id, None)
         self.shoppers[shopper_id] = event
         if len(self.shoppers) > SHOPPERS:
             del self.shoppers[next(iter(self.shoppers))]
 
-    def _withdraw(self, topic: str, product_id: str) -> None:
+    def _add_tombstone(self, topic: str, product_id: str) -> None:
         self.tombstones[topic] += 1
         if topic == PRODUCT_ENRICHED:
-            self.cards.pop(product_id, None)
+            self.products.pop(product_id, None)
             self.withdrawn.append(product_id)
         elif topic == AFFINITY_UPDATED:
-            self.pairs.withdrawn(product_id)
+            self.pairs.remove(product_id)
 
-    def _dead(self, headers: Headers) -> None:
+    def _add_dead_letter(self, headers: Headers) -> None:
         texts = {name: (value or b"").decode("utf-8", "replace") for name, value in headers}
-        letter = DeadLetter(texts.get(SOURCE_TOPIC, ""), texts.get(REASON, ""), texts.get(MESSAGE, ""))
-        self.dead.append(DeadLetter(*map(printable, letter)))
-        self.dead_from[letter.topic] += 1
+        letter = DeadLetterSummary(texts.get(SOURCE_TOPIC, ""), texts.get(REASON, ""), texts.get(MESSAGE, ""))
+        self.dead_letters.append(DeadLetterSummary(*map(printable, letter)))
+        self.dead_letters_by_topic[letter.topic] += 1
 
 
 def printable(text: str) -> str:
-    """The text without what a terminal would take for a command or a line's end."""
+    """Replace control characters and line ends, so that a terminal does not interpret them."""
     return "".join(letter if letter.isprintable() else "·" for letter in text)
 
 
-def _card(event: ProductEnriched) -> Card:
+def _product_summary(event: ProductEnriched) -> ProductSummary:
     category = event.category
-    return Card(
+    return ProductSummary(
         product_id=event.product_id,
         title=printable(event.title),
         category=category.path if category is not None else "",
@@ -217,13 +244,13 @@ def _card(event: ProductEnriched) -> Card:
     )
 
 
-def _clarity(shopper: ShopperUpdated) -> tuple[bool, float, str]:
-    strengths = [best[0].score for best in (shopper.tags, shopper.categories) if best]
-    return shopper.session.products >= 8, sum(strengths), shopper.user_id
+def _preference_strength(shopper: ShopperUpdated) -> tuple[bool, float, str]:
+    scores = [best[0].score for best in (shopper.tags, shopper.categories) if best]
+    return shopper.session.products >= 8, sum(scores), shopper.user_id
 
 
 def _identity(topic: str, headers: Headers) -> bytes:
-    """What makes the record itself: its `ce_id`, or for a dead letter where it came from."""
+    """Return what identifies a record: its `ce_id`; for a dead letter, its source position."""
     parts = (SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET) if topic == DEAD_LETTER else ("ce_id",)
-    found = {name: value or b"" for name, value in headers if name in parts}
-    return b":".join(found.get(part, b"") for part in parts)
+    values = {name: value or b"" for name, value in headers if name in parts}
+    return b":".join(values.get(part, b"") for part in parts)

@@ -1,4 +1,4 @@
-"""What the demo streams: the sample shop as records in order of event time, and when each is due."""
+"""The feed of the demo: the sample shop as records in order of event time, at a given pace."""
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FeedRecord(NamedTuple):
-    """A record to be produced. `occurred_at` is its event time; None where it has none to tell."""
+    """A record to produce. `occurred_at` is its event time, None if it has none."""
 
     topic: str
     key: bytes | None
@@ -29,11 +29,11 @@ class FeedRecord(NamedTuple):
 
 
 Group = Sequence[FeedRecord]
-"""Records that belong together and are sent at once: a listing, or all lines of one basket."""
+"""Records that are sent together: a listing, or all lines of one basket."""
 
 
-def listing(product: ProductCreated) -> FeedRecord:
-    """The record of a listing, as a catalogue system writes it."""
+def listing_record(product: ProductCreated) -> FeedRecord:
+    """Return the product-created record of a listing."""
     headers = output_headers(
         PRODUCT_CREATED,
         event_id=product.event_id or product.product_id,
@@ -45,8 +45,8 @@ def listing(product: ProductCreated) -> FeedRecord:
     return FeedRecord(PRODUCT_CREATED, key, encode(product), headers, product.occurred_at)
 
 
-def purchase(event: UserBehavior) -> FeedRecord:
-    """The record of a purchase, as a shop's front end writes it."""
+def purchase_record(event: UserBehavior) -> FeedRecord:
+    """Return the user-behavior record of a purchase."""
     headers = output_headers(
         USER_BEHAVIOR,
         event_id=event.event_id or "",
@@ -58,21 +58,21 @@ def purchase(event: UserBehavior) -> FeedRecord:
 
 
 def shop_groups(products: Iterable[ProductCreated], purchases: Iterable[UserBehavior]) -> Iterator[Group]:
-    """Listings and baskets merged by event time; at the same time, listings come first.
+    """Merge listings and baskets by event time. At equal times listings come first.
 
     Args:
-        products: in order of `occurred_at`; one without a time is listed before all others.
-        purchases: in order of `occurred_at`, the lines of a session next to each other.
+        products: Listings in order of `occurred_at`. Those without a time come first.
+        purchases: Purchases in order of `occurred_at`, those of a session together.
 
     Yields:
         Groups of at least one record.
     """
     listed = (
-        (product.occurred_at or _LONG_AGO, 0, number, [listing(product)])
+        (product.occurred_at or _LONG_AGO, 0, number, [listing_record(product)])
         for number, product in enumerate(products)
     )
     baskets = (
-        (lines[0].occurred_at, 1, number, [purchase(line) for line in lines])
+        (lines[0].occurred_at, 1, number, [purchase_record(line) for line in lines])
         for number, (_, lines) in enumerate(
             (session, list(lines)) for session, lines in groupby(purchases, lambda line: line.session_id)
         )
@@ -81,45 +81,48 @@ def shop_groups(products: Iterable[ProductCreated], purchases: Iterable[UserBeha
         yield group
 
 
-def scattered(
+def interleave(
     groups: Iterator[Group], records: Sequence[FeedRecord], start: int, step: int
 ) -> Iterator[Group]:
-    """The groups with `records` among them, alone, one after every `step` groups.
+    """Interleave single records with groups.
 
     Args:
-        groups: what comes anyway.
-        records: what comes in between; those for which there is no place any more come at the end.
-        start: how many groups come before the first.
-        step: how many come between two, at least 1.
+        groups: Groups to yield.
+        records: Records to interleave, each as its own group. Those left over come at the end.
+        start: Number of groups before the first record.
+        step: Number of groups between two records, at least 1.
+
+    Yields:
+        Groups of at least one record.
     """
-    waiting = list(records)
+    remaining = list(records)
     for number, group in enumerate(groups):
-        if waiting and number >= start and (number - start) % step == 0:
-            yield [waiting.pop(0)]
+        if remaining and number >= start and (number - start) % step == 0:
+            yield [remaining.pop(0)]
         yield group
-    yield from ([record] for record in waiting)
+    yield from ([record] for record in remaining)
 
 
-def later(
-    products: Sequence[ProductCreated], purchases: Sequence[UserBehavior], turn: int
+def shifted_shop(
+    products: Sequence[ProductCreated], purchases: Sequence[UserBehavior], repetition: int
 ) -> tuple[list[ProductCreated], list[UserBehavior]]:
-    """The same shop once more, moved in time, with identities of its own so that nothing is a duplicate.
+    """Return the shop's events shifted in time, with new event and session ids: none is a duplicate.
 
     Args:
-        products: the shop's listings.
-        purchases: the shop's purchases, in order of time; at least one.
-        turn: how many times the shop has been streamed before; 0 gives it unchanged.
+        products: Listings of the shop.
+        purchases: Purchases of the shop in order of time, at least one.
+        repetition: Number of times that the shop was streamed before. For 0 the events stay the same.
     """
-    if turn == 0:
+    if repetition == 0:
         return list(products), list(purchases)
     days = (purchases[-1].occurred_at.date() - purchases[0].occurred_at.date()).days + 1
-    shift = timedelta(days=days * turn)
+    shift = timedelta(days=days * repetition)
     replace = msgspec.structs.replace
     return (
         [
             replace(
                 product,
-                event_id=f"{product.event_id}-{turn}",
+                event_id=f"{product.event_id}-{repetition}",
                 change=Change.CHANGED,
                 occurred_at=None if product.occurred_at is None else product.occurred_at + shift,
             )
@@ -128,8 +131,8 @@ def later(
         [
             replace(
                 each,
-                event_id=f"{each.event_id}-{turn}",
-                session_id=f"{each.session_id}-{turn}",
+                event_id=f"{each.event_id}-{repetition}",
+                session_id=f"{each.session_id}-{repetition}",
                 occurred_at=each.occurred_at + shift,
             )
             for each in purchases
@@ -138,31 +141,34 @@ def later(
 
 
 class Pace:
-    """Says how many records are due: as many each second as make `total` in `seconds`.
+    """A constant rate of records.
 
     Args:
-        total: records, at least 1.
-        seconds: how long they take, above 0.
+        total: Number of records, at least 1.
+        seconds: Seconds in which to send them, above 0.
+
+    Attributes:
+        per_second: Records per second.
     """
 
     def __init__(self, total: int, seconds: float) -> None:
         self.per_second = total / seconds
 
     def due(self, elapsed_s: float) -> int:
-        """How many records should have been sent after `elapsed_s` seconds."""
+        """Return the number of records to send in the first `elapsed_s` seconds."""
         return int(elapsed_s * self.per_second) + 1
 
 
 class Feed:
-    """Hands out groups when they are due.
+    """Yields records when they are due.
 
     Args:
-        groups: what to send, in order.
-        pace: how fast.
+        groups: Groups to send, in order.
+        pace: Rate of records.
 
     Attributes:
-        sent: records handed out so far.
-        finished: whether there are no more.
+        sent: Number of records yielded.
+        finished: Whether all records were yielded.
     """
 
     def __init__(self, groups: Iterator[Group], pace: Pace) -> None:
@@ -172,7 +178,12 @@ class Feed:
         self.finished = False
 
     def due(self, elapsed_s: float, at_most: int) -> Iterator[FeedRecord]:
-        """The records that are due after `elapsed_s` seconds, whole groups, no more once `at_most` is met."""
+        """Yield the records that are due, in whole groups.
+
+        Args:
+            elapsed_s: Seconds since the start.
+            at_most: Number of records after which no further group is begun.
+        """
         until = min(self._pace.due(elapsed_s), self.sent + at_most)
         while self.sent < until:
             group = next(self._groups, None)

@@ -1,4 +1,4 @@
-"""What the demo adds to the shop: records that cannot be processed, a person's word, and a withdrawal."""
+"""Events that the demo injects: invalid records, a category correction and a withdrawal."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,30 +12,39 @@ from streams.demo.feed import SHOP_SOURCE, FeedRecord
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED, USER_BEHAVIOR
 
 CANDLE_HOLDERS = 2784
-"""Google's id of Home & Garden > Decor > Home Fragrance Accessories > Candle Holders."""
+"""Id in Google's taxonomy of Home & Garden > Decor > Home Fragrance Accessories > Candle Holders."""
 
 
-class Incidents(NamedTuple):
-    """The records, and which products the person and the withdrawal are about."""
+class InjectedEvents(NamedTuple):
+    """The injected records.
+
+    Attributes:
+        records: The records, in the order of sending.
+        corrected: Id of the product whose category is corrected.
+        withdrawn: Id of the withdrawn product.
+    """
 
     records: list[FeedRecord]
     corrected: str
     withdrawn: str
 
 
-def make_incidents(products: Sequence[ProductCreated], purchases: Sequence[UserBehavior]) -> Incidents:
-    """Make the incidents of a shop.
+def make_injected_events(
+    products: Sequence[ProductCreated], purchases: Sequence[UserBehavior]
+) -> InjectedEvents:
+    """Make the injected events for a shop.
 
     Args:
-        products: its listings; one is a T-light holder if a person is to be right.
-        purchases: its purchases in order of time, at least one.
+        products: Listings of the shop. The correction is about the first T-light holder, or else about the
+            first product.
+        purchases: Purchases of the shop in order of time, at least one.
     """
     now = purchases[-1].occurred_at
     corrected = next((each for each in products if "T-LIGHT HOLDER" in each.title), products[0])
-    withdrawn = _forgotten(products, purchases, corrected.product_id)
+    withdrawn = _longest_unsold(products, purchases, corrected.product_id)
     records = [
-        *_broken(now),
-        _feedback(corrected, now),
+        *_invalid_records(now),
+        _correction(corrected, now),
         FeedRecord(
             PRODUCT_CREATED,
             product_key(withdrawn),
@@ -49,18 +58,18 @@ def make_incidents(products: Sequence[ProductCreated], purchases: Sequence[UserB
             ),
         ),
     ]
-    return Incidents(records, corrected.product_id, withdrawn)
+    return InjectedEvents(records, corrected.product_id, withdrawn)
 
 
-def _forgotten(products: Sequence[ProductCreated], purchases: Sequence[UserBehavior], but: str) -> str:
-    """The product that was not bought for the longest time: nothing of it is under way any more."""
+def _longest_unsold(products: Sequence[ProductCreated], purchases: Sequence[UserBehavior], but: str) -> str:
+    """Return the id of the product whose last purchase is oldest: no event about it is in flight."""
     last = {event.product_id: number for number, event in enumerate(purchases)}
     ids = [product.product_id for product in products if product.product_id != but] or [but]
     return min(ids, key=lambda product: last.get(product, -1))
 
 
-def _broken(now: datetime) -> list[FeedRecord]:
-    """A listing cut off in the middle, one of a contract from the future, and an action nobody knows."""
+def _invalid_records(now: datetime) -> list[FeedRecord]:
+    """Return a truncated listing, one of an unknown schema version, and an unknown action of a shopper."""
     time = now.isoformat().replace("+00:00", "Z").encode()
     values = (
         (PRODUCT_CREATED, b"cut-off", b'{"product_id": "cut-off", "title": "HALF A LIST'),
@@ -89,7 +98,7 @@ def _broken(now: datetime) -> list[FeedRecord]:
     ]
 
 
-def _feedback(product: ProductCreated, now: datetime) -> FeedRecord:
+def _correction(product: ProductCreated, now: datetime) -> FeedRecord:
     event_id = f"feedback-{product.product_id}"
     feedback = CategoryFeedback(
         product_id=product.product_id,

@@ -1,4 +1,4 @@
-"""The demo's ends of the topics: it writes the inputs and reads the outputs."""
+"""Kafka I/O of the demo: it produces to the input topics and consumes the output topics."""
 
 from types import TracebackType
 from typing import Any, Self
@@ -6,7 +6,7 @@ from typing import Any, Self
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 
 from schemas.errors import StopWorker
-from streams.demo.counters import OUTPUTS, Tally
+from streams.demo.counters import OUTPUTS, DemoCounters
 from streams.demo.feed import FeedRecord
 from streams.embedded import EMBEDDED_PARTITIONS
 
@@ -14,19 +14,19 @@ _READ_AT_ONCE = 1000
 _FLUSH_S = 10.0
 
 
-class Wire:
-    """Writes records and reads outputs into a tally; not for several threads.
+class DemoKafka:
+    """Writes input records, reads output records, and counts both. A context manager, not thread-safe.
 
     Args:
-        bootstrap: the embedded broker's address.
-        tally: is told of all that is written and read.
+        bootstrap: Address of the embedded broker.
+        counters: Counters to update.
     """
 
-    def __init__(self, bootstrap: str, tally: Tally) -> None:
-        self._tally = tally
+    def __init__(self, bootstrap: str, counters: DemoCounters) -> None:
+        self._counters = counters
         self._failure: KafkaError | None = None
         common = {"bootstrap.servers": bootstrap, "log_level": 0}
-        # The partitioner is that of Kafka's Java client: a key's records stand where its state is.
+        # The partitioner of Kafka's Java client: agents keep the state of a key in that partition.
         self._producer = Producer(
             common
             | {
@@ -55,38 +55,56 @@ class Wire:
         self._producer.purge()
 
     def write(self, record: FeedRecord, now: float) -> None:
-        """Hand a record to the producer; `now` in seconds of the tally's clock."""
+        """Produce a record.
+
+        Args:
+            record: Record to write.
+            now: Present time in seconds, of the clock of the counters.
+        """
         self._producer.produce(record.topic, value=record.value, key=record.key, headers=list(record.headers))
-        self._tally.sent(record.topic, record.key, now)
+        self._counters.add_sent(record.topic, record.key, now)
 
     def flush(self) -> None:
-        """Wait until all that was written has arrived."""
+        """Wait until the broker has acknowledged all records.
+
+        Raises:
+            StopWorker: The broker lost or rejected a record.
+        """
         self._producer.flush(_FLUSH_S)
         self._check()
 
     def read(self, wait_s: float, now: float) -> int:
-        """Read what there is, waiting up to `wait_s` for the first; returns the number of records.
+        """Consume the available records.
+
+        Args:
+            wait_s: Most seconds to wait for the first record.
+            now: Present time in seconds, of the clock of the counters.
+
+        Returns:
+            The number of records.
 
         Raises:
-            StopWorker: the broker lost or refused something.
+            StopWorker: The broker lost or rejected a record.
         """
         self._producer.poll(0)
         self._check()
         records = 0
         for message in self._consumer.consume(_READ_AT_ONCE, wait_s):
             if message.error() is not None:
-                self._heard(message.error())
+                self._keep_if_fatal(message.error())
                 continue
             records += 1
-            self._tally.read(message.topic(), message.key(), message.value(), message.headers() or [], now)
+            self._counters.add_read(
+                message.topic(), message.key(), message.value(), message.headers() or [], now
+            )
         return records
 
     def _delivered(self, error: KafkaError | None, message: Any) -> None:
         if error is not None:
             self._failure = error
 
-    def _heard(self, error: KafkaError) -> None:
-        # A topic that nobody has written to yet is unknown at first: it appears with its first record.
+    def _keep_if_fatal(self, error: KafkaError) -> None:
+        # A topic without records is unknown to the embedded broker; it creates it with the first record.
         if error.fatal():
             self._failure = error
 

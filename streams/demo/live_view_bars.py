@@ -1,4 +1,4 @@
-"""Bars, sparklines and cut texts: the small parts of the live view."""
+"""Bars, sparklines and text of fixed width for the live view."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def sparkline(counts: Sequence[float]) -> str:
-    """One character for each count, its height relative to the highest; nothing came: a blank."""
+    """Return one character per count, its height relative to the highest count. A count of 0 is a blank."""
     highest = max(counts, default=0)
     if highest <= 0:
         return " " * len(counts)
@@ -18,17 +18,22 @@ def sparkline(counts: Sequence[float]) -> str:
     return "".join(" " if count <= 0 else _LEVELS[round(count / highest * top)] for count in counts)
 
 
-def bar(share: float, width: int) -> str:
-    """A bar of `share` (0 to 1) of `width` cells, to an eighth of a cell; more than nothing is seen."""
-    eighths = round(min(1.0, max(0.0, share)) * width * 8)
-    if share > 0:
+def bar(fraction: float, width: int) -> str:
+    """Return a bar of `width` cells, filled to an eighth of a cell.
+
+    Args:
+        fraction: Filled part, from 0 to 1. Above 0 at least an eighth of a cell is filled.
+        width: Width of the bar in cells.
+    """
+    eighths = round(min(1.0, max(0.0, fraction)) * width * 8)
+    if fraction > 0:
         eighths = max(1, eighths)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
 
 
 def cut(text: str, width: int) -> str:
-    """The text in exactly `width` cells: cut with an ellipsis, or filled with blanks."""
+    """Return the text in exactly `width` cells, truncated with an ellipsis or padded with blanks."""
     if width <= 0:
         return ""
     shown = Text(text)
@@ -37,7 +42,10 @@ def cut(text: str, width: int) -> str:
 
 
 def shortened(path: str, width: int) -> str:
-    """A category path in at most `width` cells: its end tells more than its beginning."""
+    """Return a category path in at most `width` cells. The first names are dropped first.
+
+    The last name is kept even if it is longer.
+    """
     names = path.split(" > ")
     while len(names) > 2 and cell_len(" › ".join(names)) > width:
         names = names[1:]
@@ -47,5 +55,5 @@ def shortened(path: str, width: int) -> str:
 
 
 def count(number: float) -> str:
-    """A number for people: thousands apart."""
+    """Format a number without decimals and with a separator of thousands."""
     return f"{number:,.0f}"

@@ -1,18 +1,18 @@
-"""Pairs of related products as the demo shows them: the strongest, and the freshest at a pace for eyes."""
+"""Pairs of related products: the strongest, and the latest at a readable pace."""
 
 from typing import NamedTuple
 
 from schemas.events import AffinityUpdated, Related, Relation
 
 FRESH = 24
-"""How many of the freshest pairs are kept."""
+"""Number of latest pairs that are kept."""
 
 EVERY_S = 0.7
-"""A new pair is shown this often at most, in seconds: nobody can read hundreds a second."""
+"""Least seconds between two new pairs: a reader cannot follow hundreds per second."""
 
 
 class Pair(NamedTuple):
-    """Two products, and how strongly they belong together; see `schemas.events.Related`."""
+    """Two related products. Relation, score and support are those of `schemas.events.Related`."""
 
     one: str
     other: str
@@ -22,25 +22,25 @@ class Pair(NamedTuple):
 
     @property
     def members(self) -> frozenset[str]:
-        """Both products, in no order."""
+        """The ids of both products."""
         return frozenset((self.one, self.other))
 
 
 class Pairs:
-    """The related products that were published last, of every product.
+    """The latest published affinity of every product.
 
     Attributes:
-        fresh: pairs that were published lately, the latest first.
+        fresh: Recently published pairs, the latest first.
     """
 
     def __init__(self) -> None:
         self.fresh: list[Pair] = []
         self._best: dict[str, Related] = {}
         self._candidate: Pair | None = None
-        self._shown_at = float("-inf")
+        self._displayed_at = float("-inf")
 
-    def updated(self, event: AffinityUpdated) -> None:
-        """Take in what was published of a product."""
+    def add(self, event: AffinityUpdated) -> None:
+        """Add an affinity-updated event."""
         product = event.product_id
         if not event.related:
             self._best.pop(product, None)
@@ -49,39 +49,47 @@ class Pairs:
         if best.relation is Relation.SIMILAR:
             return
         pair = Pair(product, best.product_id, best.relation, best.score, best.support)
-        if self._candidate is None or self._interest(pair) > self._interest(self._candidate):
+        if self._candidate is None or self._display_rank(pair) > self._display_rank(self._candidate):
             self._candidate = pair
 
-    def _interest(self, pair: Pair) -> tuple[bool, int]:
-        """A pair that is not on show comes first, then the one with the most support."""
+    def _display_rank(self, pair: Pair) -> tuple[bool, int]:
+        """Rank a pair for display: pairs that are not displayed come first, then those with more support."""
         return all(pair.members != each.members for each in self.fresh), pair.support
 
-    def withdrawn(self, product_id: str) -> None:
-        """Forget a product, also as the best of others: each of them is published again without it."""
+    def remove(self, product_id: str) -> None:
+        """Remove a product and the pairs with it. Its partners are published again without it."""
         self._best.pop(product_id, None)
         self.fresh = [each for each in self.fresh if product_id not in each.members]
         if self._candidate is not None and product_id in self._candidate.members:
             self._candidate = None
 
     def tick(self, now: float) -> None:
-        """Once in `EVERY_S`, show the strongest of what came since; `now` in seconds."""
-        if self._candidate is None or now - self._shown_at < EVERY_S:
+        """Every `EVERY_S` seconds move the best new pair to `fresh`.
+
+        Args:
+            now: Present time in seconds.
+        """
+        if self._candidate is None or now - self._displayed_at < EVERY_S:
             return
-        again = [each for each in self.fresh if each.members != self._candidate.members]
-        self.fresh = [self._candidate, *again][:FRESH]
+        others = [each for each in self.fresh if each.members != self._candidate.members]
+        self.fresh = [self._candidate, *others][:FRESH]
         self._candidate = None
-        self._shown_at = now
+        self._displayed_at = now
 
     def strongest(self, count: int) -> list[Pair]:
-        """The pairs with the highest scores of behaviour, best first, each product in one of them at most."""
-        behaving = (
+        """Return the pairs with the highest behavior scores, best first, at most one per product.
+
+        Args:
+            count: Most pairs to return.
+        """
+        candidates = (
             Pair(product, best.product_id, best.relation, best.score, best.support)
             for product, best in self._best.items()
             if best.relation is not Relation.SIMILAR
         )
         chosen: list[Pair] = []
         taken: set[str] = set()
-        for pair in sorted(behaving, key=lambda pair: (-pair.score, -pair.support, pair.one)):
+        for pair in sorted(candidates, key=lambda pair: (-pair.score, -pair.support, pair.one)):
             if taken.isdisjoint(pair.members):
                 chosen.append(pair)
                 taken |= pair.members
@@ -90,6 +98,6 @@ class Pairs:
         return chosen
 
     def counts(self) -> tuple[int, int]:
-        """How many products have related ones by behaviour, and how many by their text alone."""
+        """Return the number of products with neighbors by behavior, and by text only."""
         similar = sum(best.relation is Relation.SIMILAR for best in self._best.values())
         return len(self._best) - similar, similar

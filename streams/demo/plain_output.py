@@ -1,32 +1,32 @@
-"""The demo without a terminal: one plain line every few seconds."""
+"""Plain output of the demo, for a standard output that is no terminal: one line every few seconds."""
 
 from streams.demo.counters import INPUTS, OUTPUTS
-from streams.demo.view_state import Scene
+from streams.demo.view_state import ViewState
 
 EVERY_S = 5.0
 """Seconds between two lines."""
 
 
-def line(scene: Scene) -> str:
-    """Where the stream stands, in one line."""
-    tally = scene.tally
-    came = sum(tally.flow[topic].total for topic in INPUTS)
-    went = sum(tally.flow[topic].total for topic in OUTPUTS)
-    rate = sum(tally.flow[topic].per_second(scene.now) for topic in INPUTS)
-    outcomes = tally.outcomes()
+def status_line(state: ViewState) -> str:
+    """Return the state of the stream as one line."""
+    counters = state.counters
+    records_in = sum(counters.rates[topic].total for topic in INPUTS)
+    records_out = sum(counters.rates[topic].total for topic in OUTPUTS)
+    rate = sum(counters.rates[topic].per_second(state.now) for topic in INPUTS)
+    outcomes = counters.outcomes()
     total = sum(outcomes.values()) or 1
     decided = ", ".join(f"{name.value} {number / total:.0%}" for name, number in sorted(outcomes.items()))
-    waiting = sum(scene.reading.lag.values())
-    told = [
-        f"{scene.elapsed_s:5.1f} s",
-        f"in {came:,} ({rate:,.0f}/s)",
-        f"out {went:,}",
-        f"lag {waiting:,}",
+    lag = sum(state.worker_metrics.lag.values())
+    parts = [
+        f"{state.elapsed_s:5.1f} s",
+        f"in {records_in:,} ({rate:,.0f}/s)",
+        f"out {records_out:,}",
+        f"lag {lag:,}",
         f"decided by: {decided}" if decided else "nothing decided yet",
-        f"dead letters {sum(tally.dead_from.values()):,}",
+        f"dead letters {sum(counters.dead_letters_by_topic.values()):,}",
     ]
-    if tally.pairs.fresh:
-        pair = tally.pairs.fresh[0]
-        one, other = tally.titles(pair)
-        told.append(f"{one} ↔ {other} {pair.support}×")
-    return " · ".join(told)
+    if counters.pairs.fresh:
+        pair = counters.pairs.fresh[0]
+        one, other = counters.titles(pair)
+        parts.append(f"{one} ↔ {other} {pair.support}×")
+    return " · ".join(parts)

@@ -1,6 +1,5 @@
-"""The demo's worker process: started, asked how it does over HTTP, and stopped."""
+"""The worker process of the demo: start it, read its status over HTTP, stop it."""
 
-import json
 import os
 import subprocess
 import sys
@@ -12,28 +11,30 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.error import HTTPError
 
+import orjson
+
 from schemas.errors import StopWorker
-from streams.demo.worker_metrics import Reading, read_worker
+from streams.demo.worker_metrics import WorkerMetrics, parse_worker_metrics
 from streams.settings import PREFIX
 
 READY_S = 90.0
-"""How long a worker may take to be ready, in seconds."""
+"""Seconds within which a worker must be ready."""
 
 _STOP_S = 15.0
 _HTTP_S = 2.0
 
 
 class DemoWorker:
-    """A worker on the embedded broker, as a process of its own.
+    """A worker process on the embedded broker. Use it as a context manager.
 
     Args:
-        bootstrap: the broker's address.
-        folder: where its state and its log go.
+        bootstrap: Address of the broker.
+        folder: Directory of the worker's state and log.
 
     Attributes:
-        log: the file of its log.
-        url: its status page, once it is known.
-        process: the process, once started.
+        log: Log file of the worker.
+        url: Address of its status page; None until it is known.
+        process: The process; None until it is started.
     """
 
     def __init__(self, bootstrap: str, folder: Path) -> None:
@@ -44,7 +45,7 @@ class DemoWorker:
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        # Settings of the person who runs the demo are for their own Kafka.
+        # Settings in the environment are for the user's own Kafka.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         environment |= {
             f"{PREFIX}BOOTSTRAP_SERVERS": self._bootstrap,
@@ -54,7 +55,7 @@ class DemoWorker:
             f"{PREFIX}HTTP_PORT": "0",
             f"{PREFIX}LOG_FORMAT": "json",
         }
-        # Some libraries leave files of their own where temporary ones go: those must go with the folder.
+        # Some libraries leave temporary files behind. Here they are removed with the folder.
         environment["TMPDIR"] = str(self._folder)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -63,7 +64,7 @@ class DemoWorker:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C is for the demo, which then stops the worker in order
+                start_new_session=True,  # Ctrl-C reaches the demo only, which then stops the worker
             )
         return self
 
@@ -83,46 +84,53 @@ class DemoWorker:
         process.stdin.close()
 
     def wait_ready(self, meanwhile: Callable[[], None]) -> None:
-        """Wait until it is ready, calling `meanwhile` some times a second.
+        """Wait until the worker is ready.
+
+        Args:
+            meanwhile: Called several times per second.
 
         Raises:
-            StopWorker: it ended, or was not ready after `READY_S` seconds.
+            StopWorker: The worker ended, or was not ready within `READY_S` seconds.
         """
         deadline = time.monotonic() + READY_S
         while not self._ready():
             self.check()
             if time.monotonic() > deadline:
-                raise StopWorker(
-                    f"The demo's worker was not ready after {READY_S:.0f} s.\n{self.last_words()}"
-                )
+                raise StopWorker(f"The demo's worker was not ready after {READY_S:.0f} s.\n{self.log_tail()}")
             meanwhile()
             time.sleep(0.1)
 
     def check(self) -> None:
-        """Raise `StopWorker` with the last lines of its log if it has ended."""
+        """Check that the process runs.
+
+        Raises:
+            StopWorker: The process has ended. The message has the end of its log.
+        """
         code = self.process.poll() if self.process is not None else None
         if code is not None:
-            raise StopWorker(f"The demo's worker ended with exit code {code}.\n{self.last_words()}")
+            raise StopWorker(f"The demo's worker ended with exit code {code}.\n{self.log_tail()}")
 
-    def reading(self) -> Reading | None:
-        """What it says of itself now; None while it does not answer."""
+    def metrics(self) -> WorkerMetrics | None:
+        """Return the worker's present report; None if it does not answer."""
         try:
-            return read_worker(json.loads(self._get("/status.json")), self._get("/metrics").decode())
+            return parse_worker_metrics(
+                orjson.loads(self._get("/status.json")), self._get("/metrics").decode()
+            )
         except (OSError, ValueError):
             return None
 
-    def last_words(self, lines: int = 12) -> str:
-        """The end of its log, shortened, for people."""
+    def log_tail(self, lines: int = 12) -> str:
+        """Return the last lines of its log, shortened, with a heading."""
         text = self.log.read_text("utf-8", errors="replace") if self.log.exists() else ""
-        said = [_event(line) for line in text.splitlines() if line.strip()]
-        return "Its log ends:\n" + "\n".join(f"  {line}" for line in said[-lines:])
+        shown = [_shortened(line) for line in text.splitlines() if line.strip()]
+        return "Its log ends:\n" + "\n".join(f"  {line}" for line in shown[-lines:])
 
     def _ready(self) -> bool:
         self.url = self.url or _url_in(self.log)
         if self.url is None:
             return False
         try:
-            return bool(json.loads(self._get("/ready"))["ready"])
+            return bool(orjson.loads(self._get("/ready"))["ready"])
         except (HTTPError, OSError, ValueError):
             return False
 
@@ -136,14 +144,14 @@ class DemoWorker:
 
 def _parsed(line: str) -> dict[str, Any]:
     try:
-        parsed = json.loads(line)
+        parsed = orjson.loads(line)
     except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}
 
 
 def _url_in(log: Path) -> str | None:
-    """The address that the worker logs once it listens; port 0 was asked for, so only it knows."""
+    """Return the address in the worker's log, None if it is not there yet. The worker picks a free port."""
     for line in log.read_text("utf-8", errors="replace").splitlines():
         url = _parsed(line).get("url")
         if url:
@@ -151,7 +159,7 @@ def _url_in(log: Path) -> str | None:
     return None
 
 
-def _event(line: str) -> str:
+def _shortened(line: str) -> str:
     parsed = _parsed(line)
     if not parsed:
         return line[:300]

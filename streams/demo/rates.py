@@ -1,13 +1,16 @@
-"""Counts by second, for rates and sparklines, and identities that were seen before."""
+"""Record counts per second, and recently seen ids."""
 
 from collections import OrderedDict, deque
 
 
-class Rhythm:
-    """How many records came in each second of the recent past.
+class RateCounter:
+    """Counts records per second.
 
     Args:
-        seconds: how far back it remembers, in whole seconds.
+        seconds: Number of past seconds to keep.
+
+    Attributes:
+        total: Number of all records.
     """
 
     def __init__(self, seconds: int = 120) -> None:
@@ -15,7 +18,7 @@ class Rhythm:
         self._counts: deque[tuple[int, int]] = deque(maxlen=seconds)
 
     def add(self, count: int, now: float) -> None:
-        """Count `count` records at `now`, in seconds of a clock that never goes back."""
+        """Add `count` records at the time `now`, in seconds of a monotonic clock."""
         self.total += count
         second = int(now)
         if self._counts and self._counts[-1][0] == second:
@@ -23,29 +26,29 @@ class Rhythm:
         self._counts.append((second, count))
 
     def last(self, seconds: int, now: float) -> list[int]:
-        """The counts of the last whole `seconds` seconds before that of `now`, oldest first."""
+        """Return the counts of the last `seconds` whole seconds before `now`, oldest first."""
         end = int(now)
         counts = dict(self._counts)
         return [counts.get(second, 0) for second in range(end - seconds, end)]
 
     def per_second(self, now: float, over: int = 3) -> float:
-        """Records per second, over the last `over` whole seconds."""
+        """Return the mean records per second over the last `over` whole seconds before `now`."""
         return sum(self.last(over, now)) / over
 
 
-class Seen:
-    """The latest identities, so that a record which is read twice counts once.
+class RecentIds:
+    """The latest ids, to count a record that is read twice once.
 
     Args:
-        bound: how many are remembered.
+        bound: Number of ids to keep.
     """
 
     def __init__(self, bound: int = 100_000) -> None:
         self._bound = bound
         self._ids: OrderedDict[bytes, None] = OrderedDict()
 
-    def is_new(self, identity: bytes) -> bool:
-        """Whether `identity` was not given before, among the latest `bound` different ones."""
+    def add(self, identity: bytes) -> bool:
+        """Add an id. Return whether it is not among the latest `bound` ids."""
         if identity in self._ids:
             return False
         self._ids[identity] = None

@@ -1,7 +1,7 @@
-"""A real shop in small, shipped with the project: what `shelfstream demo` streams.
+"""The sample shop that `shelfstream demo` streams: twelve days of UCI Online Retail.
 
-Twelve days of UCI Online Retail. `sample/ATTRIBUTION.md` beside names the source, its licence (CC BY 4.0)
-and what was changed; `benchmarks.sample_extract` makes it.
+`sample/ATTRIBUTION.md` names the source, its license (CC BY 4.0) and the changes. `benchmarks.sample_extract`
+makes the files.
 """
 
 import gzip
@@ -16,12 +16,12 @@ SHOP_ID = "uci-online-retail"
 
 
 def iter_products() -> Iterator[ProductCreated]:
-    """The shop's products as they were first sold, in that order."""
+    """Yield the shop's products in the order of their first sale."""
     yield from map(decode_product_created, _lines("products"))
 
 
 def iter_baskets() -> Iterator[UserBehavior]:
-    """The shop's purchases, line by line, in order of event time; a session is an invoice."""
+    """Yield the shop's purchases, one per invoice line, in order of event time. An invoice is a session."""
     yield from map(decode_user_behavior, _lines("baskets"))
 
 

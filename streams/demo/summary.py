@@ -1,4 +1,4 @@
-"""The end of the demo, told: what went in and out, and what was learned."""
+"""The summary at the end of the demo: reconciliation, categories, pairs, a shopper, injected events."""
 
 from collections.abc import Sequence
 
@@ -8,46 +8,48 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.events import DecisionOutcome, ShopperUpdated
-from streams.demo.counters import Tally
+from streams.demo.counters import DemoCounters
 from streams.demo.live_view_bars import cut, shortened
-from streams.demo.reconciliation import Account
+from streams.demo.reconciliation import TopicBalance
 
 _CATEGORIES = 10
 _PAIRS = 8
 
 _NEXT = (
-    ("README.md", "what all this is for, and one event followed through"),
-    ("shelfstream demo --keep-running", "the same for as long as you like, with a status page"),
+    ("README.md", "what shelfstream is, with one listing and its enriched event"),
+    ("shelfstream demo --keep-running", "the demo until Ctrl-C, with a status page"),
     ("shelfstream enrich IN.jsonl -o OUT.jsonl", "your own products, without Kafka"),
     ("shelfstream worker", "the same worker on your Kafka (SHELFSTREAM_BOOTSTRAP_SERVERS)"),
-    ("schemas/asyncapi.yaml", "the contract, to write a consumer from"),
+    ("schemas/asyncapi.yaml", "the contract, for writing a producer or consumer"),
 )
 _LIMITS = (
-    "The embedded broker keeps nothing on disk, about 5 MB a partition, and filters no aborted records:"
-    " what exactly-once promises is proven by the tests on a real Kafka, not here."
+    "The embedded broker keeps about 5 MB per partition in memory and does not filter aborted records."
+    " The exactly-once guarantee is tested on a real Kafka, not in this demo."
 )
 
 
-def summary(tally: Tally, sums: Sequence[Account], elapsed_s: float, cpu_s: float, width: int) -> Group:
-    """The whole summary.
+def summary(
+    counters: DemoCounters, balances: Sequence[TopicBalance], elapsed_s: float, cpu_s: float, width: int
+) -> Group:
+    """Return the summary.
 
     Args:
-        tally: what was sent and read.
-        sums: the accounts.
-        elapsed_s: how long it took, in seconds.
-        cpu_s: the worker's processor time, in seconds.
-        width: cells of a line.
+        counters: What the demo wrote and read.
+        balances: Balances of `reconcile`, the three input topics first.
+        elapsed_s: Duration of the stream in seconds.
+        cpu_s: CPU time of the worker in seconds; 0 if unknown.
+        width: Width of a line in cells.
     """
-    sent = sum(account.total for account in sums[:3])
-    told = f"{sent:,} events in {elapsed_s:.0f} s"
+    sent = sum(balance.total for balance in balances[:3])
+    totals = f"{sent:,} events in {elapsed_s:.0f} s"
     if cpu_s:
-        told += f"; the worker used {cpu_s:.0f} s of processor time"
-    parts: list[RenderableType] = [Text(""), Text(told, "bold"), *_accounts(sums)]
-    parts += _categories(tally, width)
-    parts += _pairs(tally, width)
-    parts += _shopper(tally)
-    parts += _incidents(tally)
-    parts += _where_next()
+        totals += f"; the worker used {cpu_s:.0f} s of CPU time"
+    parts: list[RenderableType] = [Text(""), Text(totals, "bold"), *_reconciliation(balances)]
+    parts += _categories(counters, width)
+    parts += _pairs(counters, width)
+    parts += _shopper(counters)
+    parts += _injected_events(counters)
+    parts += _next_steps()
     return Group(*parts)
 
 
@@ -55,105 +57,109 @@ def _heading(text: str) -> list[RenderableType]:
     return [Text(""), Text(text, "bold cyan")]
 
 
-def _accounts(sums: Sequence[Account]) -> list[RenderableType]:
+def _reconciliation(balances: Sequence[TopicBalance]) -> list[RenderableType]:
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for account in sums:
-        mark = Text("✓", "green") if account.adds_up else Text("✗", "bold red")
-        table.add_row(mark, account.topic, account.sum)
-    return [*_heading("Does it add up?"), table]
+    for balance in balances:
+        mark = Text("✓", "green") if balance.balanced else Text("✗", "bold red")
+        table.add_row(mark, balance.topic, balance.equation)
+    return [*_heading("Reconciliation"), table]
 
 
-def _categories(tally: Tally, width: int) -> list[RenderableType]:
-    outcomes, categories = tally.outcomes(), tally.categories()
+def _categories(counters: DemoCounters, width: int) -> list[RenderableType]:
+    outcomes, categories = counters.outcomes(), counters.categories()
     total = outcomes.total()
     if not total:
         return []
     abstained = outcomes[DecisionOutcome.ABSTAINED]
-    plain = (
-        f"Of {total:,} products the model decided {outcomes[DecisionOutcome.MODEL]:,} and people"
-        f" {outcomes[DecisionOutcome.PERSON]:,}. For {abstained:,} ({abstained / total:.0%}) the model was"
-        " not sure enough: their category is marked as a guess, and a person is asked."
+    text = (
+        f"{total:,} products: {outcomes[DecisionOutcome.MODEL]:,} decided by the model,"
+        f" {outcomes[DecisionOutcome.PERSON]:,} by a person. On {abstained:,} ({abstained / total:.0%}) the"
+        " model abstained: their category is a proposal, and they went to the review topic."
     )
     room = min(60, max(20, (width - 8) // 2))
     rows = [
-        _row(f"{number:>6,}  {cut(shortened(path, room), room)}  ", ", ".join(tally.examples(path, 2)))
+        _row(f"{number:>6,}  {cut(shortened(path, room), room)}  ", ", ".join(counters.examples(path, 2)))
         for path, number in categories.most_common(_CATEGORIES)
     ]
     rest = len(categories) - _CATEGORIES
     more = [Text(f"… and {rest:,} other categories", "dim")] if rest > 0 else []
-    return [*_heading("What was classified as what"), Text(plain), *rows, *more]
+    return [*_heading("Categories"), Text(text), *rows, *more]
 
 
-def _pairs(tally: Tally, width: int) -> list[RenderableType]:
-    behaving, similar = tally.pairs.counts()
-    plain = (
-        f"{behaving:,} products have neighbours by what shoppers do, {similar:,} more by their text alone."
-        " The strongest, each product once, bought together in so many baskets:"
+def _pairs(counters: DemoCounters, width: int) -> list[RenderableType]:
+    by_behavior, by_text = counters.pairs.counts()
+    text = (
+        f"{by_behavior:,} products have neighbors by shoppers' behavior, {by_text:,} more by similar text"
+        " only. The strongest pairs, with the number of baskets that contain both:"
     )
-    titled = [(pair.support, *tally.titles(pair)) for pair in tally.pairs.strongest(_PAIRS)]
+    titled = [(pair.support, *counters.titles(pair)) for pair in counters.pairs.strongest(_PAIRS)]
     room = min((width - 12) // 2, max((cell_len(one) for _, one, _ in titled), default=0))
     rows = [_row(f"{support:>5,}×  {cut(one, room)} ↔ {other}") for support, one, other in titled]
-    return [*_heading("What belongs together"), Text(plain), *rows]
+    return [*_heading("Related products"), Text(text), *rows]
 
 
 def _row(text: str, more: str = "") -> Text:
-    """A line that is cut rather than wrapped; `more` is less important."""
+    """Return a line that is truncated, not wrapped. `more` is dimmed and comes last."""
     return Text(text, no_wrap=True, overflow="ellipsis").append(more, style="dim")
 
 
-def _shopper(tally: Tally) -> list[RenderableType]:
-    shopper = tally.shopper()
+def _shopper(counters: DemoCounters) -> list[RenderableType]:
+    shopper = counters.example_shopper()
     if shopper is None:
         return []
-    return [*_heading(f"One of the shoppers: {shopper.user_id}"), *_tastes(shopper)]
+    return [*_heading(f"A shopper: {shopper.user_id}"), *_preferences(shopper)]
 
 
-def _tastes(shopper: ShopperUpdated) -> list[RenderableType]:
+def _preferences(shopper: ShopperUpdated) -> list[RenderableType]:
     session = shopper.session
     lines: list[RenderableType] = [
         Text(f"latest session: {session.products:,} products in {session.events:,} events"),
     ]
     likely = sorted(shopper.next_behavior.items(), key=lambda item: -item[1])[:3]
     if likely:
-        lines.append(Text("next: " + ", ".join(f"{name} {chance:.0%}" for name, chance in likely)))
+        lines.append(
+            Text("next behavior: " + ", ".join(f"{name} {probability:.0%}" for name, probability in likely))
+        )
     if shopper.tags:
-        lines.append(Text("likes: " + ", ".join(f"{tag.name} {tag.score:.0%}" for tag in shopper.tags[:6])))
+        lines.append(
+            Text("preferred tags: " + ", ".join(f"{tag.name} {tag.score:.0%}" for tag in shopper.tags[:6]))
+        )
     if shopper.categories:
         lines.append(
             Text(
-                "looks for: "
+                "preferred categories: "
                 + ", ".join(f"{shortened(each.name, 40)} {each.score:.0%}" for each in shopper.categories[:3])
             )
         )
     return lines
 
 
-def _incidents(tally: Tally) -> list[RenderableType]:
-    if not tally.dead and tally.correction is None and not tally.withdrawn:
+def _injected_events(counters: DemoCounters) -> list[RenderableType]:
+    if not counters.dead_letters and counters.correction is None and not counters.withdrawn:
         return []
-    lines = _heading("What went wrong on purpose, and what people said")
+    lines = _heading("Injected errors and feedback")
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, min_width=15)
     table.add_column(overflow="fold")
-    for letter in tally.dead:
+    for letter in counters.dead_letters:
         table.add_row(Text(letter.reason, "red"), f"{letter.topic}: {letter.message}")
-    if tally.correction is not None:
-        took, product = tally.correction.took_s, tally.correction.product_id
-        card = tally.cards.get(product)
-        said = "not published" if took is None or card is None else f"after {took:.1f} s: {card.why}"
-        table.add_row(Text("person", "magenta"), f"{tally.title(product)}: {said}")
-    for product in tally.withdrawn:
-        table.add_row(Text("withdrawn", "magenta"), f"{product}: withdrawn downstream too (tombstones)")
+    if counters.correction is not None:
+        took, product_id = counters.correction.took_s, counters.correction.product_id
+        product = counters.products.get(product_id)
+        status = "not published" if took is None or product is None else f"after {took:.1f} s: {product.why}"
+        table.add_row(Text("correction", "magenta"), f"{counters.title(product_id)}: {status}")
+    for product_id in counters.withdrawn:
+        table.add_row(Text("withdrawn", "magenta"), f"{product_id}: tombstones published downstream")
     return [*lines, table]
 
 
-def _where_next() -> list[RenderableType]:
+def _next_steps() -> list[RenderableType]:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="green")
     table.add_column(overflow="fold")
-    for what, why in _NEXT:
-        table.add_row(what, why)
-    return [*_heading("Where to look next"), table, Text(""), Text(_LIMITS, "dim")]
+    for name, description in _NEXT:
+        table.add_row(name, description)
+    return [*_heading("Next steps"), table, Text(""), Text(_LIMITS, "dim")]

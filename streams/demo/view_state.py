@@ -1,28 +1,28 @@
-"""All that the demo shows at one moment."""
+"""The state that the demo displays."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from streams.demo.counters import Tally
-from streams.demo.worker_metrics import Reading
+from streams.demo.counters import DemoCounters
+from streams.demo.worker_metrics import WorkerMetrics
 
 
 @dataclass
-class Scene:
-    """All that the view shows.
+class ViewState:
+    """Everything that the live view and the plain output show.
 
     Attributes:
-        tally: what was sent and read.
-        reading: what the worker said last.
-        now: seconds of the tally's clock.
-        elapsed_s: seconds since the stream began.
-        seconds: how long the stream takes; None: until it is stopped.
-        shop_time: the event time that the stream has come to.
-        stage: what is going on, in some words.
+        counters: What the demo wrote and read.
+        worker_metrics: The worker's latest report.
+        now: Present time in seconds, of the clock of `counters`.
+        elapsed_s: Seconds since the first record was sent.
+        seconds: Planned duration in seconds; None if the demo runs until it is stopped.
+        shop_time: Event time of the latest record sent.
+        stage: What the demo does at present, such as "streaming".
     """
 
-    tally: Tally
-    reading: Reading = field(default_factory=Reading)
+    counters: DemoCounters
+    worker_metrics: WorkerMetrics = field(default_factory=WorkerMetrics)
     now: float = 0.0
     elapsed_s: float = 0.0
     seconds: float | None = None

@@ -1,4 +1,4 @@
-"""What a worker says of itself on `/status.json` and `/metrics`, as far as the demo shows it."""
+"""The values of a worker's `/status.json` and `/metrics` that the demo shows."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,17 +12,17 @@ _CPU = "process_cpu_seconds_total"
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One look at a worker. All counts are records.
+class WorkerMetrics:
+    """One report of a worker. Counts are numbers of records.
 
     Attributes:
-        ready: whether it does its work.
-        reasons: why not.
-        lag: what waits, by agent; an agent of which nothing is known yet is left out.
-        consumed: read in committed batches, by topic.
-        produced: written in committed batches, by topic.
-        cpu_s: processor time that it has used, in seconds.
-        model_version: the model that it runs.
+        ready: Whether the worker is ready.
+        reasons: Reasons why it is not.
+        lag: Lag by agent. An agent whose lag is unknown is missing.
+        consumed: Records read in committed batches, by topic.
+        produced: Records written in committed batches, by topic.
+        cpu_s: Used CPU time in seconds.
+        model_version: Version of the serving model.
     """
 
     ready: bool = False
@@ -34,12 +34,12 @@ class Reading:
     model_version: str = ""
 
 
-def read_worker(status: dict[str, Any], metrics: str) -> Reading:
-    """Read both answers.
+def parse_worker_metrics(status: dict[str, Any], metrics: str) -> WorkerMetrics:
+    """Parse the responses of a worker.
 
     Args:
-        status: the answer of `/status.json`.
-        metrics: the answer of `/metrics`, in Prometheus' text format.
+        status: Decoded response of `/status.json`.
+        metrics: Response of `/metrics`, in the text format of Prometheus.
     """
     lag: Counter[str] = Counter()
     for lane in status["lanes"]:
@@ -53,7 +53,7 @@ def read_worker(status: dict[str, Any], metrics: str) -> Reading:
                 by_topic[sample.name][sample.labels["topic"]] = int(sample.value)
             elif sample.name == _CPU:
                 cpu_s = sample.value
-    return Reading(
+    return WorkerMetrics(
         ready=bool(status["ready"]),
         reasons=tuple(status["reasons"]),
         lag=dict(lag),

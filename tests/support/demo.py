@@ -1,4 +1,4 @@
-"""Output records as a worker writes them, for tests of the demo."""
+"""Output records of a worker, for tests of the demo."""
 
 from datetime import UTC, datetime
 
@@ -23,35 +23,35 @@ from schemas.events import (
     Tag,
     TagSource,
 )
-from streams.demo.counters import Tally
+from streams.demo.counters import DemoCounters
 
 NOON = datetime(2010, 12, 1, 12, tzinfo=UTC)
 
 
 class Outputs:
-    """Feeds a tally with output records, each with an identity of its own."""
+    """Adds output records to counters, each with its own id."""
 
-    def __init__(self, tally: Tally) -> None:
-        self.tally = tally
+    def __init__(self, counters: DemoCounters) -> None:
+        self.counters = counters
         self._count = 0
 
     def send(self, event: Event, key: str, now: float = 0.0, event_id: str | None = None) -> None:
-        """An event; the same `event_id` again is the same record read twice."""
+        """Add an event. The same `event_id` stands for the same record, read twice."""
         self._count += 1
         headers = [("ce_id", (event_id or f"id-{self._count}").encode())]
-        self.tally.read(event.topic, key.encode(), encode(event), headers, now)
+        self.counters.add_read(event.topic, key.encode(), encode(event), headers, now)
 
     def tombstone(self, topic: str, key: str, now: float = 0.0) -> None:
-        """A withdrawal."""
+        """Add a tombstone."""
         self._count += 1
-        self.tally.read(topic, key.encode(), None, [("ce_id", f"id-{self._count}".encode())], now)
+        self.counters.add_read(topic, key.encode(), None, [("ce_id", f"id-{self._count}".encode())], now)
 
     def dead(self, topic: str, reason: str, offset: int = 0, message: str = "it is broken") -> None:
-        """A dead letter of a record of `topic`."""
+        """Add a dead letter of a record of `topic`."""
         source = Source(topic=topic, partition=0, offset=offset)
         error = InvalidEvent(reason, message, None)
         headers = dead_letter_headers(error, source=source, stage="decode", attempt=1, group="demo")
-        self.tally.read("dead-letter", b"key", b"{", headers, 0.0)
+        self.counters.add_read("dead-letter", b"key", b"{", headers, 0.0)
 
 
 def enriched(
@@ -61,7 +61,7 @@ def enriched(
     outcome: DecisionOutcome = DecisionOutcome.MODEL,
     source: str = "product-created",
 ) -> ProductEnriched:
-    """What is known of a product."""
+    """Return a product-enriched event."""
     return ProductEnriched(
         product_id=product,
         decision=Decision(outcome=outcome, why="for a test"),
@@ -83,7 +83,7 @@ def enriched(
 
 
 def review(product: str, title: str = "RED MUG") -> EnrichmentReview:
-    """A question to a person."""
+    """Return an enrichment-review event."""
     return EnrichmentReview(
         product_id=product, title=title, why="for a test", model_version="m", taxonomy_version="t"
     )
@@ -92,7 +92,7 @@ def review(product: str, title: str = "RED MUG") -> EnrichmentReview:
 def affinity(
     product: str, other: str, score: float, support: int, relation: Relation = Relation.BOUGHT
 ) -> AffinityUpdated:
-    """A product with one related product."""
+    """Return an affinity-updated event with one related product."""
     return AffinityUpdated(
         product_id=product,
         related=[Related(product_id=other, relation=relation, score=score, support=support)],
@@ -102,7 +102,7 @@ def affinity(
 
 
 def shopper(user: str) -> ShopperUpdated:
-    """A shopper."""
+    """Return a shopper-updated event."""
     return ShopperUpdated(
         user_id=user,
         as_of=NOON,

@@ -1,4 +1,4 @@
-"""The demo feeds the whole shop in order of event time at its pace, and later turns are no duplicates."""
+"""The feed has the whole shop in order of event time at its pace; repetitions are no duplicates."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from schemas.codec import decode_category_feedback, decode_product_created, decode_user_behavior
 from schemas.envelope import parse_headers
 from schemas.errors import InvalidEvent
-from streams.demo.feed import Feed, FeedRecord, Pace, later, scattered, shop_groups
-from streams.demo.injected_events import CANDLE_HOLDERS, make_incidents
+from streams.demo.feed import Feed, FeedRecord, Pace, interleave, shifted_shop, shop_groups
+from streams.demo.injected_events import CANDLE_HOLDERS, make_injected_events
 from streams.demo.sample_shop import iter_baskets, iter_products
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED, USER_BEHAVIOR
 
@@ -18,7 +18,7 @@ PRODUCTS = list(iter_products())[:300]
 PURCHASES = list(iter_baskets())[:2000]
 
 
-def test_the_shop_is_fed_whole_in_order_of_event_time_with_listings_before_their_first_sale() -> None:
+def test_the_feed_has_the_whole_shop_in_order_of_event_time_listings_before_sales() -> None:
     groups = list(shop_groups(PRODUCTS, PURCHASES))
     records = [record for group in groups for record in group]
     assert [record.key for record in records if record.topic == PRODUCT_CREATED] == [
@@ -40,7 +40,7 @@ def test_the_shop_is_fed_whole_in_order_of_event_time_with_listings_before_their
             assert product in listed or product not in known
 
 
-def test_every_record_says_in_headers_what_it_is() -> None:
+def test_every_record_has_cloudevents_headers() -> None:
     for group in shop_groups(PRODUCTS[:5], PURCHASES[:50]):
         for record in group:
             envelope = parse_headers(record.headers)
@@ -49,14 +49,14 @@ def test_every_record_says_in_headers_what_it_is() -> None:
             assert envelope.id
 
 
-def test_a_later_turn_is_the_same_shop_with_identities_and_times_of_its_own() -> None:
-    products, purchases = later(PRODUCTS, PURCHASES, 2)
+def test_a_repetition_is_the_same_shop_with_new_ids_and_times() -> None:
+    products, purchases = shifted_shop(PRODUCTS, PURCHASES, 2)
     assert [each.title for each in products] == [each.title for each in PRODUCTS]
     assert {each.event_id for each in purchases}.isdisjoint(each.event_id for each in PURCHASES)
     assert {each.session_id for each in purchases}.isdisjoint(each.session_id for each in PURCHASES)
-    once = later(PRODUCTS, PURCHASES, 1)[1]
+    once = shifted_shop(PRODUCTS, PURCHASES, 1)[1]
     assert PURCHASES[-1].occurred_at < once[0].occurred_at <= once[-1].occurred_at < purchases[0].occurred_at
-    assert later(PRODUCTS, PURCHASES, 0) == (PRODUCTS, PURCHASES)
+    assert shifted_shop(PRODUCTS, PURCHASES, 0) == (PRODUCTS, PURCHASES)
 
 
 @given(
@@ -65,7 +65,7 @@ def test_a_later_turn_is_the_same_shop_with_identities_and_times_of_its_own() ->
     steps=st.lists(st.floats(0, 20), max_size=30),
     at_most=st.integers(1, 50),
 )
-def test_a_feed_hands_out_every_record_once_in_order_and_never_ahead_of_its_pace(
+def test_a_feed_yields_every_record_once_in_order_and_never_ahead_of_its_pace(
     sizes: list[int], seconds: float, steps: list[float], at_most: int
 ) -> None:
     total = max(1, sum(sizes))
@@ -75,10 +75,10 @@ def test_a_feed_hands_out_every_record_once_in_order_and_never_ahead_of_its_pace
     now, got = 0.0, []
     for step in steps:
         now += step
-        handed = list(feed.due(now, at_most))
-        got += handed
+        due = list(feed.due(now, at_most))
+        got += due
         largest = max(sizes, default=0)
-        assert len(handed) < at_most + largest
+        assert len(due) < at_most + largest
         assert len(got) <= now * total / seconds + 1 + largest
     while not feed.finished:
         got += feed.due(1e9, at_most)
@@ -86,10 +86,10 @@ def test_a_feed_hands_out_every_record_once_in_order_and_never_ahead_of_its_pace
     assert feed.sent == len(got)
 
 
-def test_of_the_incidents_three_are_refused_one_is_a_true_word_and_one_withdraws_a_quiet_product() -> None:
-    incidents = make_incidents(PRODUCTS, PURCHASES)
-    refused = []
-    for record in incidents.records:
+def test_three_injected_records_are_invalid_one_is_a_correction_and_one_a_withdrawal() -> None:
+    injected = make_injected_events(PRODUCTS, PURCHASES)
+    rejected = []
+    for record in injected.records:
         decoders: dict[str, Callable[[bytes | None, bytes | None], object]] = {
             PRODUCT_CREATED: decode_product_created,
             USER_BEHAVIOR: decode_user_behavior,
@@ -98,23 +98,23 @@ def test_of_the_incidents_three_are_refused_one_is_a_true_word_and_one_withdraws
         try:
             decoders[record.topic](record.value, record.key)
         except InvalidEvent as error:
-            refused.append(error.reason)
-    assert refused == ["malformed-json", "unknown-version", "invalid-field"]
-    feedback = decode_category_feedback(incidents.records[3].value, incidents.records[3].key)
-    assert (feedback.product_id, feedback.category_id) == (incidents.corrected, CANDLE_HOLDERS)
-    assert incidents.records[4][:3] == (PRODUCT_CREATED, incidents.withdrawn.encode(), None)
+            rejected.append(error.reason)
+    assert rejected == ["malformed-json", "unknown-version", "invalid-field"]
+    feedback = decode_category_feedback(injected.records[3].value, injected.records[3].key)
+    assert (feedback.product_id, feedback.category_id) == (injected.corrected, CANDLE_HOLDERS)
+    assert injected.records[4][:3] == (PRODUCT_CREATED, injected.withdrawn.encode(), None)
     half = PURCHASES[len(PURCHASES) // 2 :]
-    assert incidents.withdrawn not in {each.product_id for each in half}
-    assert incidents.withdrawn != incidents.corrected
+    assert injected.withdrawn not in {each.product_id for each in half}
+    assert injected.withdrawn != injected.corrected
 
 
 @given(st.integers(0, 60), st.integers(0, 6), st.integers(0, 60), st.integers(1, 20))
-def test_scattered_records_come_each_once_and_the_others_keep_their_order(
+def test_interleaved_records_come_once_each_and_the_groups_keep_their_order(
     size: int, few: int, start: int, step: int
 ) -> None:
     groups = [[FeedRecord("t", b"%d" % number, None, [])] for number in range(size)]
     extra = [FeedRecord("x", b"%d" % number, None, []) for number in range(few)]
-    mixed = [group[0] for group in scattered(iter(groups), extra, start, step)]
+    mixed = [group[0] for group in interleave(iter(groups), extra, start, step)]
     assert [record for record in mixed if record.topic == "t"] == [group[0] for group in groups]
     assert [record for record in mixed if record.topic == "x"] == extra
     if few and start < size:

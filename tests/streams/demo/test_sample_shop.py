@@ -1,4 +1,4 @@
-"""The shipped shop is whole: attributed, in order, and every purchase is of a listed product."""
+"""The sample shop: attribution, order, and a listing for every purchase."""
 
 from schemas.events import Action
 from streams.demo.sample_shop import FOLDER, iter_baskets, iter_products
@@ -25,7 +25,7 @@ def test_products_are_distinct_with_titles_and_in_order_of_first_sale() -> None:
     assert all(product.price is None or product.price.currency == "GBP" for product in products)
 
 
-def test_the_source_and_its_licence_are_named_beside_the_data() -> None:
+def test_the_source_and_its_license_are_named_beside_the_data() -> None:
     attribution = (FOLDER / "ATTRIBUTION.md").read_text()
     assert "Chen, D. (2015)" in attribution
     assert "CC BY 4.0" in attribution
