@@ -76,7 +76,7 @@ def _categories(counters: DemoCounters, width: int) -> list[RenderableType]:
     abstained = outcomes[DecisionOutcome.ABSTAINED]
     text = (
         f"{total:,} products: {outcomes[DecisionOutcome.MODEL]:,} decided by the model,"
-        f" {outcomes[DecisionOutcome.PERSON]:,} by a person. On {abstained:,} ({abstained / total:.0%}) the"
+        f" {outcomes[DecisionOutcome.PERSON]:,} by a person. For {abstained:,} ({abstained / total:.0%}) the"
         " model abstained: their category is a proposal, and they went to the review topic."
     )
     room = min(60, max(20, (width - 8) // 2))

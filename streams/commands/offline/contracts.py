@@ -49,7 +49,10 @@ def write(folder: Path) -> None:
 @contracts.command()
 @_FOLDER
 def check(folder: Path) -> None:
-    """Exit 1 if a file differs from the code, or if a schema is incompatible with a published one."""
+    """Check the contract files.
+
+    Exits 1 if a file differs from the code, or if a schema is incompatible with a published one.
+    """
     stale = files.outdated_files(files.contract_files(public_topics()), folder)
     broken = files.incompatibilities(folder)
     for path in stale:
@@ -64,7 +67,7 @@ def check(folder: Path) -> None:
 @contracts.command()
 @_FOLDER
 def publish(folder: Path) -> None:
-    """Publish the present schemas, as part of a release.
+    """Publish the present schemas, for a release.
 
     Later versions are checked against them. Exits 1 if they are incompatible with those published before.
     """

@@ -89,9 +89,9 @@ def list_dead_letters(
     limit: int,
     as_json_lines: bool,
 ) -> None:
-    """Count dead letters by source topic and reason, and list the newest ones.
+    """Count dead letters, and list the newest.
 
-    Times are those of the error, not of the original record.
+    Counts are by source topic and reason. Times are those of the error, not of the original record.
     """
     selection = DeadLetterFilter(frozenset(reasons), frozenset(topics), offsets or ())
     overview = DeadLetterOverview(limit)
@@ -143,9 +143,10 @@ def _print_overview(overview: DeadLetterOverview) -> None:
 @click.option("--raw", is_flag=True, help="Write only the value's bytes.")
 @with_settings
 def show_dead_letter(settings: Settings, place: tuple[OffsetRange, ...], full: bool, raw: bool) -> None:
-    """Show one dead letter: error, source, headers, value and stack trace.
+    """Show one dead letter in full.
 
-    PLACE is its partition and offset in the dead-letter topic, such as 0:12.
+    Prints error, source, headers, value and stack trace. PLACE is its partition and offset in the dead-letter
+    topic, such as 0:12.
     """
     if len(place) != 1 or place[0].offsets != 1:
         raise click.UsageError("PLACE is one partition and offset, such as 0:12")
@@ -181,10 +182,10 @@ def redrive_dead_letters(
     again: bool,
     dry_run: bool,
 ) -> None:
-    """Send dead letters back to their source topics, after the cause is fixed.
+    """Send dead letters back to their topics.
 
-    Records keep key, value, headers and timestamp. Each is sent once: a second run skips what was sent
-    before. Exits 1 if a selected dead letter cannot be sent back.
+    Fix the cause first. Records keep key, value, headers and timestamp. Each is sent once: a second run skips
+    what was sent before. Exits 1 if a selected dead letter cannot be sent back.
     """
     selection = DeadLetterFilter(frozenset(reasons), frozenset(topics), offsets or ())
     with DeadLetterReader(settings) as reader:

@@ -32,7 +32,8 @@ def status(settings: Settings, url: str | None, as_json: bool) -> None:
             fields: dict[str, Any] = orjson.loads(answer.read())
     except (OSError, ValueError) as error:
         raise click.ClickException(
-            f"No worker answers at {page} ({error}). Name its address with --url."
+            f"No worker answers at {page}: {getattr(error, 'reason', error)}. "
+            "Is it running? Name another address with --url."
         ) from error
     if as_json:
         click.echo(orjson.dumps(fields, option=orjson.OPT_INDENT_2))

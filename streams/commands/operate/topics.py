@@ -35,9 +35,9 @@ def list_topics(settings: Settings, markdown: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and change nothing.")
 @with_settings
 def create(settings: Settings, fix: bool, dry_run: bool) -> None:
-    """Create the missing topics, then list the differences that remain.
+    """Create the missing topics.
 
-    Exits 1 if workers would refuse to start.
+    Then lists the differences that remain. Exits 1 if workers would refuse to start.
     """
     if settings.embedded:
         click.echo("The embedded broker creates topics at first use. There is nothing to create.")
@@ -65,7 +65,7 @@ def create(settings: Settings, fix: bool, dry_run: bool) -> None:
 @click.option("--strict", is_flag=True, help="Exit 1 also on differences that workers tolerate.")
 @with_settings
 def check(settings: Settings, as_json: bool, strict: bool) -> None:
-    """List the differences between the broker's topics and the required ones.
+    """Compare the broker's topics with the required ones.
 
     Exits 1 if workers would refuse to start.
     """
