@@ -17,11 +17,11 @@ def softmax(logits: Floats, temperature: float = 1.0, out: Floats | None = None)
 
     Args:
         logits: Shape [texts, categories].
-        temperature: Above 0; higher values flatten the distribution.
-        out: An array of the same shape that receives the result; `logits` itself is allowed.
+        temperature: Above 0. Higher values flatten the distribution.
+        out: An array of the same shape for the result; `logits` itself is allowed. None allocates one.
 
     Returns:
-        Shape [texts, categories]; each row sums to 1.
+        Probabilities, shape [texts, categories]; each row sums to 1.
     """
     probabilities: Floats = np.subtract(logits, logits.max(axis=1, keepdims=True), out=out)
     probabilities *= np.float32(1.0 / temperature)

@@ -1,44 +1,49 @@
-"""What is said of drift: an index for each feature, and a plain word for it."""
+"""The drift report: for each feature an index and a level."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-Word = Literal["stable", "moving", "drifted"]
+DriftLevel = Literal["stable", "moving", "drifted"]
 
 MOVING = 0.1
 DRIFTED = 0.25
-"""Below 0.1 nothing to see, from 0.25 a major shift: credit scoring's rule of thumb (Lewis, 1994; Siddiqi,
-"Credit Risk Scorecards", 2006)."""
+"""Below 0.1 there is no change of note, from 0.25 on a major shift: credit scoring's rule of thumb (Lewis,
+1994; Siddiqi, "Credit Risk Scorecards", 2006)."""
 
 
-def word_for(index: float) -> Word:
-    """The index in a plain word."""
+def level_for(index: float) -> DriftLevel:
+    """The level of a population stability index."""
     return "stable" if index < MOVING else "moving" if index < DRIFTED else "drifted"
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureDrift:
-    """The drift of one feature: its index, and what that means."""
+    """The drift of one feature.
+
+    Attributes:
+        feature: The feature's name.
+        index: The population stability index, at least 0.
+    """
 
     feature: str
     index: float
 
     @property
-    def word(self) -> Word:
-        """The index in a plain word."""
-        return word_for(self.index)
+    def level(self) -> DriftLevel:
+        """The level of the index."""
+        return level_for(self.index)
 
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """What can be said of drift now.
+    """The drift at a moment.
 
     Attributes:
-        listings: That were looked at, decayed.
-        silent_why: Why nothing is said yet; None where something is.
-        features: The worst first; empty while silent.
+        listings: The number of listings counted, decayed.
+        unavailable_reason: Why no drift can be reported yet; None if it can.
+        features: The drift of each feature, the greatest first; empty if there is a reason.
     """
 
     listings: float
-    silent_why: str | None
+    unavailable_reason: str | None
     features: tuple[FeatureDrift, ...] = ()

@@ -1,4 +1,4 @@
-"""How many of a title's words a model has met: the first thing that another kind of shop changes."""
+"""Vocabulary coverage: the share of a title's words that the model's vocabulary has."""
 
 import re
 
@@ -11,32 +11,32 @@ from models.text.features import feature_hash, tokens
 _CACHED_WORDS = 1 << 16
 _LONGEST_CACHED = 32
 _READ = 24
-"""Characters read of a title that is not ASCII: where each is a word, so many say enough."""
-# A Chinese or Japanese character is a word by itself, as nothing parts them.
+"""The most characters read of a title that is not ASCII; each may be a word, so these are enough."""
+# A Chinese or Japanese character counts as a word, because no spaces separate words.
 _WORDS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\s\u3040-\u30ff\u3400-\u9fff]+")
 
 
 class VocabularyCoverage:
-    """Tells known words from others. Thread-safe: what it remembers is only ever added to or emptied.
+    """Computes the vocabulary coverage of titles. Thread-safe: threads only add to its cache or empty it.
 
-    A Latin word is known if the vocabulary has the word itself, and not only pieces of it; a Chinese or
-    Japanese character if it has that character. What is neither letters nor digits counts as known.
+    A Latin word is known if the vocabulary has the whole word, and a Chinese or Japanese character if the
+    vocabulary has that character. Words without letters and digits count as known.
 
     Args:
-        hashes: Shape [rows - 1], uint32: the feature hashes of a model's vocabulary, in any order.
+        hashes: The feature hashes of a model's vocabulary, in any order, shape [rows - 1], uint32.
     """
 
     def __init__(self, hashes: npt.NDArray[np.uint32]) -> None:
-        self._share_of = _Remembered(np.sort(hashes))
+        self._word_coverage = _WordCoverageCache(np.sort(hashes))
 
-    def share(self, title: str) -> float:
-        """The share of the words of a title that are known, in [0, 1]; -1 for a title without words."""
+    def of_title(self, title: str) -> float:
+        """The share of a title's words that are known, in [0, 1]; -1 for a title without words."""
         words = title.lower().split() if title.isascii() else _WORDS.findall(title[:_READ].lower())
-        return sum(map(self._share_of.__getitem__, words)) / len(words) if words else -1.0
+        return sum(map(self._word_coverage.__getitem__, words)) / len(words) if words else -1.0
 
 
-class _Remembered(dict[str, float]):
-    """The share of each word's parts that are known: most are one part, `t-shirt` is two."""
+class _WordCoverageCache(dict[str, float]):
+    """The share of each word's parts that are known. Most words have one part; `t-shirt` has two."""
 
     def __init__(self, hashes: npt.NDArray[np.uint32]) -> None:
         super().__init__()
@@ -44,17 +44,17 @@ class _Remembered(dict[str, float]):
 
     def __missing__(self, word: str) -> float:
         parts = tokens(clean(word))
-        share = sum(map(self._knows, parts)) / len(parts) if parts else 1.0
+        coverage = sum(map(self._is_known, parts)) / len(parts) if parts else 1.0
         if len(self) >= _CACHED_WORDS:
             self.clear()
         if len(word) <= _LONGEST_CACHED:
-            self[word] = share
-        return share
+            self[word] = coverage
+        return coverage
 
-    def _knows(self, part: str) -> bool:
-        # As `models.text.features.word_features` names them: digits and Chinese characters by themselves.
+    def _is_known(self, part: str) -> bool:
+        # `models.text.features.word_features` has no prefix for digits and Chinese characters.
         name = part if part[0] <= "9" or part[0] >= "\u3040" else f"={part}"
-        # Of the array's own type: any other would have the whole array converted.
+        # A value of another type would make numpy convert the whole array.
         value = np.uint32(feature_hash(name))
-        place = int(np.searchsorted(self._hashes, value))
-        return place < len(self._hashes) and bool(self._hashes[place] == value)
+        index = int(np.searchsorted(self._hashes, value))
+        return index < len(self._hashes) and bool(self._hashes[index] == value)

@@ -1,4 +1,4 @@
-"""Which of a registry's models judge what: one small value, and the moves from one to the next."""
+"""Which models of a registry are in use: the deployment, and the changes of it."""
 
 from hashlib import blake2b
 from typing import Annotated
@@ -9,14 +9,14 @@ from schemas.errors import StopWorker
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
-    """What the workers of a registry run. At most two models at once: what serves, and one candidate.
+    """The models that the workers of a registry run: the serving model and at most one candidate.
 
     Attributes:
-        serving: The version that judges and publishes; None: the model that workers have without a registry.
-        previous: What served before, in the same words: what a rollback goes back to.
-        shadow: The version that judges the same listings and publishes nothing; None: none does.
-        canary: The version that judges and publishes instead for a share of the products; None: none does.
-        canary_share: That share, above 0 and at most 1; 0.0 without a canary.
+        serving: The version that publishes; None is the model that workers have without a registry.
+        previous: The version that served before and to which a rollback returns; None as for `serving`.
+        shadow: The version that predicts the same listings and publishes nothing; None if there is none.
+        canary: The version that publishes for a share of the products; None if there is none.
+        canary_share: The canary's share of the products, above 0 and at most 1; 0.0 without a canary.
     """
 
     serving: str | None = None
@@ -27,43 +27,47 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def candidate(self) -> str | None:
-        """The version that is tried: as a shadow, a canary or both."""
+        """The version on trial, as a shadow, a canary or both; None if there is none."""
         return self.shadow if self.canary is None else self.canary
 
     def promoted(self, version: str) -> "Deployment":
-        """`version` serves; if it was the candidate, it is none any more."""
+        """The deployment in which `version` serves and is no candidate."""
         if version == self.serving:
             return self
-        tried = self._without_candidate() if self.candidate == version else self
-        return msgspec.structs.replace(tried, serving=version, previous=self.serving)
+        base = self._without_candidate() if self.candidate == version else self
+        return msgspec.structs.replace(base, serving=version, previous=self.serving)
 
     def rolled_back(self) -> "Deployment":
-        """What served before serves again, alone: who goes back wants nothing new on trial.
+        """The deployment in which the previous version serves, without a candidate.
 
         Raises:
-            StopWorker: Nothing served before.
+            StopWorker: No version served before.
         """
         if self.serving == self.previous:
             raise StopWorker(
-                "Nothing was promoted yet, so there is nothing to go back to. If a candidate does harm, "
-                "end it: `shelfstream models canary --off`."
+                "Nothing was promoted yet, so there is no version to roll back to. To end the trial of a "
+                "candidate, use `shelfstream models canary --off`."
             )
         return Deployment(serving=self.previous, previous=self.serving)
 
     def with_shadow(self, version: str | None) -> "Deployment":
-        """`version` judges in the shadow; None: none does any more.
+        """The deployment with `version` as its shadow; None for no shadow.
 
         Raises:
-            StopWorker: It serves, or another candidate is on trial.
+            StopWorker: The version serves, or another candidate is on trial.
         """
         self._refuse(version, self.canary, "canary")
         return msgspec.structs.replace(self, shadow=version)
 
     def with_canary(self, version: str | None, share: float) -> "Deployment":
-        """`version` publishes for a share of the products, above 0 and at most 1; None: none does any more.
+        """The deployment with `version` as its canary.
+
+        Args:
+            version: The version; None for no canary.
+            share: The share of the products, above 0 and at most 1.
 
         Raises:
-            StopWorker: It serves, another candidate is on trial, or the share is none.
+            StopWorker: The version serves, another candidate is on trial, or the share is out of range.
         """
         self._refuse(version, self.shadow, "shadow")
         if version is not None and not 0.0 < share <= 1.0:
@@ -79,11 +83,11 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         if version is None:
             return
         if version == self.serving:
-            raise StopWorker(f"{version} serves already, so it cannot be tried beside itself.")
+            raise StopWorker(f"{version} serves already, so it cannot be a candidate.")
         if other not in (None, version):
             raise StopWorker(
-                f"{other} is on trial as {role}, and one candidate at a time is: promote it, or end it with "
-                f"`shelfstream models {role} --off`."
+                f"{other} is on trial as {role}. Only one candidate at a time is allowed: promote it, or end "
+                f"its trial with `shelfstream models {role} --off`."
             )
 
 
@@ -93,7 +97,7 @@ class _Canary(msgspec.Struct, frozen=True):
 
 
 class _Pointer(msgspec.Struct, frozen=True, kw_only=True):
-    """The form of a deployment in its file."""
+    """The file format of a deployment."""
 
     serving: str | None
     previous: str | None
@@ -102,7 +106,7 @@ class _Pointer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_deployment(deployment: Deployment) -> bytes:
-    """A deployment as JSON for people and programs, a line each field."""
+    """Encode a deployment as indented JSON."""
     canary = None if deployment.canary is None else _Canary(deployment.canary, deployment.canary_share)
     pointer = _Pointer(
         serving=deployment.serving, previous=deployment.previous, shadow=deployment.shadow, canary=canary
@@ -111,15 +115,15 @@ def encode_deployment(deployment: Deployment) -> bytes:
 
 
 def decode_deployment(raw: bytes) -> Deployment:
-    """What `encode_deployment` wrote.
+    """Decode the result of `encode_deployment`.
 
     Raises:
-        StopWorker: It is something else, or says what no registry would.
+        StopWorker: The bytes are not a deployment, or it is not a valid one.
     """
     try:
         pointer = msgspec.json.decode(raw, type=_Pointer)
     except msgspec.DecodeError as error:
-        raise StopWorker(f"It is not a deployment: {error}.") from error
+        raise StopWorker(f"The file is not a deployment: {error}.") from error
     base = Deployment(serving=pointer.serving, previous=pointer.previous).with_shadow(pointer.shadow)
     if pointer.canary is None:
         return base
@@ -127,10 +131,14 @@ def decode_deployment(raw: bytes) -> Deployment:
 
 
 def on_canary(key: bytes, share: float) -> bool:
-    """Whether the product of this key is among the canary's share.
+    """Whether the product of a key belongs to the canary's share.
 
-    Always the same answer for the same product; whoever is in stays in when the share grows. The hash has
-    nothing to do with the one that chooses partitions, so that a canary is spread evenly over them.
+    The result is the same each time, and a product that belongs to a share belongs to each greater one. The
+    hash is independent of Kafka's partitioner, so that a canary's products are spread over all partitions.
+
+    Args:
+        key: The record's key.
+        share: The canary's share of the products, from 0 to 1.
     """
     digest = blake2b(key, digest_size=8, person=b"canary").digest()
     return int.from_bytes(digest, "big") < share * 2.0**64

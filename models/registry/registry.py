@@ -1,13 +1,12 @@
-"""A folder of trained models, and which of them serve.
+"""A registry of models: a directory of trained models, and which of them are deployed.
 
     REGISTRY/
-    ├── deployment.json                what serves, what is tried: `Deployment`
-    ├── student-1-d2029f49/            a model's folder, named by its version, as `Artifact` reads it
+    ├── deployment.json                the `Deployment`
+    ├── student-1-d2029f49/            the directory of a model, as `Artifact` reads it
     └── student-1-0a3c5e71/
 
-Every change is whole or not there at all: a model's folder gets its name when it is complete, and
-`deployment.json` is replaced, never written into. The cascade's encoder is no part of a model's folder; all
-versions share the one that workers have.
+Each change is atomic: a model's directory gets its name when it is complete, and `deployment.json` is
+replaced. The text encoders are not part of a model's directory; all versions use the worker's encoders.
 """
 
 import fcntl
@@ -30,11 +29,11 @@ _LOCK = ".lock"
 
 
 class Registry:
-    """The models of a folder. Many processes may use it at once: writers wait for each other.
+    """A registry of models. Several processes may use it at once; writers wait for each other.
 
     Args:
-        folder: Where it is, or will be once a model is added.
-        taxonomy: The category tree that all its models must be for; None is Google's.
+        folder: The registry's directory. Adding the first model creates it.
+        taxonomy: The category tree of all its models; None is Google's.
     """
 
     def __init__(self, folder: Path, taxonomy: Taxonomy | None = None) -> None:
@@ -42,14 +41,14 @@ class Registry:
         self._taxonomy = Taxonomy.google() if taxonomy is None else taxonomy
 
     def versions(self) -> list[str]:
-        """The versions in it, sound or not, in the order in which they were added."""
+        """The versions of all models, damaged ones too, in the order in which they were added."""
         return [path.parent.name for path in self._manifests()]
 
     def artifact(self, version: str) -> Artifact:
-        """The verified model of a version.
+        """Read and verify a model.
 
         Raises:
-            StopWorker: It is not there, is damaged, or is for another category tree.
+            StopWorker: The version is unknown or damaged, or is for another category tree.
         """
         known = self.versions()
         if version not in known:
@@ -60,27 +59,30 @@ class Registry:
         artifact = Artifact.load(self.folder / version, self._taxonomy)
         if artifact.manifest.model_version != version:
             raise StopWorker(
-                f"{self.folder / version} holds {artifact.manifest.model_version}: add that model anew."
+                f"{self.folder / version} holds {artifact.manifest.model_version}: add that model again."
             )
         return artifact
 
     def add(self, source: Path) -> str:
-        """Take in a copy of a model's folder; one that is there already, and sound, stays as it is.
+        """Add a copy of a model's directory, unless the registry has that version undamaged.
+
+        Args:
+            source: The model's directory.
 
         Returns:
-            Its version.
+            The model's version.
 
         Raises:
-            StopWorker: It is missing, damaged or for another category tree, or cannot be copied.
+            StopWorker: The model is missing, damaged or for another category tree, or cannot be copied.
         """
         version = Artifact.load(source, self._taxonomy).manifest.model_version
-        with self._changing(create=True):
-            if not self._sound(version):
+        with self._locked(create=True):
+            if not self._is_valid(version):
                 self._copy(source, version)
         return version
 
     def deployment(self) -> Deployment:
-        """Which versions serve and are tried; nothing chosen where nobody ever chose.
+        """The current deployment; an empty one if nothing was ever deployed.
 
         Raises:
             StopWorker: `deployment.json` cannot be read or is damaged.
@@ -98,45 +100,50 @@ class Registry:
             ) from error
 
     def promote(self, version: str) -> Deployment:
-        """Let a version serve.
+        """Make a version the serving model.
 
         Raises:
-            StopWorker: It is unknown or damaged.
+            StopWorker: The version is unknown or damaged.
         """
-        with self._changing():
+        with self._locked():
             self.artifact(version)
             return self._write(self.deployment().promoted(version))
 
     def rollback(self) -> Deployment:
-        """Let serve again what served before, and end all trials; a second rollback goes forward again.
+        """Make the previous version the serving model and end all trials. A second rollback undoes the first.
 
         Raises:
-            StopWorker: Nothing served before, or what did is gone or damaged.
+            StopWorker: No version served before, or it is missing or damaged.
         """
-        with self._changing():
+        with self._locked():
             deployment = self.deployment().rolled_back()
             if deployment.serving is not None:
                 self.artifact(deployment.serving)
             return self._write(deployment)
 
     def set_shadow(self, version: str | None) -> Deployment:
-        """Let a version judge beside what serves, without publishing; None ends it.
+        """Make a version the shadow; None ends the trial.
 
         Raises:
-            StopWorker: It is unknown, damaged or serving, or another candidate is on trial.
+            StopWorker: The version is unknown, damaged or serving, or another candidate is on trial.
         """
-        with self._changing():
+        with self._locked():
             if version is not None:
                 self.artifact(version)
             return self._write(self.deployment().with_shadow(version))
 
     def set_canary(self, version: str | None, share: float = 0.0) -> Deployment:
-        """Let a version publish for a share of the products, above 0 and at most 1; None ends it.
+        """Make a version the canary.
+
+        Args:
+            version: The version; None ends the trial.
+            share: The canary's share of the products, above 0 and at most 1.
 
         Raises:
-            StopWorker: It is unknown, damaged or serving, another is on trial, or the share is none.
+            StopWorker: The version is unknown, damaged or serving, another candidate is on trial, or the
+                share is out of range.
         """
-        with self._changing():
+        with self._locked():
             if version is not None:
                 self.artifact(version)
             return self._write(self.deployment().with_canary(version, share))
@@ -145,7 +152,7 @@ class Registry:
         found = [path for path in self.folder.glob(f"*/{MANIFEST}") if not path.parent.name.startswith(".")]
         return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
 
-    def _sound(self, version: str) -> bool:
+    def _is_valid(self, version: str) -> bool:
         try:
             self.artifact(version)
         except StopWorker:
@@ -153,7 +160,7 @@ class Registry:
         return True
 
     def _copy(self, source: Path, version: str) -> None:
-        """Copy a model beside the others, and name it once it is whole and verified."""
+        """Copy a model's directory and rename it to its version when it is complete and verified."""
         staged, damaged = self.folder / f".{version}", self.folder / f".{version}.damaged"
         for leftover in (staged, damaged):
             if leftover.exists():
@@ -168,7 +175,10 @@ class Registry:
         shutil.rmtree(damaged, ignore_errors=True)
 
     def _make_newest(self, manifest: Path) -> None:
-        """Versions are in the order of their manifests' times, which some file systems tell only coarsely."""
+        """Give a manifest a later time than all others, because file times order the versions.
+
+        Some file systems keep times with a coarse resolution, so that copying alone is not enough.
+        """
         others = self._manifests()
         latest = others[-1].stat().st_mtime_ns if others else 0
         time_ns = max(manifest.stat().st_mtime_ns, latest + 1_000)
@@ -179,14 +189,21 @@ class Registry:
         return deployment
 
     @contextmanager
-    def _changing(self, *, create: bool = False) -> Iterator[None]:
-        """Change the registry alone, with what the file system refuses told to people."""
+    def _locked(self, *, create: bool = False) -> Iterator[None]:
+        """Lock the registry for a change.
+
+        Args:
+            create: Whether to create a missing registry.
+
+        Raises:
+            StopWorker: There is no registry, or the file system refuses the change.
+        """
         try:
             if create:
                 self.folder.mkdir(parents=True, exist_ok=True)
             elif not self.folder.is_dir():
                 raise StopWorker(
-                    f"There is no registry {self.folder}: begin it with `shelfstream models add`."
+                    f"There is no registry {self.folder}: create it with `shelfstream models add`."
                 )
             with (self.folder / _LOCK).open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,7 +1,8 @@
-"""What the categories of Google's tree are called in Chinese, from two files.
+"""Chinese names of the categories of Google's tree, from two files.
 
-Google published Chinese names with its edition of 2012, whose ids still hold; this project's own names are
-for what has come since, and take precedence. Either gives alternatives, as in `移动电源/充电宝`.
+Google published Chinese names with its edition of 2012, whose ids are still valid. This project's own names
+cover the categories added since, and take precedence. A name in either file may give alternatives, as in
+`移动电源/充电宝`.
 """
 
 from models.shipped import PRETRAINED
@@ -12,7 +13,7 @@ _GOOGLES = _FOLDER / "google-product-taxonomy-2012-01-13.zh-CN.txt"
 
 
 def chinese_names() -> dict[int, tuple[str, ...]]:
-    """By id, a category's names without those of its ancestors, the usual one first."""
+    """The names of each category by id, without its ancestors' names, the usual name first."""
     names: dict[int, tuple[str, ...]] = {}
     for line in _GOOGLES.read_text(encoding="utf-8").splitlines()[1:]:
         number, _, path = line.partition(" - ")
@@ -24,10 +25,9 @@ def chinese_names() -> dict[int, tuple[str, ...]]:
 
 
 def alternatives(name: str) -> tuple[str, ...]:
-    """The names that strokes separate.
+    """Split alternative names at slashes.
 
-    A later one of one character is none: it is the end of a word whose start stands before the stroke, as in
-    `工具箱/包`.
+    A later alternative of one character is dropped: it is only the end of a word, as in `工具箱/包`.
     """
     first, *others = name.split("/")
     return tuple(dict.fromkeys((first, *(other for other in others if len(other) > 1))))

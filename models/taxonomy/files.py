@@ -1,8 +1,8 @@
-"""Category trees as people keep them in files: read in any of four forms, or refused with all that is wrong.
+"""Reads category trees from files in four formats, and reports all problems of a file.
 
-The form is told by the file's first line: a header with tabs or commas, a JSON object, or Google's lines
-`id - A > B > C`. Ids are whole numbers, as events carry them. No id is ever made up: a category without a
-line of its own would get another number each time that the tree grows.
+The first line decides the format: a header with tabs or commas, a JSON object, or Google's lines
+`id - A > B > C`. Ids are whole numbers, as in events. No id is generated, because a generated id would change
+whenever the tree grows.
 """
 
 import csv
@@ -19,26 +19,26 @@ SEPARATOR = " > "
 MAX_LEVELS = 12
 MAX_NAME = 200
 MAX_CATEGORIES = 50_000
-_MOST_TOLD = 10
-# Fifteen digits, because readers that keep numbers as doubles, such as browsers, hold no more.
+_MOST_REPORTED = 10
+# Readers that keep numbers as doubles, such as browsers, represent only 15 digits exactly.
 _ID = re.compile(r"[0-9]{1,15}")
 _NAME_COLUMN = re.compile(r"name[:_]([a-z]{2,3}(?:-[a-z0-9]{2,8})*)")
 _COLUMNS = "`id`, `path`, `name:LANG` such as `name:zh`, and `examples`"
-_FORMS = (
+_FORMATS = (
     f"a header with {_COLUMNS} over tab- or comma-separated lines, JSON lines with these keys, "
     "or lines `id - A > B > C`"
 )
 
 
 class CategoryRow(NamedTuple):
-    """One category as a file says it.
+    """One category of a file.
 
     Attributes:
-        line: The line's number, from 1.
-        id: The tree's own number of it.
+        line: The line number, from 1.
+        id: The category's id in the tree.
         names: The names from the root to the category.
-        translations: Its own name by language code.
-        examples: Titles of its products.
+        translations: The category's own name by language code.
+        examples: Titles of the category's products.
     """
 
     line: int
@@ -49,13 +49,13 @@ class CategoryRow(NamedTuple):
 
 
 def read_rows(path: Path) -> list[CategoryRow]:
-    """The categories of a file, in its order.
+    """Read the categories of a file, in its order.
 
     Args:
-        path: UTF-8, with or without a byte order mark, and with any ends of lines.
+        path: A UTF-8 file, with or without a byte order mark, with any line endings.
 
     Raises:
-        StopWorker: The file cannot be read, or is no tree; says the lines, what is wrong and what to do.
+        StopWorker: The file cannot be read or is no tree. The message lists lines, problems and remedies.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -69,19 +69,24 @@ def read_rows(path: Path) -> list[CategoryRow]:
             if row is not None:
                 rows.append(row)
     except (ValueError, csv.Error) as error:
-        raise StopWorker(f"{path}, {error}. A category tree is {_FORMS}.") from error
+        raise StopWorker(f"{path}, {error}. A category tree is {_FORMATS}.") from error
     problems += _contradictions(rows)
     if not rows and not problems:
-        problems.append(f"it holds no category; give {_FORMS}")
+        problems.append(f"it holds no category; give {_FORMATS}")
     if problems:
-        told = "".join(f"\n  - {problem}" for problem in problems[:_MOST_TOLD])
-        more = f"\n  - and {len(problems) - _MOST_TOLD:,} more" if len(problems) > _MOST_TOLD else ""
-        raise StopWorker(f"{path} is no category tree:{told}{more}")
+        reported = "".join(f"\n  - {problem}" for problem in problems[:_MOST_REPORTED])
+        hidden = len(problems) - _MOST_REPORTED
+        more = f"\n  - and {hidden:,} more" if hidden > 0 else ""
+        raise StopWorker(f"{path} is no category tree:{reported}{more}")
     return rows
 
 
 def _records(lines: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The lines' numbers and fields; ValueError with the line where there are none to be had."""
+    """Yield line numbers and fields.
+
+    Raises:
+        ValueError: A line has another format; the message names it.
+    """
     start = next((n for n, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
     head = lines[start] if start < len(lines) else ""
     if head.lstrip().startswith("{"):
@@ -143,19 +148,19 @@ def _check_columns(number: int, columns: list[str]) -> None:
 
 
 def _row(line: int, fields: dict[str, Any], problems: list[str]) -> CategoryRow | None:
-    """The category of one line; None, and a problem noted, where the line says none."""
+    """The category of one line; None, with a problem added, if the line has none."""
     identifier = fields.get("id")
-    said = "" if identifier is None or isinstance(identifier, bool) else str(identifier).strip()
-    if not _ID.fullmatch(said):
+    digits = "" if identifier is None or isinstance(identifier, bool) else str(identifier).strip()
+    if not _ID.fullmatch(digits):
         problems.append(
             f"line {line}: the id {str(identifier)[:40]!r} is no whole number of at most 15 digits, as "
-            "ids in events are; number the categories, and keep your own codes beside the numbers"
+            "events need it; number the categories, and keep your own codes beside the numbers"
         )
         return None
     path = fields.get("path")
     names = tuple(" ".join(name.split()) for name in path.split(">")) if isinstance(path, str) else ("",)
-    if why := _wrong_names(names):
-        problems.append(f"line {line}: the path {str(path)[:80]!r} {why}")
+    if problem := _path_problem(names):
+        problems.append(f"line {line}: the path {str(path)[:80]!r} {problem}")
         return None
     translations = {
         match[1]: " ".join(value.split())[:MAX_NAME]
@@ -168,11 +173,11 @@ def _row(line: int, fields: dict[str, Any], problems: list[str]) -> CategoryRow 
         problems.append(f"line {line}: examples are titles, in a list or separated by |")
         return None
     kept = tuple(dict.fromkeys(title.strip() for title in titles if title.strip()))
-    return CategoryRow(line, int(said), names, translations, kept)
+    return CategoryRow(line, int(digits), names, translations, kept)
 
 
-def _wrong_names(names: tuple[str, ...]) -> str:
-    """What is wrong with a path; empty if nothing is."""
+def _path_problem(names: tuple[str, ...]) -> str:
+    """The problem of a path, as the rest of a sentence; empty if there is none."""
     if not all(names):
         return "has an empty name; write names from the root down, separated by >"
     if len(names) > MAX_LEVELS:
@@ -183,7 +188,7 @@ def _wrong_names(names: tuple[str, ...]) -> str:
 
 
 def _contradictions(rows: list[CategoryRow]) -> list[str]:
-    """What the lines say that cannot be at once."""
+    """The problems that concern several lines: duplicates, missing parents, too many categories."""
     problems: list[str] = []
     by_id: dict[int, CategoryRow] = {}
     by_names: dict[tuple[str, ...], CategoryRow] = {}

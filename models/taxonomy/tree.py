@@ -1,8 +1,8 @@
-"""The category tree: ids, paths, levels and subtrees, with names in other languages where there are any.
+"""The category tree: ids, paths, levels, subtrees, and names in other languages.
 
-Categories are also numbered by `index`, 0 to n - 1, in depth-first order, so that a category and all of its
-descendants are the contiguous indices `[index, ends[index])`. A probability per category thus sums over a
-subtree by one difference of a cumulative sum.
+Each category also has an `index` from 0 to n - 1 in depth-first order. A category and its descendants are the
+contiguous indices `[index, ends[index])`, so that the probability of a subtree is one difference of a
+cumulative sum.
 """
 
 import hashlib
@@ -33,14 +33,14 @@ class Node:
     """One category.
 
     Attributes:
-        id: The tree's own number, such as Google's.
+        id: The category's id in the tree, such as Google's.
         names: The names from the root to this category.
         index: The position in depth-first order.
         parent: The parent's index; -1 at level 1.
         children: The children's indices, ascending.
         translations: The category's own name by language code.
-        synonyms: What sellers call its products, each with its language code.
-        examples: Titles of its products, in any language.
+        synonyms: Sellers' words for the category's products, each with its language code.
+        examples: Titles of the category's products, in any language.
     """
 
     id: int
@@ -71,9 +71,18 @@ class Node:
 class Taxonomy:
     """An immutable category tree.
 
+    Args:
+        version: The tree's version, for example `google-2021-09-21`.
+        paths: The names from the root to the category, by id.
+        chinese: Chinese names by id.
+        synonyms: Pairs of language code and synonym, by id.
+
     Attributes:
-        version: Names the tree and its edition, for example `google-2021-09-21`.
+        version: As given.
         nodes: All categories in depth-first order.
+
+    Raises:
+        StopWorker: Two ids have one path, or a parent is missing.
     """
 
     def __init__(
@@ -89,20 +98,20 @@ class Taxonomy:
 
     @classmethod
     def google(cls) -> "Taxonomy":
-        """The shipped Google Product Taxonomy of 2021-09-21, with Chinese names, and synonyms for some."""
+        """The shipped Google Product Taxonomy of 2021-09-21, with Chinese names and synonyms."""
         names = chinese_names()
         synonyms = {number: [("zh", text) for text in others] for number, (_, *others) in names.items()}
         for line in _SYNONYMS_FILE.read_text(encoding="utf-8").splitlines()[1:]:
             number, language, text = line.split("\t")
-            told = synonyms.setdefault(int(number), [])
-            if (language, text) not in told:
-                told.append((language, text))
+            known = synonyms.setdefault(int(number), [])
+            if (language, text) not in known:
+                known.append((language, text))
         chinese = {number: first for number, (first, *_) in names.items()}
         return cls.load(_GOOGLE_FILE, GOOGLE_VERSION, chinese, synonyms)
 
     @classmethod
     def of(cls, path: Path | None) -> "Taxonomy":
-        """The tree of a file, read as `load` does; None: Google's."""
+        """The tree of a file, read by `load`; None is Google's tree."""
         return cls.google() if path is None else cls.load(path)
 
     @classmethod
@@ -113,23 +122,22 @@ class Taxonomy:
         chinese: dict[int, str] | None = None,
         synonyms: Synonyms | None = None,
     ) -> "Taxonomy":
-        """Read a tree from a file in any of the forms that `models.taxonomy.files` reads.
+        """Read a tree from a file in any of the formats of `models.taxonomy.files`.
 
         Args:
             path: The file.
-            version: What to call this edition of the tree in events; None: the file's name and eight digits
-                of the ids and paths, so that names in other languages and examples may change without a new
-                edition.
-            chinese: Chinese names by id, besides the file's own.
-            synonyms: What sellers call the products of a category, by id: language codes and texts.
+            version: The tree's version in events. None is the file's name and eight digits of a hash of ids
+                and paths, so that other names and examples may change without a new version.
+            chinese: Chinese names by id, besides those of the file.
+            synonyms: Pairs of language code and synonym, by id.
 
         Raises:
-            StopWorker: The file cannot be read, or is not such a tree; says the lines.
+            StopWorker: The file cannot be read or is no tree. The message names the lines.
         """
         rows = read_rows(path)
         paths = {row.id: row.names for row in rows}
         tree = cls(version or _version(path.stem, paths), paths, chinese or {}, synonyms)
-        tree.nodes = _told(tree, rows)
+        tree.nodes = _with_names(tree, rows)
         return tree
 
     def __len__(self) -> int:
@@ -141,11 +149,15 @@ class Taxonomy:
         return category_id in self._index
 
     def node(self, category_id: int) -> Node:
-        """The category with this id; KeyError if there is none."""
+        """The category with an id.
+
+        Raises:
+            KeyError: There is none.
+        """
         return self.nodes[self._index[category_id]]
 
     def ancestors(self, index: int) -> list[int]:
-        """The indices from the root category down to and including `index`."""
+        """The indices from the root category down to `index`, which is included."""
         chain = [index]
         while (parent := self.nodes[chain[-1]].parent) >= 0:
             chain.append(parent)
@@ -153,7 +165,7 @@ class Taxonomy:
 
     @cached_property
     def ends(self) -> npt.NDArray[np.int64]:
-        """Shape [n]: one past the last index of each category's subtree."""
+        """One past the last index of each category's subtree, shape [categories]."""
         ends = np.arange(1, len(self) + 1)
         for node in reversed(self.nodes):
             if node.parent >= 0:
@@ -162,17 +174,17 @@ class Taxonomy:
 
     @cached_property
     def levels(self) -> npt.NDArray[np.int64]:
-        """Shape [n]: the level of each category, from 1."""
+        """The level of each category, from 1, shape [categories]."""
         return np.array([node.level for node in self.nodes])
 
     @cached_property
     def roots(self) -> npt.NDArray[np.int64]:
-        """The indices of level 1, ascending."""
+        """The indices of the categories of level 1, ascending."""
         return np.flatnonzero(self.levels == 1)
 
     @cached_property
     def children_table(self) -> npt.NDArray[np.int64]:
-        """Shape [n, most children]: each category's children's indices, padded with -1."""
+        """The indices of each category's children, padded with -1, shape [categories, most children]."""
         table = np.full((len(self), max(len(node.children) for node in self.nodes)), -1, dtype=np.int64)
         for node in self.nodes:
             table[node.index, : len(node.children)] = node.children
@@ -180,7 +192,7 @@ class Taxonomy:
 
     @cached_property
     def lineage(self) -> npt.NDArray[np.int64]:
-        """Shape [n, depth]: each category's ancestor index at level 1, 2, …; -1 below its own level."""
+        """Each category's ancestor at level 1, 2, …; -1 below its own level; shape [categories, depth]."""
         table = np.full((len(self), int(self.levels.max())), -1, dtype=np.int64)
         for node in self.nodes:
             if node.parent >= 0:
@@ -190,14 +202,14 @@ class Taxonomy:
 
 
 def _version(name: str, paths: Mapping[int, tuple[str, ...]]) -> str:
-    """A name that is new whenever an id or a path is."""
+    """A version that changes whenever an id or a path changes."""
     content = "".join(f"{number}\t{SEPARATOR.join(paths[number])}\n" for number in sorted(paths))
     digits = hashlib.sha256(content.encode()).hexdigest()[:8]
     return f"{re.sub('[^A-Za-z0-9._-]+', '-', name)[:64]}-{digits}"
 
 
-def _told(tree: "Taxonomy", rows: Iterable[CategoryRow]) -> tuple[Node, ...]:
-    """The tree's nodes with what the file says besides ids and paths."""
+def _with_names(tree: "Taxonomy", rows: Iterable[CategoryRow]) -> tuple[Node, ...]:
+    """The tree's nodes with the translations and examples of the file."""
     by_id = {row.id: row for row in rows}
     return tuple(
         replace(
@@ -215,7 +227,7 @@ def _build(
     ids = {names: identifier for identifier, names in paths.items()}
     if len(ids) != len(paths):
         raise StopWorker("The category tree names one path with two ids; make paths unique.")
-    # Tuples of names sort so that a parent stands right before its subtree: depth-first order.
+    # Sorting tuples of names puts each parent right before its subtree: depth-first order.
     ordered = sorted(ids)
     position = {names: index for index, names in enumerate(ordered)}
     children: dict[int, list[int]] = {}

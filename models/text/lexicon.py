@@ -93,7 +93,7 @@ class Lexicon:
         return frozenset(entry.value for entry in entries if entry.attribute == attribute and entry.value)
 
     def exact(self, folded: str) -> Entry | None:
-        """What the whole text says, if it is one form."""
+        """The meaning of a text that is one form as a whole; None if it is not."""
         text = folded.strip()
         if text in self._chinese:
             return self._chinese[text][0]

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeGuard
 
-from models.drift.detector import Drift, DriftReference
+from models.drift.detector import DriftDetector
 from models.drift.report import DriftReport
+from models.drift.snapshot import DriftReference
 from models.enrichment.enricher import Enricher, Enrichment
 from models.serving_config import ServingConfig
 from schemas.codec import decode_product_created, encode
@@ -55,8 +56,8 @@ def load_enricher(choice: ModelChoice) -> Enricher:
 def load_predictor(choice: ModelChoice) -> "Predictor":
     """The model with what watches its drift; raises as `load_enricher` does."""
     enricher = load_enricher(choice)
-    reference = DriftReference.of(enricher.artifact, enricher.taxonomy, _path(choice.drift_snapshot))
-    return Predictor(enricher, Drift(reference, choice.drift_half_life_s))
+    reference = DriftReference.for_model(enricher.artifact, enricher.taxonomy, _path(choice.drift_snapshot))
+    return Predictor(enricher, DriftDetector(reference, choice.drift_half_life_s))
 
 
 def _path(text: str | None) -> Path | None:
@@ -71,7 +72,7 @@ class Predictor:
         drift: watches what comes and what the model makes of it; batches that are undone later count too.
     """
 
-    def __init__(self, enricher: Enricher, drift: Drift | None = None) -> None:
+    def __init__(self, enricher: Enricher, drift: DriftDetector | None = None) -> None:
         self.enricher = enricher
         self._drift = drift
 

@@ -144,8 +144,8 @@ class Monitor(Observer):
         self.metrics.drift_listings.set(report.listings)
         self.status.drift = DriftStatus(
             round(report.listings),
-            report.silent_why,
-            {each.feature: (round(each.index, 4), each.word) for each in report.features},
+            report.unavailable_reason,
+            {each.feature: (round(each.index, 4), each.level) for each in report.features},
         )
 
     def watch_state(self, lane: Lane) -> None:

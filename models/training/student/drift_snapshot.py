@@ -16,7 +16,7 @@ import click
 import numpy as np
 
 from models.drift.bins import DECISION_FEATURES, FIELD_FEATURES, TITLE_FEATURES
-from models.drift.detector import SNAPSHOT, DriftReference, DriftSnapshot
+from models.drift.snapshot import SNAPSHOT, DriftReference, DriftSnapshot
 from models.encoder.loading import load_encoders
 from models.enrichment.enricher import Enricher
 from models.student.artifact import Artifact, Manifest, write_manifest
@@ -53,12 +53,12 @@ def take_snapshot(
     """
     classifier = StudentClassifier(artifact, OnnxBackend(artifact), taxonomy, None, second)
     enricher = Enricher(classifier, artifact, taxonomy)
-    bins = DriftReference.of(artifact, taxonomy).bins
+    bins = DriftReference.for_model(artifact, taxonomy).bins
     counts = np.zeros(bins.size)
     for start in range(0, len(products), _ROWS):
         batch = products[start : start + _ROWS]
         counts += bins.count(batch, enricher.enrich(batch))
-    return DriftSnapshot.of(bins, counts, len(products), features, description)
+    return DriftSnapshot.from_counts(bins, counts, len(products), features, description)
 
 
 def calibration_listings(examples: Sequence[Example]) -> list[ProductCreated]:

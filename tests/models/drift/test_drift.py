@@ -13,17 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.drift.bins import DECISION_FEATURES, FIELD_FEATURES, TITLE_FEATURES, ListingBins, language_of
-from models.drift.detector import (
-    EVERY,
-    MINIMUM,
-    SMOOTHING,
-    DecayedCounts,
-    Drift,
-    DriftReference,
-    DriftSnapshot,
-    stability_index,
-)
-from models.drift.report import DRIFTED, MOVING, word_for
+from models.drift.decayed_counts import DecayedCounts
+from models.drift.detector import MIN_LISTINGS, SAMPLED_ONE_IN, SMOOTHING, DriftDetector, stability_index
+from models.drift.report import DRIFTED, MOVING, level_for
+from models.drift.snapshot import DriftReference, DriftSnapshot
 from models.drift.vocabulary_coverage import VocabularyCoverage
 from models.enrichment.enricher import Enrichment
 from models.student.artifact import SHIPPED, Artifact
@@ -46,10 +39,10 @@ TREE = Taxonomy(
     {},
     {2: [("en", "Boots")]},
 )
-WORDS = VocabularyCoverage(
+COVERAGE = VocabularyCoverage(
     np.array([feature_hash(f) for f in ("=red", "=shoes", "=t", "=shirt", "12", "鞋")], np.uint32)
 )
-BINS = ListingBins(TREE, WORDS)
+BINS = ListingBins(TREE, COVERAGE)
 ALL = TITLE_FEATURES + FIELD_FEATURES + DECISION_FEATURES
 HALF_LIFE_S = 3600.0
 
@@ -64,7 +57,7 @@ def listing(title: str, **more: object) -> ProductCreated:
     return msgspec.convert({"product_id": "p", "title": title, **more}, ProductCreated)
 
 
-IDS = [str(number) for number in range(20_000) if crc32(str(number).encode()) % EVERY == 0]
+IDS = [str(number) for number in range(20_000) if crc32(str(number).encode()) % SAMPLED_ONE_IN == 0]
 """Of products that are looked at."""
 
 
@@ -89,8 +82,8 @@ def counted(bins: ListingBins, product: ProductCreated, enrichment: Enrichment) 
     counts = bins.count([product], [enrichment])
     found = {}
     for feature, names in bins.bins.items():
-        (place,) = np.flatnonzero(bins.of(counts, feature))
-        assert bins.of(counts, feature)[place] == 1
+        (place,) = np.flatnonzero(bins.feature_counts(counts, feature))
+        assert bins.feature_counts(counts, feature)[place] == 1
         found[feature] = names[place]
     return found
 
@@ -112,7 +105,7 @@ def test_the_index_is_its_definition_at_least_0_and_the_same_both_ways(
 
 
 @given(histograms, st.integers(1, 50))
-def test_the_index_is_0_if_and_only_if_the_shares_are_the_same(
+def test_the_index_is_0_if_and_only_if_the_proportions_are_the_same(
     pair: tuple[list[int], list[int]], times: int
 ) -> None:
     reference, current = (np.array(each, dtype=np.float64) for each in pair)
@@ -121,10 +114,10 @@ def test_the_index_is_0_if_and_only_if_the_shares_are_the_same(
     assert (stability_index(reference, current) > 1e-12) == (not same)
 
 
-def test_the_index_in_words() -> None:
-    assert [word_for(index) for index in (0.0, MOVING, DRIFTED)] == ["stable", "moving", "drifted"]
-    assert word_for(MOVING - 1e-9) == "stable"
-    assert word_for(DRIFTED - 1e-9) == "moving"
+def test_the_level_of_an_index() -> None:
+    assert [level_for(index) for index in (0.0, MOVING, DRIFTED)] == ["stable", "moving", "drifted"]
+    assert level_for(MOVING - 1e-9) == "stable"
+    assert level_for(DRIFTED - 1e-9) == "moving"
 
 
 @given(
@@ -150,14 +143,14 @@ def test_decayed_counts_are_the_sum_of_decayed_listings_in_any_order(
 
 
 def test_a_title_s_known_words_are_counted_in_both_scripts() -> None:
-    assert WORDS.share("Red shoes") == 1.0
-    assert WORDS.share("Red SHOES, blue") == pytest.approx(2 / 3)
-    assert WORDS.share("red T-Shirt") == 1.0
-    assert WORDS.share("t-bone") == 0.5
-    assert WORDS.share("12 red - &") == 1.0, "what is no word is nothing to know"
-    assert WORDS.share("1234567") == 0.0
-    assert WORDS.share("鞋子 red") == pytest.approx(2 / 3)
-    assert WORDS.share("  ") == -1.0
+    assert COVERAGE.of_title("Red shoes") == 1.0
+    assert COVERAGE.of_title("Red SHOES, blue") == pytest.approx(2 / 3)
+    assert COVERAGE.of_title("red T-Shirt") == 1.0
+    assert COVERAGE.of_title("t-bone") == 0.5
+    assert COVERAGE.of_title("12 red - &") == 1.0, "what is no word is nothing to know"
+    assert COVERAGE.of_title("1234567") == 0.0
+    assert COVERAGE.of_title("鞋子 red") == pytest.approx(2 / 3)
+    assert COVERAGE.of_title("  ") == -1.0
 
 
 @given(st.text(max_size=60))
@@ -218,19 +211,19 @@ def snapshot_of(
     batch: list[tuple[ProductCreated, Enrichment]], features: tuple[str, ...] = ALL
 ) -> DriftSnapshot:
     counts = BINS.count([p for p, _ in batch], [e for _, e in batch])
-    return DriftSnapshot.of(BINS, counts, len(batch), features, "a test")
+    return DriftSnapshot.from_counts(BINS, counts, len(batch), features, "a test")
 
 
 def watched(
     snapshot: DriftSnapshot | None, batch: list[tuple[ProductCreated, Enrichment]], times: int = 1
-) -> Drift:
-    drift = Drift(DriftReference(BINS, snapshot), HALF_LIFE_S)
+) -> DriftDetector:
+    drift = DriftDetector(DriftReference(BINS, snapshot), HALF_LIFE_S)
     for _ in range(times):
         see(drift, batch)
     return drift
 
 
-def see(drift: Drift, batch: list[tuple[ProductCreated, Enrichment]]) -> None:
+def see(drift: DriftDetector, batch: list[tuple[ProductCreated, Enrichment]]) -> None:
     """Observe products that are all looked at, at time 0."""
     named = [msgspec.structs.replace(p, product_id=name) for name, (p, _) in zip(IDS, batch, strict=False)]
     drift.observe(named, [e for _, e in batch], 0.0)
@@ -243,16 +236,16 @@ MIXED = [SHOES] * 300 + [TEA] * 300
 
 def test_listings_like_those_of_the_snapshot_are_stable() -> None:
     report = watched(snapshot_of(MIXED), MIXED).report(0.0)
-    assert report.silent_why is None
+    assert report.unavailable_reason is None
     assert {each.feature for each in report.features} == set(ALL)
-    assert all(each.index == pytest.approx(0.0) and each.word == "stable" for each in report.features)
+    assert all(each.index == pytest.approx(0.0) and each.level == "stable" for each in report.features)
 
 
 def test_another_kind_of_listing_is_drift_and_the_worst_feature_comes_first() -> None:
     report = watched(snapshot_of(MIXED), [TEA] * 600).report(0.0)
-    word = {each.feature: each.word for each in report.features}
-    assert word["department"] == word["outcome"] == "drifted"
-    assert word["price"] == "stable"
+    level = {each.feature: each.level for each in report.features}
+    assert level["department"] == level["outcome"] == "drifted"
+    assert level["price"] == "stable"
     indices = [each.index for each in report.features]
     assert indices == sorted(indices, reverse=True)
 
@@ -261,9 +254,9 @@ def test_old_listings_fade_until_nothing_is_said() -> None:
     drift = watched(snapshot_of(MIXED), MIXED, times=2)
     assert drift.report(HALF_LIFE_S).listings == pytest.approx(600)
     faded = drift.report(2 * HALF_LIFE_S)
-    assert faded.listings < MINIMUM
+    assert faded.listings < MIN_LISTINGS
     assert faded.features == ()
-    assert faded.silent_why == "300 of 500 listings so far"
+    assert faded.unavailable_reason == "300 of 500 listings so far"
 
 
 def test_a_quarter_of_the_products_is_looked_at_and_always_the_same() -> None:
@@ -273,11 +266,11 @@ def test_a_quarter_of_the_products_is_looked_at_and_always_the_same() -> None:
         drift.observe(batch, [SHOES[1]] * len(batch), 0.0)
     seen = sum(name in IDS for name in map(str, range(8_000)))
     assert drift.report(0.0).listings == seen
-    assert seen == pytest.approx(8_000 / EVERY, rel=0.1)
+    assert seen == pytest.approx(8_000 / SAMPLED_ONE_IN, rel=0.1)
 
 
 def test_without_a_snapshot_it_says_so() -> None:
-    assert watched(None, MIXED).report(0.0).silent_why == "no snapshot"
+    assert watched(None, MIXED).report(0.0).unavailable_reason == "no snapshot"
 
 
 def test_a_feature_that_the_snapshot_lacks_or_bins_otherwise_is_left_out() -> None:
@@ -285,7 +278,7 @@ def test_a_feature_that_the_snapshot_lacks_or_bins_otherwise_is_left_out() -> No
     report = watched(snapshot, MIXED).report(0.0)
     assert {each.feature for each in report.features} == set(TITLE_FEATURES)
     other = msgspec.structs.replace(snapshot, counts={"language": {"en": 1, "zh": 1}})
-    assert "other bins" in str(watched(other, MIXED).report(0.0).silent_why)
+    assert "other bins" in str(watched(other, MIXED).report(0.0).unavailable_reason)
 
 
 def test_a_reset_begins_anew() -> None:
@@ -322,5 +315,5 @@ def test_a_file_that_the_manifest_does_not_name_is_not_believed(tmp_path: Path) 
     copy = Artifact(tmp_path, manifest)
     (tmp_path / "student.bin").write_bytes((SHIPPED / "student.bin").read_bytes())
     snapshot_of(MIXED).write(tmp_path / "drift.json")
-    assert DriftReference.of(copy, taxonomy).snapshot is None
-    assert DriftReference.of(copy, taxonomy, tmp_path / "drift.json").snapshot == snapshot_of(MIXED)
+    assert DriftReference.for_model(copy, taxonomy).snapshot is None
+    assert DriftReference.for_model(copy, taxonomy, tmp_path / "drift.json").snapshot == snapshot_of(MIXED)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.arrays import Floats, softmax
-from models.drift.detector import DriftReference
+from models.drift.snapshot import DriftReference
 from models.student.artifact import Artifact
 from models.student.classifier import StudentClassifier
 from models.student.numpy_backend import NumpyBackend
@@ -163,7 +163,7 @@ def test_the_whole_way_gives_an_artifact_like_any_other_and_says_what_it_guarant
     assert [item.name for item in manifest.measurements if item.name.startswith("unseen")] == []
     artifact = Artifact.load(tmp_path / "student", TREE)
     assert (artifact.path / "brands.tsv").read_bytes() == b""
-    assert DriftReference.of(artifact, TREE).snapshot is None
+    assert DriftReference.for_model(artifact, TREE).snapshot is None
     assert "epsilon 3, delta 1e-06" in (artifact.path / "MODEL_CARD.md").read_text(encoding="utf-8")
     classifier = StudentClassifier(artifact, NumpyBackend.load(artifact), TREE)
     (result,) = classifier.classify(["green tea"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from models.arrays import Floats
 from models.drift.bins import FIELD_FEATURES
-from models.drift.detector import SNAPSHOT, DriftReference, DriftSnapshot
+from models.drift.snapshot import SNAPSHOT, DriftReference, DriftSnapshot
 from models.enrichment.enricher import Enricher
 from models.serving_config import ServingConfig
 from models.student.artifact import Artifact, write_manifest
@@ -174,7 +174,7 @@ def test_the_whole_way_gives_a_model_that_loads_and_decides(tmp_path: Path) -> N
 
 def check_snapshot(artifact: Artifact) -> None:
     """The calibration titles through the model are beside it, and a stream of them has not drifted."""
-    reference = DriftReference.of(artifact, TREE)
+    reference = DriftReference.for_model(artifact, TREE)
     assert reference.snapshot is not None
     titles = sum(data.calibration for data in artifact.manifest.training_data)
     assert 0 < reference.snapshot.listings <= titles
@@ -191,7 +191,7 @@ def test_a_model_without_a_snapshot_is_given_one_and_another_name(tmp_path: Path
     trained = run(tmp_path, folder, config, lambda *told: None, unseen=False, taxonomy=TREE)
     files = [name for name in trained.files if name != SNAPSHOT]
     bare = write_manifest(folder, trained, files)
-    assert DriftReference.of(Artifact.load(folder, TREE), TREE).snapshot is None
+    assert DriftReference.for_model(Artifact.load(folder, TREE), TREE).snapshot is None
     named = add_snapshot(folder, calibration_listings(read_shops(tmp_path, TREE)), TREE, None)
     assert named.model_version != bare.model_version
     assert named == trained
