@@ -10,13 +10,12 @@ from typing import TypeVar
 from confluent_kafka import (
     Consumer,
     IsolationLevel,
-    KafkaError,
     KafkaException,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
-from tests.support.committed import committed_reader
+from tests.support.committed import committed_records
 from tests.support.kafka import own_kafka
 
 T = TypeVar("T")
@@ -112,20 +111,13 @@ class Cluster:
 
     def read_committed(self, topic: str, partitions: int) -> Committed:
         """Read all that is committed; records are told apart by key and value."""
-        consumer = committed_reader(self.bootstrap, topic, [0] * partitions)
-        records, ended, seen = 0, 0, set()
+        records, seen = 0, set()
         first_ms, last_ms = 1 << 62, 0
-        while ended < partitions:
-            for message in consumer.consume(10_000, 5.0):
-                error = message.error()
-                if error is not None:
-                    ended += error.code() == KafkaError._PARTITION_EOF
-                    continue
-                records += 1
-                seen.add(hash((message.key(), message.value())))
-                moment = message.timestamp()[1]
-                first_ms, last_ms = min(first_ms, moment), max(last_ms, moment)
-        consumer.close()
+        for message in committed_records(self.bootstrap, topic, [0] * partitions):
+            records += 1
+            seen.add(hash((message.key(), message.value())))
+            moment = message.timestamp()[1]
+            first_ms, last_ms = min(first_ms, moment), max(last_ms, moment)
         return Committed(records, len(seen), first_ms / 1000, last_ms / 1000)
 
 

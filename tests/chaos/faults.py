@@ -112,7 +112,7 @@ def _fill_disk(fleet: Fleet, dice: random.Random) -> float:
     worker = fleet.any(dice)
     limit = resource.RLIMIT_FSIZE
     _, hard = resource.prlimit(worker.process.pid, limit)
-    worker.roll_log()
+    worker.rotate_log()
     resource.prlimit(worker.process.pid, limit, (64 * 1024, hard))
     fleet.wait(_DISK_FULL_S)
     with suppress(ProcessLookupError):

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.deployment import WorkerProcess
 from tests.support.kafka import StartableKafka
+from tests.support.worker_process import WorkerProcess
 
 _GOODBYE_S = 40.0
 _LOOK_EVERY_S = 0.2

@@ -15,9 +15,10 @@ from tests.chaos.audit import Audit, Verdict
 from tests.chaos.feed import Receipt
 from tests.chaos.fleet import Fleet
 from tests.chaos.inputs import numbered
-from tests.chaos.tail import Committed
-from tests.support.deployment import PARTITIONS, WorkerProcess
+from tests.chaos.tail import CommittedTopic
+from tests.support.deployment import PARTITIONS
 from tests.support.kafka import StartableKafka
+from tests.support.worker_process import WorkerProcess
 
 
 class _Numbered(msgspec.Struct):
@@ -64,7 +65,7 @@ class Passthrough:
         self._launched = 0
         self.fleet = Fleet(broker, folder, self._launch, size=2, session_timeout_s=SESSION_TIMEOUT_S)
         self.inputs = ((numbered(seed, source), per_s),)
-        self._committed = Committed(broker.bootstrap, self.watched, PARTITIONS)
+        self._committed = CommittedTopic(broker.bootstrap, self.watched, PARTITIONS)
         self._audit = Audit(self.mark_of)
 
     def mark(self, receipt: Receipt) -> Hashable:

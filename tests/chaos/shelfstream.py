@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from confluent_kafka import KafkaException, Message
+from confluent_kafka import Message
 
 from models.behavior.parameters import BehaviorParameters
 from models.registry.registry import Registry
@@ -23,7 +23,7 @@ from tests.chaos.faults import Fault
 from tests.chaos.feed import Receipt
 from tests.chaos.fleet import Fleet
 from tests.chaos.inputs import Input, behaviour, broken_listing, listings
-from tests.chaos.tail import Committed
+from tests.chaos.tail import CommittedTopic
 from tests.support.deployment import PARTITIONS, SESSION_TIMEOUT_S, Deployment
 from tests.support.kafka import StartableKafka
 from tests.support.model_folders import recalibrated
@@ -108,7 +108,7 @@ class Shelfstream:
             (behaviour(seed + 1, poison_share), behaviour_per_s),
         )
         self._committed = {
-            topic: Committed(broker.bootstrap, topic, PARTITIONS)
+            topic: CommittedTopic(broker.bootstrap, topic, PARTITIONS)
             for topic in (
                 PRODUCT_ENRICHED,
                 SHOPPER_UPDATED,
@@ -136,10 +136,7 @@ class Shelfstream:
 
     def settled(self, receipts: Sequence[Receipt]) -> bool:
         """Whether no input waits, in topics or in lanes."""
-        try:
-            return self._deployment.lag() == 0
-        except (OSError, KafkaException):
-            return False
+        return self._deployment.processed()
 
     def verdict(self, receipts: Sequence[Receipt]) -> Verdict:
         """Each listing enriched once and in order; shoppers, affinities and dead letters as they must be."""

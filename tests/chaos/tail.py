@@ -5,16 +5,22 @@ import time
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import KafkaException, Message
 
 from tests.chaos.feed import Receipt
-from tests.support.committed import committed_reader
+from tests.support.committed import committed_reader, committed_records
 
 MarkOf = Callable[[Message], Hashable]
 
 
-class Committed:
-    """All committed records of a topic; each `read` brings those that came since the one before."""
+class CommittedTopic:
+    """The committed records of a topic. Each `read` returns those that were written since the previous one.
+
+    Args:
+        bootstrap: The broker's address.
+        topic: The topic.
+        partitions: Its number of partitions.
+    """
 
     def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
         self._bootstrap = bootstrap
@@ -22,19 +28,12 @@ class Committed:
         self._next = [0] * partitions
 
     def read(self) -> list[Message]:
-        """What has come, up to the end of every partition."""
-        consumer = committed_reader(self._bootstrap, self._topic, self._next)
-        messages: list[Message] = []
-        ended: set[int | None] = set()
-        while len(ended) < len(self._next):
-            for message in consumer.consume(10_000, 1.0):
-                error = message.error()
-                if error is None:
-                    messages.append(message)
-                    self._next[message.partition() or 0] = (message.offset() or 0) + 1
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    ended.add(message.partition())
-        consumer.close()
+        """Read the new records, in offset order within each partition."""
+        messages = list(committed_records(self._bootstrap, self._topic, self._next))
+        for message in messages:
+            partition, offset = message.partition(), message.offset()
+            assert partition is not None and offset is not None
+            self._next[partition] = offset + 1
         return messages
 
 

@@ -14,7 +14,8 @@ from streams.records import MemoryRecord
 from streams.topics import DEAD_LETTER, PRODUCT_ENRICHED
 from tests.fuzz.account import Account, Outputs, account
 from tests.fuzz.records import Fuzzed, records
-from tests.support.deployment import INPUTS, PARTITIONS, Deployment, WorkerProcess
+from tests.support.deployment import INPUTS, PARTITIONS, Deployment
+from tests.support.worker_process import WorkerProcess
 
 MIB = 1024 * 1024
 
@@ -95,7 +96,7 @@ def run(
         before, started = _memory(worker, "VmRSS"), time.monotonic()
         write(bootstrap, islice(records(seed, PARTITIONS), count), lambda at: progress("write", at, count))
         _watch(worker, count, within_s, lambda at: progress("process", at, count))
-        deployment.settle(within_s)
+        deployment.wait_until_processed(within_s)
         seconds = time.monotonic() - started
         after, peak = _memory(worker, "VmRSS"), _memory(worker, "VmHWM")
         consumed, log = _consumed(worker), worker.log.read_text()

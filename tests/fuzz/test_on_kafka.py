@@ -42,7 +42,7 @@ def test_a_record_too_large_for_a_dead_letter_does_not_stop_its_lane(
             (f"p{number}".encode(), b'{"product_id": "p%d", "title": "x"}' % number) for number in range(50)
         ]
         deployment.produce(PRODUCT_CREATED, good)
-        deployment.settle()
+        deployment.wait_until_processed()
         letters = [dict(each.headers() or []) for each in deployment.read(DEAD_LETTER)]
         assert sorted(each[SOURCE_TOPIC].decode() for each in letters) == [PRODUCT_CREATED, USER_BEHAVIOR]
         assert {(each[LEFT_OUT], each[SOURCE_OFFSET]) for each in letters} == {(b"value", b"0")}

@@ -101,7 +101,7 @@ def test_the_services_work_together_on_the_composed_broker(broker: ComposedKafka
                 for number in range(2)
             ],
         )
-        deployment.settle()
+        deployment.wait_until_processed()
         assert {message.key() for message in deployment.read("product-enriched")} == {b"p0", b"p1"}
         related = {
             message.key(): [each["product_id"] for each in json.loads(message.value())["related"]]

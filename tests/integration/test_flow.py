@@ -117,16 +117,16 @@ def test_listings_feedback_and_behaviour_become_knowledge(deployment: Deployment
     deployment.produce("user-behavior", rude)
     worker = deployment.worker()
     worker.wait_ready()
-    deployment.settle()
+    deployment.wait_until_processed()
     deployment.produce("product-created", [(b"p5", None), (None, listing(7)[1])])
     correction = {"product_id": "p6", "verdict": "correct", "category_id": 1604, "by": "ana"}
     wrong = {"product_id": "p6", "verdict": "correct", "category_id": 999_999_999}
     deployment.produce(
         "category-feedback", [(b"p6", json.dumps(each).encode()) for each in (correction, wrong)]
     )
-    deployment.settle()
+    deployment.wait_until_processed()
     deployment.produce("product-created", [listing(6, title="Blue cotton shirt, now with pockets")])
-    deployment.settle()
+    deployment.wait_until_processed()
     assert worker.stop() == 0
 
     enriched = deployment.read("product-enriched")
@@ -190,7 +190,7 @@ def test_a_worker_killed_at_work_loses_and_repeats_nothing(deployment: Deploymen
         deployment.worker()
     for feeder in feeders:
         feeder.join()
-    deployment.settle(200)
+    deployment.wait_until_processed(200)
     last = deployment.workers[-1]
     assert "fenced" in last.get("metrics")
     assert last.stop() == 0
@@ -211,7 +211,7 @@ def test_state_survives_a_restart_and_a_lost_disk(deployment: Deployment, tmp_pa
         deployment.produce("user-behavior", keyed(events[part * 1_500 : (part + 1) * 1_500]))
         worker = deployment.worker("sessions,affinity")
         worker.wait_ready()
-        deployment.settle()
+        deployment.wait_until_processed()
         assert worker.stop() == 0
         if part == 1:
             for path in sorted((tmp_path / "state").rglob("*"), reverse=True):
@@ -237,7 +237,7 @@ def test_the_broker_may_go_away_and_a_second_worker_may_come(
     time.sleep(1.0)
     workers[1].signal(signal.SIGTERM)
     assert workers[1].process.wait(30) == 0
-    deployment.settle(200)
+    deployment.wait_until_processed(200)
     assert workers[0].process.poll() is None
     # Read while the broker is up: after a kill it first offers what its last checkpoint of the high
     # watermark covers.

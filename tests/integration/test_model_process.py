@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.deployment import Deployment, WorkerProcess
+from tests.support.deployment import Deployment
 from tests.support.kafka import StartableKafka
+from tests.support.worker_process import WorkerProcess
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
@@ -78,7 +79,7 @@ def test_every_listing_comes_out_once_though_the_model_is_killed_again_and_again
         if model is not None and model not in killed:
             os.kill(model, signal.SIGKILL)
             killed.add(model)
-    deployment.settle()
+    deployment.wait_until_processed()
     enriched = deployment.read("product-enriched")
     assert sorted(message.key() for message in enriched) == sorted(b"p%d" % n for n in range(LISTINGS))
     assert deployment.read("dead-letter") == []

@@ -14,9 +14,10 @@ from models.registry.deployment import on_canary
 from models.registry.registry import DEPLOYMENT
 from models.student.artifact import SHIPPED
 from models.taxonomy.tree import Taxonomy
-from tests.support.deployment import PARTITIONS, Deployment, WorkerProcess
+from tests.support.deployment import PARTITIONS, Deployment
 from tests.support.kafka import StartableKafka
 from tests.support.model_folders import recalibrated, tiny_model
+from tests.support.worker_process import WorkerProcess
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(420)]
 
@@ -110,7 +111,7 @@ def test_promotions_and_rollbacks_under_load_lose_and_repeat_nothing(deployment:
         wait_for(worker, model_version=second)
         deployment.run("models", "rollback")
         wait_for(worker, model_version=first)
-    deployment.settle()
+    deployment.wait_until_processed()
     assert "shelfstream_model_swaps_total 2.0" in worker.get("metrics")
     assert worker.stop() == 0
 
@@ -152,7 +153,7 @@ def test_a_canary_publishes_for_its_share_and_a_bad_model_never_does(
         for worker in workers:
             wait_for_trouble(worker, "cannot be followed")
             wait_for(worker, ready=True, model_version=first)
-    deployment.settle()
+    deployment.wait_until_processed()
     shadow = told(workers[0])["shadow"]
     assert shadow["compared"] > 0
     assert [worker.stop() for worker in workers] == [0, 0]

@@ -23,7 +23,7 @@ VERSION = "4.1.1"
 ROOT = Path(__file__).resolve().parents[2]
 POM = Path(__file__).with_name("kafka") / "pom.xml"
 JARS = ROOT / "var" / f"kafka-{VERSION}"
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 180.0
 _QUICK_START = ["-XX:TieredStopAtLevel=1"]
 
 # Small where the default is meant for a cluster, so that a broker starts and a group forms at once.
@@ -151,11 +151,11 @@ class KafkaServer:
 
     def stop(self) -> None:
         """Let it shut down cleanly; the data stay for the next start."""
-        self._end(signal.SIGTERM, within_s=20)
+        self._end(signal.SIGTERM, within_s=60)
 
     def kill(self) -> None:
         """End it at once, as a power cut would; the data stay for the next start."""
-        self._end(signal.SIGKILL, within_s=10)
+        self._end(signal.SIGKILL, within_s=60)
 
     def restart(self) -> None:
         """Stop it cleanly and start it with the same port and data."""
@@ -234,7 +234,7 @@ class DockerKafka:
 
     def stop(self) -> None:
         """Let it shut down cleanly; the data stay for the next start."""
-        self._container.get_wrapped_container().stop(timeout=20)
+        self._container.get_wrapped_container().stop(timeout=60)
 
     def kill(self) -> None:
         """End it at once, as a power cut would; the data stay for the next start."""
@@ -296,7 +296,7 @@ def docker_answers() -> bool:
     if shutil.which("docker") is None:
         return False
     try:
-        asked = subprocess.run(["docker", "version"], capture_output=True, timeout=5, check=False)
+        asked = subprocess.run(["docker", "version"], capture_output=True, timeout=30, check=False)
     except subprocess.TimeoutExpired:
         return False
     return asked.returncode == 0

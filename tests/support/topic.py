@@ -18,8 +18,8 @@ def create_topic(settings: Settings, *names: str, partitions: int = 4, **config:
     dotted = {name.replace("_", "."): value for name, value in config.items()}
     admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 2})
     new = [NewTopic(name, partitions, 1, config=dotted) for name in names]
-    for created in admin.create_topics(new, operation_timeout=15).values():
-        created.result(15)
+    for created in admin.create_topics(new, operation_timeout=60).values():
+        created.result(90)
 
 
 def write(settings: Settings, outputs: Iterable[Output], transaction: str | None = None) -> None:
@@ -29,16 +29,16 @@ def write(settings: Settings, outputs: Iterable[Output], transaction: str | None
         options["transactional.id"] = "test-writer"
     producer = Producer(options)
     if transaction:
-        producer.init_transactions(15)
+        producer.init_transactions(60)
         producer.begin_transaction()
     for each in outputs:
         stamp = {} if each.timestamp is None else {"timestamp": each.timestamp}
         producer.produce(
             each.topic, each.value, each.key, partition=each.partition, headers=list(each.headers), **stamp
         )
-    assert producer.flush(15) == 0
+    assert producer.flush(60) == 0
     if transaction == "abort":
-        producer.abort_transaction(15)
+        producer.abort_transaction(60)
 
 
 def read_all(settings: Settings, topic: str, settled: bool = True) -> Sequence[MemoryRecord]:
@@ -65,8 +65,8 @@ def _wait_until_settled(settings: Settings, committed: Consumer, topic: str) -> 
     options = {"bootstrap.servers": settings.bootstrap_servers, "group.id": "test-ends"}
     uncommitted = Consumer(options | {"isolation.level": "read_uncommitted"})
     try:
-        deadline = time.monotonic() + 15
-        for partition in uncommitted.list_topics(topic, timeout=15).topics[topic].partitions:
+        deadline = time.monotonic() + 120
+        for partition in uncommitted.list_topics(topic, timeout=60).topics[topic].partitions:
             place = TopicPartition(topic, partition)
             while committed.get_watermark_offsets(place) != uncommitted.get_watermark_offsets(place):
                 assert time.monotonic() < deadline, f"a transaction stays open in {topic}-{partition}"

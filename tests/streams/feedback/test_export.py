@@ -157,14 +157,14 @@ def test_feedback_is_exported_from_a_real_kafka_with_a_real_worker(
         worker.wait_ready()
         listing = {"product_id": "p1", "title": TITLE}
         deployment.produce(PRODUCT_CREATED, [(b"p1", orjson.dumps(listing))])
-        deployment.settle()
+        deployment.wait_until_processed()
         for feedback in (
             {"product_id": "p1", "verdict": "correct", "category_id": DOGS, "by": "Ann"},
             {"product_id": "p1", "verdict": "correct", "category_id": SHOES, "by": "Bob"},
             {"product_id": "p1", "verdict": "accept", "by": "Cleo"},
         ):
             deployment.produce(CATEGORY_FEEDBACK, [(b"p1", orjson.dumps(feedback))])
-        deployment.settle()
+        deployment.wait_until_processed()
         path = tmp_path / "feedback.jsonl"
         done = deployment.run("feedback", "export", "-o", str(path), "--with-names")
         assert worker.stop() == 0
