@@ -1,12 +1,12 @@
-"""The long campaigns: `make chaos`, or `python -m tests.chaos --help`."""
+"""Long campaigns and rolling changes: `make chaos`, or `python -m tests.chaos --help`."""
 
-import json
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import click
+import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -16,6 +16,7 @@ from benchmarks.peers.contestant import PeerMissing
 from tests.chaos.campaign import Campaign, Result
 from tests.chaos.passthrough import Passthrough
 from tests.chaos.report import markdown, record, table
+from tests.chaos.rolling import RollingChange, rolling_markdown, rolling_record
 from tests.chaos.shelfstream import Shelfstream
 from tests.chaos.system import System
 from tests.support.kafka import StartableKafka, own_kafka
@@ -26,12 +27,22 @@ _DEFAULT = f"{WHOLE},shelfstream,faust,quix"
 
 
 @click.command()
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed strikes alike.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of faults and inputs.")
 @click.option("--rounds", type=click.IntRange(min=1), default=4, show_default=True)
-@click.option("--systems", default=_DEFAULT, show_default=True, help=f"Of {', '.join(_NAMES)}.")
-@click.option("--output", type=click.Path(path_type=Path), help="Writes PATH.md and PATH.json.")
-def main(seed: int, rounds: int, systems: str, output: Path | None) -> None:
-    """Strike systems under load with faults, count what a read_committed reader gets, and print a table."""
+@click.option(
+    "--systems", default=_DEFAULT, show_default=True, help=f"Comma-separated, of {', '.join(_NAMES)}."
+)
+@click.option(
+    "--rolling",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Instead of faults: workers of this `shelfstream` program of another version take turns with ours.",
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Write PATH.md and PATH.json.")
+def main(seed: int, rounds: int, systems: str, rolling: Path | None, output: Path | None) -> None:
+    """Inject faults into systems under load, count what a read_committed reader gets, and print a table."""
+    if rolling is not None:
+        _rolling_change(rolling.absolute(), seed, rounds, output)
+        return
     chosen = systems.split(",")
     if unknown := [name for name in chosen if name not in _NAMES]:
         raise click.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(_NAMES)}")
@@ -41,14 +52,39 @@ def main(seed: int, rounds: int, systems: str, output: Path | None) -> None:
     if output is not None:
         output.with_suffix(".md").write_text(f"{describe()}\n\n{markdown(results)}")
         report = {"machine": describe(), "campaigns": record(results)}
-        output.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
+        output.with_suffix(".json").write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
     ours = [result for result in results if result.system.startswith("shelfstream")]
     if not all(result.clean for result in ours):
-        raise click.ClickException("shelfstream did not keep its word: see above")
+        raise click.ClickException("shelfstream lost, repeated or changed something: see above")
+
+
+def _rolling_change(other: Path, seed: int, rounds: int, output: Path | None) -> None:
+    """Let workers of another version and of this one take turns, and compare."""
+    console = Console()
+    broker = own_kafka()
+    broker.start()
+    try:
+        with tempfile.TemporaryDirectory(prefix="shelfstream-rolling-") as folder:
+            system = Shelfstream(broker, Path(folder), seed)
+            try:
+                result = RollingChange(
+                    system, broker.bootstrap, other, seed=seed, rounds=rounds, log=console.print
+                ).run()
+            finally:
+                system.close()
+    finally:
+        broker.remove()
+    console.print(rolling_markdown(result), *result.audit.examples, sep="\n")
+    if output is not None:
+        output.with_suffix(".md").write_text(f"{describe()}\n\n{rolling_markdown(result)}")
+        record = {"machine": describe(), "rolling": rolling_record(result)}
+        output.with_suffix(".json").write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2) + b"\n")
+    if not result.clean:
+        raise click.ClickException("the two versions cannot take turns: see above")
 
 
 def _campaign(name: str, seed: int, rounds: int, console: Console) -> Result:
-    """One system on a fresh broker."""
+    """Run a campaign on one system with a broker of its own."""
     broker = own_kafka()
     broker.start()
     with tempfile.TemporaryDirectory(prefix="shelfstream-chaos-") as folder, _progress(console) as progress:
@@ -60,7 +96,7 @@ def _campaign(name: str, seed: int, rounds: int, console: Console) -> Result:
                 broker.bootstrap,
                 seed=seed,
                 rounds=rounds,
-                tell=_telling(progress, lambda struck: progress.update(bar, completed=struck)),
+                log=_logger(progress, lambda injected: progress.update(bar, completed=injected)),
             )
             progress.update(bar, total=sum(campaign.result.faults.values()))
             try:
@@ -79,17 +115,17 @@ def _system(name: str, broker: StartableKafka, folder: Path, seed: int) -> Syste
     return Passthrough(broker, folder, name, CONTESTANTS[name], seed)
 
 
-def _telling(progress: Progress, advance: Callable[[int], None]) -> Callable[[str], None]:
-    """Prints what happens, and moves the bar at each fault."""
-    struck = [0]
+def _logger(progress: Progress, advance: Callable[[int], None]) -> Callable[[str], None]:
+    """Return a function that prints a line, and advances the bar at each fault."""
+    injected = [0]
 
-    def tell(line: str) -> None:
+    def log(line: str) -> None:
         if line.startswith("  ") and ":" not in line:
-            struck[0] += 1
-            advance(struck[0])
+            injected[0] += 1
+            advance(injected[0])
         progress.console.print(line, highlight=False)
 
-    return tell
+    return log
 
 
 def _progress(console: Console) -> Progress:

@@ -1,4 +1,4 @@
-"""The audit: what a read_committed reader got, compared with what was fed."""
+"""The audit: compares what a read_committed reader got with what was fed."""
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
@@ -7,23 +7,23 @@ from typing import Any
 from confluent_kafka import Message
 
 from schemas.dead_letters import SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
-from tests.chaos.feed import Place, Receipt
+from tests.chaos.feed import Position, Receipt
 
 _SHOWN = 5
 
 
 @dataclass(slots=True)
-class Verdict:
-    """What is wrong after a round; all numbers are zero if the system kept its word.
+class AuditResult:
+    """The differences after a round, as counts. All are zero if the system worked exactly once.
 
     Attributes:
-        events: inputs fed so far.
-        lost: inputs without their output.
-        duplicated: outputs beyond the first of an input, and outputs of no input at all.
-        disordered: outputs that came after a later one of the same key.
-        wrong_rows: rows of state that differ from the oracle's.
-        wrong_dead_letters: poison without exactly one dead letter as it was, and dead letters of no poison.
-        examples: the first differences of each kind.
+        events: Inputs fed so far.
+        lost: Inputs without their output.
+        duplicated: Outputs beyond the first of an input, and outputs that no input explains.
+        disordered: Outputs that came after a later one of the same key.
+        wrong_rows: Rows of state that differ from the oracle's.
+        wrong_dead_letters: Poison records without exactly one unchanged dead letter, and other dead letters.
+        examples: The first differences of each kind.
     """
 
     events: int = 0
@@ -36,60 +36,66 @@ class Verdict:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there is no difference."""
         wrong = (self.lost, self.duplicated, self.disordered, self.wrong_rows, self.wrong_dead_letters)
         return not any(wrong)
 
-    def show(self, kind: str, differences: Iterable[object]) -> int:
-        """Remember the first of the differences; how many there are."""
+    def count(self, kind: str, differences: Iterable[object]) -> int:
+        """Count differences, and keep the first of them as examples.
+
+        Args:
+            kind: The name of the kind, for the examples.
+            differences: The differences.
+        """
         listed = list(differences)
         self.examples.extend(f"{kind}: {each}" for each in listed[:_SHOWN])
         return len(listed)
 
 
 class Audit:
-    """Counts the outputs of inputs that have one each.
+    """Checks the outputs of inputs that have one output each.
 
     Args:
-        mark_of: which input an output came from; marks of one key grow as its inputs do. None: of none.
+        input_id_of: Returns the id of the input that an output came from, or None if there is none. The ids
+            of a key grow in the order of its inputs.
+
+    Attributes:
+        repeated: Ids with more than one output, and the headers of outputs without an id.
+        late: Ids whose output came after that of a later input of the same key.
     """
 
-    def __init__(self, mark_of: Callable[[Message], Any]) -> None:
-        self._mark_of = mark_of
+    def __init__(self, input_id_of: Callable[[Message], Any]) -> None:
+        self._input_id_of = input_id_of
         self._seen: set[Hashable] = set()
         self._last: dict[bytes | None, Any] = {}
         self.repeated: list[Hashable] = []
         self.late: list[Hashable] = []
 
     def add(self, messages: Iterable[Message]) -> None:
-        """Take outputs in the order in which a reader gets them."""
+        """Add outputs, in the order in which a reader gets them."""
         for message in messages:
-            mark, key = self._mark_of(message), message.key()
-            if mark is None or mark in self._seen:
-                self.repeated.append(mark if mark is not None else f"of no input: {message.headers()}")
+            input_id, key = self._input_id_of(message), message.key()
+            if input_id is None or input_id in self._seen:
+                self.repeated.append(input_id if input_id is not None else f"no input: {message.headers()}")
                 continue
-            self._seen.add(mark)
-            if key in self._last and mark < self._last[key]:
-                self.late.append(mark)
-            self._last[key] = max(mark, self._last.get(key, mark))
+            self._seen.add(input_id)
+            if key in self._last and input_id < self._last[key]:
+                self.late.append(input_id)
+            self._last[key] = max(input_id, self._last.get(key, input_id))
 
     def missing(self, expected: Iterable[Hashable]) -> list[Hashable]:
-        """The inputs that have no output."""
-        return [mark for mark in expected if mark not in self._seen]
+        """The ids in `expected` that have no output."""
+        return [input_id for input_id in expected if input_id not in self._seen]
 
-    def invented(self, expected: Iterable[Hashable]) -> list[Hashable]:
-        """Marks of outputs that no input has."""
+    def unexpected(self, expected: Iterable[Hashable]) -> list[Hashable]:
+        """The ids of outputs that are not in `expected`."""
         return list(self._seen.difference(expected))
 
-    def last(self, key: bytes) -> Any:
-        """The latest mark of a key, or None."""
-        return self._last.get(key)
 
-
-def origin_of(message: Message) -> Place:
-    """Where the record of a dead letter was read."""
-    headers = dict(message.headers() or [])
-    return Place(
+def source_of(dead_letter: Message) -> Position:
+    """The position of the record that became a dead letter."""
+    headers = dict(dead_letter.headers() or [])
+    return Position(
         _text(headers[SOURCE_TOPIC]),
         int(_text(headers[SOURCE_PARTITION])),
         int(_text(headers[SOURCE_OFFSET])),
@@ -97,28 +103,31 @@ def origin_of(message: Message) -> Place:
 
 
 def wrong_dead_letters(letters: Iterable[Message], receipts: Iterable[Receipt]) -> list[str]:
-    """What is wrong with the dead letters: each poison has exactly one, with its bytes, and nothing else has.
+    """Compare dead letters with inputs: each poison record has one, with its bytes, and no other record has.
 
     Args:
-        letters: all dead letters.
-        receipts: all inputs.
+        letters: All dead letters.
+        receipts: All inputs.
+
+    Returns:
+        A sentence for each difference.
     """
-    poison = {receipt.place: receipt.input for receipt in receipts if receipt.input.poison}
+    poison = {receipt.position: receipt.input for receipt in receipts if receipt.input.poison}
     wrong = []
-    buried: set[Place] = set()
+    dead_lettered: set[Position] = set()
     for letter in letters:
-        place = origin_of(letter)
-        original = poison.get(place)
+        position = source_of(letter)
+        original = poison.get(position)
         if original is None:
-            wrong.append(f"{place} was no poison")
-        elif place in buried:
-            wrong.append(f"{place} was buried twice")
+            wrong.append(f"{position} is not poison")
+        elif position in dead_lettered:
+            wrong.append(f"{position} has two dead letters")
         elif (letter.key(), letter.value()) != (original.key, original.value):
-            wrong.append(f"{place} has another key or value: {letter.value()!r} for {original.value!r}")
+            wrong.append(f"{position} has another key or value: {letter.value()!r}, not {original.value!r}")
         elif tuple(letter.headers() or [])[: len(original.headers)] != original.headers:
-            wrong.append(f"{place} has other headers: {letter.headers()}")
-        buried.add(place)
-    return [*wrong, *(f"{place} was never buried" for place in poison.keys() - buried)]
+            wrong.append(f"{position} has other headers: {letter.headers()}")
+        dead_lettered.add(position)
+    return [*wrong, *(f"{position} has no dead letter" for position in poison.keys() - dead_lettered)]
 
 
 def _text(value: str | bytes | None) -> str:

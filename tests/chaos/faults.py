@@ -1,4 +1,4 @@
-"""The faults, and when they strike: a seeded schedule, and one function for each that does it."""
+"""Fault injection: the kinds of faults, a seeded schedule, and a function for each kind."""
 
 import random
 import resource
@@ -15,7 +15,7 @@ _DISK_FULL_S = 5.0
 
 
 class Fault(StrEnum):
-    """What may happen. The values are the columns of the report."""
+    """The kinds of faults. The values are names in the report."""
 
     KILL = "kill"
     JOIN = "join"
@@ -40,76 +40,80 @@ PASSTHROUGH = (
     Fault.BROKER_OUTAGE,
     Fault.ZOMBIE,
 )
-"""Those that make sense for whatever only passes records through."""
+"""The kinds that apply to a system without state."""
 
-# What the short campaign must have at least: five kills, two rebalances beside theirs.
-_MORE = {Fault.KILL: 4}
+_EXTRA = {Fault.KILL: 4}
+"""Faults of a kind in a round, beyond the first."""
 
 
 def schedule(seed: int, rounds: int, kinds: Sequence[Fault]) -> list[list[Fault]]:
-    """The faults of each round, in the order in which they strike: each kind once, and four kills more."""
-    dice = random.Random(seed)
+    """Plan the faults of each round, in order: each kind once, and four more kills."""
+    rng = random.Random(seed)
     planned = []
     for _ in range(rounds):
-        faults = [fault for kind in kinds for fault in [kind] * (1 + _MORE.get(kind, 0))]
-        dice.shuffle(faults)
+        faults = [fault for kind in kinds for fault in [kind] * (1 + _EXTRA.get(kind, 0))]
+        rng.shuffle(faults)
         planned.append(faults)
     return planned
 
 
-def strike(fault: Fault, fleet: Fleet, dice: random.Random) -> float:
-    """Do it, and undo it where it ends; the moment (monotonic) from which recovery counts."""
-    return _STRIKES[fault](fleet, dice)
+def inject(fault: Fault, fleet: Fleet, rng: random.Random) -> float:
+    """Inject a fault, and end it if it has an end.
+
+    Returns:
+        The moment from which recovery is measured, in monotonic seconds.
+    """
+    return _INJECTIONS[fault](fleet, rng)
 
 
-def _kill(fleet: Fleet, dice: random.Random) -> float:
-    fleet.kill(fleet.any(dice))
+def _kill(fleet: Fleet, rng: random.Random) -> float:
+    fleet.kill(fleet.choose(rng))
     return time.monotonic()
 
 
-def _join(fleet: Fleet, dice: random.Random) -> float:
+def _join(fleet: Fleet, rng: random.Random) -> float:
     fleet.start()
     return time.monotonic()
 
 
-def _leave(fleet: Fleet, dice: random.Random) -> float:
+def _leave(fleet: Fleet, rng: random.Random) -> float:
     since = time.monotonic()
-    fleet.stop(fleet.any(dice))
+    fleet.stop(fleet.choose(rng))
     return since
 
 
-def _restart_broker(fleet: Fleet, dice: random.Random) -> float:
+def _restart_broker(fleet: Fleet, rng: random.Random) -> float:
     fleet.broker.restart()
     return time.monotonic()
 
 
-def _kill_broker(fleet: Fleet, dice: random.Random) -> float:
+def _kill_broker(fleet: Fleet, rng: random.Random) -> float:
     fleet.broker.kill()
     fleet.broker.start()
     return time.monotonic()
 
 
-def _outlast_sessions(fleet: Fleet, dice: random.Random) -> float:
+def _interrupt_broker(fleet: Fleet, rng: random.Random) -> float:
     fleet.broker.kill()
-    fleet.wait(fleet.outlived_s)
+    fleet.wait(fleet.session_expired_after_s)
     fleet.broker.start()
     return time.monotonic()
 
 
-def _zombie(fleet: Fleet, dice: random.Random) -> float:
-    """Freeze a worker until the group has given its partitions away, and wake it: it must be fenced."""
-    sleeper = fleet.any(dice)
+def _zombie(fleet: Fleet, rng: random.Random) -> float:
+    """Freeze a worker until the group has reassigned its partitions, then continue it: it must be fenced."""
+    worker = fleet.choose(rng)
     since = time.monotonic()
-    sleeper.signal(signal.SIGSTOP)
-    fleet.wait(fleet.outlived_s, sparing=sleeper)
+    worker.signal(signal.SIGSTOP)
+    fleet.wait(fleet.session_expired_after_s, frozen=worker)
     with suppress(ProcessLookupError):
-        sleeper.signal(signal.SIGCONT)
+        worker.signal(signal.SIGCONT)
     return since
 
 
-def _fill_disk(fleet: Fleet, dice: random.Random) -> float:
-    """No file of a worker may grow: what a full disk or an exhausted quota does to its state."""
-    worker = fleet.any(dice)
+def _fill_disk(fleet: Fleet, rng: random.Random) -> float:
+    """Limit the size of a worker's files, which has the effect of a full disk or an exhausted quota."""
+    worker = fleet.choose(rng)
     limit = resource.RLIMIT_FSIZE
     _, hard = resource.prlimit(worker.process.pid, limit)
     worker.rotate_log()
@@ -120,26 +124,26 @@ def _fill_disk(fleet: Fleet, dice: random.Random) -> float:
     return time.monotonic()
 
 
-def _corrupt_state(fleet: Fleet, dice: random.Random) -> float:
-    """Overwrite a part of every state file of a killed worker, as a dying disk would."""
+def _corrupt_state(fleet: Fleet, rng: random.Random) -> float:
+    """Overwrite a part of every state file while no worker runs, as a failing disk would."""
 
     def corrupt() -> None:
         for path in fleet.state_files():
             size = path.stat().st_size
             if size:
                 with path.open("r+b") as file:
-                    file.seek(dice.randrange(size))
-                    file.write(bytes(dice.randrange(256) for _ in range(64)))
+                    file.seek(rng.randrange(size))
+                    file.write(bytes(rng.randrange(256) for _ in range(64)))
 
-    return _without_worker(fleet, dice, corrupt)
-
-
-def _wipe_state(fleet: Fleet, dice: random.Random) -> float:
-    return _without_worker(fleet, dice, lambda: shutil.rmtree(fleet.state, ignore_errors=True))
+    return _without_worker(fleet, rng, corrupt)
 
 
-def _without_worker(fleet: Fleet, dice: random.Random, damage: Callable[[], None]) -> float:
-    """All workers die, their state is damaged, and they start again."""
+def _wipe_state(fleet: Fleet, rng: random.Random) -> float:
+    return _without_worker(fleet, rng, lambda: shutil.rmtree(fleet.state, ignore_errors=True))
+
+
+def _without_worker(fleet: Fleet, rng: random.Random, damage: Callable[[], None]) -> float:
+    """Kill all workers, damage their state, and start them again."""
     for worker in list(fleet.workers):
         fleet.kill(worker, replace=False)
     damage()
@@ -148,35 +152,35 @@ def _without_worker(fleet: Fleet, dice: random.Random, damage: Callable[[], None
     return since
 
 
-def _renew_model(fleet: Fleet, dice: random.Random) -> float:
-    """Another model takes over while workers work, in all that live and in those that come."""
+def _promote_model(fleet: Fleet, rng: random.Random) -> float:
+    """Promote another model while workers serve. Present and future workers load it."""
     since = time.monotonic()
-    fleet.renew_model()
+    fleet.promote_model()
     return since
 
 
-def _sweep(fleet: Fleet, dice: random.Random) -> float:
-    fleet.sweep_poison()
+def _poison_sweep(fleet: Fleet, rng: random.Random) -> float:
+    fleet.feed_poison_sweep()
     return time.monotonic()
 
 
-_STRIKES: dict[Fault, Callable[[Fleet, random.Random], float]] = {
+_INJECTIONS: dict[Fault, Callable[[Fleet, random.Random], float]] = {
     Fault.KILL: _kill,
     Fault.JOIN: _join,
     Fault.LEAVE: _leave,
     Fault.BROKER_RESTART: _restart_broker,
     Fault.BROKER_KILL: _kill_broker,
-    Fault.BROKER_OUTAGE: _outlast_sessions,
+    Fault.BROKER_OUTAGE: _interrupt_broker,
     Fault.ZOMBIE: _zombie,
     Fault.FULL_DISK: _fill_disk,
     Fault.CORRUPT_STATE: _corrupt_state,
     Fault.WIPE_STATE: _wipe_state,
-    Fault.NEW_MODEL: _renew_model,
-    Fault.POISON_SWEEP: _sweep,
+    Fault.NEW_MODEL: _promote_model,
+    Fault.POISON_SWEEP: _poison_sweep,
 }
 
 
 def counted(rounds: Iterable[Sequence[Fault]]) -> dict[Fault, int]:
-    """How often each fault struck."""
-    struck = [fault for faults in rounds for fault in faults]
-    return {fault: struck.count(fault) for fault in Fault}
+    """Count the faults of each kind."""
+    planned = [fault for faults in rounds for fault in faults]
+    return {fault: planned.count(fault) for fault in Fault}

@@ -1,4 +1,4 @@
-"""The feed: writes inputs at a steady rate, whatever happens, and keeps the receipts."""
+"""The feed: writes inputs at a steady rate during faults, and keeps a receipt of each."""
 
 import threading
 import time
@@ -13,8 +13,8 @@ from tests.chaos.inputs import Input
 _TICK_S = 0.02
 
 
-class Place(NamedTuple):
-    """Where a record lies."""
+class Position(NamedTuple):
+    """The position of a record."""
 
     topic: str
     partition: int
@@ -22,17 +22,28 @@ class Place(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """An input that the broker has, where it lies, and when it was handed to the producer (monotonic)."""
+    """An input that the broker has acknowledged.
+
+    Attributes:
+        input: The input.
+        position: Its position.
+        sent_at: When the producer got it, in monotonic seconds.
+    """
 
     input: Input
-    place: Place
+    position: Position
     sent_at: float
 
 
 class Feed(threading.Thread):
-    """Writes `inputs` at `rate_per_s` until it is told to stop.
+    """A thread that writes inputs until `finish` is called.
 
-    The producer is idempotent, so that a broker that goes away neither loses nor repeats an input.
+    The producer is idempotent: an outage of the broker neither loses nor repeats an input.
+
+    Args:
+        bootstrap: The broker's address.
+        inputs: An endless stream of inputs.
+        rate_per_s: Records per second.
     """
 
     def __init__(self, bootstrap: str, inputs: Iterator[Input], rate_per_s: float) -> None:
@@ -55,7 +66,7 @@ class Feed(threading.Thread):
         self.receipts: list[Receipt] = []
 
     def run(self) -> None:
-        """Write until told to stop."""
+        """Write until `finish` is called."""
         began, written = time.monotonic(), 0
         while not self._end.is_set():
             due = int((time.monotonic() - began) * self._rate_per_s) - written
@@ -71,10 +82,13 @@ class Feed(threading.Thread):
         self._producer.flush()
 
     def finish(self) -> list[Receipt]:
-        """Stop, and wait until the broker has everything; the receipts of all that was ever written.
+        """Stop, and wait until the broker has acknowledged everything.
+
+        Returns:
+            A receipt for each input that was written.
 
         Raises:
-            RuntimeError: the broker refused an input, which leaves nothing to compare with.
+            RuntimeError: The broker refused an input. An audit would have nothing to compare with.
         """
         self._end.set()
         self.join()
@@ -101,4 +115,4 @@ class Feed(threading.Thread):
             return
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         assert topic is not None and partition is not None and offset is not None
-        self.receipts.append(Receipt(record, Place(topic, partition, offset), sent_at))
+        self.receipts.append(Receipt(record, Position(topic, partition, offset), sent_at))

@@ -1,4 +1,4 @@
-"""The workers of a campaign, under a supervisor that starts again whatever ends, and nothing more."""
+"""The workers of a campaign, and a supervisor that restarts a worker that ends."""
 
 import random
 import subprocess
@@ -9,27 +9,27 @@ from pathlib import Path
 from tests.support.kafka import StartableKafka
 from tests.support.worker_process import WorkerProcess
 
-_GOODBYE_S = 40.0
-_LOOK_EVERY_S = 0.2
+_SHUTDOWN_TIMEOUT_S = 90.0
+_SUPERVISE_EVERY_S = 0.2
 
 
 class Fleet:
-    """Workers that are kept at a number.
+    """A fixed number of workers.
 
     Args:
-        broker: the broker that they work with.
-        state: the folder of their state.
-        launch: starts one more worker.
-        size: how many the supervisor keeps alive.
-        session_timeout_s: after which their group counts a silent one as dead.
-        renew_model: lets another model serve.
-        sweep_poison: feeds a block with poison in every position of a batch.
+        broker: The workers' broker.
+        state: The directory of the workers' state.
+        launch: Starts one more worker.
+        size: The number of workers to keep alive.
+        session_timeout_s: The workers' session timeout in seconds.
+        promote_model: Makes another model the serving one.
+        feed_poison_sweep: Feeds a block with a poison record in every position of a batch.
 
     Attributes:
-        outlived_s: seconds that no session outlives.
-        workers: those that live, as far as is known.
-        crashed: the logs of those that ended by themselves.
-        stuck: how many did not end when asked to.
+        session_expired_after_s: Seconds after which the group has removed a silent worker.
+        workers: The workers that were alive at the last look.
+        crashed: The logs of workers that ended by themselves.
+        stuck: The number of workers that did not end after SIGTERM.
     """
 
     def __init__(
@@ -40,14 +40,14 @@ class Fleet:
         size: int,
         *,
         session_timeout_s: float,
-        renew_model: Callable[[], None] = lambda: None,
-        sweep_poison: Callable[[], None] = lambda: None,
+        promote_model: Callable[[], None] = lambda: None,
+        feed_poison_sweep: Callable[[], None] = lambda: None,
     ) -> None:
         self.broker = broker
         self.state = state
-        self.outlived_s = session_timeout_s + 2.0
-        self.renew_model = renew_model
-        self.sweep_poison = sweep_poison
+        self.session_expired_after_s = session_timeout_s + 2.0
+        self.promote_model = promote_model
+        self.feed_poison_sweep = feed_poison_sweep
         self.workers: list[WorkerProcess] = []
         self.crashed: list[Path] = []
         self.stuck = 0
@@ -55,59 +55,64 @@ class Fleet:
         self._size = size
 
     def start(self) -> WorkerProcess:
-        """One more worker."""
+        """Start one more worker."""
         worker = self._launch()
         self.workers.append(worker)
         return worker
 
     def fill(self) -> None:
-        """Start workers until there are as many as there should be."""
+        """Start workers until there are `size` of them."""
         while len(self.workers) < self._size:
             self.start()
 
-    def any(self, dice: random.Random) -> WorkerProcess:
-        """One of the living."""
+    def choose(self, rng: random.Random) -> WorkerProcess:
+        """Choose a live worker at random."""
         self.supervise()
-        return dice.choice(self.workers)
+        return rng.choice(self.workers)
 
-    def supervise(self, sparing: WorkerProcess | None = None) -> None:
-        """Replace what has ended by itself."""
+    def supervise(self, frozen: WorkerProcess | None = None) -> None:
+        """Replace workers that have ended by themselves.
+
+        Args:
+            frozen: A worker that is not looked at.
+        """
         for worker in list(self.workers):
-            if worker is not sparing and worker.process.poll() is not None:
+            if worker is not frozen and worker.process.poll() is not None:
                 self.crashed.append(worker.log)
                 self.workers.remove(worker)
         self.fill()
 
-    def wait(self, seconds: float, sparing: WorkerProcess | None = None) -> None:
-        """Let time pass under supervision."""
+    def wait(self, seconds: float, frozen: WorkerProcess | None = None) -> None:
+        """Sleep under supervision. See `supervise`."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self.supervise(sparing)
-            time.sleep(_LOOK_EVERY_S)
+            self.supervise(frozen)
+            time.sleep(_SUPERVISE_EVERY_S)
 
     def kill(self, worker: WorkerProcess, *, replace: bool = True) -> None:
-        """End it as a power failure would."""
+        """End a worker with SIGKILL, as a power failure would."""
         worker.kill()
         self.workers.remove(worker)
         if replace:
             self.fill()
 
-    def stop(self, worker: WorkerProcess) -> None:
-        """Ask it to leave, and start another if there are too few then."""
+    def stop(self, worker: WorkerProcess, *, replace: bool = True) -> None:
+        """End a worker with SIGTERM, and with SIGKILL if it does not end."""
         try:
-            worker.stop(_GOODBYE_S)
+            worker.stop(_SHUTDOWN_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self.stuck += 1
             worker.kill()
         self.workers.remove(worker)
-        self.fill()
+        if replace:
+            self.fill()
 
     def close(self) -> None:
-        """End all."""
+        """Kill all workers."""
         for worker in self.workers:
             worker.kill()
         self.workers = []
 
     def state_files(self) -> list[Path]:
-        """The files of the workers' stores."""
+        """List the files of the workers' stores."""
         return sorted(path for path in self.state.rglob("*") if path.is_file() and path.suffix != ".lock")

@@ -1,6 +1,5 @@
-"""What a campaign feeds: a real shop's listings and behaviour, endless and seeded, with poison among them."""
+"""Endless, seeded inputs: a real shop's listings and behavior, with poison records among them."""
 
-import json
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from datetime import timedelta
 from itertools import count
 
 import msgspec
+import orjson
 
 from schemas.codec import encode
 from schemas.events import UserBehavior
@@ -19,11 +19,11 @@ from streams.topics import PRODUCT_CREATED, USER_BEHAVIOR
 Headers = tuple[tuple[str, bytes], ...]
 
 PRODUCTS = 400
-"""Few enough that each product is listed again and again: only then has its order a meaning."""
+"""The number of products. Each is listed many times, so that the order of its listings matters."""
 LINES = 40
-"""Of a basket at most: pairs grow with the square, and the oracle counts each of them one by one."""
+"""The size limit of a basket. Pairs grow with its square, and the oracle counts them one by one."""
 _ROUND = timedelta(days=13)
-"""How much later each replay of the baskets is; they span twelve days."""
+"""The shift of each replay of the baskets, which span twelve days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Input:
     """A record to write.
 
     Attributes:
-        number: unique in its topic, and growing.
-        poison: whether it must become a dead letter.
-        at_once: whether it is written beyond the feed's rate.
+        number: A number that is unique in the topic and grows.
+        poison: Whether the record must become a dead letter.
+        at_once: Whether the record is written beyond the feed's rate.
     """
 
     topic: str
@@ -45,55 +45,65 @@ class Input:
     at_once: bool = False
 
 
-def listings(seed: int, poison_share: float) -> Iterator[Input]:
-    """Listings of a few products, each listed over and over, some of them broken."""
-    dice = random.Random(seed)
+def listings(seed: int, poison_rate: float) -> Iterator[Input]:
+    """Generate listings of a few products, each listed many times.
+
+    Args:
+        seed: The seed.
+        poison_rate: The fraction of broken listings.
+    """
+    rng = random.Random(seed)
     titles = [product.title for product in iter_products()]
     for number in count():
-        product = f"p{dice.randrange(PRODUCTS)}"
+        product = f"p{rng.randrange(PRODUCTS)}"
         title = titles[number % len(titles)]
-        if dice.random() < poison_share:
-            yield broken_listing(product, title, number, dice)
+        if rng.random() < poison_rate:
+            yield broken_listing(product, title, number, rng)
         else:
             event = {"product_id": product, "title": title, "event_id": f"listed-{number}"}
-            yield Input(PRODUCT_CREATED, product.encode(), json.dumps(event).encode(), number)
+            yield Input(PRODUCT_CREATED, product.encode(), orjson.dumps(event), number)
 
 
-def broken_listing(product: str, title: str, number: int, dice: random.Random) -> Input:
-    """A listing that no reading can mend, in one of the ways in which producers break."""
-    whole = json.dumps({"product_id": product, "title": title}).encode()
-    value = dice.choice(
+def broken_listing(product: str, title: str, number: int, rng: random.Random) -> Input:
+    """Make a listing that is invalid in one of several ways."""
+    whole = orjson.dumps({"product_id": product, "title": title})
+    value = rng.choice(
         (
-            whole[: dice.randrange(1, len(whole))],
-            whole.replace(b'"title": "', b'"title": "\\ud800'),
-            json.dumps({"product_id": product}).encode(),
-            json.dumps({"product_id": product, "title": number}).encode(),
-            json.dumps({"product_id": f"not-{product}", "title": title}).encode(),
-            json.dumps({"product_id": product, "title": title, "schema_version": 99}).encode(),
-            bytes(dice.randrange(256) for _ in range(40)),
+            whole[: rng.randrange(1, len(whole))],
+            whole.replace(b'"title":"', b'"title":"\\ud800'),
+            orjson.dumps({"product_id": product}),
+            orjson.dumps({"product_id": product, "title": number}),
+            orjson.dumps({"product_id": f"not-{product}", "title": title}),
+            orjson.dumps({"product_id": product, "title": title, "schema_version": 99}),
+            bytes(rng.randrange(256) for _ in range(40)),
             b"",
         )
     )
-    return Input(PRODUCT_CREATED, product.encode(), value, number, _marks(number, dice), poison=True)
+    return Input(PRODUCT_CREATED, product.encode(), value, number, _headers(number, rng), poison=True)
 
 
-def behaviour(seed: int, poison_share: float) -> Iterator[Input]:
-    """The shop's baskets, replayed for ever: each replay later, by other sessions of the same shoppers."""
-    dice = random.Random(seed)
+def behavior(seed: int, poison_rate: float) -> Iterator[Input]:
+    """Generate the shop's baskets again and again: each replay later, in new sessions of the same shoppers.
+
+    Args:
+        seed: The seed.
+        poison_rate: The fraction of additional broken events.
+    """
+    rng = random.Random(seed)
     lines = Counter(event.session_id for event in iter_baskets())
     events = [event for event in iter_baskets() if lines[event.session_id] <= LINES]
     numbers = count()
     for replay in count():
         for event in events:
             number = next(numbers)
-            if dice.random() < poison_share:
-                yield broken_behaviour(event, number, dice)
+            if rng.random() < poison_rate:
+                yield broken_behavior(event, number, rng)
             moved = replayed(event, replay, number)
             yield Input(USER_BEHAVIOR, user_key(moved), encode(moved), next(numbers))
 
 
 def replayed(event: UserBehavior, replay: int, number: int) -> UserBehavior:
-    """The event as it would be in a later replay, with an id of its own."""
+    """Copy an event to a later replay, with an id of its own."""
     return msgspec.structs.replace(
         event,
         event_id=f"acted-{number}",
@@ -102,31 +112,38 @@ def replayed(event: UserBehavior, replay: int, number: int) -> UserBehavior:
     )
 
 
-def broken_behaviour(event: UserBehavior, number: int, dice: random.Random) -> Input:
-    """A behaviour event that cannot be read, of a shopper whose other events can."""
+def broken_behavior(event: UserBehavior, number: int, rng: random.Random) -> Input:
+    """Make an invalid behavior event of a shopper whose other events are valid."""
     whole = encode(event)
-    value = dice.choice(
+    value = rng.choice(
         (
-            whole[: dice.randrange(1, len(whole) - 1)],
+            whole[: rng.randrange(1, len(whole) - 1)],
             whole.replace(b'"action":"purchase"', b'"action":"stare"'),
             whole.replace(b'"product_id"', b'"produce_id"'),
             b"null",
             b"",
         )
     )
-    return Input(USER_BEHAVIOR, user_key(event), value, number, _marks(number, dice), poison=True)
+    return Input(USER_BEHAVIOR, user_key(event), value, number, _headers(number, rng), poison=True)
 
 
 def numbered(seed: int, topic: str, keys: int = 1_000, size: int = 330) -> Iterator[Input]:
-    """Plain events of about `size` bytes with a number in each: for what only passes them through."""
-    dice = random.Random(seed)
+    """Generate numbered events for a system that only passes them through.
+
+    Args:
+        seed: The seed of the keys.
+        topic: The topic.
+        keys: The number of keys.
+        size: The size of an event in bytes, about.
+    """
+    rng = random.Random(seed)
     for number in count():
-        key = f"k{dice.randrange(keys)}"
+        key = f"k{rng.randrange(keys)}"
         event = {"number": number, "key": key, "title": "", "price": 9.9}
-        event["title"] = "x" * (size - len(json.dumps(event)))
-        yield Input(topic, key.encode(), json.dumps(event).encode(), number)
+        event["title"] = "x" * (size - len(orjson.dumps(event)))
+        yield Input(topic, key.encode(), orjson.dumps(event), number)
 
 
-def _marks(number: int, dice: random.Random) -> Headers:
-    """Headers of the producer's own, which a dead letter must keep."""
-    return (("mark", str(number).encode()), ("raw", bytes(dice.randrange(256) for _ in range(8))))
+def _headers(number: int, rng: random.Random) -> Headers:
+    """Make headers of the producer, which a dead letter must keep."""
+    return (("mark", str(number).encode()), ("raw", bytes(rng.randrange(256) for _ in range(8))))

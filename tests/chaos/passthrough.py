@@ -1,4 +1,4 @@
-"""Anybody's passthrough as a campaign sees it: stock Faust's, Quix Streams', and that of our lanes alone."""
+"""A passthrough as the system of a campaign: stock Faust's, Quix Streams', or that of our lanes alone."""
 
 import os
 from collections.abc import Hashable, Sequence
@@ -11,7 +11,7 @@ from confluent_kafka import Message
 from benchmarks.cluster import Cluster
 from benchmarks.peers.contestant import PASSTHROUGH, SESSION_TIMEOUT_S, Contestant, Work
 from tests.chaos import faults
-from tests.chaos.audit import Audit, Verdict
+from tests.chaos.audit import Audit, AuditResult
 from tests.chaos.feed import Receipt
 from tests.chaos.fleet import Fleet
 from tests.chaos.inputs import numbered
@@ -22,7 +22,7 @@ from tests.support.worker_process import WorkerProcess
 
 
 class _Numbered(msgspec.Struct):
-    """What is read of an event that was passed through."""
+    """The part of a passed-through event that is decoded."""
 
     number: int
 
@@ -31,15 +31,15 @@ _NUMBERED = msgspec.json.Decoder(_Numbered)
 
 
 class Passthrough:
-    """Two workers of a contestant that pass events through.
+    """Two workers of a contestant that copy events from one topic to another.
 
     Args:
-        broker: the running broker.
-        folder: for state and logs.
-        short: a name for topics and groups.
-        contestant: who does it.
-        seed: of what is fed.
-        per_s: events fed.
+        broker: The running broker.
+        folder: The directory for state and logs.
+        short: The prefix of topics and groups.
+        contestant: The stream processor.
+        seed: The seed of the inputs.
+        per_s: Events fed per second.
     """
 
     kinds = faults.PASSTHROUGH
@@ -66,36 +66,36 @@ class Passthrough:
         self.fleet = Fleet(broker, folder, self._launch, size=2, session_timeout_s=SESSION_TIMEOUT_S)
         self.inputs = ((numbered(seed, source), per_s),)
         self._committed = CommittedTopic(broker.bootstrap, self.watched, PARTITIONS)
-        self._audit = Audit(self.mark_of)
+        self._audit = Audit(self.input_id_of)
 
-    def mark(self, receipt: Receipt) -> Hashable:
+    def input_id(self, receipt: Receipt) -> Hashable:
         """The event's number."""
         return receipt.input.number
 
-    def mark_of(self, message: Message) -> Hashable:
+    def input_id_of(self, message: Message) -> Hashable:
         """The number of the event that was passed through."""
         return _NUMBERED.decode(message.value() or b"").number
 
-    def settled(self, receipts: Sequence[Receipt]) -> bool:
-        """Whatever is not there by now has been waited for by its number."""
+    def processed(self, receipts: Sequence[Receipt]) -> bool:
+        """Always true: the campaign waits for each number in the output topic."""
         return True
 
-    def verdict(self, receipts: Sequence[Receipt]) -> Verdict:
-        """Each event there once, and those of a key in order."""
+    def audit(self, receipts: Sequence[Receipt]) -> AuditResult:
+        """Compare: each event is in the output topic once, and those of a key are in order."""
         self._audit.add(self._committed.read())
         numbers = {receipt.input.number for receipt in receipts}
-        verdict = Verdict(events=len(receipts))
-        verdict.lost = verdict.show("lost", self._audit.missing(numbers))
-        verdict.duplicated = verdict.show("duplicated", self._audit.repeated)
-        verdict.disordered = verdict.show("disordered", self._audit.late)
-        return verdict
+        result = AuditResult(events=len(receipts))
+        result.lost = result.count("lost", self._audit.missing(numbers))
+        result.duplicated = result.count("duplicated", self._audit.repeated)
+        result.disordered = result.count("disordered", self._audit.late)
+        return result
 
     def close(self) -> None:
-        """End the workers."""
+        """Kill the workers."""
         self.fleet.close()
 
     def _launch(self) -> WorkerProcess:
-        """One more worker; a state folder is shared with none that lives."""
+        """Start one more worker, with a state directory of its own."""
         self._launched += 1
         state = self._work.state / f"worker-{self._launched}"
         work = replace(self._work, state=state)

@@ -1,4 +1,4 @@
-"""A campaign's result as a table: for a terminal, as Markdown, and as JSON."""
+"""Formats results of campaigns: as a table for a terminal, as Markdown, and as data for JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -25,34 +25,34 @@ COLUMNS = (
     "duplicated",
     "out of order",
     "wrong state or dead letters",
-    "on again after: median, worst",
+    "recovery: median, worst",
 )
 
 
 def cells(result: Result) -> list[str]:
-    """One row of the table, by `COLUMNS`."""
-    struck, verdict = result.faults, result.verdict
-    whole = Fault.WIPE_STATE in struck and struck[Fault.WIPE_STATE] > 0
+    """Format the cells of a result, one for each of `COLUMNS`."""
+    faults, audit = result.faults, result.audit
+    whole = Fault.WIPE_STATE in faults and faults[Fault.WIPE_STATE] > 0
     recovered = result.recoveries()
     return [
         result.system,
-        f"{verdict.events:,}",
-        f"{struck[Fault.KILL]:,}",
-        f"{struck[Fault.JOIN] + struck[Fault.LEAVE]:,}",
-        f"{sum(struck[fault] for fault in _BROKER):,}",
-        f"{struck[Fault.ZOMBIE]:,}",
-        f"{sum(struck[fault] for fault in _STATE):,}" if whole else "–",
-        f"{struck[Fault.NEW_MODEL]:,}" if whole else "–",
-        f"{verdict.lost:,}" + ("" if result.settled else " (gave up waiting)"),
-        f"{verdict.duplicated:,}",
-        f"{verdict.disordered:,}",
-        f"{verdict.wrong_rows + verdict.wrong_dead_letters:,}" if whole else "–",
+        f"{audit.events:,}",
+        f"{faults[Fault.KILL]:,}",
+        f"{faults[Fault.JOIN] + faults[Fault.LEAVE]:,}",
+        f"{sum(faults[fault] for fault in _BROKER):,}",
+        f"{faults[Fault.ZOMBIE]:,}",
+        f"{sum(faults[fault] for fault in _STATE):,}" if whole else "–",
+        f"{faults[Fault.NEW_MODEL]:,}" if whole else "–",
+        f"{audit.lost:,}" + ("" if result.processed else " (gave up waiting)"),
+        f"{audit.duplicated:,}",
+        f"{audit.disordered:,}",
+        f"{audit.wrong_rows + audit.wrong_dead_letters:,}" if whole else "–",
         f"{recovered[0]:.1f} s, {recovered[1]:.1f} s" if recovered else "never",
     ]
 
 
 def table(results: Sequence[Result]) -> Table:
-    """For a terminal."""
+    """Format results as a table for a terminal."""
     drawn = Table(title="faults under load, counted by a read_committed reader")
     for number, column in enumerate(COLUMNS):
         drawn.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
@@ -62,7 +62,7 @@ def table(results: Sequence[Result]) -> Table:
 
 
 def markdown(results: Sequence[Result]) -> str:
-    """For a page."""
+    """Format results as a Markdown table."""
     lines = [
         "| " + " | ".join(COLUMNS) + " |",
         "| --- |" + " ---: |" * (len(COLUMNS) - 1),
@@ -72,12 +72,14 @@ def markdown(results: Sequence[Result]) -> str:
 
 
 def record(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """For programs: everything, each fault with its recovery time."""
+    """Convert results to data for JSON, each fault with its recovery time."""
     return [
         {
             **asdict(result),
             "faults": {fault.value: count for fault, count in result.faults.items()},
-            "struck": [{"fault": each.fault.value, "recovery_s": each.recovery_s} for each in result.struck],
+            "injected": [
+                {"fault": each.fault.value, "recovery_s": each.recovery_s} for each in result.injected
+            ],
         }
         for result in results
     ]

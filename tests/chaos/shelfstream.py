@@ -1,4 +1,4 @@
-"""shelfstream whole, with its state, as a campaign sees it."""
+"""shelfstream with all agents and their state, as the system of a campaign."""
 
 import itertools
 import random
@@ -18,26 +18,26 @@ from schemas.codec import decode_user_behavior
 from schemas.envelope import output_id
 from schemas.events import Source, UserBehavior
 from streams.topics import DEAD_LETTER, PRODUCT_CREATED, PRODUCT_ENRICHED, SHOPPER_UPDATED, USER_BEHAVIOR
-from tests.chaos.audit import Audit, Verdict, wrong_dead_letters
+from tests.chaos.audit import Audit, AuditResult, wrong_dead_letters
 from tests.chaos.faults import Fault
 from tests.chaos.feed import Receipt
 from tests.chaos.fleet import Fleet
-from tests.chaos.inputs import Input, behaviour, broken_listing, listings
+from tests.chaos.inputs import Input, behavior, broken_listing, listings
 from tests.chaos.tail import CommittedTopic
-from tests.support.deployment import PARTITIONS, SESSION_TIMEOUT_S, Deployment
+from tests.support.deployment import PARTITIONS, SESSION_TIMEOUT_S, SHELFSTREAM, Deployment
 from tests.support.kafka import StartableKafka
 from tests.support.model_folders import recalibrated
 from tests.support.oracle import wrong_affinities, wrong_shoppers
 
 BATCH = 100
-"""Records of a batch at most: small, so that faults and poison meet many of them."""
+"""The size limit of a batch in records. It is small, so that faults meet many batches."""
 BOUND = 3_000
-"""Neighbours of a row: more than there are products, so that the order of lanes cannot decide who goes."""
+"""Neighbors of a row. There are fewer products: no eviction depends on the order in which lanes work."""
 PARAMETERS = BehaviorParameters(neighbors=BOUND)
 
 
 class _Origin(msgspec.Struct):
-    """What is read of an enriched product."""
+    """The part of an enriched product that is decoded."""
 
     source: Source
     model_version: str
@@ -47,18 +47,19 @@ _ORIGIN = msgspec.json.Decoder(_Origin)
 
 
 class Shelfstream:
-    """All three agents on a broker, fed with a shop's listings and behaviour.
+    """All three agents on a broker, fed with a shop's listings and behavior.
 
     Args:
-        broker: the running broker.
-        folder: for state and logs.
-        seed: of what is fed.
-        listings_per_s: listings fed.
-        behaviour_per_s: behaviour events fed.
-        poison_share: of both.
+        broker: The running broker.
+        folder: The directory for state and logs.
+        seed: The seed of the inputs.
+        listings_per_s: Listings fed per second.
+        behavior_per_s: Behavior events fed per second.
+        poison_rate: The fraction of poison records in both.
 
     Attributes:
-        judges: the versions of the models that judged what was read.
+        model_versions: The versions of the models that made the enriched products read so far.
+        program: The `shelfstream` program of the workers that are started from now on.
     """
 
     name = "shelfstream"
@@ -72,8 +73,8 @@ class Shelfstream:
         seed: int,
         *,
         listings_per_s: float = 300.0,
-        behaviour_per_s: float = 400.0,
-        poison_share: float = 0.01,
+        behavior_per_s: float = 400.0,
+        poison_rate: float = 0.01,
     ) -> None:
         self._deployment = Deployment(
             broker.bootstrap,
@@ -91,21 +92,22 @@ class Shelfstream:
         )
         self._registry.promote(shipped)
         self._models = itertools.cycle([other, shipped])
-        self.judges: set[str] = set()
+        self.model_versions: set[str] = set()
+        self.program = SHELFSTREAM
         self._sweep = listings(seed + 2, 0.0)
-        self._swept: deque[Input] = deque()
+        self._pending_sweep: deque[Input] = deque()
         self.fleet = Fleet(
             broker,
             folder / "state",
-            self._deployment.worker,
+            lambda: self._deployment.worker(shelfstream=self.program),
             size=2,
             session_timeout_s=SESSION_TIMEOUT_S,
-            renew_model=self._renew_model,
-            sweep_poison=lambda: self._swept.extend(poison_sweep(self._sweep)),
+            promote_model=self._promote_model,
+            feed_poison_sweep=lambda: self._pending_sweep.extend(poison_sweep(self._sweep)),
         )
         self.inputs = (
-            (self._with_sweeps(listings(seed, poison_share)), listings_per_s),
-            (behaviour(seed + 1, poison_share), behaviour_per_s),
+            (self._with_sweeps(listings(seed, poison_rate)), listings_per_s),
+            (behavior(seed + 1, poison_rate), behavior_per_s),
         )
         self._committed = {
             topic: CommittedTopic(broker.bootstrap, topic, PARTITIONS)
@@ -118,108 +120,110 @@ class Shelfstream:
             )
         }
         self._kept: dict[str, list[Message]] = {topic: [] for topic in self._committed}
-        self._enriched = Audit(self.mark_of)
+        self._enriched = Audit(self.input_id_of)
         self._ids: dict[str, tuple[int, int]] = {}
         self._updated = Audit(lambda message: self._ids.get(_header(message, "ce_id")))
 
-    def mark(self, receipt: Receipt) -> Hashable:
-        """Where a listing lies that should be enriched."""
-        if receipt.input.poison or receipt.place.topic != PRODUCT_CREATED:
+    def input_id(self, receipt: Receipt) -> Hashable:
+        """Partition and offset of a listing. None for other inputs and for poison records."""
+        if receipt.input.poison or receipt.position.topic != PRODUCT_CREATED:
             return None
-        return receipt.place.partition, receipt.place.offset
+        return receipt.position.partition, receipt.position.offset
 
-    def mark_of(self, message: Message) -> Hashable:
-        """Where the listing lies that was enriched."""
+    def input_id_of(self, message: Message) -> Hashable:
+        """Partition and offset of the listing that was enriched."""
         origin = _ORIGIN.decode(message.value() or b"")
-        self.judges.add(origin.model_version)
+        self.model_versions.add(origin.model_version)
         return origin.source.partition, origin.source.offset
 
-    def settled(self, receipts: Sequence[Receipt]) -> bool:
-        """Whether no input waits, in topics or in lanes."""
+    def processed(self, receipts: Sequence[Receipt]) -> bool:
+        """Whether no record waits, in topics or in lanes."""
         return self._deployment.processed()
 
-    def verdict(self, receipts: Sequence[Receipt]) -> Verdict:
-        """Each listing enriched once and in order; shoppers, affinities and dead letters as they must be."""
+    def audit(self, receipts: Sequence[Receipt]) -> AuditResult:
+        """Compare outputs with the listings, and state and dead letters with those of the oracle."""
         self._identify(receipts)
-        fresh = {topic: committed.read() for topic, committed in self._committed.items()}
-        self._enriched.add(fresh[PRODUCT_ENRICHED])
-        self._updated.add(fresh[SHOPPER_UPDATED])
-        verdict = Verdict(events=len(receipts))
-        expected = {mark for receipt in receipts if (mark := self.mark(receipt)) is not None}
-        verdict.lost = verdict.show("lost", self._enriched.missing(expected))
-        repeated = [*self._enriched.repeated, *self._updated.repeated, *self._enriched.invented(expected)]
-        verdict.duplicated = verdict.show("duplicated", repeated)
-        verdict.disordered = verdict.show("disordered", [*self._enriched.late, *self._updated.late])
-        kept = {topic: self._keep(topic, messages) for topic, messages in fresh.items()}
-        events = _behaviour_of(receipts)
-        verdict.wrong_rows = verdict.show(
+        new = {topic: committed.read() for topic, committed in self._committed.items()}
+        self._enriched.add(new[PRODUCT_ENRICHED])
+        self._updated.add(new[SHOPPER_UPDATED])
+        result = AuditResult(events=len(receipts))
+        expected = {input_id for receipt in receipts if (input_id := self.input_id(receipt)) is not None}
+        result.lost = result.count("lost", self._enriched.missing(expected))
+        repeated = [*self._enriched.repeated, *self._updated.repeated, *self._enriched.unexpected(expected)]
+        result.duplicated = result.count("duplicated", repeated)
+        result.disordered = result.count("disordered", [*self._enriched.late, *self._updated.late])
+        kept = {topic: self._keep(topic, messages) for topic, messages in new.items()}
+        events = _behavior_of(receipts)
+        result.wrong_rows = result.count(
             "wrong row",
             [
                 *wrong_affinities(kept["shelfstream-affinities-changelog"], events, PARAMETERS),
                 *wrong_shoppers(kept["shelfstream-shoppers-changelog"], events, PARAMETERS),
             ],
         )
-        verdict.wrong_dead_letters = verdict.show(
+        result.wrong_dead_letters = result.count(
             "wrong dead letter", wrong_dead_letters(kept[DEAD_LETTER], receipts)
         )
-        return verdict
+        return result
 
     def close(self) -> None:
-        """End the workers."""
+        """Kill the workers."""
         self.fleet.close()
 
-    def _keep(self, topic: str, fresh: list[Message]) -> list[Message]:
-        """All dead letters; of tables only each key's last record; of other topics nothing."""
+    def _keep(self, topic: str, new: list[Message]) -> list[Message]:
+        """Keep all dead letters and the last record of each key of a changelog. Returns those of `topic`."""
         kept = self._kept[topic]
         if topic == DEAD_LETTER:
-            kept.extend(fresh)
+            kept.extend(new)
         elif topic.endswith("-changelog"):
-            latest = {message.key(): message for message in [*kept, *fresh]}
+            latest = {message.key(): message for message in [*kept, *new]}
             kept[:] = latest.values()
         return kept
 
     def _identify(self, receipts: Sequence[Receipt]) -> None:
-        """Work out which id an update brought about by each behaviour event would have."""
+        """Compute the id of the update that each behavior event causes."""
         for receipt in receipts:
-            if receipt.place.topic == USER_BEHAVIOR and not receipt.input.poison:
-                topic, partition, offset = receipt.place
+            if receipt.position.topic == USER_BEHAVIOR and not receipt.input.poison:
+                topic, partition, offset = receipt.position
                 place = Source(topic=topic, partition=partition, offset=offset)
                 name = output_id(place, "", "", SHOPPER_UPDATED, receipt.input.key.decode())
                 self._ids[name] = (place.partition, place.offset)
 
     def _with_sweeps(self, inputs: Iterator[Input]) -> Iterator[Input]:
-        """The inputs, with sweeps between them when they come."""
+        """Yield the inputs, and poison sweeps when they are requested."""
         for record in inputs:
-            while self._swept:
-                yield replace(self._swept.popleft(), at_once=True)
+            while self._pending_sweep:
+                yield replace(self._pending_sweep.popleft(), at_once=True)
             yield record
 
-    def _renew_model(self) -> None:
+    def _promote_model(self) -> None:
         self._registry.promote(next(self._models))
 
 
 def poison_sweep(inputs: Iterator[Input]) -> list[Input]:
-    """A block of one product's listings for each place in a batch, with poison in that place."""
-    dice = random.Random(BATCH)
+    """Make a batch of one product's listings for each position in a batch, with a poison record there."""
+    rng = random.Random(BATCH)
     block = []
     first = next(inputs)
     for place in range(BATCH):
         for number in range(BATCH):
             if number == place:
-                block.append(broken_listing(first.key.decode(), "swept", place, dice))
+                block.append(broken_listing(first.key.decode(), "swept", place, rng))
             else:
                 block.append(first)
     return block
 
 
-def _behaviour_of(receipts: Sequence[Receipt]) -> list[UserBehavior]:
-    """The events fed, as shelfstream reads them, in the order of their partitions."""
-    mine = [
-        receipt for receipt in receipts if receipt.place.topic == USER_BEHAVIOR and not receipt.input.poison
+def _behavior_of(receipts: Sequence[Receipt]) -> list[UserBehavior]:
+    """Decode the behavior events that were fed, in the order of their partitions."""
+    fed = [
+        receipt
+        for receipt in receipts
+        if receipt.position.topic == USER_BEHAVIOR and not receipt.input.poison
     ]
     return [
         decode_user_behavior(receipt.input.value, receipt.input.key)
-        for receipt in sorted(mine, key=lambda receipt: receipt.place)
+        for receipt in sorted(fed, key=lambda receipt: receipt.position)
     ]
 
 

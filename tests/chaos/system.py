@@ -1,11 +1,11 @@
-"""The interface of what a campaign is run on."""
+"""The interface of a system under test in a campaign."""
 
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Protocol
 
 from confluent_kafka import Message
 
-from tests.chaos.audit import Verdict
+from tests.chaos.audit import AuditResult
 from tests.chaos.faults import Fault
 from tests.chaos.feed import Receipt
 from tests.chaos.fleet import Fleet
@@ -13,14 +13,14 @@ from tests.chaos.inputs import Input
 
 
 class System(Protocol):
-    """Something that reads inputs and writes outputs exactly once, or says so.
+    """A system that reads inputs and writes outputs.
 
     Attributes:
-        name: for the report.
-        kinds: the faults that make sense for it.
-        fleet: its workers.
-        inputs: what to feed: endless inputs and how many a second.
-        watched: the output topic whose records tell which input they came from.
+        name: The name in the report.
+        kinds: The faults that apply to it.
+        fleet: Its workers.
+        inputs: What to feed: pairs of an endless stream of inputs and its rate in records per second.
+        watched: The output topic whose records name the input that they came from.
     """
 
     name: str
@@ -32,22 +32,22 @@ class System(Protocol):
     @property
     def inputs(self) -> Sequence[tuple[Iterator[Input], float]]: ...
 
-    def mark(self, receipt: Receipt) -> Hashable:
-        """An input of the watched outputs; None where it leads to no such output."""
+    def input_id(self, receipt: Receipt) -> Hashable:
+        """The id of an input. None if no watched output is expected of it."""
         ...
 
-    def mark_of(self, message: Message) -> Hashable:
-        """The mark of the input that a watched output came from."""
+    def input_id_of(self, message: Message) -> Hashable:
+        """The id of the input that a watched output came from."""
         ...
 
-    def settled(self, receipts: Sequence[Receipt]) -> bool:
-        """Whether everything that was fed has been worked off."""
+    def processed(self, receipts: Sequence[Receipt]) -> bool:
+        """Whether the system has processed everything that was fed."""
         ...
 
-    def verdict(self, receipts: Sequence[Receipt]) -> Verdict:
+    def audit(self, receipts: Sequence[Receipt]) -> AuditResult:
         """Compare everything committed so far with everything fed so far."""
         ...
 
     def close(self) -> None:
-        """End it."""
+        """End the system."""
         ...

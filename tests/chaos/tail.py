@@ -1,4 +1,4 @@
-"""Readers of committed outputs: one that notes when things arrive, one that reads what there is."""
+"""Readers of committed outputs: `CommittedTopic` reads what is there, `Tail` measures when outputs arrive."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException, Message
 from tests.chaos.feed import Receipt
 from tests.support.committed import committed_reader, committed_records
 
-MarkOf = Callable[[Message], Hashable]
+InputIdOf = Callable[[Message], Hashable]
 
 
 class CommittedTopic:
@@ -38,17 +38,27 @@ class CommittedTopic:
 
 
 class Tail(threading.Thread):
-    """Notes when each input's output was first seen by a read_committed reader."""
+    """A thread that records when a read_committed reader first saw each input's output.
 
-    def __init__(self, bootstrap: str, topic: str, partitions: int, mark_of: MarkOf) -> None:
+    Args:
+        bootstrap: The broker's address.
+        topic: The output topic.
+        partitions: Its number of partitions.
+        input_id_of: Returns the id of the input that an output came from.
+
+    Attributes:
+        arrivals: When each output was seen, in monotonic seconds, by the id of its input.
+    """
+
+    def __init__(self, bootstrap: str, topic: str, partitions: int, input_id_of: InputIdOf) -> None:
         super().__init__(daemon=True)
         self._consumer = committed_reader(bootstrap, topic, [0] * partitions)
-        self._mark_of = mark_of
+        self._mark_of = input_id_of
         self._end = threading.Event()
         self.arrivals: dict[Hashable, float] = {}
 
     def run(self) -> None:
-        """Read until told to stop."""
+        """Read until `finish` is called."""
         while not self._end.is_set():
             with suppress(KafkaException):
                 messages = self._consumer.consume(5_000, 0.05)
@@ -68,24 +78,24 @@ def recovery_s(
     since: float,
     receipts: Iterable[Receipt],
     arrivals: dict[Hashable, float],
-    mark: Callable[[Receipt], Hashable],
+    input_id: Callable[[Receipt], Hashable],
 ) -> float | None:
-    """Seconds from `since` until every partition has given out an input that was written after it.
+    """Measure the time until every partition has an output of an input that was written after a fault.
 
     Args:
-        since: the moment (monotonic) when the fault was over, or struck where it does not end.
-        receipts: what was fed and leads to outputs.
-        arrivals: when each input's output was seen, by its mark.
-        mark: an input's mark.
+        since: When the fault ended, or began if it has no end, in monotonic seconds.
+        receipts: The inputs that have outputs.
+        arrivals: When each input's output was seen, by the input's id.
+        input_id: Returns the id of an input.
 
     Returns:
-        None where some partition gave out nothing anymore, or got nothing.
+        Seconds after `since`. None if a partition has no such output.
     """
     first: dict[int, float] = {}
     partitions = set()
     for receipt in receipts:
-        partitions.add(receipt.place.partition)
-        if receipt.sent_at >= since and (seen := arrivals.get(mark(receipt))) is not None:
-            partition = receipt.place.partition
+        partitions.add(receipt.position.partition)
+        if receipt.sent_at >= since and (seen := arrivals.get(input_id(receipt))) is not None:
+            partition = receipt.position.partition
             first[partition] = min(seen, first.get(partition, seen))
     return max(first.values()) - since if partitions and len(first) == len(partitions) else None

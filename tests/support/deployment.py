@@ -117,7 +117,10 @@ class Deployment:
         """
         log = self.folder / f"worker-{len(self.workers)}.log"
         command = [str(shelfstream), "worker", *(["--agents", agents] if agents else [])]
-        worker = WorkerProcess(command, self.environment, log)
+        environment = dict(self.environment)
+        if shelfstream != SHELFSTREAM:
+            environment.pop("PYTHONPATH", None)  # It would lead the other installation to this one's modules.
+        worker = WorkerProcess(command, environment, log)
         self.workers.append(worker)
         return worker
 

@@ -63,7 +63,7 @@ def test_partitions_of_a_killed_worker_are_waited_for(own_broker: StartableKafka
         workers[2].kill()
         deployment.wait_until_processed()
         changelog = deployment.read("shelfstream-affinities-changelog")
-        assert wrong_affinities(changelog, events, BehaviorParameters(neighbours=BOUND)) == []
+        assert wrong_affinities(changelog, events, BehaviorParameters(neighbors=BOUND)) == []
         assert [worker.stop() for worker in workers[:2]] == [0, 0]
 
 
