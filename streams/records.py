@@ -52,9 +52,18 @@ class MemoryRecord:
 
 
 class Output(msgspec.Struct, frozen=True, gc=False):
-    """A record to write. `timestamp` in milliseconds; None lets the broker's client set the time.
+    """A record to write.
 
-    The garbage collector does not see it: there are many, they live briefly, and nothing in them leads back.
+    The garbage collector does not track outputs: they are many and short-lived, and they form no cycles.
+
+    Attributes:
+        topic: Topic.
+        partition: Partition of the topic.
+        key: Key in bytes, or None.
+        value: Value in bytes; None is a tombstone.
+        headers: Names and values.
+        timestamp: Milliseconds since 1970; None lets the client set the time.
+        summary: One word about the value for observers, such as the outcome of a decision. It is not written.
     """
 
     topic: str
@@ -63,6 +72,7 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     value: bytes | None
     headers: Headers = ()
     timestamp: int | None = None
+    summary: str | None = None
 
     @property
     def size(self) -> int:

@@ -12,6 +12,7 @@ from schemas.keys import partition_for
 from streams.agents.dead_letters import DeadLetterBuilder
 from streams.agents.feedback import corrected
 from streams.agents.outputs import OutputMaker
+from streams.agents.products import ProductRow
 from streams.inference.messages import InvalidListing, Listing, Prediction
 from streams.inference.thread import Inference
 from streams.provenance import MOVED_FROM, ORIGIN, input_of, moved_header, origin_header, source_of
@@ -21,28 +22,20 @@ from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED, PRODUCT_ENRICHED,
 
 log = structlog.get_logger()
 
-# What an encoded row says if a person decided: the few such rows are decoded, the many others are not.
-_PERSON = b'"outcome":"person"'
 
+def _published(row: ProductRow | None) -> ProductEnriched | None:
+    """Decode the event that was published for a product.
 
-def _same(row: bytes) -> bytes:
-    return row
-
-
-def products_table() -> TableSpec[bytes]:
-    """The table of enriched products: its rows are the records of product-enriched themselves."""
-    return TableSpec("products", PRODUCT_ENRICHED, _same, _same, is_output=True)
-
-
-def _known(row: bytes | None) -> ProductEnriched | None:
-    """What was published of a product; None also where product-enriched holds what we never wrote."""
+    Returns:
+        The event. None if there is no row, or if another program wrote the row and it does not decode.
+    """
     if row is None:
         return None
     try:
-        return decode_product_enriched(row)
+        return decode_product_enriched(row.event)
     except InvalidEvent as error:
-        # Neither the record in hand nor the store is at fault, and no restoring would help.
-        log.warning("a product-enriched record is not ours and counts as none", error=str(error))
+        # Neither the input record nor the store is at fault, and restoring would bring the same row.
+        log.warning("ignoring a product-enriched record of another program", error=str(error))
         return None
 
 
@@ -62,7 +55,7 @@ class EnrichProcessor:
 
     def __init__(
         self,
-        table: TableSpec[bytes],
+        table: TableSpec[ProductRow],
         partitions: int,
         inference: Inference,
         dead_letter_builder: DeadLetterBuilder,
@@ -121,30 +114,33 @@ class EnrichProcessor:
         return Output(PRODUCT_REPARTITION, target, key, record.value, headers)
 
     def _outputs(
-        self, record: Record, word: CategoryFeedback | Prediction | InvalidListing, table: Table[bytes]
+        self, record: Record, word: CategoryFeedback | Prediction | InvalidListing, table: Table[ProductRow]
     ) -> list[Output]:
         """What follows from a person's word, or from what the model says of a listing."""
         if isinstance(word, Prediction):
             return self._listed(record, word, table)
         if isinstance(word, InvalidListing):
             return [self._dead_letter(record, word.error(), "decode")]
-        known = _known(table.get(word.product_id.encode()))
+        known = _published(table.get(word.product_id.encode()))
         enriched = corrected(known, word, self._inference.model_info, source_of(record))
         version = self._inference.model_info.model_version
-        return [self._publish(enriched.product_id, encode(enriched), record, table, version)]
+        row = ProductRow(encode(enriched), enriched.decision.outcome)
+        return [self._publish(enriched.product_id, row, record, table, version)]
 
-    def _listed(self, record: Record, prediction: Prediction, table: Table[bytes]) -> list[Output]:
+    def _listed(self, record: Record, prediction: Prediction, table: Table[ProductRow]) -> list[Output]:
         """Publish a listing; where a person has decided its category, that stays."""
         product, enriched, review = prediction.product_id, prediction.enriched, prediction.review
         if enriched is None:
             table.put(product.encode(), None)
             return [self._make.record(PRODUCT_ENRICHED, product, None, record, prediction.model_version)]
         row = table.get(product.encode())
-        known = _known(row) if row is not None and _PERSON in row else None
-        if known is not None and known.decision.outcome is DecisionOutcome.PERSON:
-            enriched, review = self._overruled(enriched, known), None
+        known = _published(row) if row is not None and row.outcome is DecisionOutcome.PERSON else None
+        outcome = prediction.outcome
+        if known is not None:
+            enriched, review, outcome = self._overruled(enriched, known), None, DecisionOutcome.PERSON
         version = prediction.model_version
-        outputs = [self._publish(product, enriched, record, table, version)]
+        row = ProductRow(enriched, None if outcome is None else DecisionOutcome(outcome))
+        outputs = [self._publish(product, row, record, table, version)]
         if review is not None:
             outputs.append(self._make.record(EnrichmentReview.topic, product, review, record, version))
         return outputs
@@ -160,10 +156,11 @@ class EnrichProcessor:
         return encode(event)
 
     def _publish(
-        self, product: str, enriched: bytes, record: Record, table: Table[bytes], model_version: str
+        self, product: str, row: ProductRow, record: Record, table: Table[ProductRow], model_version: str
     ) -> Output:
-        table.put(product.encode(), enriched)
-        return self._make.record(PRODUCT_ENRICHED, product, enriched, record, model_version)
+        table.put(product.encode(), row)
+        output = self._make.record(PRODUCT_ENRICHED, product, row.event, record, model_version)
+        return msgspec.structs.replace(output, summary=row.outcome)
 
 
 def _listing(record: Record) -> Listing:

@@ -93,7 +93,8 @@ def create_agents(settings: Settings) -> Agents:
 
 def _add_enrich(agents: Agents, settings: Settings, dead_letter_builder: DeadLetterBuilder) -> None:
     # Imported only here: a worker without this agent needs neither the model nor its runtime in memory.
-    from streams.agents.enrich import EnrichProcessor, products_table
+    from streams.agents.enrich import EnrichProcessor
+    from streams.agents.products import products_table
 
     inference = _inference(agents, settings)
     products = products_table()

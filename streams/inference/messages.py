@@ -63,12 +63,14 @@ class Prediction(msgspec.Struct, frozen=True, array_like=True, tag=0, gc=False):
         enriched: the product-enriched event; None: the listing was withdrawn.
         review: the enrichment-review event; None where the model decided.
         model_version: which model judged.
+        outcome: The `DecisionOutcome` in `enriched`; None for a withdrawal.
     """
 
     product_id: str
     enriched: bytes | None
     review: bytes | None
     model_version: str
+    outcome: str | None = None
 
 
 class InvalidListing(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):

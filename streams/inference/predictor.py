@@ -120,11 +120,13 @@ def _judgement(
 ) -> Prediction:
     source = Source(topic=listing.topic, partition=listing.partition, offset=listing.offset)
     review = enricher.review(event, enrichment, source)
+    enriched = enricher.event(event, enrichment, source)
     return Prediction(
         event.product_id,
-        encode(enricher.event(event, enrichment, source)),
+        encode(enriched),
         None if review is None else encode(review),
         enricher.model_version,
+        enriched.decision.outcome.value,
     )
 
 

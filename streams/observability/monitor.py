@@ -179,18 +179,12 @@ class Monitor(Observer):
                 self.metrics.dead_letters.labels(report.at.topic, reason).inc()
                 self.status.dead_letters[reason] = self.status.dead_letters.get(reason, 0) + 1
             elif output.topic == PRODUCT_ENRICHED and output.value is not None:
-                self.metrics.decisions.labels(_outcome(output.value)).inc()
+                outcome = output.summary if output.summary in _OUTCOMES else "unknown"
+                self.metrics.decisions.labels(outcome).inc()
 
 
 def _header(output: Output, name: str) -> str:
     return next((value.decode() for header, value in output.headers if header == name), "unknown")
-
-
-def _outcome(value: bytes) -> str:
-    """Who decided, from the encoded event: cheaper than decoding it again to count it."""
-    at = value.find(b'"outcome":"')
-    word = value[at + 11 : at + 20] if at >= 0 else b""
-    return next((outcome for outcome in _OUTCOMES if word.startswith(outcome.encode())), "unknown")
 
 
 def _is_connection(error: BaseException) -> bool:

@@ -9,8 +9,9 @@ from models.behavior.parameters import BehaviorParameters
 from models.enrichment.enricher import Enricher
 from streams.agents.affinity import AffinityProcessor, affinities_table
 from streams.agents.dead_letters import DeadLetterBuilder
-from streams.agents.enrich import EnrichProcessor, products_table
+from streams.agents.enrich import EnrichProcessor
 from streams.agents.product_view import ProductView
+from streams.agents.products import products_table
 from streams.agents.sessions import SessionsProcessor, shoppers_table
 from streams.inference.predictor import Predictor
 from streams.inference.thread import InferenceThread

@@ -3,7 +3,8 @@
 import orjson
 
 from streams.agents.dead_letters import DeadLetterBuilder
-from streams.agents.enrich import EnrichProcessor, products_table
+from streams.agents.enrich import EnrichProcessor
+from streams.agents.products import products_table
 from streams.inference.thread import InferenceThread
 from streams.records import MemoryRecord, Output
 from streams.settings import Settings

@@ -48,7 +48,7 @@ class FakeInference:
         self.cache_requests = (self.cache_requests[0], self.cache_requests[1] + len(listings))
         enriched = json.dumps({"category": {"path": self._path}, "decision": {"outcome": "model"}}).encode()
         version = self.model_info.model_version
-        return [Prediction((each.key or b"").decode(), enriched, None, version) for each in listings]
+        return [Prediction((each.key or b"").decode(), enriched, None, version, "model") for each in listings]
 
     def close(self) -> None:
         """As `Inference.close`."""

@@ -13,7 +13,8 @@ from schemas.events import DecisionOutcome, ProductEnriched
 from schemas.events import Source as Origin
 from schemas.keys import partition_for
 from streams.agents.dead_letters import DeadLetterBuilder
-from streams.agents.enrich import EnrichProcessor, products_table
+from streams.agents.enrich import EnrichProcessor
+from streams.agents.products import ProductRow, products_table
 from streams.inference.messages import Listing, ModelChoice
 from streams.inference.predictor import Predictor, load_predictor
 from streams.inference.thread import InferenceThread
@@ -91,7 +92,10 @@ async def test_a_clear_listing_is_published_with_its_source(agent: EnrichProcess
     assert event.category.id == SHOES
     assert event.decision.outcome is DecisionOutcome.MODEL
     assert event.source == Origin(topic=PRODUCT_CREATED, partition=0, offset=7)
-    assert (output.key, tables.of(products_table()).get(b"p")) == (b"p", output.value)
+    assert (output.key, tables.of(products_table()).get(b"p")) == (
+        b"p",
+        ProductRow(output.value or b"", DecisionOutcome.MODEL),
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,7 +192,9 @@ async def test_the_last_of_several_listings_of_a_product_counts(
     outputs = await settled(agent, batch, tables)
     assert [output.key for output in outputs] == [b"p"] * 3
     assert len({header(output, "ce_id") for output in outputs}) == 3
-    assert tables.of(products_table()).get(b"p") == outputs[-1].value
+    row = tables.of(products_table()).get(b"p")
+    assert row is not None
+    assert row.event == outputs[-1].value
 
 
 async def test_the_same_records_give_the_same_outputs(agent: EnrichProcessor) -> None:

@@ -16,7 +16,8 @@ from models.serving_config import ServingConfig
 from schemas.dead_letters import EXCEPTION
 from schemas.errors import InferenceFailed, InvalidEvent, RetryLater, StopWorker
 from streams.agents.dead_letters import DeadLetterBuilder
-from streams.agents.enrich import EnrichProcessor, products_table
+from streams.agents.enrich import EnrichProcessor
+from streams.agents.products import products_table
 from streams.inference.messages import InvalidListing, Listing, ModelChoice, Prediction
 from streams.inference.predictor import Predictor, load_enricher
 from streams.inference.process import ATTEMPTS, InferenceProcess

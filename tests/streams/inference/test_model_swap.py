@@ -15,7 +15,8 @@ from schemas.envelope import output_id
 from schemas.events import DecisionOutcome
 from schemas.events import Source as Place
 from streams.agents.dead_letters import DeadLetterBuilder
-from streams.agents.enrich import EnrichProcessor, products_table
+from streams.agents.enrich import EnrichProcessor
+from streams.agents.products import products_table
 from streams.inference.predictor import Predictor
 from streams.inference.serving import Serving, ServingInference
 from streams.inference.thread import InferenceThread

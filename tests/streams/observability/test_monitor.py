@@ -63,7 +63,7 @@ def shown(monitor: Monitor) -> LaneStatus:
 
 
 def enriched(outcome: str) -> Output:
-    return Output(PRODUCT_ENRICHED, 0, b"p", b'{"decision":{"outcome":"%s"}}' % outcome.encode())
+    return Output(PRODUCT_ENRICHED, 0, b"p", b"{}", summary=outcome)
 
 
 def test_a_committed_batch_is_counted(monitor: Monitor) -> None:
