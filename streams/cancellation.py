@@ -1,13 +1,13 @@
-"""Telling a cancelled task from a cancelled future.
+"""Tell a cancelled task from a cancelled future.
 
-aiokafka cancels futures when it gives up a connection. Whoever awaits one gets a CancelledError that nobody
-has asked for, and a task that takes it for its own end is gone without a word.
+aiokafka cancels futures when it drops a connection. A task that awaits such a future gets a CancelledError
+although nobody cancelled the task. It must not take this error for its own cancellation and end silently.
 """
 
 import asyncio
 
 
-def asked_to_end() -> bool:
-    """Whether somebody has cancelled the task that runs now."""
+def is_being_cancelled() -> bool:
+    """Return whether the current task was cancelled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

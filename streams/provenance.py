@@ -1,4 +1,4 @@
-"""Provenance headers: where a record was first written, and where it was before it was moved."""
+"""Provenance headers: the position at which a record was first written, and from which it was moved."""
 
 import re
 
@@ -7,17 +7,16 @@ from streams.records import Record
 from streams.topics import PRODUCT_REPARTITION
 
 ORIGIN = "shelfstream.origin"
-"""The header that tells where a record stood first, `topic:partition:offset`: replays, redrives and moves to
-another partition keep it, so that what derives from the record keeps its identity."""
+"""Header with a record's first position, `topic:partition:offset`. Replays, redrives and moves to another
+partition keep it, so that outputs of the record keep their ids."""
 
 MOVED_FROM = "shelfstream.moved-from"
-"""The header that tells where a record was read before it was moved to its key's partition:
-`topic:partition:offset`, and `:keyless` behind it if it had no key there. Unlike the origin it is never a
-producer's: whoever moves a record drops what it claimed."""
+"""Header with the position from which a record was moved to its key's partition: `topic:partition:offset`,
+followed by `:keyless` if the record had no key. A move drops a producer's own header of this name."""
 
 
 def source_of(record: Record) -> Source:
-    """Where the record was first written: of a replayed, redriven or moved one, not where it is now."""
+    """Return where a record was first written, before any replay, redrive or move."""
     for name, value in record.headers:
         if name == ORIGIN and value is not None and (origin := _ORIGIN.fullmatch(value)) is not None:
             topic, partition, offset = origin.groups()
@@ -26,35 +25,35 @@ def source_of(record: Record) -> Source:
 
 
 def position_of(record: Record) -> Source:
-    """Where the record is now."""
+    """Return where a record is now."""
     return Source(topic=record.topic, partition=record.partition, offset=record.offset)
 
 
 def origin_header(source: Source) -> tuple[str, bytes]:
-    """The header from which `source_of` reads `source` again."""
+    """Build the header from which `source_of` reads `source`."""
     return ORIGIN, f"{source.topic}:{source.partition}:{source.offset}".encode()
 
 
 def moved_header(record: Record) -> tuple[str, bytes]:
-    """The header from which `input_of` and `DeadLetterBuilder` read where a moved `record` was."""
+    """Build the header from which `moved_from` reads the current position of `record`."""
     at = f"{record.topic}:{record.partition}:{record.offset}"
     return MOVED_FROM, f"{at}{'' if record.key is not None else ':keyless'}".encode()
 
 
 def input_of(record: Record) -> str:
-    """The input topic that decides how the record is read: of a moved one, the topic it came from."""
+    """Return the input topic of a record, which determines its type: for a moved record its old topic."""
     moved = moved_from(record)
     return record.topic if moved is None else moved[1].decode()
 
 
-# Kafka's own rule for topic names; anything else in the header is not ours.
+# Kafka's own rule for topic names. Other values of the header were written by other programs.
 _ORIGIN = re.compile(rb"([a-zA-Z0-9._-]{1,249}):(\d{1,9}):(\d{1,18})")
-# Of what was moved before positions were written, only the topic is told.
+# Records that were moved by old versions have the topic only.
 _MOVED = re.compile(rb"([a-zA-Z0-9._-]{1,249})(?::(\d{1,9}):(\d{1,18})(:keyless)?)?")
 
 
 def moved_from(record: Record) -> re.Match[bytes] | None:
-    """Where a record of the topic of moved ones was before; None for a record that stands where it was."""
+    """Match the former position of a record of the repartition topic. Return None for all other records."""
     if record.topic == PRODUCT_REPARTITION:
         for name, value in record.headers:
             if name == MOVED_FROM and value is not None:
@@ -63,7 +62,7 @@ def moved_from(record: Record) -> re.Match[bytes] | None:
 
 
 def read_at(record: Record) -> Source:
-    """Where a redrive must send the record back to: its input, not the topic that moved it."""
+    """Return the input position to which a redrive sends a record, also if the record was moved."""
     moved = moved_from(record)
     if moved is not None and moved[2] is not None:
         topic, partition, offset = moved[1], moved[2], moved[3]

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from typing import Any, NoReturn
 
@@ -17,15 +16,14 @@ import structlog
 from mode import Service
 
 from schemas.errors import RetryLater, ShelfstreamError
-from streams.agents.factory import AGENTS, Agents, create_agents
+from streams.agents.factory import AGENTS, WorkerAgents, create_agents
 from streams.agents.product_view import ProductViewFollower
-from streams.app import LaneApp, build_app, leave
-from streams.backoff import Backoff
+from streams.app import LaneApp, build_app, exit_without_leaving
+from streams.backoff import Backoff, TokenBucket
 from streams.clients import consumer_options
 from streams.faust_transport.membership import MembershipWatch
-from streams.faust_transport.transport import LaneConsumer
 from streams.inference.model_report import NO_MODELS
-from streams.lanes.lane import Lane
+from streams.lane_runtime import agent_context
 from streams.observability.health import HealthServer
 from streams.observability.logs import configure_logs
 from streams.observability.metrics import Metrics
@@ -33,7 +31,6 @@ from streams.observability.monitor import Monitor
 from streams.observability.status import WorkerStatus
 from streams.options import with_settings
 from streams.program import new_loop, run_program
-from streams.records import Partition
 from streams.replay.broker_admin import verify_topics
 from streams.settings import Settings
 from streams.state.worker_directory import WorkerDirectory
@@ -54,17 +51,20 @@ class Surroundings(Service):
         agents: the worker's agents.
         follower: keeps the product_view view up to date, where an agent reads it.
         monitor: where observations go.
+        dead_letter_budget: How many dead letters may be written.
     """
 
     def __init__(
         self,
         app: LaneApp,
         settings: Settings,
-        agents: Agents,
+        agents: WorkerAgents,
         follower: ProductViewFollower | None,
         monitor: Monitor,
+        dead_letter_budget: TokenBucket,
     ) -> None:
         super().__init__()
+        self._dead_letter_budget = dead_letter_budget
         self._app = app
         self._settings = settings
         self._agents = agents
@@ -82,8 +82,9 @@ class Surroundings(Service):
             log.info("status page", url=f"http://{settings.http_host}:{port}/")
         if self._follower is not None:
             self.add_future(self._follower.run())
-        if self._agents.follow is not None:
-            self.add_future(self._agents.follow())
+        serving = self._agents.serving
+        if serving is not None and serving.follow is not None:
+            self.add_future(serving.follow())
         self.add_future(self._tick())
 
     async def on_stop(self) -> None:
@@ -100,8 +101,7 @@ class Surroundings(Service):
 
     async def _watch_membership(self) -> None:
         """Stop a worker that its group has lost although Kafka answers: started anew, it will join again."""
-        member = self._app.started and self._app.consumer.thread.is_member()
-        if not self._membership.lost(member, time.monotonic()):
+        if not self._membership.lost(self._app.is_member(), time.monotonic()):
             return
         try:
             await asyncio.to_thread(verify_topics, self._settings)
@@ -118,24 +118,13 @@ class Surroundings(Service):
             )
 
     def _watch(self) -> None:
-        self._monitor.watch_dead_letters(self._app.factory.dead_letters)
-        if self._agents.models is not None:
-            self._monitor.watch_models(self._agents.models())
-        consumer: LaneConsumer | None = self._app.consumer if self._app.started else None
-        if consumer is None:
-            return
-        self._monitor.metrics.in_flight.set(self._app.lanes.queued_bytes)
-        for lane in self._app.lanes:
-            self._monitor.watch_lag(lane, {at: _lag(consumer, lane, at) for at in lane.inputs})
+        self._monitor.watch_dead_letters(self._dead_letter_budget)
+        if self._agents.serving is not None:
+            self._monitor.watch_models(self._agents.serving.report())
+        self._monitor.metrics.in_flight.set(self._app.buffered_bytes)
+        for lane, lags in self._app.lags():
+            self._monitor.watch_lag(lane, lags)
             self._monitor.watch_state(lane)
-
-
-def _lag(consumer: LaneConsumer, lane: Lane, at: Partition) -> int | None:
-    try:
-        return consumer.thread.lag(at, lane.next_offsets[at], lane.idle)
-    except Exception:
-        # Between two assignments neither the consumer nor the lane knows its offsets.
-        return None
 
 
 def run_worker(settings: Settings, announce: Callable[[str], Any] = lambda line: None) -> None:
@@ -160,7 +149,7 @@ def run_worker(settings: Settings, announce: Callable[[str], Any] = lambda line:
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         monitor = Monitor(status, Metrics())
-        monitor.watch_models(agents.models() if agents.models is not None else NO_MODELS)
+        monitor.watch_models(agents.serving.report() if agents.serving is not None else NO_MODELS)
         announce(f"worker {worker_id} runs {', '.join(settings.agents)} on {settings.bootstrap_servers}")
         _run(settings, agents, slot, monitor)
 
@@ -179,22 +168,21 @@ def _verify_topics(settings: Settings) -> None:
             return
 
 
-def _run(settings: Settings, agents: Agents, slot: WorkerDirectory, monitor: Monitor) -> None:
+def _run(settings: Settings, agents: WorkerAgents, slot: WorkerDirectory, monitor: Monitor) -> None:
     """Wire the application and give it this thread until a signal or an error ends it."""
     loop = new_loop()
     follower = None
     if agents.product_view is not None:
         follower = ProductViewFollower(agents.product_view, consumer_options(settings), settings.partitions)
-    app = build_app(
+    context = agent_context(
         settings,
-        agents.processors,
-        agents.tables,
+        agents.agents,
         state_dir=slot.path,
         observer=monitor,
-        before_restore=follower.ready if follower is not None else None,
+        **({} if follower is None else {"before_restore": follower.ready}),
     )
-    app.overdue = partial(leave_or_start_anew, app)
-    surroundings = Surroundings(app, settings, agents, follower, monitor)
+    app = build_app(context, leave_or_start_anew)
+    surroundings = Surroundings(app, settings, agents, follower, monitor, context.dead_letter_budget)
     run_program(loop, app, surroundings)
 
 
@@ -208,7 +196,7 @@ def leave_or_start_anew(app: LaneApp) -> None:
     """A lost worker starts anew even where its client hangs while it stops; any other leaves."""
     if isinstance(app.crash_reason, GroupLost):
         _start_anew(app.crash_reason)
-    leave(app)
+    exit_without_leaving(app)
 
 
 def _with_agents(settings: Settings, names: str) -> Settings:

@@ -1,4 +1,4 @@
-"""shelfstream's lanes with a processor of a few lines: exactly once, one transaction per batch.
+"""shelfstream's lanes with an agent of a few lines: exactly once, one transaction per batch.
 
 Run: `python -m benchmarks.peers.shelfstream_lanes --help`.
 """
@@ -6,7 +6,7 @@ Run: `python -m benchmarks.peers.shelfstream_lanes --help`.
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import click
 import msgspec
@@ -23,8 +23,9 @@ from benchmarks.peers.contestant import (
     Work,
 )
 from streams.app import build_app
-from streams.lanes.lane import Lane
-from streams.lanes.observer import LaneState, Observer
+from streams.lane_runtime import agent_context
+from streams.lanes.agent import BatchAgent, Batches, batch_agent
+from streams.lanes.observer import LaneState, LaneView, Observer
 from streams.program import new_loop, run_program
 from streams.records import Output, Record
 from streams.settings import Settings
@@ -43,12 +44,27 @@ def changelog_record(key: bytes, count: int) -> tuple[bytes, bytes]:
     return key, b"%d" % count
 
 
-class Passthrough:
-    """Adds a field to each event; partition n of the source goes to partition n of the sink.
+def passthrough_agent(source: str, sink: str) -> BatchAgent:
+    """Make the agent that adds a field to each event. A record keeps its partition number."""
+
+    @batch_agent(source, name=PASSTHROUGH)
+    async def passthrough(batches: Batches) -> None:
+        decode, encode = msgspec.json.decode, msgspec.json.encode
+        async for batch in batches:
+            for record in batch:
+                value = decode(record.value or b"")
+                value["seen"] = True
+                batch.send(sink, key=record.key, value=encode(value), partition=record.partition)
+
+    return passthrough
+
+
+class BarePassthrough:
+    """The same as a `Processor`, without the shape of an agent: shows what the shape costs.
 
     Args:
-        source: the topic read.
-        sink: the topic written.
+        source: The topic to read.
+        sink: The topic to write.
     """
 
     name = PASSTHROUGH
@@ -68,26 +84,17 @@ class Passthrough:
         return outputs
 
 
-class Counting:
-    """Counts each key's events in a table.
+def counting_agent(source: str, counts: TableSpec[int]) -> BatchAgent:
+    """Make the agent that counts each key's events in a table."""
 
-    Args:
-        source: the topic read.
-        counts: the table.
-    """
+    @batch_agent(source, tables=[counts], name=COUNTER)
+    async def count(batches: Batches) -> None:
+        async for batch in batches:
+            table = batch.table(counts)
+            for key, number in Counter(record.key or b"" for record in batch).items():
+                table.put(key, (table.get(key) or 0) + number)
 
-    name = COUNTER
-
-    def __init__(self, source: str, counts: TableSpec[int]) -> None:
-        self.topics = (source,)
-        self._counts = counts
-
-    async def process(self, records: Sequence[Record], tables: Tables) -> list[Output]:
-        """See `Processor.process`."""
-        table = tables.of(self._counts)
-        for key, count in Counter(record.key or b"" for record in records).items():
-            table.put(key, (table.get(key) or 0) + count)
-        return []
+    return count
 
 
 class Announcing(Observer):
@@ -97,10 +104,10 @@ class Announcing(Observer):
         self._partitions = partitions
         self._rows: dict[int, int] = {}
 
-    def lane_changed(self, lane: Lane, state: LaneState, detail: str) -> None:
+    def lane_changed(self, lane: LaneView, state: LaneState, detail: str) -> None:
         """A lane that runs has restored its table."""
         if state is LaneState.RUNNING:
-            self._rows[lane.partition] = sum(rows for rows, _ in lane.sizes().values())
+            self._rows[lane.partition] = sum(rows for rows, _ in lane.table_sizes().values())
             if len(self._rows) == self._partitions:
                 elapsed_s = time.monotonic() - _started
                 click.echo(f"recovered {sum(self._rows.values())} rows, {elapsed_s:.3f} s after start")
@@ -120,7 +127,8 @@ def _make_changelog(work: Work) -> None:
 
 @click.command()
 @takes_work(PASSTHROUGH, COUNTER, RECOVER)
-def main(work: Work) -> None:
+@click.option("--bare", is_flag=True, help="Pass through with a processor instead of an agent.")
+def main(work: Work, bare: bool) -> None:
     """Run a worker until SIGTERM or SIGINT."""
     settings = Settings(
         bootstrap_servers=work.bootstrap,
@@ -132,13 +140,15 @@ def main(work: Work) -> None:
     )
     loop = new_loop()
     counts: TableSpec[int] = TableSpec("counts", changelog_topic(work.group), lambda row: b"%d" % row, int)
-    processor: Any = Passthrough(work.source, work.sink)
+    agent = passthrough_agent(work.source, work.sink)
     if work.job != PASSTHROUGH:
         _make_changelog(work)
-        processor = Counting(work.source, counts)
+        agent = counting_agent(work.source, counts)
     observer = Announcing(work.partitions) if work.job == RECOVER else Observer()
-    app = build_app(settings, [processor], {COUNTER: [counts]}, state_dir=work.state, observer=observer)
-    run_program(loop, app)
+    context = agent_context(settings, [agent], state_dir=work.state, observer=observer)
+    if bare:
+        context = replace(context, processors=(BarePassthrough(work.source, work.sink),))
+    run_program(loop, build_app(context))
 
 
 if __name__ == "__main__":

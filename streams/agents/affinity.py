@@ -1,4 +1,4 @@
-"""The affinity agent: co-behaviour deltas and enriched products in, related products out."""
+"""The agent `affinity`: co-behavior deltas and enriched products in, related products out."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,84 +9,83 @@ from models.behavior.deltas import DeltaBuilder, Deltas
 from models.behavior.parameters import BehaviorParameters
 from schemas.errors import InvalidEvent
 from streams.agents.co_behavior import co_behavior
-from streams.agents.dead_letters import DeadLetterBuilder
-from streams.agents.outputs import OutputMaker
+from streams.agents.outputs import OutputBuilder
 from streams.agents.product_view import ProductView
+from streams.lanes.agent import Batch, BatchAgent, Batches, batch_agent
 from streams.records import Output, Record
-from streams.state.tables import Table, Tables, TableSpec
+from streams.state.tables import Table, TableSpec
 from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, PRODUCT_ENRICHED
 
 
 def affinities_table(changelog: str) -> TableSpec[AffinityRow]:
-    """The table of products' rows, kept in the topic `changelog`."""
+    """Describe the table of related products. Its rows are kept in the topic `changelog`."""
     return TableSpec("affinities", changelog, AffinityRow.to_bytes, AffinityRow.from_bytes)
 
 
-class AffinityProcessor:
-    """Keeps a row per product and publishes its best neighbours when they changed enough to matter.
+def affinity_agent(
+    affinities: TableSpec[AffinityRow],
+    partitions: int,
+    parameters: BehaviorParameters,
+    product_view: ProductView,
+) -> BatchAgent:
+    """Make the agent that keeps a row per product and publishes its neighbors when they change enough.
 
     Args:
-        table: the products' table.
-        partitions: the number of partitions of every topic.
-        parameters: half-life, bounds and the publishing threshold.
-        product_view: finds products with a similar text, for those without behaviour yet.
-        dead_letter_builder: makes dead letters.
+        affinities: The table of related products.
+        partitions: The number of partitions of every topic.
+        parameters: Half-life, bounds and the publishing threshold.
+        product_view: Finds products with a similar text, for products without behavior.
     """
+    rows = _Rows(partitions, parameters, product_view)
 
-    name = "affinity"
-    topics = (PRODUCT_ENRICHED, CO_BEHAVIOR)
+    @batch_agent(PRODUCT_ENRICHED, CO_BEHAVIOR, tables=[affinities])
+    async def affinity(batches: Batches) -> None:
+        async for batch in batches:
+            update = rows.update_products if batch.topic == PRODUCT_ENRICHED else rows.merge_deltas
+            # This is CPU-bound work: it runs off the event loop, which serves the other lanes.
+            await asyncio.to_thread(update, batch, batch.table(affinities))
 
-    def __init__(
-        self,
-        table: TableSpec[AffinityRow],
-        partitions: int,
-        parameters: BehaviorParameters,
-        product_view: ProductView,
-        dead_letter_builder: DeadLetterBuilder,
-    ) -> None:
-        self._table = table
+    return affinity
+
+
+class _Rows:
+    """Changes rows of related products, and publishes them."""
+
+    def __init__(self, partitions: int, parameters: BehaviorParameters, product_view: ProductView) -> None:
         self._partitions = partitions
         self._parameters = parameters
         self._product_view = product_view
-        self._dead_letter = dead_letter_builder
-        self._make = OutputMaker(self.name, partitions)
+        self._build = OutputBuilder("affinity", partitions)
 
-    async def process(self, records: Sequence[Record], tables: Tables) -> list[Output]:
-        """See `Processor.process`. Numbers are crunched off the event loop: it has other lanes to serve."""
-        work = self._products if records[0].topic == PRODUCT_ENRICHED else self._deltas
-        return await asyncio.to_thread(work, records, tables.of(self._table))
-
-    def _deltas(self, records: Sequence[Record], table: Table[AffinityRow]) -> list[Output]:
-        """Merge the batch's deltas into rows, then publish each touched product at most once."""
-        outputs: list[Output] = []
+    def merge_deltas(self, batch: Batch, table: Table[AffinityRow]) -> None:
+        """Merge the deltas of a batch into rows, and publish each touched product once at most."""
         decoded: list[Deltas] = []
-        for record in records:
+        for record in batch:
             try:
                 decoded.append(decode_deltas(record.value or b""))
             except InvalidEvent as error:
-                outputs.append(self._dead_letter(record, error, "decode"))
+                batch.dead_letter(record, error, "decode")
         if not decoded:
-            return outputs
-        # Joined, each row is pruned once a batch, which is cheaper and loses fewer neighbours.
+            return
+        cause = batch.records[-1]
+        # Joined deltas prune each row once per batch, which is faster and loses fewer neighbors.
         for product, deltas in Deltas.concatenated(decoded).by_product():
             row = table.get(product.encode()) or AffinityRow.empty()
-            outputs.extend(self._publish(product, row.merged(deltas, self._parameters), table, records[-1]))
-        return outputs
+            batch.send_outputs(self._publish(product, row.merged(deltas, self._parameters), table, cause))
 
-    def _products(self, records: Sequence[Record], table: Table[AffinityRow]) -> list[Output]:
-        """Withdraw products that are gone; give those without behaviour neighbours by their text."""
-        self._product_view.learn(records)
-        outputs: list[Output] = []
+    def update_products(self, batch: Batch, table: Table[AffinityRow]) -> None:
+        """Withdraw deleted products. Give products without behavior neighbors with a similar text."""
+        self._product_view.update(batch.records)
         forgotten = DeltaBuilder()
-        last = {record.key: record for record in records if record.key is not None}
+        last = {record.key: record for record in batch if record.key is not None}
         rows = {key: table.get(key) for key in last}
-        lonely = {
+        without_neighbors = {
             key.decode()
             for key, record in last.items()
             if record.value is not None and ((row := rows[key]) is None or not row.neighbors())
         }
-        # Searched for all at once: one by one would cost many times as much.
-        alike = self._product_view.similar(sorted(lonely), self._parameters.top_k)
+        # One search for all products costs a fraction of one search per product.
+        similar = self._product_view.similar(sorted(without_neighbors), self._parameters.top_k)
         for key, record in last.items():
             row = rows[key]
             product = key.decode()
@@ -94,14 +93,12 @@ class AffinityProcessor:
                 if row is not None:
                     remove_product(product, row, forgotten)
                 table.put(key, None)
-                outputs.append(self._make.tombstone(AFFINITY_UPDATED, product, record))
-            elif product in lonely:
-                outputs.extend(
-                    self._publish(product, row or AffinityRow.empty(), table, record, alike.get(product, ()))
-                )
+                batch.send_outputs([self._build.tombstone(AFFINITY_UPDATED, product, record)])
+            elif product in without_neighbors:
+                row = row or AffinityRow.empty()
+                batch.send_outputs(self._publish(product, row, table, record, similar.get(product, ())))
         if len(forgotten):
-            outputs.extend(co_behavior(forgotten, self._partitions, records[-1], self.name))
-        return outputs
+            batch.send_outputs(co_behavior(forgotten, self._partitions, batch.records[-1], "affinity"))
 
     def _publish(
         self,
@@ -111,10 +108,10 @@ class AffinityProcessor:
         cause: Record,
         similar: Sequence[tuple[str, float]] = (),
     ) -> list[Output]:
-        """Store the row; say something if there is something new to say."""
+        """Stage a row. Return its event if it differs enough from the published one."""
         update = affinity_updated(product, row, self._parameters, similar)
         if not row.should_publish(update, self._parameters):
             table.put(product.encode(), row)
             return []
         table.put(product.encode(), row.with_published(update))
-        return [self._make.event(update, product, cause)]
+        return [self._build.event(update, product, cause)]

@@ -1,4 +1,4 @@
-"""Records of the internal topic co-behavior: columnar deltas, one record per target partition."""
+"""Records of the internal topic co-behavior: columnar deltas, at least one record per target partition."""
 
 from collections import Counter
 
@@ -12,7 +12,13 @@ from streams.topics import CO_BEHAVIOR
 
 
 class CoBehaviorOutputs:
-    """A batch's pairs, written as records before they become too many: a crawler's may be millions."""
+    """Collects the deltas of a batch and encodes them in parts, because a crawler may cause millions.
+
+    Args:
+        partitions: The number of partitions of every topic.
+        cause: The input record from which the outputs' ids derive.
+        agent: The agent's name.
+    """
 
     def __init__(self, partitions: int, cause: Record, agent: str) -> None:
         self._partitions, self._cause, self._agent = partitions, cause, agent
@@ -21,7 +27,7 @@ class CoBehaviorOutputs:
         self.outputs: list[Output] = []
 
     def flush(self, beyond: int = 0) -> None:
-        """Write what was collected, if it is more than `beyond` deltas."""
+        """Encode the collected deltas as outputs if there are more than `beyond`."""
         if len(self.builder) > beyond:
             self.outputs += co_behavior(self.builder, self._partitions, self._cause, self._agent, self._parts)
             self.builder = DeltaBuilder()
@@ -30,14 +36,17 @@ class CoBehaviorOutputs:
 def co_behavior(
     pairs: DeltaBuilder, partitions: int, cause: Record, agent: str, parts: Counter[int] | None = None
 ) -> list[Output]:
-    """The deltas as records, one for each partition of products that gets any (more if it were too large).
+    """Encode deltas as records of the partitions of their products.
 
     Args:
-        pairs: the deltas.
-        partitions: of every topic.
-        cause: the record that brought them about.
-        agent: the agent's name.
-        parts: how many records `cause` has brought about for each partition, counted on; None: none before.
+        pairs: The deltas.
+        partitions: The number of partitions of every topic.
+        cause: The input record from which the outputs' ids derive.
+        agent: The agent's name.
+        parts: How many records `cause` has caused per partition so far; it is updated. None means none.
+
+    Returns:
+        One record for each partition with deltas, or several if one would be too large.
     """
     parts = Counter() if parts is None else parts
     outputs = []

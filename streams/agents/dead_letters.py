@@ -1,4 +1,4 @@
-"""Dead letters: a record's original bytes, and in the headers why and where it failed."""
+"""Dead letters: a record's original bytes, with the reason and the position in the headers."""
 
 import msgspec
 
@@ -8,15 +8,15 @@ from streams.records import Output, Record
 from streams.topics import DEAD_LETTER, MIB
 
 LARGEST = 4 * MIB - 4096
-"""Bytes of the largest dead letter, uncompressed: what its topic takes, less the batch's own header."""
+"""Bytes of the largest dead letter, uncompressed: the topic's limit less the header of a Kafka batch."""
 
 
 class DeadLetterBuilder:
-    """Makes dead letters.
+    """Builds dead letters.
 
     Args:
-        group: the consumer group, for the headers.
-        partitions: how many partitions the dead-letter topic has.
+        group: The consumer group, for the headers.
+        partitions: The number of partitions of the dead-letter topic.
     """
 
     def __init__(self, group: str, partitions: int) -> None:
@@ -24,9 +24,15 @@ class DeadLetterBuilder:
         self._partitions = partitions
 
     def __call__(self, record: Record, error: Exception, stage: str) -> Output:
-        """The dead letter of `record`, which failed with `error` in `stage`.
+        """Build the dead letter of a record.
 
-        A redriven record tells in a header which attempt this was.
+        Args:
+            record: The record. If it was redriven, its header with the number of the attempt is kept.
+            error: Why it could not be processed.
+            stage: The step that failed.
+
+        Returns:
+            The dead letter. Parts that do not fit are left out, and a header names them.
         """
         original = [header for header in record.headers if header[0] != MOVED_FROM]
         attempt = next((value for name, value in original if name == ATTEMPT and value), b"")
@@ -46,10 +52,10 @@ class DeadLetterBuilder:
 
 
 def _fitting(letter: Output) -> Output:
-    """The letter, without value, own headers and key where it needs that to be no larger than `LARGEST`.
+    """Leave out the value, then the original headers, then the key, until the letter fits `LARGEST`.
 
-    A topic's limit is that of compressed batches, so that what its producer compressed may be of any size. It
-    may not fit where dead letters go, nor may another compression make it: and the lane must go on.
+    A topic's limit applies to compressed batches, so that an uncompressed input can be larger than a dead
+    letter may be. The lane must continue nevertheless.
     """
     if letter.size <= LARGEST:
         return letter

@@ -1,22 +1,20 @@
-"""The agents that a worker may run, made from settings."""
+"""The composition of the agents from settings."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from models.behavior.next_behavior import shipped_next_behavior
 from models.behavior.parameters import BehaviorParameters
 from schemas.errors import StopWorker
-from streams.agents.affinity import AffinityProcessor, affinities_table
-from streams.agents.dead_letters import DeadLetterBuilder
+from streams.agents.affinity import affinities_table, affinity_agent
 from streams.agents.product_view import ProductView
-from streams.agents.sessions import SessionsProcessor, shoppers_table
+from streams.agents.sessions import sessions_agent, shoppers_table
 from streams.inference.model_report import ModelReport
-from streams.lanes.processor import Processor
+from streams.lanes.agent import BatchAgent
 from streams.settings import Settings
-from streams.state.tables import TableSpec
 from streams.topics import changelog
 
 if TYPE_CHECKING:
@@ -24,28 +22,46 @@ if TYPE_CHECKING:
     from streams.inference.thread import Inference
 
 AGENTS = ("enrich", "sessions", "affinity")
-"""The agents there are, in the order of the data's way."""
+"""The names of the agents, in the order of the data flow."""
 
 
-@dataclass
-class Agents:
-    """The processors of a worker, the tables of each, and what they share.
+@dataclass(frozen=True, slots=True)
+class ModelServing:
+    """What serves the models of the agent `enrich`.
 
-    `product_view` is None unless some agent reads it, `models` (what judges now) unless this worker enriches,
-    `follow` (to be awaited while it works) unless its models are a registry's. `close` ends what runs beside
-    the event loop.
+    Attributes:
+        inference: Runs the model off the event loop.
+        report: Returns which models serve, and their counts.
+        follow: Follows the deployment of a model registry until it is cancelled; None without a registry.
     """
 
-    processors: list[Processor] = field(default_factory=list)
-    tables: dict[str, Sequence[TableSpec[Any]]] = field(default_factory=dict)
-    product_view: ProductView | None = None
-    models: Callable[[], ModelReport] | None = None
+    inference: "Inference"
+    report: Callable[[], ModelReport]
     follow: Callable[[], Awaitable[None]] | None = None
-    close: Callable[[], None] = lambda: None
 
 
-def parameters_of(settings: Settings) -> BehaviorParameters:
-    """The behaviour models' constants as the settings have them."""
+@dataclass(frozen=True, slots=True)
+class WorkerAgents:
+    """The agents of a worker, and what they share.
+
+    Attributes:
+        agents: The agents in the order of the data flow.
+        product_view: The view that the agents read; None if no agent reads it.
+        serving: The models; None unless the worker runs `enrich`.
+    """
+
+    agents: tuple[BatchAgent, ...]
+    product_view: ProductView | None
+    serving: ModelServing | None
+
+    def close(self) -> None:
+        """End what runs beside the event loop."""
+        if self.serving is not None:
+            self.serving.inference.close()
+
+
+def behavior_parameters(settings: Settings) -> BehaviorParameters:
+    """Return the constants of the behavior models from settings."""
     return BehaviorParameters(
         half_life_days=settings.half_life_days,
         neighbors=settings.affinity_bound,
@@ -55,64 +71,45 @@ def parameters_of(settings: Settings) -> BehaviorParameters:
     )
 
 
-def create_agents(settings: Settings) -> Agents:
-    """Make the processors that `settings.agents` names.
+def create_agents(settings: Settings) -> WorkerAgents:
+    """Create the agents that `settings.agents` names.
 
     Raises:
-        StopWorker: the model cannot be loaded.
+        StopWorker: The model cannot be loaded.
     """
-    agents = Agents()
-    dead_letter_builder = DeadLetterBuilder(settings.app_id, settings.partitions)
+    agents: list[BatchAgent] = []
+    serving = None
     if "enrich" in settings.agents:
-        _add_enrich(agents, settings, dead_letter_builder)
-    parameters = parameters_of(settings)
+        # Imported only here: a worker without this agent needs neither the model nor its runtime in memory.
+        from streams.agents.enrich import enrich_agent
+
+        serving = _model_serving(settings)
+        agents.append(enrich_agent(serving.inference, settings.partitions))
+    parameters = behavior_parameters(settings)
     product_view = ProductView()
     if "sessions" in settings.agents:
         shoppers = shoppers_table(changelog(settings, "shoppers"))
-        agents.processors.append(
-            SessionsProcessor(
-                shoppers,
-                settings.partitions,
-                parameters,
-                shipped_next_behavior(),
-                product_view.describe,
-                dead_letter_builder,
+        agents.append(
+            sessions_agent(
+                shoppers, settings.partitions, parameters, shipped_next_behavior(), product_view.describe
             )
         )
-        agents.tables["sessions"] = [shoppers]
-        agents.product_view = product_view
     if "affinity" in settings.agents:
         affinities = affinities_table(changelog(settings, "affinities"))
-        agents.processors.append(
-            AffinityProcessor(affinities, settings.partitions, parameters, product_view, dead_letter_builder)
-        )
-        agents.tables["affinity"] = [affinities]
-        agents.product_view = product_view
-    return agents
+        agents.append(affinity_agent(affinities, settings.partitions, parameters, product_view))
+    reads_view = bool({"sessions", "affinity"} & set(settings.agents))
+    return WorkerAgents(tuple(agents), product_view if reads_view else None, serving)
 
 
-def _add_enrich(agents: Agents, settings: Settings, dead_letter_builder: DeadLetterBuilder) -> None:
-    # Imported only here: a worker without this agent needs neither the model nor its runtime in memory.
-    from streams.agents.enrich import EnrichProcessor
-    from streams.agents.products import products_table
-
-    inference = _inference(agents, settings)
-    products = products_table()
-    agents.processors.append(EnrichProcessor(products, settings.partitions, inference, dead_letter_builder))
-    agents.tables["enrich"] = [products]
-    agents.close = inference.close
-
-
-def _inference(agents: Agents, settings: Settings) -> "Inference":
-    """What runs the settings' model, or those that a registry's deployment names."""
+def _model_serving(settings: Settings) -> ModelServing:
+    """Serve the model that the settings name, or the models of a registry's deployment."""
     from models.registry.registry import Registry
     from streams.inference.model_reloader import ModelReloader
     from streams.inference.serving import ServingInference
 
     if settings.model_registry is None:
         inference = ServingInference(_loaded(settings, settings.model_path))
-        agents.models = inference.report
-        return inference
+        return ModelServing(inference, inference.report)
     if not settings.model_registry.is_dir():
         raise StopWorker(
             f"There is no model registry {settings.model_registry}: correct SHELFSTREAM_MODEL_REGISTRY, "
@@ -123,13 +120,12 @@ def _inference(agents: Agents, settings: Settings) -> "Inference":
     def load(version: str | None) -> "Inference":
         return _loaded(settings, settings.model_path if version is None else registry.artifact(version).path)
 
-    follower = ModelReloader(registry, load, time.monotonic())
-    agents.models, agents.follow = follower.report, follower.run
-    return follower.inference
+    reloader = ModelReloader(registry, load, time.monotonic())
+    return ModelServing(reloader.inference, reloader.report, reloader.run)
 
 
 def _loaded(settings: Settings, path: Path | None) -> "Inference":
-    """A model's folder, loaded where and how the settings say."""
+    """Load a model directory in a thread or in a process, as the settings say."""
     choice = _choice_of(settings, path)
     if settings.inference == "process":
         from streams.inference.process import InferenceProcess

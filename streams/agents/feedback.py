@@ -1,4 +1,4 @@
-"""People's words on categories: they win over the model at once and for as long as the product is listed."""
+"""Category feedback: the category of a person overrides the model as long as the product is listed."""
 
 import msgspec
 
@@ -22,21 +22,24 @@ def corrected(
     model_info: ModelInfo,
     source: Source,
 ) -> ProductEnriched:
-    """What is known of a product after a person's word.
+    """Apply feedback to a product.
 
     Args:
-        known: what was published of the product, or None if nothing was yet.
-        feedback: the person's word.
-        model_info: knows the categories that may be named, and the tags that go with each.
-        source: the feedback's record.
+        known: The published event of the product; None if nothing was published.
+        feedback: A person's feedback on the category.
+        model_info: Taxonomy and tags.
+        source: The position of the feedback's record.
+
+    Returns:
+        The event to publish.
 
     Raises:
-        InvalidEvent: the category does not exist, or there is nothing to accept.
+        InvalidEvent: The category does not exist, or there is no category to accept.
     """
     category = _category(known, feedback, model_info.taxonomy)
     who = feedback.by or "a person"
-    said = "accepted" if feedback.verdict is Verdict.ACCEPT else "chose"
-    decision = Decision(outcome=DecisionOutcome.PERSON, why=f"{who} {said} {category.path}")
+    verdict = "accepted" if feedback.verdict is Verdict.ACCEPT else "chose"
+    decision = Decision(outcome=DecisionOutcome.PERSON, why=f"{who} {verdict} {category.path}")
     product = ProductEnriched(
         product_id=feedback.product_id,
         decision=decision,

@@ -1,4 +1,4 @@
-"""Making output records: key, partition, headers and identity in one place, the same for every agent."""
+"""Building output records: the same key, partition, headers and id for every agent."""
 
 from schemas.codec import encode
 from schemas.envelope import output_headers, output_id, traceparent_of
@@ -8,14 +8,14 @@ from streams.provenance import source_of
 from streams.records import Output, Record
 
 
-class OutputMaker:
-    """Makes an agent's outputs.
+class OutputBuilder:
+    """Builds the outputs of an agent.
 
     Args:
-        agent: the agent's name, a part of `ce_source`.
-        partitions: the number of partitions of every topic.
-        model_version: what goes into the outputs' identity; empty where no model takes part.
-        taxonomy_version: likewise.
+        agent: The agent's name, a part of `ce_source`.
+        partitions: The number of partitions of every topic.
+        model_version: The model's version, a part of the output's id. Empty if the agent has no model.
+        taxonomy_version: The taxonomy's version, likewise.
     """
 
     def __init__(
@@ -27,11 +27,11 @@ class OutputMaker:
         self._taxonomy_version = taxonomy_version
 
     def event(self, event: Event, subject: str, cause: Record) -> Output:
-        """The record of `event` about `subject` (a product or a shopper), brought about by `cause`."""
+        """Build the record of an event. `subject` is a product or shopper id, `cause` the input record."""
         return self.record(event.topic, subject, encode(event), cause)
 
     def tombstone(self, topic: str, subject: str, cause: Record) -> Output:
-        """The record that withdraws `subject` from a compacted topic."""
+        """Build the tombstone that deletes `subject` from a compacted topic."""
         return self.record(topic, subject, None, cause)
 
     def record(
@@ -42,7 +42,15 @@ class OutputMaker:
         cause: Record,
         model_version: str | None = None,
     ) -> Output:
-        """A record with `subject` as its key; `model_version` is that of another model than the usual."""
+        """Build a record.
+
+        Args:
+            topic: The topic.
+            subject: A product or shopper id: the key.
+            value: The value in bytes; None is a tombstone.
+            cause: The input record from which the output's id and trace derive.
+            model_version: The version for the output's id; None is the builder's.
+        """
         key = subject.encode()
         model = self._model_version if model_version is None else model_version
         headers = output_headers(

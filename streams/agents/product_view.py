@@ -1,8 +1,8 @@
-"""What every worker knows of all products: a read-only view of product-enriched, kept in memory.
+"""The product view: a read view of the topic product-enriched in memory, as a GlobalKTable.
 
-Sessions look up a product's tags, affinity looks for similar texts; both cross partitions, so each worker
-reads the whole compacted topic. The view follows the topic by a fraction of a second and takes no part in
-exactly-once: what is derived from it is published as of the moment.
+The agent `sessions` looks up tags, and the agent `affinity` searches for similar texts. Both need products of
+all partitions, so each worker reads the whole compacted topic. The view lags the topic by a fraction of a
+second. It is not a part of the transactions: outputs that derive from it reflect the view at that moment.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from models.behavior.similarity import SimilarityIndex
 from schemas.errors import InvalidEvent
 from schemas.events import Embedding
 from streams.backoff import Backoff
-from streams.cancellation import asked_to_end
+from streams.cancellation import is_being_cancelled
 from streams.records import Record
 from streams.topics import PRODUCT_ENRICHED
 
@@ -36,7 +36,7 @@ class _Categorized(msgspec.Struct, gc=False):
 
 
 class _Product(msgspec.Struct):
-    """The part of product-enriched that the view keeps."""
+    """The fields of product-enriched that the view keeps."""
 
     product_id: str
     tags: list[_Named] = []
@@ -48,7 +48,7 @@ _DECODER = msgspec.json.Decoder(_Product)
 
 
 class ProductView:
-    """Descriptions and embeddings by product. Safe to read in one thread and write in another."""
+    """Descriptions and embeddings by product. One thread may write while others read."""
 
     def __init__(self) -> None:
         self._descriptions: dict[str, ProductLabels] = {}
@@ -58,25 +58,37 @@ class ProductView:
     def __len__(self) -> int:
         return len(self._descriptions)
 
-    def learn(self, records: Iterable[Record]) -> None:
-        """Take over records of product-enriched; a null value forgets the product."""
+    def update(self, records: Iterable[Record]) -> None:
+        """Apply records of product-enriched. Null removes the product. Invalid records are ignored."""
         for record in records:
             if record.key is None:
                 continue
             try:
                 if record.value is None:
-                    self._forget(record.key.decode())
+                    self._remove(record.key.decode())
                 else:
                     self._put(_DECODER.decode(record.value))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidEvent) as error:
-                log.warning("a product-enriched record is not ours", offset=record.offset, error=str(error))
+                log.warning(
+                    "ignoring a product-enriched record of another program",
+                    offset=record.offset,
+                    error=str(error),
+                )
 
     def describe(self, product_id: str) -> ProductLabels | None:
-        """The product's tags and category, or None if it is not known."""
+        """Return the product's tags and category, or None if it is unknown."""
         return self._descriptions.get(product_id)
 
     def similar(self, product_ids: Sequence[str], count: int) -> dict[str, list[tuple[str, float]]]:
-        """Up to `count` of the nearest texts with their cosines, best first, for each product with a text."""
+        """Search for products with a similar text.
+
+        Args:
+            product_ids: The products to search for. Those without an embedding are left out.
+            count: Neighbors per product at most.
+
+        Returns:
+            For each product its neighbors with their cosine similarity, best first.
+        """
         with self._lock:
             known = [product_id for product_id in product_ids if product_id in self._index]
             return dict(zip(known, self._index.nearest_many(known, count), strict=True)) if known else {}
@@ -92,19 +104,19 @@ class ProductView:
             else:
                 self._index.remove(product.product_id)
 
-    def _forget(self, product_id: str) -> None:
+    def _remove(self, product_id: str) -> None:
         with self._lock:
             self._descriptions.pop(product_id, None)
             self._index.remove(product_id)
 
 
 class ProductViewFollower:
-    """Keeps a product_view up to date from Kafka, outside the consumer group.
+    """Keeps a product view up to date from Kafka, outside the consumer group.
 
     Args:
-        product_view: what is kept.
+        product_view: The view.
         client: aiokafka's connection settings.
-        partitions: how many partitions product-enriched has.
+        partitions: The number of partitions of product-enriched.
     """
 
     def __init__(self, product_view: ProductView, client: dict[str, Any], partitions: int) -> None:
@@ -115,19 +127,19 @@ class ProductViewFollower:
         self._backoff = Backoff(0.2, 10.0)
 
     async def ready(self) -> None:
-        """Wait until everything that was in the topic at the start has been read."""
+        """Wait until all records that were in the topic at the start have been read."""
         await self._caught_up.wait()
 
     async def run(self) -> None:
-        """Follow the topic until cancelled; when the broker is away, wait and go on."""
+        """Follow the topic until cancelled. Reconnect after a backoff when the broker is unreachable."""
         positions: dict[TopicPartition, int] = dict.fromkeys(self._partitions, 0)
         while True:
             try:
                 await self._follow(positions)
             except (Exception, asyncio.CancelledError) as error:
-                if asked_to_end():
+                if is_being_cancelled():
                     raise
-                log.warning("the product_view view lost its broker", error=repr(error))
+                log.warning("the product view lost its connection to the broker", error=repr(error))
                 await asyncio.sleep(self._backoff.next())
 
     async def _follow(self, positions: dict[TopicPartition, int]) -> None:
@@ -148,7 +160,7 @@ class ProductViewFollower:
                 batches = await consumer.getmany(timeout_ms=200)
                 self._backoff.reset()
                 for partition, records in batches.items():
-                    self._product_view.learn(records)
+                    self._product_view.update(records)
                     positions[partition] = records[-1].offset + 1
                     await asyncio.sleep(0)
                 if not self._caught_up.is_set():

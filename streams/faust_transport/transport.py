@@ -18,7 +18,7 @@ from faust import Topic
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from streams.cancellation import asked_to_end
+from streams.cancellation import is_being_cancelled
 from streams.records import Partition, Record
 
 log = structlog.get_logger()
@@ -37,11 +37,11 @@ class Delivery(NamedTuple):
 class LaneGroup(Protocol):
     """The lanes as the transport sees them."""
 
-    def wanting(self, active: Iterable[Partition]) -> set[Partition]:
+    def ready_partitions(self, active: Iterable[Partition]) -> set[Partition]:
         """Those of the active partitions whose lanes take more records."""
         ...
 
-    async def appetite(self, timeout_s: float) -> None:
+    async def wait_for_capacity(self, timeout_s: float) -> None:
         """Wait until some lane may take more, or the timeout has passed."""
         ...
 
@@ -194,7 +194,7 @@ class LaneConsumer(driver.Consumer):
             except asyncio.CancelledError:
                 if self.app.should_stop:
                     return
-                if asked_to_end():
+                if is_being_cancelled():
                     raise
                 log.warning("fetching was given up by its client, will go on")
                 await asyncio.sleep(_FETCH_PAUSE_S)
@@ -205,9 +205,9 @@ class LaneConsumer(driver.Consumer):
                 await asyncio.sleep(_FETCH_PAUSE_S)
 
     async def _drain_once(self) -> None:
-        wanting = self.lanes.wanting(Partition(*tp) for tp in self._get_active_partitions())
+        wanting = self.lanes.ready_partitions(Partition(*tp) for tp in self._get_active_partitions())
         if not self.flow_active or not wanting:
-            await self.lanes.appetite(0.1)
+            await self.lanes.wait_for_capacity(0.1)
             await self._stay_a_member()
             return
         deliveries = await self.thread.fetch(wanting, 0.1)

@@ -1,4 +1,4 @@
-"""All lanes of a worker: which partitions they own, what they may fetch, and how they come and go."""
+"""All lanes of a worker: opened and closed as the group assigns partitions."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,14 +14,14 @@ log = structlog.get_logger()
 
 
 class Lanes:
-    """The lanes of this worker, kept in step with what the consumer group assigns.
+    """The lanes of this worker. They follow the assignments of the consumer group.
 
     Args:
-        processors: the agents that this worker runs.
-        make_lane: builds the lane of an agent for a partition.
-        revoke_budget_s: how long work in flight may take when partitions are taken back.
-        on_assigned: called after each assignment.
-        in_flight_bytes: beyond so many queued bytes in all lanes together, nothing more is fetched.
+        processors: The processors of the agents that this worker runs.
+        make_lane: Builds the lane of a processor for a partition.
+        revoke_budget_s: Seconds that batches may take to commit when partitions are revoked.
+        in_flight_bytes: Nothing is fetched while all lanes together buffer at least this many bytes.
+        on_assigned: Called after each assignment.
     """
 
     def __init__(
@@ -41,78 +41,86 @@ class Lanes:
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._by_input: dict[Partition, Lane] = {}
         self._generation: int | None = None
-        self._hungry = asyncio.Event()
+        self._capacity = asyncio.Event()
         self.misplaced: set[Partition] = set()
+        """Assigned partitions that have no lane, because another input of the lane is assigned elsewhere."""
 
     def __iter__(self) -> Iterator[Lane]:
-        """The lanes of this worker."""
+        """Iterate over the lanes."""
         return iter(self._lanes.values())
 
     @property
-    def queued_bytes(self) -> int:
+    def buffered_bytes(self) -> int:
         """Bytes of records that wait in all lanes."""
-        return sum(lane.queued_bytes for lane in self)
+        return sum(lane.buffered_bytes for lane in self)
 
-    def changed(self) -> None:
-        """A lane's appetite changed."""
-        self._hungry.set()
+    def capacity_changed(self) -> None:
+        """Wake `wait_for_capacity`: a lane may have room for more records."""
+        self._capacity.set()
 
-    # What the transport asks
+    # What the transport calls
 
-    def wanting(self, active: Iterable[Partition]) -> set[Partition]:
-        """Those of the active partitions whose lanes take more records."""
-        if self.queued_bytes >= self._in_flight_bytes:
+    def ready_partitions(self, active: Iterable[Partition]) -> set[Partition]:
+        """Return those of the active partitions whose lanes have capacity."""
+        if self.buffered_bytes >= self._in_flight_bytes:
             return set()
-        return {at for at in active if (lane := self._by_input.get(at)) is not None and lane.wants(at)}
+        return {at for at in active if (lane := self._by_input.get(at)) is not None and lane.has_capacity(at)}
 
-    async def appetite(self, timeout_s: float) -> None:
-        """Wait until some lane may take more, or the timeout has passed."""
-        self._hungry.clear()
+    async def wait_for_capacity(self, timeout_s: float) -> None:
+        """Wait until the capacity of a lane changes, for `timeout_s` seconds at most."""
+        self._capacity.clear()
         try:
             async with asyncio.timeout(timeout_s):
-                await self._hungry.wait()
+                await self._capacity.wait()
         except TimeoutError:
             return
 
     def deliver(self, at: Partition, delivery: Delivery) -> None:
-        """Hand records to their lane; those of a lane that is gone will be read by its next owner."""
+        """Offer fetched records to their lane. Without a lane they are dropped: the next owner reads them."""
         lane = self._by_input.get(at)
         if lane is not None:
             lane.offer(at, delivery.records, delivery.epoch)
 
-    # What the group says
+    # What the group calls
 
     async def revoke(self) -> None:
-        """Let all lanes finish or undo what they do, within the budget."""
+        """Pause all lanes at once, within one budget."""
         await asyncio.gather(*(lane.pause(self._revoke_budget_s) for lane in self))
 
     async def assign(self, partitions: Iterable[Partition], generation: int) -> None:
-        """Own exactly these partitions from now on: close lanes that left, open those that came."""
+        """Own exactly these partitions: close the other lanes, open new ones, continue the rest.
+
+        Args:
+            partitions: All partitions that are assigned to this worker.
+            generation: The group's generation. If it does not directly follow the last one that this worker
+                saw, another worker may have owned a lane in between.
+        """
         owned = self._lanes_of(set(partitions))
         gone = [self._lanes.pop(name) for name in list(self._lanes) if name not in owned]
         await asyncio.gather(*(lane.close(self._revoke_budget_s) for lane in gone))
-        # Only between two generations in a row can nobody else have owned a lane that stayed here.
-        fresh = self._generation is None or generation != self._generation + 1
+        must_fence = self._generation is None or generation != self._generation + 1
         self._generation = generation
         for name, processor in owned.items():
             lane = self._lanes.get(name)
             if lane is None:
                 lane = self._lanes[name] = self._make_lane(processor, name[1])
-                lane.start(fresh=True)
+                lane.start(must_fence=True)
             else:
-                lane.start(fresh=fresh)
+                lane.start(must_fence=must_fence)
         self._by_input = {at: lane for lane in self for at in lane.inputs}
-        log.info("lanes assigned", lanes=[str(lane) for lane in self], generation=generation, fresh=fresh)
+        log.info(
+            "lanes assigned", lanes=[str(lane) for lane in self], generation=generation, must_fence=must_fence
+        )
         self._on_assigned()
-        self.changed()
+        self.capacity_changed()
 
     async def close(self) -> None:
-        """Stop all lanes for good."""
+        """Close all lanes."""
         lanes, self._lanes, self._by_input = list(self), {}, {}
         await asyncio.gather(*(lane.close(self._revoke_budget_s) for lane in lanes))
 
     def _lanes_of(self, partitions: set[Partition]) -> dict[tuple[str, int], Processor]:
-        """The lanes all of whose inputs are assigned here; `misplaced` holds inputs without the others."""
+        """Return name and processor of the lanes whose inputs are all assigned here; set `misplaced`."""
         owned: dict[tuple[str, int], Processor] = {}
         self.misplaced = set()
         for at in partitions:

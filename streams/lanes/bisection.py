@@ -1,24 +1,24 @@
-"""Finding the record at fault: a batch that fails is halved until the culprit stands alone."""
+"""Bisection: a batch that fails is halved until the poison record stands alone."""
 
 from collections.abc import Callable, Mapping, Sequence
 
-from schemas import dead_letters
 from schemas.errors import InvalidEvent, RetryLater, StopWorker
-from streams.lanes.lane_config import LaneLimits
 from streams.lanes.processor import Processor
+from streams.lanes.runtime import LaneLimits
 from streams.records import Output, Record
 from streams.state.tables import Tables
+from streams.topics import DEAD_LETTER
 
 Changes = Mapping[str, Mapping[bytes, bytes | None]]
 
 
 class Bisection:
-    """Processes batches; a record that raises, or whose outputs or rows do not fit, is buried alone.
+    """Processes batches. A record that raises, or whose outputs or rows are too large, becomes a dead letter.
 
     Args:
-        processor: what the agent does.
-        limits: how large outputs and rows may be.
-        dead_letter: makes a dead letter of a record and its error.
+        processor: The agent's processor.
+        limits: The largest outputs and rows.
+        dead_letter: Builds the dead letter of a record and its error.
     """
 
     def __init__(
@@ -29,27 +29,34 @@ class Bisection:
         self._dead_letter = dead_letter
 
     async def process(self, records: Sequence[Record], tables: Tables) -> tuple[list[Output], Changes]:
-        """The outputs of all records, poison as dead letters, and the encoded rows to write.
+        """Process a batch.
+
+        Args:
+            records: Records of one input, in offset order.
+            tables: The lane's tables, with nothing staged.
+
+        Returns:
+            The outputs, with dead letters in place of poison records, and the encoded rows to write.
 
         Raises:
-            RetryLater: nothing is wrong with the records; the tables' staged rows must be discarded.
-            StopWorker: likewise.
+            RetryLater: No record is at fault. The caller must discard what is staged.
+            StopWorker: Likewise.
         """
-        outputs = await self._halved(records, tables, weigh_rows=False)
+        outputs = await self._bisect(records, tables, check_rows=False)
         changes = tables.changes()
         if self._too_large(changes):
-            # Rare enough to do the work twice: this time the rows of each part are weighed.
+            # Rare, so that processing twice is cheap enough. This time the rows of each part are checked.
             tables.discard()
-            outputs = await self._halved(records, tables, weigh_rows=True)
+            outputs = await self._bisect(records, tables, check_rows=True)
             changes = tables.changes()
         return outputs, changes
 
-    async def _halved(self, records: Sequence[Record], tables: Tables, *, weigh_rows: bool) -> list[Output]:
+    async def _bisect(self, records: Sequence[Record], tables: Tables, *, check_rows: bool) -> list[Output]:
         savepoint = tables.savepoint()
         try:
             outputs = await self._processor.process(records, tables)
             self._check_outputs(outputs)
-            if weigh_rows:
+            if check_rows:
                 self._check_rows(tables.changes())
         except (RetryLater, StopWorker):
             raise
@@ -58,14 +65,14 @@ class Bisection:
             if len(records) == 1:
                 return [self._dead_letter(records[0], error)]
             middle = len(records) // 2
-            first = await self._halved(records[:middle], tables, weigh_rows=weigh_rows)
-            return [*first, *await self._halved(records[middle:], tables, weigh_rows=weigh_rows)]
+            first = await self._bisect(records[:middle], tables, check_rows=check_rows)
+            return [*first, *await self._bisect(records[middle:], tables, check_rows=check_rows)]
         else:
             return outputs
 
     def _check_outputs(self, outputs: Sequence[Output]) -> None:
         for output in outputs:
-            if output.topic != dead_letters.TOPIC and output.value is not None:
+            if output.topic != DEAD_LETTER and output.value is not None:
                 size = output.size
                 if size > self._limits.output_bytes:
                     raise InvalidEvent(

@@ -1,280 +1,305 @@
-"""A lane: one agent's partition, from its inputs to a committed transaction.
+"""A lane: one partition of an agent's inputs, with its state and its transactional writer.
 
-    OPENING ──► RESTORING ──► RUNNING ──► PAUSED ──► (OPENING | CLOSED)
-       ▲                        │  │
-       └──────── BACKOFF ◄──────┘  └──► FENCED ──► OPENING, when the group says that the lane is still ours
+The states, and all ways between them:
 
-Opening fences older owners first, then restores state, then reads the committed offsets: in any other order
-an older owner's late commit could be missed. Every failure goes the same way: drop what is staged and queued,
-and open again, which settles a commit whose outcome is unknown.
+                    start, must fence                start, still restored
+            ┌────────────────────────── PAUSED ──────────────────────────┐
+            ▼                                                            ▼
+    ┌─► OPENING ─────────────────► RESTORING ────────────────────────► RUNNING ──┐ process and commit
+    │   fence older owners         restore tables from changelogs,      │   ▲    │ one batch
+    │                              read committed offsets, seek         │   └────┘
+    │       │                           │                               │
+    │       └───────────────────────────┴───────────────┬───────────────┘
+    │                                                   │ failure: undo the batch, close the tables
+    ├── after a pause that grows ──────────────────── BACKOFF   any error except the following
+    ├── after a wait, if a member of the group ────── FENCED    another worker opened the lane
+    │                                                 (the task ends, the worker stops)    StopWorker
+    │
+    │   any state ── pause ──► PAUSED ── close ──► CLOSED
+    │
+    └ A pause lets RUNNING finish its batch within a budget, and undoes the batch after that. It interrupts
+      every other state at once. A seek from PAUSED that fails goes to BACKOFF or FENCED, as above.
+
+The lane fences first, then restores its state, then reads the committed offsets. In any other order it could
+miss the last commit of an older owner. Each failure goes the same way, and so settles a commit whose outcome
+is unknown.
+
+What is open is in `Opening`. `_task` is the task in charge: `pause` takes charge from it, and the task ends
+after its batch. A task that does not end when it is cancelled delays its successor.
 """
 
 import asyncio
-import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from itertools import count
 
 from schemas.errors import RetryLater, StopWorker
 from streams.backoff import Backoff
-from streams.cancellation import asked_to_end
+from streams.cancellation import is_being_cancelled
+from streams.lanes.batch_transaction import BatchTransaction
 from streams.lanes.bisection import Bisection
-from streams.lanes.lane_config import LaneParts
-from streams.lanes.observer import BatchReport, LaneState
+from streams.lanes.observer import LaneState, Observer
+from streams.lanes.opening import FailureHistory, Opening
 from streams.lanes.processor import Processor
-from streams.lanes.record_buffer import Batch, LaneQueue
-from streams.lanes.transactional_writer import Fenced
+from streams.lanes.record_buffer import Batch, RecordBuffer
+from streams.lanes.runtime import LaneLimits, LaneRuntime
+from streams.lanes.transactional_writer import Fenced, TransactionalWriter
 from streams.records import Output, Partition, Record
-from streams.state.tables import StateDamaged, Tables
+from streams.state.tables import StateDamaged
 
-# Every opening of every lane has an epoch of its own, so that no delivery is ever taken for a later one.
+# Epochs are unique in the process: no delivery can be mistaken for one of a later seek.
 _EPOCHS = count(1)
+_CANCEL_TIMEOUT_S = 1.0
 
 
 class Lane:
-    """One agent's partition: `offer` feeds it; `start`, `pause` and `close` follow the assignments."""
+    """One partition of an agent's inputs. The consumer calls `offer`; assignments call the other methods.
 
-    def __init__(self, processor: Processor, partition: int, parts: LaneParts) -> None:
-        self.processor = processor
+    Args:
+        processor: Processes batches.
+        partition: The partition number of all inputs.
+        writer: The lane's own transactional writer.
+        runtime: What the worker does for its lanes.
+        observer: Receives states and committed batches.
+        limits: Sizes and waiting times.
+    """
+
+    def __init__(
+        self,
+        processor: Processor,
+        partition: int,
+        *,
+        writer: TransactionalWriter,
+        runtime: LaneRuntime,
+        observer: Observer,
+        limits: LaneLimits,
+    ) -> None:
+        self.agent = processor.name
+        self.topics = tuple(processor.topics)
         self.partition = partition
-        self.parts = parts
-        self.inputs = [Partition(topic, partition) for topic in processor.topics]
+        self.inputs = tuple(Partition(topic, partition) for topic in self.topics)
         self.state = LaneState.PAUSED
-        self.epoch = 0
-        self.next_offsets: dict[Partition, int] = {}
-        self._queue = LaneQueue(self.inputs, parts.limits.batch_records, parts.limits.batch_bytes)
+        self._writer = writer
+        self._runtime = runtime
+        self._observer = observer
+        self._limits = limits
+        self._transaction = BatchTransaction(Bisection(processor, limits, self._dead_letter), writer, runtime)
+        self._buffer = RecordBuffer(self.inputs, limits.batch_records, limits.batch_bytes)
         self._arrived = asyncio.Event()
-        self._stopping = False
-        self._clean = False
-        self._settling = False
-        self._rebuilt = False
-        self._bisection = Bisection(processor, parts.limits, self._dead_letter)
-        self._tables: Tables | None = None
+        self._opening = Opening()
+        self._failures = FailureHistory(str(self), Backoff(limits.backoff_min_s, limits.backoff_max_s))
         self._task: asyncio.Task[None] | None = None
-        self._leaving: asyncio.Task[None] | None = None
-        self._backoff = Backoff(parts.limits.backoff_min_s, parts.limits.backoff_max_s)
+        self._unfinished: set[asyncio.Task[None]] = set()
 
     def __str__(self) -> str:
-        return f"{self.processor.name}-{self.partition}"
+        return f"{self.agent}-{self.partition}"
 
-    # What the consumer's side calls
+    # What the consumer and observers call
 
     @property
-    def queued_bytes(self) -> int:
-        """Bytes of records that wait in this lane."""
-        return self._queue.bytes
+    def next_offsets(self) -> Mapping[Partition, int]:
+        """The next offset of each input, as last committed or read. Empty before the first opening."""
+        return self._opening.next_offsets
 
-    def sizes(self) -> dict[str, tuple[int, int]]:
-        """About how many rows each table has, and their bytes; nothing while the tables are closed."""
-        return {} if self._tables is None else {table.spec.name: table.store.size() for table in self._tables}
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes of records that wait in this lane."""
+        return self._buffer.bytes
+
+    def table_sizes(self) -> dict[str, tuple[int, int]]:
+        """Return about how many rows and bytes each table has, by name. Empty while tables are closed."""
+        return self._opening.table_sizes()
 
     @property
     def idle(self) -> bool:
-        """Whether the lane runs and has nothing to do."""
-        return self.state is LaneState.RUNNING and not self._queue and not self._settling
+        """Whether the lane runs and has no record to process or commit."""
+        return self.state is LaneState.RUNNING and not self._buffer and self._opening.batch is None
 
-    def wants(self, at: Partition) -> bool:
-        """Whether more records of this input may be fetched: one input's backlog does not hold up another."""
-        return self.state is LaneState.RUNNING and self._queue.bytes_of(at) < self.parts.limits.batch_bytes
+    def has_capacity(self, at: Partition) -> bool:
+        """Return whether more records of an input may be fetched. Each input has a capacity of its own."""
+        return self.state is LaneState.RUNNING and self._buffer.bytes_of(at) < self._limits.batch_bytes
 
     def offer(self, at: Partition, records: Sequence[Record], epoch: int) -> None:
-        """Queue records of one input; those fetched before the lane last opened, or seen before, are dropped.
+        """Buffer records of one input.
+
+        Records that were fetched before the last seek, and records that were offered before, are dropped.
 
         Args:
-            at: the input.
-            records: in offset order, at least one.
-            epoch: that of the seek after which they were fetched.
+            at: The input.
+            records: At least one record, in offset order.
+            epoch: The epoch of the seek after which they were fetched.
         """
-        if epoch != self.epoch or self.state is not LaneState.RUNNING:
+        if epoch != self._opening.epoch or self.state is not LaneState.RUNNING:
             return
-        if self._queue.offer(at, records):
+        if self._buffer.offer(at, records):
             self._arrived.set()
 
-    # What the group's assignments call
+    # What assignments call
 
-    def start(self, *, fresh: bool) -> None:
-        """Begin or go on. `fresh`: somebody else may have owned the lane since it was paused."""
+    def start(self, *, must_fence: bool) -> None:
+        """Start the lane, or continue after a pause. A lane that is started does nothing.
+
+        Args:
+            must_fence: Whether another worker may have owned the lane since it was paused.
+        """
         if self._task is not None:
             return
-        if fresh:
-            self._clean = False
-        self._stopping = False
+        if must_fence:
+            self._opening.restored = False
         self._task = asyncio.create_task(self._run(), name=f"lane {self}")
+        self._unfinished.add(self._task)
         self._task.add_done_callback(self._ended)
 
     async def pause(self, budget_s: float) -> None:
-        """Finish the batch in work within the budget, or undo it; nothing more is written afterwards."""
-        self._stopping = True
-        self._arrived.set()
+        """Commit the current batch within the budget, or undo it. Nothing is written afterwards.
+
+        Args:
+            budget_s: Seconds.
+        """
         task, self._task = self._task, None
+        self._arrived.set()
         if task is not None:
             await asyncio.wait({task}, timeout=budget_s if self.state is LaneState.RUNNING else 0)
             task.cancel()
-            await asyncio.wait({task}, timeout=1.0)
-            self._leaving = None if task.done() else task
-        self._drop_queued()
+            await asyncio.wait({task}, timeout=_CANCEL_TIMEOUT_S)
+        self._drop_buffered()
         if self.state is not LaneState.CLOSED:
             self._change(LaneState.PAUSED)
 
     async def close(self, budget_s: float) -> None:
-        """Pause for good and release everything."""
+        """Pause for good and release the writer and the tables.
+
+        Args:
+            budget_s: Seconds for the current batch.
+        """
         await self.pause(budget_s)
-        await self.parts.writer.close()
-        self._close_tables()
+        await self._writer.close()
+        self._opening.close()
         self._change(LaneState.CLOSED)
 
-    # The lane's own life
+    # The lane's task
+
+    @property
+    def _in_charge(self) -> bool:
+        """Whether the running task is the one that was started last, and not paused since."""
+        return self._task is asyncio.current_task()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
+        self._unfinished.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.parts.stop(error)
+            self._runtime.stop(error)
 
     async def _run(self) -> None:
-        if self._leaving is not None:
-            # Two tasks must not work on one lane's tables.
-            await asyncio.wait({self._leaving})
-        while not self._stopping:
+        if predecessors := {task for task in self._unfinished if task is not asyncio.current_task()}:
+            # Two tasks must not use the tables of one lane. What these leave behind is not trusted.
+            await asyncio.wait(predecessors)
+            self._opening.restored = False
+        while self._in_charge:
             try:
                 await self._open()
                 await self._work()
             except asyncio.CancelledError:
-                self._clean = False
-                # A thread may still be at work on these tables: the next opening takes fresh ones.
-                self._close_tables()
-                if asked_to_end():
+                # A thread may still use the tables: the next opening takes new ones.
+                self._opening.close()
+                if is_being_cancelled():
                     raise
-                await self._recover(RetryLater("a client gave up what the lane was waiting for"))
+                await self._recover(RetryLater("a client cancelled the request that the lane waited for"))
             except StopWorker:
-                self._clean = False
+                self._opening.restored = False
                 raise
             except Exception as error:
-                self._clean = False
-                if asked_to_end():
-                    # What it waited for failed before it could be cancelled. The lane is paused or closed by
-                    # now, and what this task said of it would stay.
+                if is_being_cancelled():
+                    # The request failed before it was cancelled. The lane is paused or closed by now, so
+                    # this task must not report or change anything.
+                    self._opening.restored = False
                     return
                 await self._recover(error)
             finally:
-                if self._tables is not None:
-                    self._tables.discard()
-                self._drop_queued()
-
-    async def _recover(self, error: Exception) -> None:
-        """Wait as the error demands before opening again."""
-        self.parts.observer.batch_failed(self, error)
-        self._drop_queued()
-        if isinstance(error, StateDamaged) and self._tables is not None:
-            if self._rebuilt:
-                raise StopWorker(
-                    f"lane {self} cannot read state that it has just restored: {error}. Its changelog was"
-                    " written by another version of shelfstream, or is damaged; run that version again"
-                ) from error
-            self._rebuilt = True
-            with suppress(Exception):
-                self._tables.wipe()
-        self._close_tables()
-        if isinstance(error, Fenced):
-            # The newer owner is right until the group tells us otherwise: opening at once would fence it.
-            # An assignment cancels this wait; without one for so long, a member is still the owner.
-            self._change(LaneState.FENCED, str(error))
-            await asyncio.sleep(self.parts.limits.fenced_patience_s)
-            while not self.parts.is_member():  # noqa: ASYNC110 - nobody would set an event
-                await asyncio.sleep(self.parts.limits.fenced_patience_s)
-            return
-        self._change(LaneState.BACKOFF, f"{type(error).__name__}: {error}")
-        await asyncio.sleep(self._backoff.next())
+                self._opening.undo()
+                self._drop_buffered()
 
     async def _open(self) -> None:
-        parts = self.parts
-        if not self._clean:
+        opening, runtime = self._opening, self._runtime
+        if not opening.restored:
             self._change(LaneState.OPENING)
-            await parts.writer.open()
+            await self._writer.open()
             self._change(LaneState.RESTORING)
-            if self._tables is None:
-                self._tables = parts.open_tables()
-            await parts.restore(
-                self._tables, lambda at, remaining: parts.observer.lane_restoring(self, at, remaining)
+            if opening.tables is None:
+                opening.tables = runtime.open_tables(self.agent, self.partition)
+            await runtime.restore(
+                opening.tables, lambda at, remaining: self._observer.lane_restoring(self, at, remaining)
             )
-            self.next_offsets = {at: await parts.inputs.committed(at) for at in self.inputs}
-            self._clean = True
-        self._settling = False
-        self.epoch = next(_EPOCHS)
-        self._queue.restart(self.next_offsets)
-        await parts.inputs.seek(self.next_offsets, self.epoch)
-        self._change(LaneState.RUNNING)
+            opening.next_offsets = {at: await runtime.committed_offset(at) for at in self.inputs}
+            opening.restored = True
+        opening.epoch = next(_EPOCHS)
+        self._buffer.restart(opening.next_offsets)
+        await runtime.seek(opening.next_offsets, opening.epoch)
+        if self._in_charge:
+            self._change(LaneState.RUNNING)
 
     async def _work(self) -> None:
-        while not self._stopping:
+        while self._in_charge:
             batch = await self._next_batch()
             if batch is not None:
-                await self._settle(batch, self._opened_tables)
-                self._backoff.reset()
+                await self._process_and_commit(batch)
 
     async def _next_batch(self) -> Batch | None:
-        """The next records of the first input that has some; None when the lane is to stop."""
-        limits = self.parts.limits
-        while not self._stopping:
-            if not self._queue:
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            if limits.linger_s and self._queue.bytes < limits.batch_bytes // 4:
-                await asyncio.sleep(limits.linger_s)
-            batch = self._queue.take()
-            self.parts.changed()
-            return batch
-        return None
+        """Return the next records of the first input that has some; None when the lane is paused."""
+        while self._in_charge and not self._buffer:
+            self._arrived.clear()
+            await self._arrived.wait()
+        if not self._in_charge:
+            return None
+        if self._limits.linger_s and self._buffer.bytes < self._limits.batch_bytes // 4:
+            await asyncio.sleep(self._limits.linger_s)
+        batch = self._buffer.take()
+        self._runtime.capacity_changed()
+        return batch
 
-    @property
-    def _opened_tables(self) -> Tables:
-        if self._tables is None:
-            raise RetryLater(f"the tables of lane {self} are not open")
-        return self._tables
+    async def _process_and_commit(self, batch: Batch) -> None:
+        """Run the batch's transaction. After an exception `_run` undoes the batch."""
+        opening = self._opening
+        opening.batch = batch
+        report = await self._transaction.run(batch, opening.open_tables())
+        opening.next_offsets[batch.at] = report.next_offset
+        opening.batch = None
+        self._failures.reset()
+        self._observer.batch_committed(self, report)
 
-    def _close_tables(self) -> None:
-        tables, self._tables = self._tables, None
-        if tables is not None:
-            tables.close()
+    # Failures
 
-    async def _settle(self, batch: Batch, tables: Tables) -> None:
-        """Process, commit, apply. An exception leaves staged changes for `_run` to discard."""
-        parts = self.parts
-        at, records, size = batch
-        self._settling = True
-        started = parts.clock()
-        outputs, changes = await self._bisection.process(records, tables)
-        changelog = tables.changelog(changes)
-        await parts.admit(sum(1 for output in outputs if output.topic == "dead-letter"))
-        processed = parts.clock()
-        next_offset = records[-1].offset + 1
-        self._clean = False
-        written = await parts.writer.commit([*outputs, *changelog], {at: next_offset})
-        tables.apply(changes, written, int(time.time() * 1000))
-        self._clean = True
-        self._settling = False
-        self._rebuilt = False
-        self.next_offsets[at] = next_offset
-        report = BatchReport(
-            at=at,
-            records=len(records),
-            size=size,
-            outputs=outputs,
-            next_offset=next_offset,
-            last_timestamp=records[-1].timestamp,
-            process_s=processed - started,
-            commit_s=parts.clock() - processed,
-        )
-        parts.observer.batch_committed(self, report)
+    async def _recover(self, error: Exception) -> None:
+        """Close what is open, and wait as the error requires before the next opening.
+
+        Raises:
+            StopWorker: The tables cannot be read although they were just restored.
+        """
+        self._observer.batch_failed(self, error)
+        self._drop_buffered()
+        if isinstance(error, StateDamaged) and (tables := self._opening.tables) is not None:
+            self._failures.wipe(tables, error)
+        self._opening.close()
+        if not self._in_charge:
+            return
+        if isinstance(error, Fenced):
+            # Reopening at once would fence the newer owner. An assignment ends this wait; without one for
+            # so long, a member of the group still owns the lane.
+            self._change(LaneState.FENCED, str(error))
+            await asyncio.sleep(self._limits.fenced_wait_s)
+            while not self._runtime.is_member():  # noqa: ASYNC110 - nothing would set an event
+                await asyncio.sleep(self._limits.fenced_wait_s)
+        else:
+            self._change(LaneState.BACKOFF, f"{type(error).__name__}: {error}")
+            await asyncio.sleep(self._failures.backoff.next())
 
     def _dead_letter(self, record: Record, error: Exception) -> Output:
-        self.parts.observer.record_dead_lettered(self, record, error)
-        return self.parts.dead_letter(record, error, self.processor.name)
+        self._observer.record_dead_lettered(self, record, error)
+        return self._runtime.dead_letter(record, error, self.agent)
 
-    def _drop_queued(self) -> None:
-        self._queue.clear()
-        self.parts.changed()
+    def _drop_buffered(self) -> None:
+        self._buffer.clear()
+        self._runtime.capacity_changed()
 
     def _change(self, state: LaneState, detail: str = "") -> None:
         self.state = state
-        self.parts.observer.lane_changed(self, state, detail)
-        self.parts.changed()
+        self._observer.lane_changed(self, state, detail)
+        self._runtime.capacity_changed()

@@ -1,8 +1,7 @@
-"""A broker in memory: topics, committed offsets, transactions and fencing, for tests and trials.
+"""A broker in memory, for tests: topics, committed offsets, transactions and fencing.
 
-It implements what a lane needs (`TransactionalWriter`, `Inputs`, `ChangelogReader`) with Kafka's rules: only
-committed
-records are read, opening a writer fences its older owners, and a commit is all or nothing.
+It follows Kafka's rules: only committed records are read, opening a writer fences its older owners, and a
+commit is atomic.
 """
 
 from collections import defaultdict
@@ -21,7 +20,7 @@ class MemoryBroker:
         self.epochs: defaultdict[str, int] = defaultdict(int)
 
     def append(self, output: Output) -> int:
-        """Write one record; returns its offset."""
+        """Write one record and return its offset."""
         at = Partition(output.topic, output.partition)
         log = self.logs[at]
         record = MemoryRecord(
@@ -37,7 +36,7 @@ class MemoryBroker:
         return record.offset
 
     def read(self, topic: str) -> list[MemoryRecord]:
-        """All records of a topic, partition by partition."""
+        """Return all records of a topic, partition by partition."""
         return [record for at, log in sorted(self.logs.items()) if at.topic == topic for record in log]
 
 
@@ -45,11 +44,11 @@ class MemoryTransactionalWriter:
     """A writer in a `MemoryBroker`.
 
     Args:
-        broker: the cluster.
-        transactional_id: the lane's name.
-        group: whose offsets are committed.
-        fault: called before and after a commit takes effect with "before" or "after"; what it raises is what
-            the caller sees, so that tests can fail a commit, or lose its answer.
+        broker: The cluster.
+        transactional_id: The lane's transactional id.
+        group: The consumer group whose offsets are committed.
+        fault: Called with "before" and "after" around the moment at which a commit takes effect. It may
+            raise, so that a test can fail a commit or lose the answer to it.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class MemoryTransactionalWriter:
     async def commit(
         self, outputs: Iterable[Output], offsets: Mapping[Partition, int]
     ) -> dict[Partition, int]:
-        """Write everything, or nothing if a newer owner opened."""
+        """Write everything. Raises `Fenced`, and writes nothing, if a newer owner opened."""
         if self._epoch != self._broker.epochs[self._id]:
             raise Fenced(f"{self._id}: a newer owner took over")
         self._fault("before")
@@ -90,8 +89,8 @@ class MemoryTransactionalWriter:
         self._epoch = None
 
 
-class MemoryInputs:
-    """The reading side in a `MemoryBroker`; `fetch` plays the consumer."""
+class MemoryConsumer:
+    """The consumer in a `MemoryBroker`; tests call `fetch`."""
 
     def __init__(self, broker: MemoryBroker, group: str) -> None:
         self._broker = broker
@@ -99,8 +98,8 @@ class MemoryInputs:
         self.positions: dict[Partition, int] = {}
         self.epochs: dict[Partition, int] = {}
 
-    async def committed(self, at: Partition) -> int:
-        """The group's committed offset, or 0."""
+    async def committed_offset(self, at: Partition) -> int:
+        """Return the group's committed offset, or 0."""
         return self._broker.offsets.get((self._group, at), 0)
 
     async def seek(self, offsets: Mapping[Partition, int], epoch: int) -> None:
@@ -109,7 +108,7 @@ class MemoryInputs:
         self.epochs.update(dict.fromkeys(offsets, epoch))
 
     def fetch(self, at: Partition, most: int) -> tuple[Sequence[Record], int]:
-        """The next records of a partition, at most `most`, and the epoch of the seek before them."""
+        """Return up to `most` next records of a partition, and the epoch of the last seek before them."""
         position = self.positions.get(at, 0)
         records = self._broker.logs[at][position : position + most]
         self.positions[at] = position + len(records)
@@ -125,7 +124,7 @@ class MemoryReader:
         self._position = 0
 
     async def bounds(self, at: Partition) -> tuple[int, int]:
-        """0 and the log's length."""
+        """Return 0 and the log's length."""
         return 0, len(self._broker.logs[at])
 
     async def seek(self, at: Partition, offset: int) -> None:
@@ -133,7 +132,7 @@ class MemoryReader:
         self._position = offset
 
     async def poll(self, at: Partition) -> tuple[Sequence[Record], int]:
-        """The next chunk."""
+        """Return the next chunk and the position after it."""
         records = self._broker.logs[at][self._position : self._position + self._chunk]
         self._position += len(records)
         return records, self._position

@@ -1,18 +1,15 @@
-"""What lanes report: their states, and events that metrics and the status page are made from."""
+"""What lanes report: states and committed batches, for metrics, logs and the status page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from streams.records import Output, Partition, Record
 
-if TYPE_CHECKING:
-    from streams.lanes.lane import Lane
-
 
 class LaneState(StrEnum):
-    """Where a lane is in its life."""
+    """The states of a lane; `streams.lanes.lane` draws the transitions. Status pages show the values."""
 
     OPENING = "opening"
     RESTORING = "restoring"
@@ -23,9 +20,48 @@ class LaneState(StrEnum):
     CLOSED = "closed"
 
 
+class LaneView(Protocol):
+    """The part of a lane that observers read. `str()` gives the lane's name."""
+
+    @property
+    def agent(self) -> str:
+        """The agent's name."""
+        ...
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The agent's input topics; the first has priority."""
+        ...
+
+    @property
+    def partition(self) -> int:
+        """The partition number of all inputs."""
+        ...
+
+    @property
+    def next_offsets(self) -> Mapping[Partition, int]:
+        """The next offset of each input; empty before the first opening."""
+        ...
+
+    def table_sizes(self) -> dict[str, tuple[int, int]]:
+        """Return about how many rows and bytes each table has, by name. Empty while tables are closed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What a committed batch was: for metrics and the status page. Times in seconds."""
+    """A committed batch.
+
+    Attributes:
+        at: The input.
+        records: Number of records.
+        size: Bytes of the records.
+        outputs: What was written, without changelog records.
+        next_offset: The offset that was committed: the next to read.
+        last_timestamp: The last record's time, in milliseconds since 1970.
+        process_s: Seconds of processing.
+        commit_s: Seconds of the transaction.
+    """
 
     at: Partition
     records: int
@@ -38,22 +74,22 @@ class BatchReport:
 
 
 class Observer:
-    """Hears what lanes do. This one listens to nothing; override what you need."""
+    """Receives what lanes report. This base class ignores everything; override what you need."""
 
     def assigned(self) -> None:
-        """The group assigned partitions anew, maybe none."""
+        """Receive that the group assigned partitions, or none, to this worker."""
 
-    def lane_changed(self, lane: "Lane", state: LaneState, detail: str) -> None:
-        """The lane's state changed; `detail` says why where there is a reason."""
+    def lane_changed(self, lane: LaneView, state: LaneState, detail: str) -> None:
+        """Receive a new state of a lane. `detail` is the reason, or empty."""
 
-    def lane_restoring(self, lane: "Lane", at: Partition, remaining: int) -> None:
-        """So many changelog offsets are still to be read."""
+    def lane_restoring(self, lane: LaneView, at: Partition, remaining: int) -> None:
+        """Receive how many offsets of a changelog partition are still to be read."""
 
-    def batch_committed(self, lane: "Lane", report: BatchReport) -> None:
-        """A batch has committed."""
+    def batch_committed(self, lane: LaneView, report: BatchReport) -> None:
+        """Receive a committed batch."""
 
-    def batch_failed(self, lane: "Lane", error: BaseException) -> None:
-        """A batch was undone and will be read again."""
+    def batch_failed(self, lane: LaneView, error: BaseException) -> None:
+        """Receive the error of a batch, or of an opening, that will be repeated."""
 
-    def record_dead_lettered(self, lane: "Lane", record: Record, error: Exception) -> None:
-        """A record that raised an unexpected error goes to the dead letters."""
+    def record_dead_lettered(self, lane: LaneView, record: Record, error: Exception) -> None:
+        """Receive a record that raised an unexpected error. It becomes a dead letter."""

@@ -1,4 +1,9 @@
-"""The interface between a lane and the agent that processes its batches."""
+"""The interface between a lane and the agent that processes its batches.
+
+A processor is a function of a batch and the state, not a coroutine that runs for long. Bisection can call it
+again with half of a batch, a lane manages no coroutine, and tests need no worker. `streams.lanes.agent`
+adapts the loop of a batch agent to it.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,29 +13,36 @@ from streams.state.tables import Tables
 
 
 class Processor(Protocol):
-    """What an agent does with a batch: a function of records and state, without I/O of its own.
+    """Processes batches: records and tables in, outputs out.
 
-    `process` may be called again with the same records, or with a part of them, after a failure. It changes
-    state only through `tables`, whose changes are undone before such a second call.
+    After a failure `process` may be called again with the same records or with a part of them. It changes
+    state only through `tables`, whose staged changes are rolled back before such a second call.
     """
 
     @property
     def name(self) -> str:
-        """The agent's name, a part of the transactional id."""
+        """The agent's name; a part of the transactional id."""
         ...
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The input topics, those first that win when several have records waiting."""
+        """The input topics in the order of their priority."""
         ...
 
     async def process(self, records: Sequence[Record], tables: Tables) -> list[Output]:
-        """Turn records of one topic and partition, in offset order, into outputs.
+        """Turn records into outputs.
+
+        Args:
+            records: Records of one topic and partition, in offset order.
+            tables: The tables of the same partition.
+
+        Returns:
+            The records to write.
 
         Raises:
-            RetryLater: the batch is tried again after a pause.
-            StopWorker: the worker stops.
-            Exception: anything else counts against single records: the batch is bisected until the record
-                that raises stands alone, and that one goes to the dead letters.
+            RetryLater: The lane must repeat the batch after a backoff.
+            StopWorker: The worker must stop.
+            Exception: Any other error is attributed to single records: the batch is bisected until the record
+                that raises stands alone, and this record becomes a dead letter.
         """
         ...

@@ -1,4 +1,4 @@
-"""The records that wait in a lane: contiguous per input, in offset order, each record at most once."""
+"""The records that wait in a lane: per input in offset order, each record at most once."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,20 +8,26 @@ from streams.records import Partition, Record, size_of
 
 
 class Batch(NamedTuple):
-    """Records of one input, in offset order, and their bytes."""
+    """Records to process together.
+
+    Attributes:
+        at: The input.
+        records: At least one record, in offset order.
+        size: Bytes of the records.
+    """
 
     at: Partition
     records: Sequence[Record]
     size: int
 
 
-class LaneQueue:
-    """Queues of fetched records, one per input, cut into batches.
+class RecordBuffer:
+    """Fetched records that are cut into batches.
 
     Args:
-        inputs: the lane's inputs, those first that go first when several wait.
-        batch_records: records of a batch at most.
-        batch_bytes: bytes of a batch at most; a larger record is a batch alone.
+        inputs: The lane's inputs in the order of their priority.
+        batch_records: Records of a batch at most.
+        batch_bytes: Bytes of a batch at most. A larger record is a batch alone.
     """
 
     def __init__(self, inputs: Iterable[Partition], batch_records: int, batch_bytes: int) -> None:
@@ -41,25 +47,33 @@ class LaneQueue:
         return sum(self._bytes.values())
 
     def bytes_of(self, at: Partition) -> int:
-        """Bytes of one input's waiting records."""
+        """Return the bytes of one input's waiting records."""
         return self._bytes[at]
 
     def restart(self, offsets: Mapping[Partition, int]) -> None:
-        """Forget what waits and accept records from these offsets on."""
+        """Drop all records, and accept records from these offsets on."""
         self.clear()
         self._accepted = dict(offsets)
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """Drop all records."""
         for queue in self._queues.values():
             queue.clear()
         self._bytes = dict.fromkeys(self._queues, 0)
 
     def offer(self, at: Partition, records: Sequence[Record]) -> bool:
-        """Queue records in offset order, without those accepted before; False if none was new."""
-        floor = self._accepted[at]
-        if records and records[0].offset < floor:
-            records = [record for record in records if record.offset >= floor]
+        """Add records of one input.
+
+        Args:
+            at: The input.
+            records: In offset order. Records that were accepted before are dropped.
+
+        Returns:
+            Whether any record was new.
+        """
+        next_offset = self._accepted[at]
+        if records and records[0].offset < next_offset:
+            records = [record for record in records if record.offset >= next_offset]
         if not records:
             return False
         self._accepted[at] = records[-1].offset + 1
@@ -69,15 +83,15 @@ class LaneQueue:
         return True
 
     def take(self) -> Batch:
-        """The next batch, of the first input that has records: at least one record, within the limits.
+        """Remove and return the next batch, from the first input that has records.
 
         Raises:
-            IndexError: nothing waits.
+            IndexError: The buffer is empty.
         """
         for at, queue in self._queues.items():
             if queue:
                 return self._take(at, queue)
-        raise IndexError("take from an empty lane queue")
+        raise IndexError("take from an empty record buffer")
 
     def _take(self, at: Partition, queue: deque[tuple[Sequence[Record], int]]) -> Batch:
         taken: list[Record] = []
@@ -100,7 +114,7 @@ class LaneQueue:
 
     @staticmethod
     def _cut(records: Sequence[Record], least: int, most: int, most_bytes: int) -> tuple[int, int]:
-        """How many of the records fit, but at least `least`, and their bytes."""
+        """Return how many of the records fit, at least `least`, and their bytes."""
         size = 0
         for count, record in enumerate(records[:most]):
             more = size_of(record)

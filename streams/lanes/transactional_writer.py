@@ -1,4 +1,4 @@
-"""The writer: where a lane's outputs and consumed offsets are committed together or not at all."""
+"""The transactional writer of a lane: it commits outputs and consumed offsets together or not at all."""
 
 import asyncio
 from collections import defaultdict
@@ -18,35 +18,43 @@ BATCH_BYTES = 900_000
 
 
 class Fenced(ShelfstreamError):
-    """A newer owner of the lane exists; this one must stop writing until the group assigns it again."""
+    """A newer owner of the transactional id exists. This producer can no longer write."""
 
 
 class TransactionalWriter(Protocol):
-    """One transactional writer per lane. A contract suite runs over each implementation."""
+    """A transactional producer of one lane. One test suite runs over all implementations."""
 
     async def open(self) -> None:
-        """Fence older owners of the same id, end their open transaction, and let its end be read.
+        """Fence older owners of the same id, and end their open transaction.
 
-        Once it returns, readers find the committed offsets and the changelogs as the last commit left them.
+        When it returns, readers see the committed offsets and the changelogs of the last commit.
+
+        Raises:
+            Fenced: Another owner opened at the same time.
+            RetryLater: The broker did not answer in time.
         """
         ...
 
     async def commit(
         self, outputs: Iterable[Output], offsets: Mapping[Partition, int]
     ) -> dict[Partition, int]:
-        """Write `outputs` and consumed `offsets` (the next to read) atomically.
+        """Write outputs and consumed offsets in one transaction.
+
+        Args:
+            outputs: Records to write.
+            offsets: The next offset to read of each input.
 
         Returns:
-            For each partition written to, the offset after its last output.
+            The offset after the last output of each partition that was written to.
 
         Raises:
-            Fenced: a newer owner took over; nothing of this call is visible.
-            RetryLater: it failed or its outcome is unknown; `open` again settles it one way or the other.
+            Fenced: A newer owner exists. Nothing of this call is visible.
+            RetryLater: The commit failed or its outcome is unknown. The next `open` decides the outcome.
         """
         ...
 
     async def close(self) -> None:
-        """Release the connection; an open transaction is aborted by the next owner."""
+        """Release the connection. The next owner aborts an open transaction."""
         ...
 
 
@@ -54,12 +62,14 @@ class KafkaTransactionalWriter:
     """A writer in Kafka: one transaction per commit.
 
     Args:
-        transactional_id: the lane's name, the same in every worker that may own the lane.
-        group: the consumer group whose offsets are committed.
-        timeout_s: how long one commit may take before its outcome counts as unknown.
-        client: aiokafka's connection settings, shared with all other clients of the worker.
-        inputs: what the lane consumes.
-        changelogs: what it restores its state from.
+        transactional_id: The lane's transactional id, the same in every worker that may own the lane.
+        group: The consumer group whose offsets are committed.
+        timeout_s: Seconds of a commit after which its outcome counts as unknown.
+        transaction_timeout_s: Seconds after which the broker aborts the transaction of a dead worker.
+        compression: Compression codec of the records, or None.
+        client: aiokafka's connection settings.
+        inputs: The lane's inputs.
+        changelogs: The changelog partitions of the lane's tables.
     """
 
     def __init__(
@@ -85,23 +95,23 @@ class KafkaTransactionalWriter:
             "transaction_timeout_ms": int(transaction_timeout_s * 1000),
             "compression_type": compression,
             "max_batch_size": BATCH_BYTES,
-            # Dead letters carry an original near the broker's limit plus the reason.
+            # A dead letter is an original near the broker's limit, and its headers.
             "max_request_size": 4 * 1024 * 1024,
         }
         self._producer: AIOKafkaProducer | None = None
 
     async def open(self) -> None:
-        """Start a fresh producer: the broker bumps the epoch, which fences whoever had it before."""
+        """Start a new producer. The broker raises the id's epoch, which fences older owners."""
         await self.close()
         producer = AIOKafkaProducer(**self._options)
         self._producer = producer
         try:
             async with asyncio.timeout(self.timeout_s):
                 await producer.start()
-                # start() only connects. begin_transaction waits for InitProducerId, which answers once
-                # the previous owner's transaction has ended, its offsets included.
+                # start() only connects. begin_transaction waits for InitProducerId, which the broker answers
+                # after the previous owner's transaction has ended, its offsets included.
                 await producer.begin_transaction()
-                await self._catch_up(producer)
+                await self._raise_high_watermark(producer)
                 await producer.abort_transaction()
         except (ProducerFenced, InvalidProducerEpoch) as error:
             raise Fenced(f"{self.transactional_id}: a newer owner took over") from error
@@ -110,26 +120,26 @@ class KafkaTransactionalWriter:
                 f"no producer id for {self.transactional_id} in {self.timeout_s:.0f} s"
             ) from error
 
-    async def _catch_up(self, producer: AIOKafkaProducer) -> None:
-        """Make the broker show all that was ever committed, by writing after it what is then aborted.
+    async def _raise_high_watermark(self, producer: AIOKafkaProducer) -> None:
+        """Write records that are then aborted, so that all earlier commits become readable.
 
-        A leader shows what lies below its high watermark, and right after an election or an unclean restart
-        that may be old: committed offsets and rows of state would be missing, and inputs be processed twice.
-        What is written now is acknowledged once the high watermark has passed it, and so all before it.
+        A leader serves records below its high watermark. Right after an election or an unclean restart the
+        high watermark may be old: committed offsets and rows would be missing, and inputs would be processed
+        twice. A new record is acknowledged only after the high watermark has passed it.
         """
         if self._inputs:
             consumed = {TopicPartition(*self._inputs[0]): OffsetAndMetadata(0, "")}
             await producer.send_offsets_to_transaction(consumed, self.group)
-        sent = [
+        acknowledged = [
             await producer.send(at.topic, key=b"", value=None, partition=at.partition)
             for at in self._changelogs
         ]
-        await asyncio.gather(*sent)
+        await asyncio.gather(*acknowledged)
 
     async def commit(
         self, outputs: Iterable[Output], offsets: Mapping[Partition, int]
     ) -> dict[Partition, int]:
-        """Write everything in one transaction; see the protocol for the errors."""
+        """Write everything in one transaction; `TransactionalWriter.commit` documents it."""
         producer = self._producer
         if producer is None:
             raise RetryLater(f"the writer {self.transactional_id} is not open")
@@ -149,7 +159,7 @@ class KafkaTransactionalWriter:
             TopicPartition(at.topic, at.partition): OffsetAndMetadata(offset, "")
             for at, offset in offsets.items()
         }
-        # The offsets' two round trips overlap with those of the records.
+        # The two round trips for the offsets overlap with those for the records.
         offsets_sent = asyncio.ensure_future(producer.send_offsets_to_transaction(consumed, self.group))
         try:
             written = await self._send(producer, outputs)
@@ -170,7 +180,7 @@ class KafkaTransactionalWriter:
         return dict(zip(by_partition, ends, strict=True))
 
     async def _send_to(self, producer: AIOKafkaProducer, at: Partition, outputs: Sequence[Output]) -> int:
-        """Send the outputs of one partition in order, in as few batches as their sizes allow."""
+        """Send the outputs of one partition in order. Return the offset after the last one."""
         pending: list[tuple[asyncio.Future[Any], int]] = []
         batch = producer.create_batch()
         for output in outputs:
@@ -188,11 +198,11 @@ class KafkaTransactionalWriter:
         return end
 
     async def close(self) -> None:
-        """Stop the producer without waiting for a broker that may be away."""
+        """Stop the producer. An unreachable broker delays this by about two seconds at most."""
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        # A producer that cannot say goodbye must neither keep its lane from reopening nor live on.
+        # A producer that cannot disconnect must not keep its lane from reopening, and must not live on.
         with suppress(Exception):
             async with asyncio.timeout(1.0):
                 await producer.stop()
@@ -205,7 +215,7 @@ class KafkaTransactionalWriter:
 
 
 def _append(batch: Any, output: Output) -> bool:
-    """Add the output to the batch; False if the batch is full."""
+    """Add an output to a batch. Return False if the batch is full."""
     key, value, headers, timestamp = output.key, output.value, output.headers, output.timestamp
     # aiokafka's compiled builder takes headers as a list only.
     listed = headers if type(headers) is list else list(headers)

@@ -11,8 +11,7 @@ from prometheus_client import Counter as Total
 from schemas.dead_letters import REASON
 from streams.backoff import TokenBucket
 from streams.inference.model_report import ModelReport
-from streams.lanes.lane import Lane
-from streams.lanes.observer import BatchReport, LaneState, Observer
+from streams.lanes.observer import BatchReport, LaneState, LaneView, Observer
 from streams.lanes.transactional_writer import Fenced
 from streams.observability.metrics import Metrics
 from streams.observability.status import DriftStatus, LaneStatus, WorkerStatus
@@ -46,7 +45,7 @@ class Monitor(Observer):
         self.status.joined = True
         self.metrics.rebalances.inc()
 
-    def lane_changed(self, lane: Lane, state: LaneState, detail: str) -> None:
+    def lane_changed(self, lane: LaneView, state: LaneState, detail: str) -> None:
         """Show the state; say in the log what an operator would want to know."""
         shown = self._status_of(lane)
         shown.state = state
@@ -61,16 +60,16 @@ class Monitor(Observer):
             self.status.lanes.pop(shown.name, None)
         log.debug("lane", lane=str(lane), state=state.value, detail=detail)
 
-    def lane_restoring(self, lane: Lane, at: Partition, remaining: int) -> None:
+    def lane_restoring(self, lane: LaneView, at: Partition, remaining: int) -> None:
         """Show how much of the changelog is left."""
         shown = self._status_of(lane)
         before = shown.restore_remaining if shown.restore_remaining is not None else remaining
         shown.restored(max(0, before - remaining), remaining, time.monotonic())
         self.metrics.restore_remaining.labels(at.topic, str(at.partition)).set(remaining)
 
-    def batch_committed(self, lane: Lane, report: BatchReport) -> None:
+    def batch_committed(self, lane: LaneView, report: BatchReport) -> None:
         """Count records, outputs, decisions and dead letters; time the stages."""
-        metrics, agent = self.metrics, lane.processor.name
+        metrics, agent = self.metrics, lane.agent
         shown = self._status_of(lane)
         shown.committed(report.records, time.monotonic())
         shown.next_offsets[report.at.topic] = report.next_offset
@@ -86,9 +85,9 @@ class Monitor(Observer):
             metrics.records_produced.labels(topic).inc(count)
         self._count_outcomes(report)
 
-    def batch_failed(self, lane: Lane, error: BaseException) -> None:
+    def batch_failed(self, lane: LaneView, error: BaseException) -> None:
         """Count and log: the batch will be read again."""
-        agent = lane.processor.name
+        agent = lane.agent
         self.metrics.transactions.labels(agent, "aborted").inc()
         self.metrics.retries.labels(type(error).__name__).inc()
         if isinstance(error, Fenced):
@@ -97,7 +96,7 @@ class Monitor(Observer):
             self.status.broker_error = str(error) or type(error).__name__
         log.warning("batch undone, will be read again", lane=str(lane), error=repr(error))
 
-    def record_dead_lettered(self, lane: Lane, record: Record, error: Exception) -> None:
+    def record_dead_lettered(self, lane: LaneView, record: Record, error: Exception) -> None:
         """Log with the trace: the record met a case that the code does not know."""
         log.error(
             "a record goes to the dead letters",
@@ -148,13 +147,13 @@ class Monitor(Observer):
             {each.feature: (round(each.index, 4), each.level) for each in report.features},
         )
 
-    def watch_state(self, lane: Lane) -> None:
+    def watch_state(self, lane: LaneView) -> None:
         """Show how large the lane's tables are."""
-        for table, (rows, size) in lane.sizes().items():
+        for table, (rows, size) in lane.table_sizes().items():
             self.metrics.state_rows.labels(table, str(lane.partition)).set(rows)
             self.metrics.state_bytes.labels(table, str(lane.partition)).set(size)
 
-    def watch_lag(self, lane: Lane, lags: Mapping[Partition, int | None]) -> None:
+    def watch_lag(self, lane: LaneView, lags: Mapping[Partition, int | None]) -> None:
         """Show how many records wait in each of the lane's inputs."""
         known = {at: lag for at, lag in lags.items() if lag is not None}
         self._status_of(lane).lag = sum(known.values()) if known else None
@@ -166,8 +165,8 @@ class Monitor(Observer):
         counter.inc(total - self._told.get(counter, 0))
         self._told[counter] = total
 
-    def _status_of(self, lane: Lane) -> LaneStatus:
-        return self.status.lane(lane.processor.name, lane.processor.topics[-1], lane.partition)
+    def _status_of(self, lane: LaneView) -> LaneStatus:
+        return self.status.lane(lane.agent, lane.topics[-1], lane.partition)
 
     def _forget_broker_error(self) -> None:
         self.status.broker_error = None

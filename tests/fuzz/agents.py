@@ -7,17 +7,18 @@ from random import Random
 from models.behavior.next_behavior import shipped_next_behavior
 from models.behavior.parameters import BehaviorParameters
 from models.enrichment.enricher import Enricher
-from streams.agents.affinity import AffinityProcessor, affinities_table
+from streams.agents.affinity import affinities_table, affinity_agent
 from streams.agents.dead_letters import DeadLetterBuilder
-from streams.agents.enrich import EnrichProcessor
+from streams.agents.enrich import enrich_agent
 from streams.agents.product_view import ProductView
 from streams.agents.products import products_table
-from streams.agents.sessions import SessionsProcessor, shoppers_table
+from streams.agents.sessions import sessions_agent, shoppers_table
 from streams.inference.predictor import Predictor
 from streams.inference.thread import InferenceThread
+from streams.lanes.agent import AgentProcessor
 from streams.lanes.bisection import Bisection
-from streams.lanes.lane_config import LaneLimits
 from streams.lanes.processor import Processor
+from streams.lanes.runtime import LaneLimits
 from streams.records import MemoryRecord, Output, Partition, Record
 from streams.state.tables import Tables
 from streams.topics import CO_BEHAVIOR, DEAD_LETTER, PRODUCT_ENRICHED, PRODUCT_REPARTITION
@@ -31,20 +32,18 @@ PARTITIONS = 4
 class _Lane:
     """One agent's partition: a batch goes in, its outputs come out, its rows are kept."""
 
-    def __init__(self, processor: Processor, tables: Tables, dead_letter_builder: DeadLetterBuilder) -> None:
+    def __init__(self, processor: Processor, tables: Tables, dead_letters: DeadLetterBuilder) -> None:
         self.processor, self.tables = processor, tables
         self._bisection = Bisection(
             processor,
             LaneLimits(),
-            lambda record, error: self._dead_letter(dead_letter_builder, record, error),
+            lambda record, error: self._dead_letter(dead_letters, record, error),
         )
         self.surprises: list[tuple[Record, Exception]] = []
 
-    def _dead_letter(
-        self, dead_letter_builder: DeadLetterBuilder, record: Record, error: Exception
-    ) -> Output:
+    def _dead_letter(self, dead_letters: DeadLetterBuilder, record: Record, error: Exception) -> Output:
         self.surprises.append((record, error))
-        return dead_letter_builder(record, error, self.processor.name)
+        return dead_letters(record, error, self.processor.name)
 
     async def settle(self, records: Sequence[Record]) -> list[Output]:
         outputs, changes = await self._bisection.process(records, self.tables)
@@ -65,24 +64,25 @@ class Agents:
     def __init__(self, enricher: Enricher) -> None:
         self.topics: defaultdict[str, list[MemoryRecord]] = defaultdict(list)
         self._offsets: defaultdict[Partition, int] = defaultdict(int)
-        dead_letter_builder, parameters, catalogue = (
-            DeadLetterBuilder("group", PARTITIONS),
-            BehaviorParameters(),
-            ProductView(),
-        )
+        dead_letters = DeadLetterBuilder("group", PARTITIONS)
+        parameters, product_view = BehaviorParameters(), ProductView()
         self._inference = InferenceThread(Predictor(enricher))
         products, shoppers = products_table(), shoppers_table("shoppers")
         affinities = affinities_table("affinities")
-        enrich = EnrichProcessor(products, PARTITIONS, self._inference, dead_letter_builder)
-        sessions = SessionsProcessor(
-            shoppers, PARTITIONS, parameters, shipped_next_behavior(), catalogue.describe, dead_letter_builder
+        enrich = AgentProcessor(enrich_agent(self._inference, PARTITIONS), PARTITIONS, dead_letters)
+        sessions = AgentProcessor(
+            sessions_agent(shoppers, PARTITIONS, parameters, shipped_next_behavior(), product_view.describe),
+            PARTITIONS,
+            dead_letters,
         )
-        affinity = AffinityProcessor(affinities, PARTITIONS, parameters, catalogue, dead_letter_builder)
+        affinity = AgentProcessor(
+            affinity_agent(affinities, PARTITIONS, parameters, product_view), PARTITIONS, dead_letters
+        )
         self._lanes = {
             Partition(topic, partition): lane
             for processor, spec in ((enrich, products), (sessions, shoppers), (affinity, affinities))
             for partition in range(PARTITIONS)
-            for lane in [_Lane(processor, tables_of(spec, partition), dead_letter_builder)]
+            for lane in [_Lane(processor, tables_of(spec, partition), dead_letters)]
             for topic in processor.topics
         }
 

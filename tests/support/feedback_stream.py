@@ -2,14 +2,13 @@
 
 import orjson
 
-from streams.agents.dead_letters import DeadLetterBuilder
-from streams.agents.enrich import EnrichProcessor
+from streams.agents.enrich import enrich_agent
 from streams.agents.products import products_table
 from streams.inference.thread import InferenceThread
 from streams.records import MemoryRecord, Output
 from streams.settings import Settings
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED
-from tests.support.processing import Source, settled, tables_of
+from tests.support.processing import Source, processor_of, settled, tables_of
 from tests.support.topic import write
 
 
@@ -18,7 +17,7 @@ class FeedbackStream:
 
     def __init__(self, settings: Settings, inference: InferenceThread) -> None:
         self._settings = settings
-        self._agent = EnrichProcessor(products_table(), 1, inference, DeadLetterBuilder("group", 1))
+        self._agent = processor_of(enrich_agent(inference, 1), 1)
         self._tables = tables_of(products_table())
         self._sources = {topic: Source(topic) for topic in (PRODUCT_CREATED, CATEGORY_FEEDBACK)}
         self.version = inference.model_info.model_version

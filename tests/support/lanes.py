@@ -1,15 +1,14 @@
-"""Lanes over the in-memory broker, with a processor that counts: what came in tells what must come out."""
+"""Lanes over the in-memory broker, with a processor that counts. The inputs determine the outputs."""
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streams.lanes.lane import Lane
-from streams.lanes.lane_config import LaneLimits, LaneParts
-from streams.lanes.memory import MemoryBroker, MemoryInputs, MemoryReader, MemoryTransactionalWriter
+from streams.lanes.memory import MemoryBroker, MemoryConsumer, MemoryReader, MemoryTransactionalWriter
 from streams.lanes.observer import LaneState, Observer
+from streams.lanes.runtime import LaneLimits, Progress
 from streams.records import Output, Partition, Record
 from streams.state.restoration import restore
 from streams.state.stores import MemoryStore, Store
@@ -20,7 +19,7 @@ URGENT = Partition("urgent", 0)
 OUTPUT = Partition("out", 0)
 DEAD = Partition("dead-letter", 0)
 COUNTS: TableSpec[int] = TableSpec("counts", "counts-changelog", lambda row: b"%d" % row, int)
-QUICK = LaneLimits(batch_records=7, backoff_min_s=0.0001, backoff_max_s=0.001, fenced_patience_s=0.002)
+QUICK = LaneLimits(batch_records=7, backoff_min_s=0.0001, backoff_max_s=0.001, fenced_wait_s=0.002)
 
 
 class Counting:
@@ -47,9 +46,48 @@ class Counting:
         return outputs
 
 
-def dead_letter(record: Record, error: Exception, stage: str) -> Output:
-    """A dead letter with the record's own bytes."""
-    return Output(DEAD.topic, DEAD.partition, record.key, record.value, [("error", str(error).encode())])
+class MemoryRuntime:
+    """A lane's runtime over a `MemoryBroker`.
+
+    Args:
+        bench: The broker, and where errors that stop the worker are kept.
+        store: The store of the table `COUNTS`.
+    """
+
+    def __init__(self, bench: "Bench", store: Store) -> None:
+        self.consumer = MemoryConsumer(bench.broker, "group")
+        self.member = True
+        self._bench = bench
+        self._store = store
+        self._reader = MemoryReader(bench.broker, chunk=3)
+
+    def open_tables(self, agent: str, partition: int) -> Tables:
+        return Tables([Table(COUNTS, self._store)], partition)
+
+    async def restore(self, tables: Tables, progress: Progress) -> None:
+        await restore(tables, self._reader, progress, now_ms=0)
+
+    async def committed_offset(self, at: Partition) -> int:
+        return await self.consumer.committed_offset(at)
+
+    async def seek(self, offsets: Mapping[Partition, int], epoch: int) -> None:
+        await self.consumer.seek(offsets, epoch)
+
+    def is_member(self) -> bool:
+        return self.member
+
+    def dead_letter(self, record: Record, error: Exception, stage: str) -> Output:
+        """A dead letter with the record's own bytes."""
+        return Output(DEAD.topic, DEAD.partition, record.key, record.value, [("error", str(error).encode())])
+
+    async def throttle(self, dead_letters: int) -> None:
+        await asyncio.sleep(0)
+
+    def capacity_changed(self) -> None:
+        """Nothing waits for capacity."""
+
+    def stop(self, error: BaseException) -> None:
+        self._bench.stopped.append(error)
 
 
 @dataclass
@@ -80,30 +118,22 @@ class Worker:
 
     def __init__(self, bench: Bench, store: Store, observer: Observer) -> None:
         self.bench = bench
-        self.inputs = MemoryInputs(bench.broker, "group")
-        self.member = True
         self.processor = Counting()
-        reader = MemoryReader(bench.broker, chunk=3)
-        parts = LaneParts(
-            writer=MemoryTransactionalWriter(
-                bench.broker, "lane", "group", lambda moment: bench.fault(moment)
-            ),
-            open_tables=lambda: Tables([Table(COUNTS, store)], 0),
-            inputs=self.inputs,
-            restore=lambda tables, progress: restore(tables, reader, progress, now_ms=0),
-            dead_letter=dead_letter,
-            admit=_admit,
-            changed=lambda: None,
-            stop=bench.stopped.append,
-            is_member=lambda: self.member,
+        self.runtime = MemoryRuntime(bench, store)
+        self.writer = MemoryTransactionalWriter(
+            bench.broker, "lane", "group", lambda moment: bench.fault(moment)
+        )
+        self.lane = Lane(
+            self.processor,
+            0,
+            writer=self.writer,
+            runtime=self.runtime,
             observer=observer,
             limits=bench.limits,
-            clock=time.monotonic,
         )
-        self.lane = Lane(self.processor, 0, parts)
         self.delay = 0
-        self.wanted: dict[Partition, bool] = {}
-        self._on_the_way: deque[list[tuple[Partition, Sequence[Record], int]]] = deque()
+        self.ready: dict[Partition, bool] = {}
+        self._in_flight: deque[list[tuple[Partition, Sequence[Record], int]]] = deque()
 
     async def running(self) -> None:
         """Wait until the lane is open."""
@@ -114,22 +144,22 @@ class Worker:
         raise AssertionError(f"the lane is {self.lane.state}")
 
     def pump(self, most: int = 5) -> None:
-        """Deliver what was fetched `delay` calls ago, then fetch from each input that the lane wants.
+        """Deliver what was fetched `delay` calls ago, then fetch from each input that has capacity.
 
         Between fetch and delivery the lane may fail, pause, seek and open again, as it may with Kafka.
         """
-        while len(self._on_the_way) > self.delay:
-            for at, records, epoch in self._on_the_way.popleft():
+        while len(self._in_flight) > self.delay:
+            for at, records, epoch in self._in_flight.popleft():
                 self.lane.offer(at, records, epoch)
         fetched = []
         for at in (URGENT, INPUT):
-            if self.wanted.get(at):
-                records, epoch = self.inputs.fetch(at, most)
+            if self.ready.get(at):
+                records, epoch = self.runtime.consumer.fetch(at, most)
                 if records:
                     fetched.append((at, records, epoch))
             # A fetch goes on for a while: what it brings was asked for before.
-            self.wanted[at] = self.lane.wants(at)
-        self._on_the_way.append(fetched)
+            self.ready[at] = self.lane.has_capacity(at)
+        self._in_flight.append(fetched)
 
     async def drain(self, most: int = 5, patience: int = 5_000) -> None:
         """Feed the lane until everything in the input is committed."""
@@ -147,10 +177,6 @@ class Worker:
             if not behind:
                 return
         raise AssertionError(f"not drained: the lane is {self.lane.state}, offsets {offsets}")
-
-
-async def _admit(count: int) -> None:
-    await asyncio.sleep(0)
 
 
 def expected_counts(

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from schemas.dead_letters import REASON
+from streams.agents.dead_letters import DeadLetterBuilder
+from streams.lanes.agent import AgentProcessor, BatchAgent
 from streams.lanes.processor import Processor
 from streams.records import MemoryRecord, Output, Partition, Record
 from streams.state.stores import MemoryStore
@@ -17,6 +19,11 @@ NOW_MS = 1_772_000_000_000
 def tables_of(spec: TableSpec[Any], partition: int = 0) -> Tables:
     """An empty table in memory."""
     return Tables([Table(spec, MemoryStore())], partition)
+
+
+def processor_of(agent: BatchAgent, partitions: int = 1) -> AgentProcessor:
+    """The processor of an agent where every topic has this number of partitions, in the group `group`."""
+    return AgentProcessor(agent, partitions, DeadLetterBuilder("group", partitions))
 
 
 class Source:

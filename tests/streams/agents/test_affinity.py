@@ -10,13 +10,13 @@ from models.behavior.parameters import BehaviorParameters
 from schemas.codec import decode_affinity_updated, encode
 from schemas.events import Decision, DecisionOutcome, Embedding, ProductEnriched, Relation
 from schemas.keys import partition_for
-from streams.agents.affinity import AffinityProcessor, affinities_table
-from streams.agents.dead_letters import DeadLetterBuilder
+from streams.agents.affinity import affinities_table, affinity_agent
 from streams.agents.product_view import ProductView
+from streams.lanes.processor import Processor
 from streams.records import Output
 from streams.state.tables import Tables
 from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, DEAD_LETTER, PRODUCT_ENRICHED
-from tests.support.processing import Source, header, reasons, settled, tables_of, to
+from tests.support.processing import Source, header, processor_of, reasons, settled, tables_of, to
 
 PARTITIONS = 4
 ROWS = affinities_table("affinities-changelog")
@@ -26,9 +26,9 @@ START = 1_767_225_600.0
 
 
 @pytest.fixture
-def agent() -> AffinityProcessor:
-    return AffinityProcessor(
-        ROWS, PARTITIONS, BehaviorParameters(top_k=3), ProductView(), DeadLetterBuilder("group", PARTITIONS)
+def agent() -> Processor:
+    return processor_of(
+        affinity_agent(ROWS, PARTITIONS, BehaviorParameters(top_k=3), ProductView()), PARTITIONS
     )
 
 
@@ -73,7 +73,7 @@ def related(outputs: list[Output]) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-async def test_pairs_become_related_products(agent: AffinityProcessor, tables: Tables) -> None:
+async def test_pairs_become_related_products(agent: Processor, tables: Tables) -> None:
     """Best first, in both products' events, and kept in their rows."""
     value = deltas(("a", "b"), ("a", "c"), ("a", "c"))
     outputs = await settled(agent, [Source(CO_BEHAVIOR).record(value)], tables)
@@ -87,7 +87,7 @@ async def test_pairs_become_related_products(agent: AffinityProcessor, tables: T
     assert row.neighbors() == ["b", "c"]
 
 
-async def test_each_product_is_published_once_a_batch(agent: AffinityProcessor, tables: Tables) -> None:
+async def test_each_product_is_published_once_a_batch(agent: Processor, tables: Tables) -> None:
     """However many records touched it, with all of them counted."""
     source = Source(CO_BEHAVIOR)
     batch = [source.record(deltas(("a", name))) for name in "bcb"]
@@ -100,7 +100,7 @@ async def test_each_product_is_published_once_a_batch(agent: AffinityProcessor, 
     assert len(outputs) == 3
 
 
-async def test_what_hardly_changed_is_not_published_again(agent: AffinityProcessor, tables: Tables) -> None:
+async def test_what_hardly_changed_is_not_published_again(agent: Processor, tables: Tables) -> None:
     """The thirtieth meeting moves the score by less than a tenth; the row counts it all the same."""
     source = Source(CO_BEHAVIOR)
     await settled(agent, [source.record(deltas(*[("a", "b")] * 29))], tables)
@@ -113,7 +113,7 @@ async def test_what_hardly_changed_is_not_published_again(agent: AffinityProcess
 
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"SFCB\x09", deltas(("a", "b"))[:-3]])
 async def test_deltas_that_cannot_be_read_are_buried_and_others_count(
-    agent: AffinityProcessor, tables: Tables, value: bytes | None
+    agent: Processor, tables: Tables, value: bytes | None
 ) -> None:
     source = Source(CO_BEHAVIOR)
     batch = [source.record(deltas(("a", "b"))), source.record(value), source.record(deltas(("a", "c")))]
@@ -123,16 +123,12 @@ async def test_deltas_that_cannot_be_read_are_buried_and_others_count(
     assert set(related(outputs)["a"]) == {("b", "bought"), ("c", "bought")}
 
 
-async def test_a_batch_of_unreadable_deltas_is_dead_letters_alone(
-    agent: AffinityProcessor, tables: Tables
-) -> None:
+async def test_a_batch_of_unreadable_deltas_is_dead_letters_alone(agent: Processor, tables: Tables) -> None:
     outputs = await settled(agent, [Source(CO_BEHAVIOR).record(b"?")], tables)
     assert [output.topic for output in outputs] == [DEAD_LETTER]
 
 
-async def test_a_product_without_behaviour_gets_similar_ones(
-    agent: AffinityProcessor, tables: Tables
-) -> None:
+async def test_a_product_without_behaviour_gets_similar_ones(agent: Processor, tables: Tables) -> None:
     """By its text, nearest first, also when the others come in the same batch; none to itself."""
     source = Source(PRODUCT_ENRICHED)
     batch = [
@@ -147,7 +143,7 @@ async def test_a_product_without_behaviour_gets_similar_ones(
     assert score == pytest.approx(90 / (90**2 + 10**2) ** 0.5, abs=1e-6)
 
 
-async def test_behaviour_outweighs_similar_texts(agent: AffinityProcessor, tables: Tables) -> None:
+async def test_behaviour_outweighs_similar_texts(agent: Processor, tables: Tables) -> None:
     """Once shoppers have met a product, its text is no longer what relates it."""
     texts, meetings = Source(PRODUCT_ENRICHED), Source(CO_BEHAVIOR)
     listed = [texts.record(product(name, [100, number]), name.encode()) for number, name in enumerate("ab")]
@@ -158,7 +154,7 @@ async def test_behaviour_outweighs_similar_texts(agent: AffinityProcessor, table
 
 
 async def test_a_product_that_is_listed_again_unchanged_says_nothing_new(
-    agent: AffinityProcessor, tables: Tables
+    agent: Processor, tables: Tables
 ) -> None:
     source = Source(PRODUCT_ENRICHED)
     batch = [source.record(product(name, [100, number]), name.encode()) for number, name in enumerate("ab")]
@@ -168,7 +164,7 @@ async def test_a_product_that_is_listed_again_unchanged_says_nothing_new(
 
 
 async def test_a_withdrawn_product_is_withdrawn_and_forgotten_by_its_neighbours(
-    agent: AffinityProcessor, tables: Tables
+    agent: Processor, tables: Tables
 ) -> None:
     """A tombstone downstream, no row, and word to the partition of every neighbour."""
     await settled(agent, [Source(CO_BEHAVIOR).record(deltas(("a", "b"), ("a", "c"), ("b", "c")))], tables)
@@ -189,24 +185,20 @@ async def test_a_withdrawn_product_is_withdrawn_and_forgotten_by_its_neighbours(
     assert related(after) == {"b": [("c", "bought")], "c": [("b", "bought")]}
 
 
-async def test_withdrawing_an_unknown_product_is_passed_on(agent: AffinityProcessor, tables: Tables) -> None:
+async def test_withdrawing_an_unknown_product_is_passed_on(agent: Processor, tables: Tables) -> None:
     """A consumer may know it from before our state was rebuilt."""
     (output,) = await settled(agent, [Source(PRODUCT_ENRICHED).record(None, b"a")], tables)
     assert (output.topic, output.key, output.value) == (AFFINITY_UPDATED, b"a", None)
 
 
-async def test_a_withdrawn_product_is_similar_to_nothing_any_more(
-    agent: AffinityProcessor, tables: Tables
-) -> None:
+async def test_a_withdrawn_product_is_similar_to_nothing_any_more(agent: Processor, tables: Tables) -> None:
     source = Source(PRODUCT_ENRICHED)
     await settled(agent, [source.record(product("gone", [100, 0]), b"gone")], tables)
     batch = [source.record(None, b"gone"), source.record(product("cold", [100, 1]), b"cold")]
     assert related([each for each in await settled(agent, batch, tables) if each.value]) == {"cold": []}
 
 
-async def test_of_one_product_in_a_batch_the_last_record_counts(
-    agent: AffinityProcessor, tables: Tables
-) -> None:
+async def test_of_one_product_in_a_batch_the_last_record_counts(agent: Processor, tables: Tables) -> None:
     """Listed and withdrawn is withdrawn; withdrawn and listed is listed."""
     source = Source(PRODUCT_ENRICHED)
     other = source.record(product("other", [100, 0]), b"other")
@@ -217,9 +209,7 @@ async def test_of_one_product_in_a_batch_the_last_record_counts(
     assert related(await settled(agent, batch, tables))["a"] == [("other", "similar")]
 
 
-async def test_a_foreign_product_record_does_not_hold_up_the_others(
-    agent: AffinityProcessor, tables: Tables
-) -> None:
+async def test_a_foreign_product_record_does_not_hold_up_the_others(agent: Processor, tables: Tables) -> None:
     """What cannot be read, or has no key, has no neighbours by text; its batch goes on."""
     source = Source(PRODUCT_ENRICHED)
     batch = [
@@ -249,8 +239,8 @@ async def test_the_same_records_give_the_same_outputs_with_ids_of_their_own() ->
     ]
     runs = []
     for _ in range(2):
-        agent = AffinityProcessor(
-            ROWS, PARTITIONS, BehaviorParameters(), ProductView(), DeadLetterBuilder("group", 1)
+        agent = processor_of(
+            affinity_agent(ROWS, PARTITIONS, BehaviorParameters(), ProductView()), PARTITIONS
         )
         tables = tables_of(ROWS)
         runs.append([output for batch in batches for output in await settled(agent, batch, tables)])

@@ -12,12 +12,12 @@ from schemas.dead_letters import SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC, 
 from schemas.events import DecisionOutcome, ProductEnriched
 from schemas.events import Source as Origin
 from schemas.keys import partition_for
-from streams.agents.dead_letters import DeadLetterBuilder
-from streams.agents.enrich import EnrichProcessor
+from streams.agents.enrich import enrich_agent
 from streams.agents.products import ProductRow, products_table
 from streams.inference.messages import Listing, ModelChoice
 from streams.inference.predictor import Predictor, load_predictor
 from streams.inference.thread import InferenceThread
+from streams.lanes.processor import Processor
 from streams.records import MemoryRecord, Output
 from streams.state.stores import Checkpoint
 from streams.state.tables import Tables
@@ -29,7 +29,7 @@ from streams.topics import (
     PRODUCT_ENRICHED,
     PRODUCT_REPARTITION,
 )
-from tests.support.processing import Source, header, reasons, settled, tables_of, to
+from tests.support.processing import Source, header, processor_of, reasons, settled, tables_of, to
 
 SHOES, DOGS = 187, 5
 TITLE = "Nike Men's Running Shoes Blue Size 10"
@@ -46,15 +46,15 @@ def inference() -> Iterator[InferenceThread]:
 
 
 @pytest.fixture
-def agent(inference: InferenceThread) -> EnrichProcessor:
+def agent(inference: InferenceThread) -> Processor:
     """The agent in a cluster of one partition: every record stands where its key belongs."""
-    return EnrichProcessor(products_table(), 1, inference, DeadLetterBuilder("group", 1))
+    return processor_of(enrich_agent(inference, 1), 1)
 
 
 @pytest.fixture
-def spread(inference: InferenceThread) -> EnrichProcessor:
+def spread(inference: InferenceThread) -> Processor:
     """The agent in a cluster of four partitions."""
-    return EnrichProcessor(products_table(), PARTITIONS, inference, DeadLetterBuilder("group", PARTITIONS))
+    return processor_of(enrich_agent(inference, PARTITIONS), PARTITIONS)
 
 
 @pytest.fixture
@@ -78,13 +78,13 @@ def enriched(output: Output) -> ProductEnriched:
     return decode_product_enriched(output.value, output.key)
 
 
-async def enrich_one(agent: EnrichProcessor, tables: Tables, record: MemoryRecord) -> ProductEnriched:
+async def enrich_one(agent: Processor, tables: Tables, record: MemoryRecord) -> ProductEnriched:
     """Process one record that must bring exactly one product-enriched event."""
     (output,) = to(PRODUCT_ENRICHED, await settled(agent, [record], tables))
     return enriched(output)
 
 
-async def test_a_clear_listing_is_published_with_its_source(agent: EnrichProcessor, tables: Tables) -> None:
+async def test_a_clear_listing_is_published_with_its_source(agent: Processor, tables: Tables) -> None:
     """Category by the model, keyed by the product, and kept as a row for people's words to come."""
     (output,) = await settled(agent, [Source(PRODUCT_CREATED, offset=7).record(listing(), b"p")], tables)
     event = enriched(output)
@@ -119,7 +119,7 @@ async def test_a_clear_listing_is_published_with_its_source(agent: EnrichProcess
     ],
 )
 async def test_a_listing_that_cannot_be_read_is_buried_and_its_neighbours_are_not(
-    agent: EnrichProcessor, tables: Tables, value: bytes, reason: str
+    agent: Processor, tables: Tables, value: bytes, reason: str
 ) -> None:
     """Original bytes, the reason and the place in the dead letter; the rest of the batch is published."""
     source = Source(PRODUCT_CREATED)
@@ -133,9 +133,7 @@ async def test_a_listing_that_cannot_be_read_is_buried_and_its_neighbours_are_no
 
 
 @pytest.mark.parametrize("title", ["", " \t\n", "\x00\x00", "qqzx vvrk", "﷽" * 50])
-async def test_a_title_that_says_nothing_goes_to_review(
-    agent: EnrichProcessor, tables: Tables, title: str
-) -> None:
+async def test_a_title_that_says_nothing_goes_to_review(agent: Processor, tables: Tables, title: str) -> None:
     """It is published as undecided, and people are asked."""
     outputs = await settled(agent, [Source(PRODUCT_CREATED).record(listing(title=title), b"p")], tables)
     assert enriched(outputs[0]).decision.outcome is DecisionOutcome.ABSTAINED
@@ -154,7 +152,7 @@ async def test_a_title_that_says_nothing_goes_to_review(
         listing(attributes={"\x00": "\x00", "": ""}, unknown=[{"more": None}]),
     ],
 )
-async def test_odd_listings_are_still_listings(agent: EnrichProcessor, tables: Tables, value: bytes) -> None:
+async def test_odd_listings_are_still_listings(agent: Processor, tables: Tables, value: bytes) -> None:
     """Huge titles, NUL bytes, any time and unknown fields are no reason to lose a product."""
     event = await enrich_one(agent, tables, Source(PRODUCT_CREATED).record(value, b"p"))
     assert event.category is not None
@@ -164,7 +162,7 @@ async def test_odd_listings_are_still_listings(agent: EnrichProcessor, tables: T
 
 @pytest.mark.parametrize("withdrawal", [None, b'{"product_id": "p", "change": "withdrawn"}'])
 async def test_a_withdrawal_is_passed_on_and_forgets_the_product(
-    agent: EnrichProcessor, tables: Tables, withdrawal: bytes | None
+    agent: Processor, tables: Tables, withdrawal: bytes | None
 ) -> None:
     """Tombstone or event: downstream gets a tombstone."""
     source = Source(PRODUCT_CREATED)
@@ -176,16 +174,14 @@ async def test_a_withdrawal_is_passed_on_and_forgets_the_product(
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff", b"p\x00"])
 async def test_a_tombstone_without_a_product_is_buried(
-    agent: EnrichProcessor, tables: Tables, key: bytes | None
+    agent: Processor, tables: Tables, key: bytes | None
 ) -> None:
     outputs = await settled(agent, [Source(PRODUCT_CREATED).record(None, key)], tables)
     assert reasons(outputs) == ["invalid-key"]
     assert len(outputs) == 1
 
 
-async def test_the_last_of_several_listings_of_a_product_counts(
-    agent: EnrichProcessor, tables: Tables
-) -> None:
+async def test_the_last_of_several_listings_of_a_product_counts(agent: Processor, tables: Tables) -> None:
     """All are published, each with an identity of its own; the row is the last one's."""
     source = Source(PRODUCT_CREATED)
     batch = [source.record(listing(title=title), b"p") for title in ("Large Wooden Dog Bed", TITLE, TITLE)]
@@ -197,7 +193,7 @@ async def test_the_last_of_several_listings_of_a_product_counts(
     assert row.event == outputs[-1].value
 
 
-async def test_the_same_records_give_the_same_outputs(agent: EnrichProcessor) -> None:
+async def test_the_same_records_give_the_same_outputs(agent: Processor) -> None:
     """A batch that is read again, in pieces too, brings the same records, identities included."""
     source = Source(PRODUCT_CREATED)
     values = [(listing(), b"p"), (listing("q", ""), b"q"), (None, b"p"), (b"{", b"r"), (listing(), b"p")]
@@ -211,7 +207,7 @@ async def test_the_same_records_give_the_same_outputs(agent: EnrichProcessor) ->
 # People's words
 
 
-async def test_a_persons_word_survives_new_listings(agent: EnrichProcessor, tables: Tables) -> None:
+async def test_a_persons_word_survives_new_listings(agent: Processor, tables: Tables) -> None:
     """Category, decision and the tags that go with it stay; text that changed is taken over."""
     source, people = Source(PRODUCT_CREATED), Source(CATEGORY_FEEDBACK)
     await settled(agent, [source.record(listing(), b"p")], tables)
@@ -227,7 +223,7 @@ async def test_a_persons_word_survives_new_listings(agent: EnrichProcessor, tabl
     assert to(ENRICHMENT_REVIEW, outputs) == []
 
 
-async def test_a_persons_word_answers_a_review_for_good(agent: EnrichProcessor, tables: Tables) -> None:
+async def test_a_persons_word_answers_a_review_for_good(agent: Processor, tables: Tables) -> None:
     """A title that says nothing is not asked about again once somebody said what it is."""
     source = Source(PRODUCT_CREATED)
     await settled(agent, [source.record(listing(title=""), b"p")], tables)
@@ -237,7 +233,7 @@ async def test_a_persons_word_answers_a_review_for_good(agent: EnrichProcessor, 
     assert enriched(outputs[0]).decision.outcome is DecisionOutcome.PERSON
 
 
-async def test_a_persons_word_ends_with_the_listing(agent: EnrichProcessor, tables: Tables) -> None:
+async def test_a_persons_word_ends_with_the_listing(agent: Processor, tables: Tables) -> None:
     """After a withdrawal, a product of the same id is a new one."""
     source = Source(PRODUCT_CREATED)
     await settled(agent, [source.record(listing(), b"p")], tables)
@@ -260,7 +256,7 @@ async def test_a_persons_word_ends_with_the_listing(agent: EnrichProcessor, tabl
     ],
 )
 async def test_a_word_that_means_nothing_is_buried(
-    agent: EnrichProcessor, tables: Tables, value: bytes | None, reason: str, stage: str
+    agent: Processor, tables: Tables, value: bytes | None, reason: str, stage: str
 ) -> None:
     """With the reason, and without touching what is known."""
     outputs = await settled(agent, [Source(CATEGORY_FEEDBACK).record(value, b"p")], tables)
@@ -271,7 +267,7 @@ async def test_a_word_that_means_nothing_is_buried(
 
 @pytest.mark.parametrize("row", [b"not ours", b'{"outcome":"person"}'])
 async def test_a_foreign_record_in_product_enriched_harms_nobody(
-    agent: EnrichProcessor, tables: Tables, row: bytes
+    agent: Processor, tables: Tables, row: bytes
 ) -> None:
     """Somebody else wrote to our output: neither a correction nor a listing is buried for it."""
     table = tables.of(products_table())
@@ -288,7 +284,7 @@ async def test_a_foreign_record_in_product_enriched_harms_nobody(
 
 @pytest.mark.parametrize("key", [None, b"p"])
 async def test_a_listing_in_the_wrong_partition_is_moved_and_keeps_its_source(
-    spread: EnrichProcessor, tables: Tables, key: bytes | None
+    spread: Processor, tables: Tables, key: bytes | None
 ) -> None:
     """Without a key, or by another partitioner: it comes out as if it had come straight, headers and all."""
     wrong = (HOME + 1) % PARTITIONS
@@ -305,14 +301,14 @@ async def test_a_listing_in_the_wrong_partition_is_moved_and_keeps_its_source(
 
 
 async def test_a_listing_without_a_key_in_the_right_partition_is_not_moved(
-    spread: EnrichProcessor, tables: Tables
+    spread: Processor, tables: Tables
 ) -> None:
     (output,) = await settled(spread, [Source(PRODUCT_CREATED, HOME).record(listing())], tables)
     assert output.topic == PRODUCT_ENRICHED
 
 
 async def test_a_word_in_the_wrong_partition_is_moved_and_still_a_word(
-    spread: EnrichProcessor, tables: Tables
+    spread: Processor, tables: Tables
 ) -> None:
     record = Source(CATEGORY_FEEDBACK, (HOME + 1) % PARTITIONS, offset=3).record(feedback(DOGS))
     (moved,) = await settled(spread, [record], tables)
@@ -322,7 +318,7 @@ async def test_a_word_in_the_wrong_partition_is_moved_and_still_a_word(
 
 
 async def test_a_moved_record_that_is_bad_is_buried_as_it_first_stood(
-    spread: EnrichProcessor, tables: Tables
+    spread: Processor, tables: Tables
 ) -> None:
     """A redrive must send it back to its input, and not see the marks of the move."""
     record = Source(PRODUCT_CREATED, (HOME + 1) % PARTITIONS, offset=5).record(b"{", b"p", [("own", b"1")])
@@ -337,7 +333,7 @@ async def test_a_moved_record_that_is_bad_is_buried_as_it_first_stood(
 
 @pytest.mark.parametrize("key", [b"p", None])
 async def test_a_moved_record_with_an_origin_of_its_own_is_buried_where_and_as_it_was_read(
-    spread: EnrichProcessor, tables: Tables, key: bytes | None
+    spread: Processor, tables: Tables, key: bytes | None
 ) -> None:
     """A replayed record, or one whose producer makes up an origin: its dead letter names the record read."""
     source = Source(CATEGORY_FEEDBACK, (HOME + 1) % PARTITIONS, offset=5)
@@ -351,7 +347,7 @@ async def test_a_moved_record_with_an_origin_of_its_own_is_buried_where_and_as_i
 
 
 async def test_a_keyless_record_that_names_no_product_is_buried_where_it_stands(
-    spread: EnrichProcessor, tables: Tables
+    spread: Processor, tables: Tables
 ) -> None:
     outputs = await settled(spread, [Source(PRODUCT_CREATED, 2).record(b"{")], tables)
     assert reasons(outputs) == ["malformed-json"]
@@ -368,7 +364,7 @@ async def test_a_keyless_record_that_names_no_product_is_buried_where_it_stands(
     ],
 )
 async def test_headers_of_producers_do_not_lead_a_move_astray(
-    spread: EnrichProcessor, tables: Tables, forged: tuple[str, bytes]
+    spread: Processor, tables: Tables, forged: tuple[str, bytes]
 ) -> None:
     """Marks that look like ours, and null header values, which Kafka allows, come through a move."""
     record = Source(PRODUCT_CREATED, (HOME + 1) % PARTITIONS, offset=5).record(listing(), b"p", [forged])
@@ -379,7 +375,7 @@ async def test_headers_of_producers_do_not_lead_a_move_astray(
 
 
 async def test_a_record_that_somebody_else_put_among_the_moved_is_a_listing(
-    spread: EnrichProcessor, tables: Tables
+    spread: Processor, tables: Tables
 ) -> None:
     """Its own place is its source; unreadable marks stop nobody."""
     stranger = Source(PRODUCT_REPARTITION, HOME, offset=8).record(

@@ -16,9 +16,9 @@ def serving(settings: Settings) -> str:
     """The version that a worker with these settings starts with."""
     agents = create_agents(settings)
     agents.close()
-    assert agents.models is not None
-    assert (agents.follow is None) == (settings.model_registry is None)
-    return agents.models().model_version
+    assert agents.serving is not None
+    assert (agents.serving.follow is None) == (settings.model_registry is None)
+    return agents.serving.report().model_version
 
 
 def test_a_registry_s_deployment_goes_before_the_model_s_path(tmp_path: Path) -> None:
@@ -43,4 +43,4 @@ def test_a_registry_that_is_not_there_stops_the_worker(tmp_path: Path) -> None:
 
 def test_a_worker_that_does_not_enrich_has_no_models(tmp_path: Path) -> None:
     agents = create_agents(Settings(agents=("sessions",), model_registry=tmp_path / "none"))
-    assert (agents.models, agents.follow) == (None, None)
+    assert agents.serving is None

@@ -7,13 +7,13 @@ from schemas.codec import decode_product_enriched
 from schemas.envelope import parse_headers
 from schemas.events import Decision, DecisionOutcome, ProductEnriched
 from schemas.keys import partition_for
-from streams.agents.outputs import OutputMaker
+from streams.agents.outputs import OutputBuilder
 from streams.provenance import ORIGIN
 from streams.records import Headers, MemoryRecord, Output
 from streams.topics import PRODUCT_CREATED, PRODUCT_ENRICHED
 
 TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-MAKER = OutputMaker("enrich", 12, "model-1", "taxonomy-1")
+MAKER = OutputBuilder("enrich", 12, "model-1", "taxonomy-1")
 
 
 def cause(offset: int = 5, partition: int = 2, headers: Headers = ()) -> MemoryRecord:
@@ -57,17 +57,19 @@ places = st.tuples(
     st.sampled_from(["p", "q"]),
     st.integers(0, 3),
     st.integers(0, 3),
-    st.sampled_from([MAKER, OutputMaker("enrich", 12, "model-2", "taxonomy-1"), OutputMaker("enrich", 12)]),
+    st.sampled_from(
+        [MAKER, OutputBuilder("enrich", 12, "model-2", "taxonomy-1"), OutputBuilder("enrich", 12)]
+    ),
 )
 
 
 @given(places, places)
 def test_an_id_is_a_function_of_source_versions_topic_and_subject(
-    one: tuple[str, str, int, int, OutputMaker], other: tuple[str, str, int, int, OutputMaker]
+    one: tuple[str, str, int, int, OutputBuilder], other: tuple[str, str, int, int, OutputBuilder]
 ) -> None:
     """Two outputs have one id exactly if all of these are the same; the value does not matter."""
 
-    def made(place: tuple[str, str, int, int, OutputMaker], value: bytes) -> str | None:
+    def made(place: tuple[str, str, int, int, OutputBuilder], value: bytes) -> str | None:
         topic, subject, partition, offset, maker = place
         return id_of(maker.record(topic, subject, value, cause(offset, partition)))
 

@@ -51,7 +51,7 @@ def product(
 def learned(*values: tuple[str | None, bytes | None]) -> ProductView:
     """A product_view that read records of these keys and values."""
     product_view = ProductView()
-    product_view.learn(
+    product_view.update(
         MemoryRecord(PRODUCT_ENRICHED, 0, offset, key=None if key is None else key.encode(), value=value)
         for offset, (key, value) in enumerate(values)
     )
@@ -134,7 +134,7 @@ def test_a_record_that_is_not_ours_is_logged_and_passed_over(bad: bytes) -> None
 def test_a_record_without_a_readable_key_is_passed_over() -> None:
     product_view = learned((None, product("p")))
     with capture_logs() as logs:
-        product_view.learn([MemoryRecord(PRODUCT_ENRICHED, 0, 3, key=b"\xff")])
+        product_view.update([MemoryRecord(PRODUCT_ENRICHED, 0, 3, key=b"\xff")])
     assert [entry["offset"] for entry in logs] == [3]
     assert len(product_view) == 0
 
@@ -163,7 +163,7 @@ def test_the_view_is_that_of_a_dictionary(
         value = None if what is None else product(name, what[0], (what[1],))
         records.append(MemoryRecord(PRODUCT_ENRICHED, 0, offset, key=name.encode(), value=value))
     for start in range(0, len(records), chunk):
-        product_view.learn(records[start : start + chunk])
+        product_view.update(records[start : start + chunk])
     assert {name: product_view.describe(name) for name in "abc"} == {
         name: ProductLabels([state[name][1]], None) if name in state else None for name in "abc"
     }

@@ -14,13 +14,13 @@ from schemas.dead_letters import SOURCE_OFFSET
 from schemas.events import Relation
 from schemas.keys import partition_for
 from streams.agents import sessions
-from streams.agents.dead_letters import DeadLetterBuilder
-from streams.agents.sessions import SessionsProcessor, shoppers_table
-from streams.lanes.lane_config import LaneLimits
+from streams.agents.sessions import sessions_agent, shoppers_table
+from streams.lanes.processor import Processor
+from streams.lanes.runtime import LaneLimits
 from streams.records import MemoryRecord, Output
 from streams.state.tables import Tables
 from streams.topics import CO_BEHAVIOR, DEAD_LETTER, SHOPPER_UPDATED, USER_BEHAVIOR
-from tests.support.processing import NOW_MS, Source, header, reasons, settled, tables_of, to
+from tests.support.processing import NOW_MS, Source, header, processor_of, reasons, settled, tables_of, to
 
 PARTITIONS = 4
 SHOPPERS = shoppers_table("shoppers-changelog")
@@ -33,14 +33,10 @@ def describe(product_id: str) -> ProductLabels | None:
 
 
 @pytest.fixture
-def agent() -> SessionsProcessor:
-    return SessionsProcessor(
-        SHOPPERS,
+def agent() -> Processor:
+    return processor_of(
+        sessions_agent(SHOPPERS, PARTITIONS, BehaviorParameters(), shipped_next_behavior(), describe),
         PARTITIONS,
-        BehaviorParameters(),
-        shipped_next_behavior(),
-        describe,
-        DeadLetterBuilder("group", PARTITIONS),
     )
 
 
@@ -76,9 +72,7 @@ def met(outputs: list[Output]) -> set[tuple[str, str, str, float]]:
     return found
 
 
-async def test_a_basket_becomes_pairs_and_one_event_of_its_shopper(
-    agent: SessionsProcessor, tables: Tables
-) -> None:
+async def test_a_basket_becomes_pairs_and_one_event_of_its_shopper(agent: Processor, tables: Tables) -> None:
     """Each pair in both directions, where each product's row lies; taste from what is known of them."""
     outputs = await settled(agent, basket(Source(USER_BEHAVIOR), "abc"), tables)
     pairs = [("a", "b"), ("a", "c"), ("b", "c")]
@@ -93,7 +87,7 @@ async def test_a_basket_becomes_pairs_and_one_event_of_its_shopper(
     assert sum(event.next_behavior.values()) == pytest.approx(1.0, abs=1e-3)
 
 
-async def test_a_session_goes_on_in_the_next_batch(agent: SessionsProcessor, tables: Tables) -> None:
+async def test_a_session_goes_on_in_the_next_batch(agent: Processor, tables: Tables) -> None:
     """What was in the basket before meets what comes."""
     source = Source(USER_BEHAVIOR)
     assert met(await settled(agent, basket(source, "a"), tables)) == set()
@@ -101,7 +95,7 @@ async def test_a_session_goes_on_in_the_next_batch(agent: SessionsProcessor, tab
     assert met(outputs) == {("a", "b", "bought", 1.0), ("b", "a", "bought", 1.0)}
 
 
-async def test_shoppers_do_not_meet(agent: SessionsProcessor, tables: Tables) -> None:
+async def test_shoppers_do_not_meet(agent: Processor, tables: Tables) -> None:
     """Nor does a guest meet the user with the same id as the guest's session would suggest."""
     source = Source(USER_BEHAVIOR)
     batch = basket(source, "a", "u") + basket(source, "b", "v")
@@ -111,7 +105,7 @@ async def test_shoppers_do_not_meet(agent: SessionsProcessor, tables: Tables) ->
 
 
 async def test_a_crawler_s_pairs_are_written_in_parts_and_all_of_them(
-    agent: SessionsProcessor, monkeypatch: pytest.MonkeyPatch
+    agent: Processor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One batch may bring millions: never all of them at once, and no two records with one identity."""
     source = Source(USER_BEHAVIOR)
@@ -128,7 +122,7 @@ async def test_a_crawler_s_pairs_are_written_in_parts_and_all_of_them(
     assert to(SHOPPER_UPDATED, parts) == to(SHOPPER_UPDATED, whole)
 
 
-async def test_the_longest_ids_fill_neither_a_row_nor_the_topic_of_pairs(agent: SessionsProcessor) -> None:
+async def test_the_longest_ids_fill_neither_a_row_nor_the_topic_of_pairs(agent: Processor) -> None:
     """A thousand ids of a kilobyte were a row that nobody could write, and megabytes for each event."""
     source, tables = Source(USER_BEHAVIOR), tables_of(SHOPPERS)
     ids = ["\U0001f600" * 250 + f"{number:06}" for number in range(1_200)]
@@ -144,7 +138,7 @@ async def test_the_longest_ids_fill_neither_a_row_nor_the_topic_of_pairs(agent: 
     assert sum(each.size for each in to(CO_BEHAVIOR, outputs)) < 50_000_000
 
 
-async def test_a_guest_is_known_by_the_session(agent: SessionsProcessor, tables: Tables) -> None:
+async def test_a_guest_is_known_by_the_session(agent: Processor, tables: Tables) -> None:
     record = Source(USER_BEHAVIOR).record(behavior("a", None, session_id="s"), b"s")
     (update,) = await settled(agent, [record], tables)
     assert (update.topic, update.key) == (SHOPPER_UPDATED, b"s")
@@ -174,7 +168,7 @@ async def test_a_guest_is_known_by_the_session(agent: SessionsProcessor, tables:
     ],
 )
 async def test_behaviour_that_cannot_be_read_is_buried_and_its_neighbours_count(
-    agent: SessionsProcessor, tables: Tables, value: bytes | None, reason: str
+    agent: Processor, tables: Tables, value: bytes | None, reason: str
 ) -> None:
     """The dead letter has the original bytes; the rest of the session meets as if it were not there."""
     source = Source(USER_BEHAVIOR)
@@ -187,7 +181,7 @@ async def test_behaviour_that_cannot_be_read_is_buried_and_its_neighbours_count(
 
 
 async def test_a_batch_of_nothing_but_bad_behaviour_brings_dead_letters_alone(
-    agent: SessionsProcessor, tables: Tables
+    agent: Processor, tables: Tables
 ) -> None:
     source = Source(USER_BEHAVIOR)
     outputs = await settled(agent, [source.record(b"{", b"u"), source.record(None, b"u")], tables)
@@ -196,9 +190,7 @@ async def test_a_batch_of_nothing_but_bad_behaviour_brings_dead_letters_alone(
 
 
 @pytest.mark.parametrize("ahead", [timedelta(), timedelta(days=1)])
-async def test_a_clock_a_little_ahead_is_taken(
-    agent: SessionsProcessor, tables: Tables, ahead: timedelta
-) -> None:
+async def test_a_clock_a_little_ahead_is_taken(agent: Processor, tables: Tables, ahead: timedelta) -> None:
     value = behavior(occurred_at=(NOW + ahead).isoformat())
     outputs = await settled(agent, [Source(USER_BEHAVIOR).record(value, b"u")], tables)
     assert reasons(outputs) == []
@@ -206,7 +198,7 @@ async def test_a_clock_a_little_ahead_is_taken(
 
 @pytest.mark.parametrize("timestamp", [-1, -(2**63), 2**63 - 1])
 async def test_a_record_without_a_sensible_time_is_taken_by_its_event(
-    agent: SessionsProcessor, tables: Tables, timestamp: int
+    agent: Processor, tables: Tables, timestamp: int
 ) -> None:
     """Old clients write -1: that the arrival is unknown is no fault of the behaviour."""
     record = Source(USER_BEHAVIOR).record(behavior(), b"u", timestamp=timestamp)
@@ -215,9 +207,7 @@ async def test_a_record_without_a_sensible_time_is_taken_by_its_event(
 
 
 @pytest.mark.parametrize("apart", [False, True])
-async def test_a_duplicate_event_changes_nothing(
-    agent: SessionsProcessor, tables: Tables, apart: bool
-) -> None:
+async def test_a_duplicate_event_changes_nothing(agent: Processor, tables: Tables, apart: bool) -> None:
     """In one batch or two: pairs and the session's count are as without it."""
     source = Source(USER_BEHAVIOR)
     values = [behavior("a", event_id="1"), behavior("b", event_id="2"), behavior("b", event_id="2")]
@@ -233,7 +223,7 @@ async def test_a_duplicate_event_changes_nothing(
     assert decode_shopper_updated(update.value, update.key).session.events == 2
 
 
-async def test_a_return_meets_nothing(agent: SessionsProcessor, tables: Tables) -> None:
+async def test_a_return_meets_nothing(agent: Processor, tables: Tables) -> None:
     source = Source(USER_BEHAVIOR)
     batch = [*basket(source, "a"), source.record(behavior("b", action="return"), b"u")]
     assert met(await settled(agent, batch, tables)) == set()
@@ -245,14 +235,14 @@ def shop(source: Source) -> list[MemoryRecord]:
     return [*batch, source.record(b"{", b"u"), *basket(source, "klm", "w")]
 
 
-async def test_the_same_records_give_the_same_outputs(agent: SessionsProcessor) -> None:
+async def test_the_same_records_give_the_same_outputs(agent: Processor) -> None:
     """Byte for byte, ids included: a batch that was undone and read again leaves no other trace."""
     batch = shop(Source(USER_BEHAVIOR))
     once = await settled(agent, batch, tables_of(SHOPPERS))
     assert once == await settled(agent, batch, tables_of(SHOPPERS))
 
 
-async def test_ids_are_unique(agent: SessionsProcessor, tables: Tables) -> None:
+async def test_ids_are_unique(agent: Processor, tables: Tables) -> None:
     """Over topics, target partitions and batches, however the batches are cut."""
     batch = shop(Source(USER_BEHAVIOR))
     outputs = [output for cut in (batch[:5], batch[5:]) for output in await settled(agent, cut, tables)]
@@ -261,9 +251,7 @@ async def test_ids_are_unique(agent: SessionsProcessor, tables: Tables) -> None:
     assert len({output.partition for output in to(CO_BEHAVIOR, outputs)}) == PARTITIONS
 
 
-async def test_each_target_partition_gets_one_record_of_a_batch(
-    agent: SessionsProcessor, tables: Tables
-) -> None:
+async def test_each_target_partition_gets_one_record_of_a_batch(agent: Processor, tables: Tables) -> None:
     """Columnar deltas and not a record for each pair."""
     outputs = to(CO_BEHAVIOR, await settled(agent, shop(Source(USER_BEHAVIOR)), tables))
     targets = [output.partition for output in outputs]

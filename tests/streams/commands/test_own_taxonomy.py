@@ -85,8 +85,8 @@ def test_listings_are_enriched_by_the_names_of_the_tree(tree: Path, data_dir: Pa
 def test_the_worker_serves_the_tree_of_its_settings(tree: Path, data_dir: Path) -> None:
     agents = create_agents(Settings(agents=("enrich",), taxonomy=tree, data_dir=data_dir))
     try:
-        assert agents.models is not None
-        report = agents.models()
+        assert agents.serving is not None
+        report = agents.serving.report()
         assert report.taxonomy_version == Taxonomy.load(tree).version
         assert report.model_version.startswith("zero-shot-")
         assert len(list((data_dir / "prototypes").iterdir())) == 2  # one for each encoder

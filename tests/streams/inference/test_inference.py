@@ -16,14 +16,15 @@ from models.serving_config import ServingConfig
 from schemas.dead_letters import EXCEPTION
 from schemas.errors import InferenceFailed, InvalidEvent, RetryLater, StopWorker
 from streams.agents.dead_letters import DeadLetterBuilder
-from streams.agents.enrich import EnrichProcessor
+from streams.agents.enrich import enrich_agent
 from streams.agents.products import products_table
 from streams.inference.messages import InvalidListing, Listing, ModelChoice, Prediction
 from streams.inference.predictor import Predictor, load_enricher
 from streams.inference.process import ATTEMPTS, InferenceProcess
 from streams.inference.thread import Inference, InferenceThread
+from streams.lanes.agent import AgentProcessor
 from streams.lanes.bisection import Bisection
-from streams.lanes.lane_config import LaneLimits
+from streams.lanes.runtime import LaneLimits
 from streams.topics import DEAD_LETTER, PRODUCT_CREATED, PRODUCT_ENRICHED
 from tests.support import fatal_inference
 from tests.support.processing import Source, header, tables_of, to
@@ -192,10 +193,10 @@ async def test_what_the_model_raises_comes_back_and_the_process_lives_on(fatal: 
 async def test_the_listing_of_which_the_model_dies_is_buried_alone(
     fatal: InferenceProcess, poison: bytes
 ) -> None:
-    dead_letter_builder, source = DeadLetterBuilder("group", 1), Source(PRODUCT_CREATED)
-    processor = EnrichProcessor(products_table(), 1, fatal, dead_letter_builder)
+    dead_letters, source = DeadLetterBuilder("group", 1), Source(PRODUCT_CREATED)
+    processor = AgentProcessor(enrich_agent(fatal, 1), 1, dead_letters)
     bisection = Bisection(
-        processor, LaneLimits(), lambda record, error: dead_letter_builder(record, error, "enrich")
+        processor, LaneLimits(), lambda record, error: dead_letters(record, error, "enrich")
     )
     records = [source.record(text, b"p") for text in (b"one", poison, b"three")]
     outputs, _ = await bisection.process(records, tables_of(products_table()))

@@ -14,8 +14,7 @@ from schemas.codec import decode_product_enriched
 from schemas.envelope import output_id
 from schemas.events import DecisionOutcome
 from schemas.events import Source as Place
-from streams.agents.dead_letters import DeadLetterBuilder
-from streams.agents.enrich import EnrichProcessor
+from streams.agents.enrich import enrich_agent
 from streams.agents.products import products_table
 from streams.inference.predictor import Predictor
 from streams.inference.serving import Serving, ServingInference
@@ -23,7 +22,7 @@ from streams.inference.thread import InferenceThread
 from streams.records import Output
 from streams.topics import CATEGORY_FEEDBACK, ENRICHMENT_REVIEW, PRODUCT_CREATED, PRODUCT_ENRICHED
 from tests.support.model_folders import recalibrated
-from tests.support.processing import Source, header, settled, tables_of, to
+from tests.support.processing import Source, header, processor_of, settled, tables_of, to
 
 TITLES = ("Nike Men's Running Shoes Blue Size 10", "Ceramic mug", "zzzz", "Large Wooden Dog Bed", "")
 
@@ -84,7 +83,7 @@ def test_a_swap_at_any_moment_falls_between_batches(
 
     async def scenario() -> None:
         inference = ServingInference(old)
-        agent = EnrichProcessor(products_table(), 1, inference, DeadLetterBuilder("group", 1))
+        agent = processor_of(enrich_agent(inference, 1), 1)
         tables, source = tables_of(products_table()), Source(PRODUCT_CREATED)
         for size, before, within in batches:
             await inference.replace(Serving(models[before]))
@@ -103,7 +102,7 @@ async def test_a_canary_s_products_say_so_whatever_comes_of_them(
 ) -> None:
     """Listings, questions to people and withdrawals of a product are one model's."""
     await inference.replace(Serving(old, new, 0.3))
-    agent = EnrichProcessor(products_table(), 1, inference, DeadLetterBuilder("group", 1))
+    agent = processor_of(enrich_agent(inference, 1), 1)
     tables, source = tables_of(products_table()), Source(PRODUCT_CREATED)
     outputs = await settled(agent, [source.record(*listing(number)) for number in range(200)], tables)
     expected = [version(new) if on_canary(b"p%d" % number, 0.3) else version(old) for number in range(200)]
@@ -131,7 +130,7 @@ async def test_a_replay_by_the_same_model_is_the_same_statement_and_by_another_i
 ) -> None:
     async def identities(model: Kept) -> list[str]:
         await inference.replace(Serving(model))
-        agent = EnrichProcessor(products_table(), 1, inference, DeadLetterBuilder("group", 1))
+        agent = processor_of(enrich_agent(inference, 1), 1)
         source = Source(PRODUCT_CREATED)
         records = [source.record(*listing(number)) for number in range(20)]
         return [header(each, "ce_id") for each in await settled(agent, records, tables_of(products_table()))]
@@ -145,7 +144,7 @@ async def test_a_person_s_word_stays_when_another_model_takes_over(
     inference: ServingInference, old: Kept, new: Kept
 ) -> None:
     await inference.replace(Serving(old))
-    agent = EnrichProcessor(products_table(), 1, inference, DeadLetterBuilder("group", 1))
+    agent = processor_of(enrich_agent(inference, 1), 1)
     tables, source = tables_of(products_table()), Source(PRODUCT_CREATED)
     await settled(agent, [source.record(*listing(0))], tables)
     word = b'{"product_id": "p0", "verdict": "correct", "category_id": 5}'

@@ -35,15 +35,15 @@ class FakeLane:
         self.inputs = [Partition(topic, partition) for topic in agent.topics]
         self.told: list[object] = []
         self.epoch = 7
-        self.queued_bytes = 0
-        self.hungry = True
+        self.buffered_bytes = 0
+        self.capacity = True
         self.offered: list[tuple[Partition, Sequence[Record], int]] = []
 
     def __str__(self) -> str:
         return self.name
 
-    def start(self, *, fresh: bool) -> None:
-        self.told.append("fresh" if fresh else "on")
+    def start(self, *, must_fence: bool) -> None:
+        self.told.append("fence" if must_fence else "continue")
 
     async def pause(self, budget_s: float) -> None:
         await asyncio.sleep(0)
@@ -53,8 +53,8 @@ class FakeLane:
         await asyncio.sleep(0)
         self.told.append(("close", budget_s))
 
-    def wants(self, at: Partition) -> bool:
-        return self.hungry
+    def has_capacity(self, at: Partition) -> bool:
+        return self.capacity
 
     def offer(self, at: Partition, records: Sequence[Record], epoch: int) -> None:
         self.offered.append((at, records, epoch))
@@ -104,7 +104,7 @@ async def test_each_agent_gets_a_lane_for_each_partition_whose_inputs_are_all_he
     worker = Worker()
     await worker.assign("a0 a1 b0 c0 x9", 1)
     assert worker.names == ["one-0", "one-1", "two-0"]
-    assert [lane.told for lane in worker.made] == [["fresh"]] * 3
+    assert [lane.told for lane in worker.made] == [["fence"]] * 3
     assert worker.assignments == 1
 
 
@@ -127,8 +127,8 @@ async def test_lanes_that_stay_between_two_generations_in_a_row_go_on() -> None:
     await worker.assign("a0", 4)
     await worker.lanes.revoke()
     await worker.assign("a0 a1", 5)
-    assert worker.lane("one-0").told == ["fresh", ("pause", 3.0), "on"]
-    assert worker.lane("one-1").told == ["fresh"]
+    assert worker.lane("one-0").told == ["fence", ("pause", 3.0), "continue"]
+    assert worker.lane("one-1").told == ["fence"]
 
 
 @pytest.mark.parametrize("generation", [4, 6, 7, 3, 0])
@@ -138,7 +138,7 @@ async def test_lanes_that_missed_a_generation_begin_afresh(generation: int) -> N
     await worker.assign("a0", 4)
     await worker.lanes.revoke()
     await worker.assign("a0", generation)
-    assert worker.lane("one-0").told[-1] == "fresh"
+    assert worker.lane("one-0").told[-1] == "fence"
     assert len(worker.made) == 1
 
 
@@ -146,18 +146,18 @@ async def test_lanes_that_left_are_closed_and_come_back_as_new_ones() -> None:
     worker = Worker()
     await worker.assign("a0 a1", 1)
     await worker.assign("a1", 2)
-    assert worker.lane("one-0").told == ["fresh", ("close", 3.0)]
+    assert worker.lane("one-0").told == ["fence", ("close", 3.0)]
     assert worker.names == ["one-1"]
     await worker.assign("a0 a1", 3)
     assert sorted(lane.name for lane in worker.made) == ["one-0", "one-0", "one-1"]
-    assert worker.lane("one-0").told == ["fresh"]
+    assert worker.lane("one-0").told == ["fence"]
 
 
 async def test_a_lane_that_lost_one_of_its_inputs_is_closed() -> None:
     worker = Worker()
     await worker.assign("b0 c0", 1)
     await worker.assign("b0", 2)
-    assert worker.lane("two-0").told == ["fresh", ("close", 3.0)]
+    assert worker.lane("two-0").told == ["fence", ("close", 3.0)]
     assert worker.names == []
 
 
@@ -175,28 +175,28 @@ async def test_a_closed_worker_has_no_lanes_and_takes_nothing() -> None:
     await worker.lanes.close()
     worker.lanes.deliver(Partition("a", 0), Delivery([], 7))
     assert worker.names == []
-    assert worker.lane("one-0").told == ["fresh", ("close", 3.0)]
+    assert worker.lane("one-0").told == ["fence", ("close", 3.0)]
     assert worker.lane("one-0").offered == []
-    assert worker.lanes.wanting([Partition("a", 0)]) == set()
+    assert worker.lanes.ready_partitions([Partition("a", 0)]) == set()
 
 
-async def test_only_hungry_lanes_want_more() -> None:
+async def test_only_lanes_with_capacity_are_ready() -> None:
     worker = Worker()
     await worker.assign("a0 a1", 1)
-    worker.lane("one-1").hungry = False
+    worker.lane("one-1").capacity = False
     active = [partition(each) for each in ("a0", "a1", "x0", "b0")]
-    assert worker.lanes.wanting(active) == {Partition("a", 0)}
+    assert worker.lanes.ready_partitions(active) == {Partition("a", 0)}
 
 
 async def test_nothing_more_is_fetched_beyond_the_budget() -> None:
     """It is counted over all lanes, and fetching goes on as soon as there is room."""
     worker = Worker(in_flight_bytes=100)
     await worker.assign("a0 a1", 1)
-    worker.lane("one-0").queued_bytes, worker.lane("one-1").queued_bytes = 60, 39
-    assert worker.lanes.queued_bytes == 99
-    assert len(worker.lanes.wanting([Partition("a", 0), Partition("a", 1)])) == 2
-    worker.lane("one-1").queued_bytes = 40
-    assert worker.lanes.wanting([Partition("a", 0), Partition("a", 1)]) == set()
+    worker.lane("one-0").buffered_bytes, worker.lane("one-1").buffered_bytes = 60, 39
+    assert worker.lanes.buffered_bytes == 99
+    assert len(worker.lanes.ready_partitions([Partition("a", 0), Partition("a", 1)])) == 2
+    worker.lane("one-1").buffered_bytes = 40
+    assert worker.lanes.ready_partitions([Partition("a", 0), Partition("a", 1)]) == set()
 
 
 async def test_a_delivery_goes_to_its_lane_with_its_epoch() -> None:
@@ -209,13 +209,13 @@ async def test_a_delivery_goes_to_its_lane_with_its_epoch() -> None:
     assert worker.lane("two-0").offered == [(Partition("c", 0), [], 5)]
 
 
-async def test_appetite_ends_with_a_change_or_the_timeout() -> None:
+async def test_waiting_for_capacity_ends_with_a_change_or_the_timeout() -> None:
     worker = Worker()
-    waiting = asyncio.create_task(worker.lanes.appetite(30.0))
+    waiting = asyncio.create_task(worker.lanes.wait_for_capacity(30.0))
     await asyncio.sleep(0)
-    worker.lanes.changed()
+    worker.lanes.capacity_changed()
     await asyncio.wait_for(waiting, 1.0)
-    await asyncio.wait_for(worker.lanes.appetite(0.001), 1.0)
+    await asyncio.wait_for(worker.lanes.wait_for_capacity(0.001), 1.0)
 
 
 async def test_real_lanes_go_on_over_a_rebalance_without_losing_or_repeating() -> None:
@@ -230,8 +230,8 @@ async def test_real_lanes_go_on_over_a_rebalance_without_losing_or_repeating() -
     for generation in range(1, 5):
         await lanes.assign([INPUT, URGENT], generation)
         for _ in range(30):
-            for at in lanes.wanting([INPUT, URGENT]):
-                records, epoch = worker.inputs.fetch(at, 2)
+            for at in lanes.ready_partitions([INPUT, URGENT]):
+                records, epoch = worker.runtime.consumer.fetch(at, 2)
                 if records:
                     lanes.deliver(at, Delivery(list(records), epoch))
             await asyncio.sleep(0)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import RetryLater, StopWorker
-from streams.lanes.lane_config import LaneLimits
+from streams.lanes.runtime import LaneLimits
 from streams.records import Output, Record
 from streams.state.stores import MemoryStore
 from streams.state.tables import Tables
@@ -43,7 +43,7 @@ def test_each_record_counts_once_whatever_commits_fail(
         bench.write(records)
         worker = bench.worker()
         worker.delay = delay
-        worker.lane.start(fresh=True)
+        worker.lane.start(must_fence=True)
         await worker.drain(fetch)
         await worker.lane.close(1.0)
         return bench
@@ -66,7 +66,7 @@ def test_workers_that_die_and_take_over_lose_and_repeat_nothing(
         store = MemoryStore()
         for _ in range(5):
             worker = bench.worker(store if keeps_state else None)
-            worker.lane.start(fresh=True)
+            worker.lane.start(must_fence=True)
             for _ in range(dice.randrange(60)):
                 worker.pump(3)
                 await asyncio.sleep(0)
@@ -75,7 +75,7 @@ def test_workers_that_die_and_take_over_lose_and_repeat_nothing(
             task.cancel()
             await asyncio.wait({task})
         last = bench.worker(store if keeps_state else None)
-        last.lane.start(fresh=True)
+        last.lane.start(must_fence=True)
         await last.drain()
         await last.lane.close(1.0)
         return bench
@@ -98,14 +98,14 @@ def test_pauses_at_any_moment_lose_and_repeat_nothing(
         worker = bench.worker()
         worker.delay = delay
         for _ in range(6):
-            worker.lane.start(fresh=dice.random() < 0.3)
+            worker.lane.start(must_fence=dice.random() < 0.3)
             for _ in range(dice.randrange(25)):
                 worker.pump(fetch)
                 await asyncio.sleep(0)
             await worker.lane.pause(dice.choice([0.0, 1.0]))
             for _ in range(dice.randrange(3)):
                 worker.pump(fetch)
-        worker.lane.start(fresh=False)
+        worker.lane.start(must_fence=False)
         await worker.drain(fetch)
         await worker.lane.close(1.0)
         return bench
@@ -120,14 +120,14 @@ def test_a_zombie_changes_nothing(records: list[tuple[bytes, bytes]], moment: in
     """An older owner that goes on after a newer one opened is fenced and waits; nothing of its work shows."""
 
     async def scenario() -> Bench:
-        bench = Bench(limits=LaneLimits(batch_records=5, fenced_patience_s=30.0))
+        bench = Bench(limits=LaneLimits(batch_records=5, fenced_wait_s=30.0))
         bench.write(records)
         zombie, owner = bench.worker(), bench.worker()
-        zombie.lane.start(fresh=True)
+        zombie.lane.start(must_fence=True)
         for _ in range(moment):
             zombie.pump(2)
             await asyncio.sleep(0)
-        owner.lane.start(fresh=True)
+        owner.lane.start(must_fence=True)
         for _ in range(200):
             zombie.pump(2)
             await asyncio.sleep(0)
@@ -146,7 +146,7 @@ async def test_poison_goes_to_the_dead_letters_with_its_own_bytes() -> None:
     records = [(b"k%d" % number, b"poison" if number % 2 else b"x") for number in range(20)]
     bench.write(records)
     worker = bench.worker()
-    worker.lane.start(fresh=True)
+    worker.lane.start(must_fence=True)
     await worker.drain(20)
     await worker.lane.close(1.0)
     buried = bench.broker.read("dead-letter")
@@ -160,7 +160,7 @@ async def test_urgent_input_goes_first() -> None:
     """Records of the first topic overtake a backlog of the second."""
     bench = Bench()
     worker = bench.worker()
-    worker.lane.start(fresh=True)
+    worker.lane.start(must_fence=True)
     await worker.running()
     bench.write([(b"k", b"slow")] * 30)
     bench.write([(b"k", b"urgent")], URGENT)
@@ -175,12 +175,12 @@ async def test_a_pause_finishes_the_batch_and_goes_on_without_opening_again() ->
     bench = Bench()
     bench.write([(b"k", b"x")] * 10)
     worker = bench.worker()
-    worker.lane.start(fresh=True)
+    worker.lane.start(must_fence=True)
     await worker.drain()
     epoch = bench.broker.epochs["lane"]
     await worker.lane.pause(1.0)
     bench.write([(b"k", b"x")] * 10)
-    worker.lane.start(fresh=False)
+    worker.lane.start(must_fence=False)
     await worker.drain()
     await worker.lane.close(1.0)
     assert bench.broker.epochs["lane"] == epoch
@@ -192,12 +192,12 @@ async def test_stale_deliveries_are_dropped() -> None:
     bench = Bench()
     bench.write([(b"k", b"x")] * 10)
     worker = bench.worker()
-    worker.lane.start(fresh=True)
+    worker.lane.start(must_fence=True)
     await worker.running()
-    epoch = worker.lane.epoch
+    epoch = worker.runtime.consumer.epochs[INPUT]
     stale = bench.broker.logs[INPUT][5:]
     await worker.lane.pause(1.0)
-    worker.lane.start(fresh=False)
+    worker.lane.start(must_fence=False)
     await worker.running()
     worker.lane.offer(INPUT, stale, epoch)
     await worker.drain()
@@ -215,7 +215,7 @@ async def test_an_output_too_large_buries_its_record_alone() -> None:
 
     worker.processor.process = process  # type: ignore[assignment, method-assign]
     bench.write([(b"a", b"x"), (b"b", b"xxx"), (b"c", b"x")])
-    worker.lane.start(fresh=True)
+    worker.lane.start(must_fence=True)
     await worker.drain()
     await worker.lane.close(1.0)
     assert [record.key for record in bench.broker.read("out")] == [b"a", b"c"]
@@ -228,7 +228,7 @@ async def test_damaged_state_is_rebuilt_from_the_changelog() -> None:
     bench.write([(b"k", b"x")] * 3)
     store = MemoryStore()
     worker = bench.worker(store)
-    worker.lane.start(fresh=True)
+    worker.lane.start(must_fence=True)
     await worker.drain()
     await worker.lane.close(1.0)
     checkpoint = store.checkpoint()
@@ -236,7 +236,7 @@ async def test_damaged_state_is_rebuilt_from_the_changelog() -> None:
     store.apply({b"k": b"damaged"}, checkpoint)
     bench.write([(b"k", b"x")])
     again = bench.worker(store)
-    again.lane.start(fresh=True)
+    again.lane.start(must_fence=True)
     await again.drain()
     await again.lane.close(1.0)
     assert bench.counts()[-1] == (b"k", b"4")
@@ -255,7 +255,7 @@ async def test_an_error_that_stops_is_told_to_the_worker() -> None:
 
     worker.processor.process = process  # type: ignore[assignment, method-assign]
     bench.write([(b"a", b"x")])
-    worker.lane.start(fresh=True)
+    worker.lane.start(must_fence=True)
     while not bench.stopped:
         worker.pump()
         await asyncio.sleep(0)

@@ -8,11 +8,9 @@ from pathlib import Path
 from pytest import MonkeyPatch
 
 from schemas.errors import RetryLater
-from streams.lanes.lane import Lane
-from streams.lanes.lane_config import LaneLimits
-from streams.lanes.observer import BatchReport, LaneState, Observer
+from streams.lanes.observer import BatchReport, LaneState, LaneView, Observer
+from streams.lanes.runtime import LaneLimits, Progress
 from streams.records import RECORD_BYTES, Output, Partition, Record
-from streams.state.restoration import Progress
 from streams.state.stores import RocksStore
 from streams.state.tables import Tables
 from tests.support.lanes import COUNTS, INPUT, QUICK, Bench, Worker, expected_counts, grouped
@@ -28,25 +26,25 @@ class Telling(Observer):
         self.buried: list[Record] = []
         self.remaining: list[int] = []
 
-    def lane_changed(self, lane: Lane, state: LaneState, detail: str) -> None:
+    def lane_changed(self, lane: LaneView, state: LaneState, detail: str) -> None:
         self.states.append(state)
 
-    def lane_restoring(self, lane: Lane, at: Partition, remaining: int) -> None:
+    def lane_restoring(self, lane: LaneView, at: Partition, remaining: int) -> None:
         self.remaining.append(remaining)
 
-    def batch_committed(self, lane: Lane, report: BatchReport) -> None:
+    def batch_committed(self, lane: LaneView, report: BatchReport) -> None:
         self.reports.append(report)
 
-    def batch_failed(self, lane: Lane, error: BaseException) -> None:
+    def batch_failed(self, lane: LaneView, error: BaseException) -> None:
         self.failures.append(error)
 
-    def record_dead_lettered(self, lane: Lane, record: Record, error: Exception) -> None:
+    def record_dead_lettered(self, lane: LaneView, record: Record, error: Exception) -> None:
         self.buried.append(record)
 
 
 async def finish(worker: Worker) -> None:
     """Start, feed to the end, close."""
-    worker.lane.start(fresh=True)
+    worker.lane.start(must_fence=True)
     await worker.drain()
     await worker.lane.close(1.0)
 
@@ -85,7 +83,7 @@ async def test_a_lost_disk_is_restored_from_the_changelog(tmp_path: Path) -> Non
     assert telling.remaining[-1] == 0
 
 
-async def test_a_restoration_that_fails_is_tried_again() -> None:
+async def test_a_restoration_that_fails_is_tried_again(monkeypatch: MonkeyPatch) -> None:
     """Nothing is read before it has succeeded: counts on half a state would be wrong for ever."""
     bench = Bench()
     bench.write([(b"k", b"x")] * 5)
@@ -93,16 +91,16 @@ async def test_a_restoration_that_fails_is_tried_again() -> None:
     bench.write([(b"k", b"x")])
     telling = Telling()
     worker = bench.worker(observer=telling)
-    restore, attempts = worker.lane.parts.restore, 0
+    restore, attempts = worker.runtime.restore, 0
 
-    async def failing(tables: Tables, progress: Progress) -> object:
+    async def failing(tables: Tables, progress: Progress) -> None:
         nonlocal attempts
         attempts += 1
         if attempts < 3:
             raise RetryLater("the broker is away")
         return await restore(tables, progress)
 
-    worker.lane.parts.restore = failing
+    monkeypatch.setattr(worker.runtime, "restore", failing)
     await finish(worker)
     assert attempts == 3
     assert bench.counts()[-1] == (b"k", b"6")
@@ -110,23 +108,23 @@ async def test_a_restoration_that_fails_is_tried_again() -> None:
     assert telling.states.count(LaneState.BACKOFF) == 2
 
 
-async def test_a_lane_outlives_a_future_that_its_client_cancelled() -> None:
+async def test_a_lane_outlives_a_future_that_its_client_cancelled(monkeypatch: MonkeyPatch) -> None:
     """Aiokafka cancels what it gives up; nobody has asked the lane itself to end."""
     bench = Bench()
     bench.write([(b"k", b"x")] * 5)
     worker = bench.worker()
-    restore = worker.lane.parts.restore
+    restore = worker.runtime.restore
     given_up: list[bool] = []
 
-    async def abandoned(tables: Tables, progress: Progress) -> object:
+    async def abandoned(tables: Tables, progress: Progress) -> None:
         if not given_up:
             given_up.append(True)
-            future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             future.cancel()
             return await future
         return await restore(tables, progress)
 
-    worker.lane.parts.restore = abandoned
+    monkeypatch.setattr(worker.runtime, "restore", abandoned)
     await finish(worker)
     assert given_up
     assert bench.counts()[-1] == (b"k", b"5")
@@ -148,7 +146,7 @@ async def test_a_pause_beyond_its_budget_undoes_the_batch() -> None:
         return outputs
 
     stuck.processor.process = endless  # type: ignore[assignment, method-assign]
-    stuck.lane.start(fresh=True)
+    stuck.lane.start(must_fence=True)
     await fed(stuck, entered)
     async with asyncio.timeout(2.0):
         await stuck.lane.pause(0.01)
@@ -173,27 +171,26 @@ async def test_a_pause_within_its_budget_finishes_the_batch() -> None:
         return await process(batch, tables)
 
     worker.processor.process = slow  # type: ignore[assignment, method-assign]
-    worker.lane.start(fresh=True)
+    worker.lane.start(must_fence=True)
     await fed(worker, entered)
     await worker.lane.pause(5.0)
     assert bench.broker.offsets[("group", INPUT)] == len(bench.counts()) == 4
     await worker.lane.close(0.0)
 
 
-async def test_a_lane_that_restores_is_paused_at_once() -> None:
+async def test_a_lane_that_restores_is_paused_at_once(monkeypatch: MonkeyPatch) -> None:
     """A long restoration holds up no rebalance."""
     bench = Bench()
     worker = bench.worker()
 
     entered = asyncio.Event()
 
-    async def endless(tables: Tables, progress: Progress) -> object:
+    async def endless(tables: Tables, progress: Progress) -> None:
         entered.set()
         await asyncio.sleep(3600)
-        return None
 
-    worker.lane.parts.restore = endless
-    worker.lane.start(fresh=True)
+    monkeypatch.setattr(worker.runtime, "restore", endless)
+    worker.lane.start(must_fence=True)
     await entered.wait()
     assert str(worker.lane.state) == "restoring"
     async with asyncio.timeout(1.0):
@@ -202,7 +199,7 @@ async def test_a_lane_that_restores_is_paused_at_once() -> None:
     assert str(worker.lane.state) == "closed"
 
 
-async def test_dead_letters_wait_for_admission_before_they_are_written() -> None:
+async def test_dead_letters_wait_for_admission_before_they_are_written(monkeypatch: MonkeyPatch) -> None:
     """The budget is asked for as many as there are, and nothing is committed meanwhile."""
     bench = Bench()
     bench.write([(b"a", b"poison"), (b"b", b"x"), (b"c", b"poison")])
@@ -210,10 +207,10 @@ async def test_dead_letters_wait_for_admission_before_they_are_written() -> None
     worker = bench.worker(observer=telling)
     asked: list[tuple[int, int]] = []
 
-    async def admit(count: int) -> None:
+    async def throttle(count: int) -> None:
         asked.append((count, len(bench.broker.read("dead-letter"))))
 
-    worker.lane.parts.admit = admit
+    monkeypatch.setattr(worker.runtime, "throttle", throttle)
     await finish(worker)
     assert asked == [(2, 0)]
     assert [record.key for record in telling.buried] == [b"a", b"c"]
@@ -221,13 +218,13 @@ async def test_dead_letters_wait_for_admission_before_they_are_written() -> None
 
 async def test_a_fenced_lane_takes_over_only_after_its_patience() -> None:
     """The newer owner is right, unless the group has left the lane here for that long."""
-    bench = Bench(limits=LaneLimits(batch_records=7, fenced_patience_s=0.05))
+    bench = Bench(limits=LaneLimits(batch_records=7, fenced_wait_s=0.05))
     bench.write([(b"k", b"x")] * 3)
     telling = Telling()
     worker = bench.worker(observer=telling)
-    worker.lane.start(fresh=True)
+    worker.lane.start(must_fence=True)
     await worker.running()
-    await bench.worker().lane.parts.writer.open()
+    await bench.worker().writer.open()
     loop, started = asyncio.get_running_loop(), asyncio.get_running_loop().time()
     await worker.drain()
     assert loop.time() - started >= 0.05
@@ -247,7 +244,7 @@ async def test_a_lane_that_lingers_joins_what_trickles_in() -> None:
     async def batches(linger_s: float) -> int:
         bench = Bench(limits=LaneLimits(linger_s=linger_s))
         worker = bench.worker()
-        worker.lane.start(fresh=True)
+        worker.lane.start(must_fence=True)
         await worker.running()
         bench.write([(b"k", b"x")] * 10)
         for _ in range(15):
@@ -288,12 +285,12 @@ async def test_an_open_lane_tells_the_size_of_its_tables() -> None:
     bench = Bench()
     bench.write([(b"k%d" % number, b"x") for number in range(5)])
     worker = bench.worker()
-    assert worker.lane.sizes() == {}
-    worker.lane.start(fresh=True)
+    assert worker.lane.table_sizes() == {}
+    worker.lane.start(must_fence=True)
     await worker.drain()
-    assert worker.lane.sizes() == {"counts": (5, 5 * 3)}
+    assert worker.lane.table_sizes() == {"counts": (5, 5 * 3)}
     await worker.lane.close(1.0)
-    assert worker.lane.sizes() == {}
+    assert worker.lane.table_sizes() == {}
 
 
 async def test_a_row_too_large_buries_the_record_that_made_it_so() -> None:
@@ -311,7 +308,7 @@ async def test_state_that_cannot_be_read_even_after_restoring_stops_the_worker()
     bench.broker.append(Output("counts-changelog", 0, b"k", b"from another version"))
     bench.write([(b"k", b"x")])
     worker = bench.worker()
-    worker.lane.start(fresh=True)
+    worker.lane.start(must_fence=True)
     for _ in range(10_000):
         if bench.stopped:
             break
@@ -326,11 +323,11 @@ async def test_a_fenced_lane_opens_again_only_as_a_member_of_the_group() -> None
     """A worker that the group has lost must not take the lane back from the one that has it now."""
     bench = Bench()
     zombie, owner = bench.worker(), bench.worker()
-    zombie.member = False
+    zombie.runtime.member = False
     bench.write([(b"k", b"x")] * 2)
-    zombie.lane.start(fresh=True)
+    zombie.lane.start(must_fence=True)
     await zombie.running()
-    owner.lane.start(fresh=True)
+    owner.lane.start(must_fence=True)
     await owner.drain()
     bench.write([(b"k", b"x")] * 2)
     for _ in range(50):
@@ -338,7 +335,7 @@ async def test_a_fenced_lane_opens_again_only_as_a_member_of_the_group() -> None
         await asyncio.sleep(0.001)
     assert zombie.lane.state is LaneState.FENCED
     assert bench.broker.epochs["lane"] == 2
-    zombie.member = True
+    zombie.runtime.member = True
     for _ in range(1_000):
         await asyncio.sleep(0.001)
         if bench.broker.epochs["lane"] > 2:
@@ -356,7 +353,7 @@ async def test_a_task_that_outlives_its_pause_says_nothing_and_its_successor_wai
     bench = Bench()
     bench.write([(b"k", b"x")] * 3)
     worker = bench.worker(observer=told)
-    seek, answered, asked = worker.lane.parts.inputs.seek, asyncio.Event(), asyncio.Event()
+    seek, answered, asked = worker.runtime.seek, asyncio.Event(), asyncio.Event()
 
     async def stubborn(offsets: Mapping[Partition, int], epoch: int) -> None:
         asked.set()
@@ -365,12 +362,12 @@ async def test_a_task_that_outlives_its_pause_says_nothing_and_its_successor_wai
                 await answered.wait()
         raise RuntimeError("no current assignment")
 
-    monkeypatch.setattr(worker.lane.parts.inputs, "seek", stubborn)
-    worker.lane.start(fresh=True)
+    monkeypatch.setattr(worker.runtime, "seek", stubborn)
+    worker.lane.start(must_fence=True)
     await asked.wait()
     await worker.lane.pause(0.0)
-    monkeypatch.setattr(worker.lane.parts.inputs, "seek", seek)
-    worker.lane.start(fresh=True)
+    monkeypatch.setattr(worker.runtime, "seek", seek)
+    worker.lane.start(must_fence=True)
     await asyncio.sleep(0.05)
     assert told.states[-1:] == [LaneState.PAUSED], "the successor waits for who still works on the tables"
     answered.set()

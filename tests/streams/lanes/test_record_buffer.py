@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streams.lanes.record_buffer import Batch, LaneQueue
+from streams.lanes.record_buffer import Batch, RecordBuffer
 from streams.records import RECORD_BYTES, MemoryRecord, Partition, size_of
 
 FIRST, SECOND = Partition("first", 0), Partition("second", 0)
@@ -21,13 +21,13 @@ def offsets(taken: Batch) -> list[int]:
     return [record.offset for record in taken.records]
 
 
-def queue(batch_records: int = RECORDS, batch_bytes: int = BYTES) -> LaneQueue:
-    made = LaneQueue([FIRST, SECOND], batch_records, batch_bytes)
+def queue(batch_records: int = RECORDS, batch_bytes: int = BYTES) -> RecordBuffer:
+    made = RecordBuffer([FIRST, SECOND], batch_records, batch_bytes)
     made.restart({FIRST: 0, SECOND: 0})
     return made
 
 
-class LaneQueueMachine(RuleBasedStateMachine):
+class RecordBufferMachine(RuleBasedStateMachine):
     """A queue between a log with gaps, which is fetched with overlaps, and a reader that takes batches."""
 
     inputs = st.sampled_from([FIRST, SECOND])
@@ -99,8 +99,8 @@ class LaneQueueMachine(RuleBasedStateMachine):
         assert bool(self.queue) == bool(self._waiting(FIRST) or self._waiting(SECOND))
 
 
-TestLaneQueue = LaneQueueMachine.TestCase
-TestLaneQueue.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestRecordBuffer = RecordBufferMachine.TestCase
+TestRecordBuffer.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
 
 
 def test_small_fetches_are_joined_to_one_batch() -> None:

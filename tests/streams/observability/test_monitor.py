@@ -12,8 +12,7 @@ from schemas.errors import InvalidEvent, RetryLater
 from streams.agents.dead_letters import DeadLetterBuilder
 from streams.backoff import TokenBucket
 from streams.inference.model_report import ModelReport, ShadowCounts
-from streams.lanes.lane import Lane
-from streams.lanes.observer import BatchReport, LaneState
+from streams.lanes.observer import BatchReport, LaneState, LaneView
 from streams.lanes.transactional_writer import Fenced
 from streams.observability.metrics import Metrics
 from streams.observability.monitor import Monitor
@@ -26,11 +25,13 @@ CHANGELOG = Partition("changelog", 3)
 NAME = f"enrich {PRODUCT_CREATED}-3"
 
 
-def lane(sizes: dict[str, tuple[int, int]] | None = None) -> Lane:
-    """As much of a lane as the monitor looks at."""
-    processor = SimpleNamespace(name="enrich", topics=("category-feedback", PRODUCT_CREATED))
-    fake = SimpleNamespace(processor=processor, partition=3, next_offsets={AT: 40}, sizes=lambda: sizes or {})
-    return cast(Lane, fake)
+def lane(sizes: dict[str, tuple[int, int]] | None = None) -> LaneView:
+    """A lane of the agent `enrich` for partition 3."""
+    topics = ("category-feedback", PRODUCT_CREATED)
+    fake = SimpleNamespace(
+        agent="enrich", topics=topics, partition=3, next_offsets={AT: 40}, table_sizes=lambda: sizes or {}
+    )
+    return cast(LaneView, fake)
 
 
 def report(*outputs: Output, records: int = 5) -> BatchReport:

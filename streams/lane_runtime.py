@@ -1,0 +1,221 @@
+"""The lanes' runtime on Kafka: stores, restoration, offsets, dead letters. One per worker."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+
+from streams.agents.dead_letters import DeadLetterBuilder
+from streams.backoff import TokenBucket
+from streams.clients import aiokafka_options, confluent_options, consumer_options
+from streams.faust_transport.group_offsets import GroupOffsets
+from streams.faust_transport.transport import LaneConsumerThread
+from streams.lanes.agent import AgentProcessor, BatchAgent
+from streams.lanes.lane import Lane
+from streams.lanes.observer import Observer
+from streams.lanes.processor import Processor
+from streams.lanes.runtime import LaneLimits, Progress
+from streams.lanes.transactional_writer import KafkaTransactionalWriter
+from streams.records import Output, Partition, Record
+from streams.settings import Settings
+from streams.state.restoration import open_reader, restore
+from streams.state.stores import MemoryStore, RocksStore, Store
+from streams.state.tables import Table, Tables, TableSpec
+
+log = structlog.get_logger()
+
+AgentTables = Mapping[str, Sequence[TableSpec[Any]]]
+"""The tables of each agent, by the agent's name."""
+
+
+async def _no_wait() -> None:
+    """Restore at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneContext:
+    """What a worker's lanes are composed of. The composition root makes it; nothing changes it afterwards.
+
+    Attributes:
+        settings: The validated settings.
+        processors: The processors of the agents.
+        tables: The tables of each agent.
+        state_dir: The worker's own directory for stores on disk.
+        dead_letters: Builds dead letters.
+        dead_letter_budget: How many dead letters may be written.
+        observer: Receives what the lanes report.
+        before_restore: Awaited before a lane restores its state.
+    """
+
+    settings: Settings
+    processors: tuple[Processor, ...]
+    tables: AgentTables
+    state_dir: Path
+    dead_letters: DeadLetterBuilder
+    dead_letter_budget: TokenBucket
+    observer: Observer
+    before_restore: Callable[[], Awaitable[None]] = _no_wait
+
+
+def agent_context(
+    settings: Settings,
+    agents: Sequence[BatchAgent],
+    *,
+    state_dir: Path,
+    observer: Observer,
+    before_restore: Callable[[], Awaitable[None]] = _no_wait,
+) -> LaneContext:
+    """Make the context of a worker that runs batch agents.
+
+    Args:
+        settings: The validated settings.
+        agents: The agents.
+        state_dir: The worker's own directory for stores on disk.
+        observer: Receives what the lanes report.
+        before_restore: Awaited before a lane restores its state.
+    """
+    dead_letters = DeadLetterBuilder(settings.app_id, settings.partitions)
+    return LaneContext(
+        settings=settings,
+        processors=tuple(AgentProcessor(agent, settings.partitions, dead_letters) for agent in agents),
+        tables={agent.name: agent.tables for agent in agents},
+        state_dir=state_dir,
+        dead_letters=dead_letters,
+        dead_letter_budget=TokenBucket(
+            settings.dead_letter_burst, settings.dead_letter_rate_per_s, time.monotonic()
+        ),
+        observer=observer,
+        before_restore=before_restore,
+    )
+
+
+class LaneHost(Protocol):
+    """The application, as the runtime uses it."""
+
+    @property
+    def consumer_thread(self) -> LaneConsumerThread:
+        """The thread that fetches."""
+        ...
+
+    def capacity_changed(self) -> None:
+        """Receive that the capacity of a lane changed."""
+        ...
+
+    def stop_because(self, error: BaseException) -> None:
+        """Stop the application."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, or return early when the application stops."""
+        ...
+
+
+class KafkaLaneRuntime:
+    """Implements `LaneRuntime`, and builds lanes.
+
+    Args:
+        context: What the lanes are composed of.
+        host: The application.
+    """
+
+    def __init__(self, context: LaneContext, host: LaneHost) -> None:
+        self._context = context
+        self._host = host
+        settings = context.settings
+        self._offsets = GroupOffsets(
+            settings.app_id, confluent_options(settings), settings.transaction_timeout_s
+        )
+
+    def lane(self, processor: Processor, partition: int) -> Lane:
+        """Build the lane of a processor for a partition. It is not started."""
+        settings = self._context.settings
+        limits = LaneLimits(
+            batch_records=settings.batch_max_records,
+            batch_bytes=settings.batch_max_bytes,
+            backoff_min_s=settings.retry_backoff_min_s,
+            backoff_max_s=settings.retry_backoff_max_s,
+            fenced_wait_s=2 * settings.session_timeout_s,
+            linger_s=settings.batch_linger_ms / 1000,
+        )
+        writer = self._writer(processor, partition)
+        return Lane(
+            processor, partition, writer=writer, runtime=self, observer=self._context.observer, limits=limits
+        )
+
+    def open_tables(self, agent: str, partition: int) -> Tables:
+        """Open the stores of a lane's tables; see `LaneRuntime`."""
+        specs = self._context.tables.get(agent, ())
+        return Tables([Table(spec, self._store(spec.name, partition)) for spec in specs], partition)
+
+    async def restore(self, tables: Tables, progress: Progress) -> None:
+        """Bring tables up to the end of their changelogs; see `LaneRuntime`."""
+        await self._context.before_restore()
+        if not list(tables):
+            return
+        async with open_reader(consumer_options(self._context.settings)) as reader:
+            await restore(tables, reader, progress)
+
+    async def committed_offset(self, at: Partition) -> int:
+        """Return the group's committed offset of a partition, or its first offset."""
+        return await self._offsets.committed(at)
+
+    async def seek(self, offsets: Mapping[Partition, int], epoch: int) -> None:
+        """Deliver records from these offsets on."""
+        await self._host.consumer_thread.seek_all(offsets, epoch)
+
+    def is_member(self) -> bool:
+        """Return whether the worker is a member of its consumer group."""
+        return self._host.consumer_thread.is_member()
+
+    def dead_letter(self, record: Record, error: Exception, stage: str) -> Output:
+        """Build the dead letter of a record."""
+        return self._context.dead_letters(record, error, stage)
+
+    async def throttle(self, dead_letters: int) -> None:
+        """Wait until the budget allows this number of dead letters."""
+        if dead_letters == 0:
+            return
+        wait_s = self._context.dead_letter_budget.spend(dead_letters, time.monotonic())
+        if wait_s > 0:
+            log.error(
+                "too many dead letters, slowing down: check that the topic is right, and that its producer"
+                " follows the contract",
+                count=dead_letters,
+                wait_s=round(wait_s, 1),
+            )
+            await self._host.sleep(wait_s)
+
+    def capacity_changed(self) -> None:
+        """Wake the consumer: a lane may have room for more records."""
+        self._host.capacity_changed()
+
+    def stop(self, error: BaseException) -> None:
+        """Stop the worker because of an error in a lane."""
+        log.error("a lane failed for good, stopping the worker", error=str(error))
+        self._host.stop_because(error)
+
+    def _writer(self, processor: Processor, partition: int) -> KafkaTransactionalWriter:
+        settings = self._context.settings
+        inputs = [Partition(topic, partition) for topic in processor.topics]
+        specs = self._context.tables.get(processor.name, ())
+        changelogs = [Partition(spec.changelog, partition) for spec in specs]
+        return KafkaTransactionalWriter(
+            f"{settings.app_id}-{processor.name}-{partition}",
+            settings.app_id,
+            timeout_s=settings.transaction_timeout_s,
+            transaction_timeout_s=settings.transaction_timeout_s,
+            compression=None if settings.compression == "none" else settings.compression,
+            client=aiokafka_options(settings),
+            # The embedded broker loses nothing, and readers see aborted records too.
+            inputs=() if settings.embedded else inputs,
+            changelogs=() if settings.embedded else changelogs,
+        )
+
+    def _store(self, table: str, partition: int) -> Store:
+        settings = self._context.settings
+        if settings.state_store == "memory":
+            return MemoryStore()
+        return RocksStore(self._context.state_dir / settings.app_id / f"{table}-{partition}")

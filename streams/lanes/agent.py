@@ -1,0 +1,326 @@
+"""Batch agents: a coroutine that loops over batches, in the shape of a Faust agent.
+
+An agent is a function that takes `Batches` and iterates over them:
+
+    @batch_agent("views", tables=[counts])
+    async def count(batches: Batches) -> None:
+        async for batch in batches:
+            ...
+
+When the loop asks for the next batch, the lane commits the outputs, the state changes and the consumed offset
+of the current batch in one transaction. When the body raises, the lane rolls the batch back and bisects it: a
+new call of the function gets a part of the batch, until the poison record stands alone.
+
+`AgentProcessor` adapts an agent to `Processor`. It runs the coroutine inside the lane's own task: what the
+coroutine awaits goes to the event loop, and where it asks for the next batch it is suspended. There is no
+task, queue or future between the two, so that errors, cancellation and tracebacks pass through.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import coroutine
+from typing import Any, Protocol, Self, TypeVar, overload
+from weakref import WeakKeyDictionary
+
+from schemas.errors import InvalidEvent, StopWorker
+from schemas.keys import partition_for
+from streams.lanes.typed_topic import Topic
+from streams.records import Headers, Output, Record
+from streams.state.tables import Table, Tables, TableSpec
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+_NEXT_BATCH = object()
+"""Yielded by the agent's coroutine, and received by `_advance`, when the loop asks for the next batch."""
+
+
+class DeadLetters(Protocol):
+    """Builds dead letters."""
+
+    def __call__(self, record: Record, error: Exception, stage: str) -> Output:
+        """Return the dead letter of a record that failed with `error` in `stage`."""
+        ...
+
+
+class Batch:
+    """Records of one topic and partition, in offset order, that commit together. Iteration yields them.
+
+    A batch is empty, and takes no more outputs, after the loop has asked for the next one.
+
+    Args:
+        records: At least one record.
+        tables: The tables of the same partition.
+        partitions: The number of partitions of every topic.
+        dead_letters: Builds dead letters.
+    """
+
+    __slots__ = ("_append", "_dead_letters", "_partitions", "_tables", "outputs", "records")
+
+    def __init__(
+        self, records: Sequence[Record], tables: Tables, partitions: int, dead_letters: DeadLetters
+    ) -> None:
+        self.records = records
+        self.outputs: list[Output] = []
+        self._append: Callable[[Output], None] = self.outputs.append
+        self._tables = tables
+        self._partitions = partitions
+        self._dead_letters = dead_letters
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    @property
+    def topic(self) -> str:
+        """The topic of all records."""
+        return self.records[0].topic
+
+    @property
+    def partition(self) -> int:
+        """The partition of all records, and of the tables."""
+        return self.records[0].partition
+
+    def table(self, spec: TableSpec[V]) -> Table[V]:
+        """Return this partition's part of a table of the agent.
+
+        Raises:
+            KeyError: The agent does not list the table.
+        """
+        return self._tables.of(spec)
+
+    def items(self, topic: Topic[T]) -> Iterator[tuple[Record, T]]:
+        """Yield each record with its decoded value. A record that does not decode becomes a dead letter."""
+        for record in self.records:
+            try:
+                value = topic.decode(record.value)
+            except InvalidEvent as error:
+                self.dead_letter(record, error, "decode")
+            else:
+                yield record, value
+
+    @overload
+    def send(
+        self,
+        topic: str,
+        *,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int | None = None,
+        headers: Headers = (),
+        timestamp: int | None = None,
+    ) -> None: ...
+
+    @overload
+    def send(
+        self,
+        topic: Topic[T],
+        *,
+        key: bytes | None,
+        value: T | None,
+        partition: int | None = None,
+        headers: Headers = (),
+        timestamp: int | None = None,
+    ) -> None: ...
+
+    def send(
+        self,
+        topic: Any,
+        *,
+        key: bytes | None,
+        value: Any,
+        partition: int | None = None,
+        headers: Headers = (),
+        timestamp: int | None = None,
+    ) -> None:
+        """Write a record when the batch commits.
+
+        Args:
+            topic: A topic's name, or a typed topic, which encodes the value.
+            key: The key.
+            value: The value; None is a tombstone.
+            partition: The partition. If None, that of the key by murmur2, or the batch's if there is no key.
+            headers: Names and values.
+            timestamp: Milliseconds since 1970; None lets the client set the time.
+
+        Raises:
+            RuntimeError: The loop has asked for the next batch already.
+        """
+        if type(topic) is not str:
+            value = None if value is None else topic.encode(value)
+            topic = topic.name
+        if partition is None:
+            partition = self.partition if key is None else partition_for(key, self._partitions)
+        self._append(Output(topic, partition, key, value, headers, timestamp))
+
+    def send_outputs(self, outputs: Iterable[Output]) -> None:
+        """Write records that are already built. Raises as `send` does."""
+        for output in outputs:
+            self._append(output)
+
+    def dead_letter(self, record: Record, error: Exception, stage: str = "process") -> None:
+        """Write a record of this batch to the dead letters, with the reason.
+
+        Args:
+            record: The record; its original bytes are kept.
+            error: Why it cannot be processed.
+            stage: The step that failed.
+        """
+        self._append(self._dead_letters(record, error, stage))
+
+    def end(self) -> list[Output]:
+        """Return the outputs, drop the records, and let later writes raise. The lane calls this."""
+        outputs, self.outputs = self.outputs, []
+        # The suspended loop still refers to its batch. It must not keep megabytes alive.
+        self.records = ()
+        self._append = _reject
+        return outputs
+
+
+def _reject(output: Output) -> None:
+    raise RuntimeError(f"the batch has ended: this output for {output.topic} would not commit with it")
+
+
+class Batches:
+    """The batches of one lane. Asking for the next one ends the current one."""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Batch:
+        """Return the next batch when there is one. The current one commits first."""
+        return await _request()
+
+
+AgentFunction = Callable[[Batches], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAgent:
+    """An agent: a function over batches, with its input topics and tables. Use `batch_agent` to make one.
+
+    Attributes:
+        name: The agent's name; a part of the transactional ids.
+        topics: The input topics in the order of their priority.
+        tables: The tables that its batches may use.
+        function: Iterates over batches.
+    """
+
+    name: str
+    topics: tuple[str, ...]
+    tables: tuple[TableSpec[Any], ...]
+    function: AgentFunction
+
+
+def batch_agent(
+    *topics: str | Topic[Any], tables: Sequence[TableSpec[Any]] = (), name: str | None = None
+) -> Callable[[AgentFunction], BatchAgent]:
+    """Make an agent of a function.
+
+    Args:
+        topics: The input topics. When several have records, the first of them goes first.
+        tables: The tables that the agent's batches may use.
+        name: The agent's name; None takes the function's.
+
+    Returns:
+        A decorator.
+    """
+
+    def decorate(function: AgentFunction) -> BatchAgent:
+        names = tuple(topic if isinstance(topic, str) else topic.name for topic in topics)
+        return BatchAgent(name or function.__name__, names, tuple(tables), function)
+
+    return decorate
+
+
+class AgentProcessor:
+    """The `Processor` of an agent.
+
+    The agent's function is called once for each opening of a lane, and again after a failure.
+
+    Args:
+        agent: The agent.
+        partitions: The number of partitions of every topic.
+        dead_letters: Builds dead letters.
+    """
+
+    def __init__(self, agent: BatchAgent, partitions: int, dead_letters: DeadLetters) -> None:
+        self.name = agent.name
+        self.topics = agent.topics
+        self._agent = agent
+        self._partitions = partitions
+        self._dead_letters = dead_letters
+        self._runs: WeakKeyDictionary[Tables, _AgentRun] = WeakKeyDictionary()
+
+    async def process(self, records: Sequence[Record], tables: Tables) -> list[Output]:
+        """Let the agent's loop run over one batch; see `Processor.process`."""
+        run = self._runs.pop(tables, None)
+        if run is None or run.task is not asyncio.current_task():
+            run = _AgentRun(self._agent)
+        batch = Batch(records, tables, self._partitions, self._dead_letters)
+        try:
+            if await run.process(batch):
+                self._runs[tables] = run
+        finally:
+            outputs = batch.end()
+        return outputs
+
+
+class _AgentRun:
+    """One call of an agent's function.
+
+    It is used by one task only, so that the function may hold a timeout or a task group around its loop.
+    """
+
+    def __init__(self, agent: BatchAgent) -> None:
+        self.task = asyncio.current_task()
+        self._agent = agent
+        self._coroutine = agent.function(Batches())
+        self._started = False
+
+    async def process(self, batch: Batch) -> bool:
+        """Run the body of the loop over a batch.
+
+        Returns:
+            Whether the function asks for another batch. Otherwise it has returned.
+
+        Raises:
+            StopWorker: The function returned without asking for a batch.
+            Exception: What the function raises.
+        """
+        if not self._started:
+            self._started = True
+            if not await _advance(self._coroutine, None):
+                raise StopWorker(f"the agent {self._agent.name} returned without asking for a batch")
+        return await _advance(self._coroutine, batch)
+
+
+@coroutine
+def _request() -> Generator[Any, Batch, Batch]:
+    """Suspend the agent until `_advance` sends it a batch."""
+    batch: Batch = yield _NEXT_BATCH
+    return batch
+
+
+@coroutine
+def _advance(agent: Coroutine[Any, Any, None], batch: Batch | None) -> Generator[Any, Any, bool]:
+    """Resume the agent with a batch, and await for it whatever it awaits, until it asks for the next batch.
+
+    Returns:
+        True if the agent asks for a batch, False if it has returned.
+    """
+    try:
+        awaited = agent.send(batch)
+        while awaited is not _NEXT_BATCH:
+            try:
+                result = yield awaited
+            except BaseException as error:
+                awaited = agent.throw(error)
+            else:
+                awaited = agent.send(result)
+    except StopIteration:
+        return False
+    return True
