@@ -18,7 +18,7 @@ from streams.commands.jsonl_io import JsonlReader, print_to_stderr
 BATCH = 20_000
 """Events per batch: enough to amortize the cost of a row, few enough to keep the pairs small."""
 
-NEIGHBOURS = 5000
+NEIGHBORS = 5000
 """Default row width. No row is written to a topic here, so wide rows are affordable: counts are exact in all
 but the largest shops.
 """
@@ -39,8 +39,9 @@ _DEFAULTS = BehaviorParameters()
 )
 @click.option(
     "--neighbours",
+    "neighbors",
     type=int,
-    default=NEIGHBOURS,
+    default=NEIGHBORS,
     show_default=True,
     help="Most neighbors kept per product and relation while counting. Fewer take less memory.",
 )
@@ -52,7 +53,7 @@ _DEFAULTS = BehaviorParameters()
     help="Most related products written per product and relation.",
 )
 def affinity(
-    source: str, output: str, rejects: str | None, half_life_days: float, neighbours: int, top_k: int
+    source: str, output: str, rejects: str | None, half_life_days: float, neighbors: int, top_k: int
 ) -> None:
     """Compute affinities from the user-behavior events of IN.jsonl (- is standard input).
 
@@ -61,7 +62,7 @@ def affinity(
     """
     started = perf_counter()
     try:
-        parameters = BehaviorParameters(half_life_days=half_life_days, neighbors=neighbours, top_k=top_k)
+        parameters = BehaviorParameters(half_life_days=half_life_days, neighbors=neighbors, top_k=top_k)
         aggregator = AffinityAggregator(parameters, shopper_id)
         with JsonlReader(source, decode_user_behavior, rejects, "counting") as reader:
             for batch in _batches(reader):
