@@ -7,7 +7,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.support.kafka import VERSION
+from tests.support.broker import VERSION
 
 
 def describe() -> str:

@@ -1,4 +1,4 @@
-"""Fixtures that all rooms share: a real Kafka, and the embedded broker."""
+"""Fixtures for all tests: a real Kafka, the embedded broker, and unique names."""
 
 import os
 import uuid
@@ -8,29 +8,30 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from streams.embedded import EmbeddedBroker
-from tests.support.kafka import Kafka, KafkaUnavailable, StartableKafka, own_kafka, running_kafka
+from tests.support.broker import Kafka, KafkaUnavailable, StartableKafka
+from tests.support.kafka import own_kafka, running_kafka
 
 
-def unavailable(why: KafkaUnavailable) -> None:
-    """Skip, with the reason; or fail where a real Kafka is promised, as in CI."""
+def unavailable(error: KafkaUnavailable) -> None:
+    """Skip the test with the reason. Fail it if SHELFSTREAM_REQUIRE_KAFKA is 1, as in CI."""
     if os.environ.get("SHELFSTREAM_REQUIRE_KAFKA") == "1":
-        pytest.fail(f"SHELFSTREAM_REQUIRE_KAFKA=1, but {why}")
-    pytest.skip(str(why))
+        pytest.fail(f"SHELFSTREAM_REQUIRE_KAFKA=1, but {error}")
+    pytest.skip(str(error))
 
 
-# Machines that run tests are slow and noisy now and then: time is no property of the code under test.
+# A slow machine is no failure of the code under test.
 settings.register_profile("shelfstream", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shelfstream")
 
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Kafka]:
-    """A running real Kafka, shared by the whole run: name your topics and groups with `unique`."""
+    """A running real Kafka that the whole test run shares. Use `unique` for names of topics and groups."""
     try:
         running = running_kafka()
         server = running.__enter__()
-    except KafkaUnavailable as why:
-        unavailable(why)
+    except KafkaUnavailable as error:
+        unavailable(error)
         raise
     try:
         yield server
@@ -40,12 +41,12 @@ def kafka() -> Iterator[Kafka]:
 
 @pytest.fixture
 def own_broker() -> Iterator[StartableKafka]:
-    """A running real Kafka of the test's own, to stop, kill and restart."""
+    """A running real Kafka for one test, which may stop, kill and restart it."""
     try:
         server = own_kafka()
         server.start()
-    except KafkaUnavailable as why:
-        unavailable(why)
+    except KafkaUnavailable as error:
+        unavailable(error)
         raise
     try:
         yield server
@@ -55,13 +56,13 @@ def own_broker() -> Iterator[StartableKafka]:
 
 @pytest.fixture
 def embedded() -> Iterator[EmbeddedBroker]:
-    """A fresh embedded broker."""
+    """A new embedded broker."""
     with EmbeddedBroker() as broker:
         yield broker
 
 
 @pytest.fixture
 def unique() -> Callable[[str], str]:
-    """Makes a name that no other test uses: `unique("orders")` is `orders-1f3a9c2e` all test long."""
+    """A function that makes names no other test uses: `unique("orders")` returns `orders-1f3a9c2e`."""
     suffix = uuid.uuid4().hex[:8]
     return lambda name: f"{name}-{suffix}"

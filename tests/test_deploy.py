@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from streams.cli import main
 from streams.settings import PREFIX
 from streams.settings_sources import load_settings
-from tests.support.kafka import VERSION
+from tests.support.broker import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"

@@ -22,8 +22,8 @@ from schemas.keys import shopper_id
 from streams.cli import COMMANDS, main
 from streams.demo.sample_shop import iter_baskets, iter_products
 from streams.settings import NAMES, Settings, shown, variable
+from tests.support.broker import StartableKafka
 from tests.support.deployment import Deployment
-from tests.support.kafka import StartableKafka
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [

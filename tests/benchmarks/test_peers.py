@@ -19,7 +19,7 @@ from benchmarks.peers.contestant import COUNTER, PASSTHROUGH, RECOVER, PeerMissi
 from benchmarks.peers.stock_faust import changelog_record, changelog_topic
 from streams.records import Output
 from streams.settings import Settings
-from tests.support.kafka import Kafka
+from tests.support.broker import Kafka
 from tests.support.topic import create_topic, read_all, write
 
 WITHIN_S = 90.0

@@ -19,7 +19,8 @@ from tests.chaos.report import markdown, record, table
 from tests.chaos.rolling import RollingChange, rolling_markdown, rolling_record
 from tests.chaos.shelfstream import Shelfstream
 from tests.chaos.system import System
-from tests.support.kafka import StartableKafka, own_kafka
+from tests.support.broker import StartableKafka
+from tests.support.kafka import own_kafka
 
 WHOLE = "shelfstream-whole"
 _NAMES = (WHOLE, *(short for short, each in CONTESTANTS.items() if each.elastic))

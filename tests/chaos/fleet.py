@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.kafka import StartableKafka
+from tests.support.broker import StartableKafka
 from tests.support.worker_process import WorkerProcess
 
 _SHUTDOWN_TIMEOUT_S = 90.0

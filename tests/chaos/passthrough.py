@@ -16,8 +16,8 @@ from tests.chaos.feed import Receipt
 from tests.chaos.fleet import Fleet
 from tests.chaos.inputs import numbered
 from tests.chaos.tail import CommittedTopic
+from tests.support.broker import StartableKafka
 from tests.support.deployment import PARTITIONS
-from tests.support.kafka import StartableKafka
 from tests.support.worker_process import WorkerProcess
 
 

@@ -24,8 +24,8 @@ from tests.chaos.feed import Receipt
 from tests.chaos.fleet import Fleet
 from tests.chaos.inputs import Input, behavior, broken_listing, listings
 from tests.chaos.tail import CommittedTopic
+from tests.support.broker import StartableKafka
 from tests.support.deployment import PARTITIONS, SESSION_TIMEOUT_S, SHELFSTREAM, Deployment
-from tests.support.kafka import StartableKafka
 from tests.support.model_folders import recalibrated
 from tests.support.oracle import wrong_affinities, wrong_shoppers
 

@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.campaign import Campaign
 from tests.chaos.faults import Fault
 from tests.chaos.shelfstream import Shelfstream
-from tests.support.kafka import StartableKafka
+from tests.support.broker import StartableKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1500)]
 

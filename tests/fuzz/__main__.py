@@ -12,7 +12,8 @@ from rich.table import Table
 
 from tests.fuzz.account import Tally
 from tests.fuzz.on_kafka import MEMORY_LIMIT, MIB, Run, run
-from tests.support.kafka import KafkaUnavailable, own_kafka
+from tests.support.broker import KafkaUnavailable
+from tests.support.kafka import own_kafka
 
 _SHOWN = 20
 

@@ -9,8 +9,8 @@ from confluent_kafka import Producer
 from schemas.dead_letters import LEFT_OUT, SOURCE_OFFSET, SOURCE_TOPIC
 from streams.topics import DEAD_LETTER, PRODUCT_CREATED, PRODUCT_ENRICHED, USER_BEHAVIOR
 from tests.fuzz.on_kafka import run
+from tests.support.broker import StartableKafka
 from tests.support.deployment import Deployment
-from tests.support.kafka import StartableKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(420)]
 

@@ -11,8 +11,9 @@ import yaml
 
 from streams.settings import PREFIX, Settings
 from tests.conftest import unavailable
+from tests.support.broker import KafkaUnavailable, free_ports
 from tests.support.deployment import Deployment
-from tests.support.kafka import KafkaServer, KafkaUnavailable, free_ports
+from tests.support.kafka_server import KafkaServer
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 

@@ -18,8 +18,8 @@ from schemas.codec import decode_user_behavior, encode
 from schemas.events import UserBehavior
 from schemas.keys import shopper_id
 from streams.demo.sample_shop import iter_baskets, iter_products
+from tests.support.broker import StartableKafka
 from tests.support.deployment import Deployment
-from tests.support.kafka import StartableKafka
 from tests.support.oracle import wrong_affinities, wrong_shoppers
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(420)]

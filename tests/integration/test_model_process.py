@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.broker import StartableKafka
 from tests.support.deployment import Deployment
-from tests.support.kafka import StartableKafka
 from tests.support.worker_process import WorkerProcess
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]

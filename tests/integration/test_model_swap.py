@@ -14,8 +14,8 @@ from models.registry.deployment import on_canary
 from models.registry.registry import DEPLOYMENT
 from models.student.artifact import SHIPPED
 from models.taxonomy.tree import Taxonomy
+from tests.support.broker import StartableKafka
 from tests.support.deployment import PARTITIONS, Deployment
-from tests.support.kafka import StartableKafka
 from tests.support.model_folders import recalibrated, tiny_model
 from tests.support.worker_process import WorkerProcess
 

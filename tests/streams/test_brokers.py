@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.embedded import EMBEDDED_PARTITIONS, EmbeddedBroker
-from tests.support.kafka import Kafka, StartableKafka
+from tests.support.broker import Kafka, StartableKafka
 
 
 def _write(bootstrap: str, topic: str, value: bytes) -> None:

@@ -13,7 +13,8 @@ from streams.clients import aiokafka_options, confluent_options
 from streams.replay.broker_admin import BrokerAdmin
 from streams.settings import Settings
 from tests.conftest import unavailable
-from tests.support.kafka import KafkaServer, KafkaUnavailable
+from tests.support.broker import KafkaUnavailable
+from tests.support.kafka_server import KafkaServer
 from tests.support.topic import create_topic
 
 

@@ -16,7 +16,7 @@ from streams.embedded import EMBEDDED_PARTITIONS, EmbeddedBroker
 from streams.replay.broker_admin import BrokerAdmin, verify_topics
 from streams.settings import Settings
 from streams.topics import ActualTopic, Cleanup, TopicSpec, desired, diff
-from tests.support.kafka import Kafka
+from tests.support.broker import Kafka
 
 SPECS = desired(Settings())
 BY_NAME = {spec.name: spec for spec in SPECS}

@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streams.settings import Settings
+from tests.support.broker import Kafka
 from tests.support.committed import committed_records, end_offsets, read_until
-from tests.support.kafka import Kafka
 from tests.support.topic import create_topic
 
 PARTITIONS, RECORDS = 4, 400

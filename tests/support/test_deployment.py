@@ -13,8 +13,8 @@ from schemas.codec import encode
 from schemas.keys import shopper_id
 from streams.demo.sample_shop import iter_baskets
 from streams.topics import USER_BEHAVIOR
+from tests.support.broker import StartableKafka
 from tests.support.deployment import PARTITIONS, Deployment, unowned_lanes
-from tests.support.kafka import StartableKafka
 from tests.support.oracle import wrong_affinities
 from tests.support.worker_process import Status, WorkerProcess
 

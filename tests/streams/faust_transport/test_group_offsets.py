@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from schemas.errors import RetryLater
 from streams.faust_transport.group_offsets import GroupOffsets
 from streams.records import Partition
-from tests.support.kafka import Kafka, StartableKafka, free_ports
+from tests.support.broker import Kafka, StartableKafka, free_ports
 
 
 def offsets_of(server: Kafka, group: str, timeout_s: float = 20.0) -> GroupOffsets:

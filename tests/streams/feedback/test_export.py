@@ -19,9 +19,9 @@ from streams.inference.predictor import Predictor
 from streams.inference.thread import InferenceThread
 from streams.settings import Settings
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED
+from tests.support.broker import StartableKafka
 from tests.support.deployment import Deployment
 from tests.support.feedback_stream import FeedbackStream
-from tests.support.kafka import StartableKafka
 from tests.support.processing import NOW_MS
 
 SHOES, SHIRTS, DOGS = 187, 212, 5

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from streams.lanes.memory import MemoryBroker, MemoryTransactionalWriter
 from streams.lanes.transactional_writer import Fenced, KafkaTransactionalWriter, TransactionalWriter
 from streams.records import Output, Partition
-from tests.support.kafka import Kafka
+from tests.support.broker import Kafka
 
 
 class Cluster:

@@ -28,8 +28,8 @@ from streams.replay.redrive import DeadLetterReader, receipt, redrive
 from streams.replay.transactional_copy import TransactionalSender
 from streams.settings import Settings
 from streams.topics import DEAD_LETTER, desired, redriven
+from tests.support.broker import Kafka
 from tests.support.dead_letters import MALFORMED, dead_lettered
-from tests.support.kafka import Kafka
 from tests.support.topic import create_topic, read_all, write
 
 

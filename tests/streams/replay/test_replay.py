@@ -22,7 +22,7 @@ from streams.replay.positions import END, START, Position
 from streams.replay.ranges import OffsetRange
 from streams.replay.replay import REPLAY, Replay, ReplayPlan, resolve_to
 from streams.settings import Settings
-from tests.support.kafka import Kafka
+from tests.support.broker import Kafka
 from tests.support.topic import create_topic, read_all, write
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
