@@ -22,7 +22,7 @@ from streams.settings import Settings
 from tests.support.broker import Kafka
 from tests.support.topic import create_topic, read_all, write
 
-WITHIN_S = 90.0
+WITHIN_S = 240.0
 KEYS = 20
 
 

@@ -35,7 +35,7 @@ def test_the_embedded_broker_gives_back_what_was_written(embedded: EmbeddedBroke
 
 def test_the_embedded_broker_has_the_stated_number_of_partitions(embedded: EmbeddedBroker) -> None:
     _write(embedded.bootstrap, "orders", b"one")
-    topics = AdminClient({"bootstrap.servers": embedded.bootstrap}).list_topics(timeout=5).topics
+    topics = AdminClient({"bootstrap.servers": embedded.bootstrap}).list_topics(timeout=60).topics
     assert len(topics["orders"].partitions) == EMBEDDED_PARTITIONS
 
 
@@ -52,8 +52,8 @@ def test_the_embedded_broker_has_no_address_unless_it_runs() -> None:
 @pytest.mark.kafka
 def test_the_real_broker_makes_no_topic_by_itself(kafka: Kafka, unique: Callable[[str], str]) -> None:
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    admin.list_topics(unique("unasked"), timeout=5)
-    assert unique("unasked") not in admin.list_topics(timeout=5).topics
+    admin.list_topics(unique("unasked"), timeout=60)
+    assert unique("unasked") not in admin.list_topics(timeout=60).topics
 
 
 @pytest.mark.kafka

@@ -1,17 +1,28 @@
 """Where a group stands is known or it is not; it is never taken for nowhere."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from schemas.errors import RetryLater
 from streams.faust_transport.group_offsets import GroupOffsets
 from streams.records import Partition
 from tests.support.broker import Kafka, StartableKafka, free_ports
+
+PATIENCE_S = 120.0
+_PASSING = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError._TRANSPORT,
+    KafkaError._TIMED_OUT,
+    KafkaError._WAIT_COORD,
+)
 
 
 def offsets_of(server: Kafka, group: str, timeout_s: float = 20.0) -> GroupOffsets:
@@ -30,8 +41,28 @@ def make_topic(server: Kafka, topic: str) -> None:
 
 def commit(server: Kafka, group: str, topic: str, offset: int) -> None:
     consumer = Consumer({"bootstrap.servers": server.bootstrap, "group.id": group})
-    consumer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            consumer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
+            break
+        except KafkaException as error:
+            # A coordinator that was just elected, or that loads its groups, refuses for a moment.
+            if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
     consumer.close()
+
+
+async def committed(offsets: GroupOffsets, at: Partition) -> int:
+    """Ask again after RetryLater, as a lane does."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return await offsets.committed(at)
+        except RetryLater:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
 
 
 @pytest.mark.kafka
@@ -41,9 +72,9 @@ async def test_a_group_begins_at_the_first_offset_and_goes_on_where_it_committed
     topic, group = unique("in"), unique("group")
     make_topic(kafka, topic)
     offsets = offsets_of(kafka, group)
-    assert await offsets.committed(Partition(topic, 0)) == 0
+    assert await committed(offsets, Partition(topic, 0)) == 0
     commit(kafka, group, topic, 7)
-    assert await offsets.committed(Partition(topic, 0)) == 7
+    assert await committed(offsets, Partition(topic, 0)) == 7
 
 
 async def test_a_broker_that_is_away_is_a_reason_to_try_later() -> None:
@@ -63,7 +94,7 @@ async def test_while_a_broker_restarts_it_never_seems_that_nothing_was_committed
     restart.start()
     offsets = offsets_of(own_broker, "group", timeout_s=2.0)
     answers: set[int] = set()
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end and (restart.is_alive() or not answers):
         try:
             answers.add(await offsets.committed(Partition("in", 0)))

@@ -41,7 +41,7 @@ async def judges(inference: ServingInference, batch: Sequence[Listing]) -> dict[
 
 async def compared(inference: ServingInference, expected: int) -> ShadowCounts:
     """The shadow's counts, once it has compared so many."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while (counts := inference.report().shadowed).compared < expected:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
     return counts
