@@ -1,11 +1,11 @@
-"""The compose file as far as it goes without a Docker engine: its broker's configuration, and its workers."""
+"""The compose file without a Docker engine: its broker's configuration and its workers as processes."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import yaml
 
@@ -15,16 +15,16 @@ from tests.support.broker import KafkaUnavailable, free_ports
 from tests.support.deployment import Deployment
 from tests.support.kafka_server import KafkaServer
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
 COMPOSE = Path(__file__).resolve().parents[2] / "deploy" / "compose.yaml"
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
 
 
 class ComposedKafka(KafkaServer):
-    """A broker process with the configuration that the image makes of the compose file's variables.
+    """A broker process with the configuration that the image derives from the compose file's variables.
 
-    Only addresses and folders are this machine's.
+    Addresses and directories are those of this machine.
     """
 
     def __init__(self) -> None:
@@ -48,19 +48,19 @@ class ComposedKafka(KafkaServer):
 @pytest.fixture
 def broker() -> Iterator[ComposedKafka]:
     if shutil.which("java") is None:
-        unavailable(KafkaUnavailable("the compose file's broker is tried as a process, which needs Java"))
+        unavailable(KafkaUnavailable("the compose file's broker runs as a process, which needs Java"))
     composed = ComposedKafka()
     try:
         composed.start()
         yield composed
-    except KafkaUnavailable as why:
-        unavailable(why)
+    except KafkaUnavailable as error:
+        unavailable(error)
     finally:
         composed.remove()
 
 
 def settings_of(service: str) -> dict[str, object]:
-    """A service's settings by name, and defaults for the times that `Deployment` hurries."""
+    """A service's settings by name, with the default timeouts instead of the short ones of `Deployment`."""
     environment = SERVICES[service]["environment"]
     defaults = Settings()
     times = ("session_timeout_s", "heartbeat_interval_s", "rebalance_timeout_s")
@@ -72,16 +72,16 @@ def settings_of(service: str) -> dict[str, object]:
 
 
 def test_the_services_work_together_on_the_composed_broker(broker: ComposedKafka, tmp_path: Path) -> None:
-    """`topics create` and the agents in two workers, as the profile `apart` has them, enrich and relate."""
+    """`topics create`, then the agents in two workers, as in the profile `apart`."""
     assert SERVICES["topics"]["command"] == ["topics", "create"]
     with Deployment(broker.bootstrap, tmp_path, **settings_of("topics")) as deployment:
         for name in ("enrich", "behavior"):
             assert settings_of(name) == settings_of("topics")
-            deployment.worker(SERVICES[name]["command"][-1]).wait_ready(120)
+            deployment.worker(SERVICES[name]["command"][-1]).wait_ready()
         deployment.produce(
             "product-created",
             [
-                (f"p{number}".encode(), json.dumps({"product_id": f"p{number}", "title": title}).encode())
+                (f"p{number}".encode(), orjson.dumps({"product_id": f"p{number}", "title": title}))
                 for number, title in enumerate(("Men's Blue Cotton Shirt", "Women's Red Wool Skirt"))
             ],
         )
@@ -90,14 +90,14 @@ def test_the_services_work_together_on_the_composed_broker(broker: ComposedKafka
             [
                 (
                     b"u",
-                    json.dumps(
+                    orjson.dumps(
                         {
                             "user_id": "u",
                             "product_id": f"p{number}",
                             "occurred_at": "2024-05-01T12:00:00Z",
                             "action": "purchase",
                         }
-                    ).encode(),
+                    ),
                 )
                 for number in range(2)
             ],
@@ -105,7 +105,7 @@ def test_the_services_work_together_on_the_composed_broker(broker: ComposedKafka
         deployment.wait_until_processed()
         assert {message.key() for message in deployment.read("product-enriched")} == {b"p0", b"p1"}
         related = {
-            message.key(): [each["product_id"] for each in json.loads(message.value())["related"]]
+            message.key(): [each["product_id"] for each in orjson.loads(message.value())["related"]]
             for message in deployment.read("affinity-updated")
         }
         assert related[b"p0"][:1] == ["p1"]
