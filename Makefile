@@ -9,7 +9,10 @@ ENCODER ?=
 
 DOCS := var/site
 
-.PHONY: help demo test docs fuzz chaos bench bench-gpu lint setup setup-dev setup-peers clean
+# Python versions for `make test-versions`, besides that of the virtual environment.
+VERSIONS ?= 3.12 3.13 3.14
+
+.PHONY: help demo test docs test-versions floors lock sbom audit licenses fuzz chaos bench bench-gpu lint setup setup-dev setup-peers setup-supply clean
 
 help:
 	@echo "make demo   stream a real shop through real workers for about a minute, with a live view"
@@ -19,12 +22,16 @@ help:
 	@echo "make chaos  faults under load, here and with peers: what is lost or doubled; some 10 minutes for each of ROUNDS=4"
 	@echo "make bench  throughput, latency and growth beside peers, in about half an hour"
 	@echo "make bench-gpu  the text encoder on a GPU; says that it was not run where there is none"
+	@echo "make test-versions  the tests that need no Kafka, on each of Python $(VERSIONS) that is installed"
+	@echo "make floors  the same with the oldest dependencies that pyproject.toml allows"
+	@echo "make lock | sbom | audit | licenses  the lock file; bill of materials, known vulnerabilities and licenses of it"
 	@echo "make lint   ruff, mypy --strict, import-linter and the published contracts"
 	@echo "make clean  remove the virtual environment and local state"
 
 setup: $(VENV)/.serving
 setup-dev: $(VENV)/.dev
 setup-peers: $(VENV)/.peers
+setup-supply: $(VENV)/.supply
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("shelfstream needs Python 3.11 or newer; set PYTHON=") if sys.version_info < (3, 11) else 0'
@@ -42,6 +49,16 @@ $(VENV)/.peers: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,peers]'
 	@touch $@
 
+$(VENV)/.supply: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,supply]'
+	@touch $@
+
+# What a deployment from the lock file has, and nothing else.
+var/locked/.done: requirements.lock $(VENV)/.supply
+	$(BIN)/uv venv --quiet --clear var/locked
+	$(BIN)/uv pip install --quiet --python var/locked/bin/python --require-hashes -r requirements.lock
+	@touch $@
+
 demo: setup
 	$(BIN)/shelfstream demo
 
@@ -50,6 +67,40 @@ test: lint docs
 
 docs: setup-dev
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs $(DOCS)
+
+# A version is looked for on the path, then among pyenv's.
+test-versions: setup-supply
+	for version in $(VERSIONS); do \
+	  python=$$(command -v python$$version); "$$python" -c '' 2> /dev/null || \
+	    python=$$(ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python 2> /dev/null | tail -1); \
+	  test -n "$$python" || { echo "Python $$version is not installed: not run"; continue; }; \
+	  $(BIN)/uv venv --quiet --clear --python "$$python" var/python-$$version && \
+	  $(BIN)/uv pip install --quiet --python var/python-$$version/bin/python -e '.[dev]' && \
+	  var/python-$$version/bin/python -m streams contracts check && \
+	  var/python-$$version/bin/python -m pytest -m 'not kafka' --ignore tests/benchmarks || exit 1; \
+	done
+
+floors: setup-supply
+	$(BIN)/uv venv --quiet --clear var/floors
+	$(BIN)/uv pip install --quiet --python var/floors/bin/python --resolution lowest-direct -e .
+	$(BIN)/uv pip install --quiet --python var/floors/bin/python hypothesis jsonschema pytest pytest-asyncio pytest-timeout pyyaml
+	var/floors/bin/python -m streams contracts check
+	var/floors/bin/python -m pytest -m 'not kafka' tests/schemas tests/models/text tests/models/taxonomy \
+	  tests/models/behavior tests/models/enrichment tests/streams/agents tests/streams/lanes tests/streams/state
+
+lock: setup-supply
+	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --quiet \
+	  --upgrade --output-file requirements.lock
+
+sbom: var/locked/.done
+	$(BIN)/cyclonedx-py environment var/locked/bin/python --pyproject pyproject.toml --output-file var/sbom.json
+	@echo "var/sbom.json: CycloneDX, of what requirements.lock installs"
+
+audit: setup-supply
+	$(BIN)/pip-audit --requirement requirements.lock --disable-pip --strict
+
+licenses: var/locked/.done
+	$(BIN)/pip-licenses --python var/locked/bin/python --from mixed --order license --format markdown
 
 fuzz: setup-dev
 	$(BIN)/python -m tests.fuzz --records 100000 --seed 7

@@ -66,7 +66,17 @@ def components(ref_template: str) -> dict[str, dict[str, Any]]:
     for schema in schemas.values():
         # Python 3.13 strips the indentation of docstrings and earlier releases keep it.
         schema["description"] = cleandoc(schema["description"])
+        _put_null_last(schema)
     return schemas
+
+
+def _put_null_last(node: Any) -> None:
+    """Order alternatives as msgspec 0.22 does: 0.21 puts null first, and the files must not depend on it."""
+    children = node if isinstance(node, list) else node.values() if isinstance(node, dict) else ()
+    if isinstance(node, dict) and "anyOf" in node:
+        node["anyOf"].sort(key=lambda each: each == {"type": "null"})
+    for each in children:
+        _put_null_last(each)
 
 
 def json_schema(event: type[Event]) -> dict[str, Any]:

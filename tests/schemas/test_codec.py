@@ -190,7 +190,7 @@ def test_an_unknown_version_is_reported_beside_undecodable_fields(topic: str, od
     assert error.reason == "unknown-version"
 
 
-@pytest.mark.parametrize("odd", [b"1e999", b'"\xff"', b"[" * 2000 + b"]" * 2000])
+@pytest.mark.parametrize("odd", [b"1e999", b'"\xff"', b"[" * 100_000 + b"]" * 100_000])
 def test_an_unusual_time_beside_what_we_cannot_read_is_a_error(odd: bytes) -> None:
     """The second decoding reads the whole value, but the first one skips unknown fields."""
     value = b'{"product_id": "p", "title": "t", "occurred_at": "20240501T120000Z", "x": ' + odd + b"}"
