@@ -1,1 +1,1 @@
-"""How good a model is: labeled titles, what the model says of them, measures, and the report."""
+"""Evaluation of a served model: labeled titles, predictions, metrics, slices, and the report."""

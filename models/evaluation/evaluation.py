@@ -1,4 +1,4 @@
-"""The whole evaluation: judge all titles, and put what was found into a report."""
+"""The evaluation of a model: predict all titles, compute the metrics, and assemble the report."""
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -7,33 +7,31 @@ import numpy as np
 
 from models.arrays import Indices
 from models.enrichment.enricher import Enricher
-from models.evaluation.predictions import Predictions, judge
+from models.evaluation.predictions import Predictions, predict
 from models.evaluation.report import FORMAT, UNSEEN, Report, Scores, Section
 from models.evaluation.scoring import Explain, detail, level_scores, scores
 from models.evaluation.slices import SELLERS, SLICES, Slice, mistyped
 from models.evaluation.titles import KNOWN, LabeledTitle
 from models.student.artifact import Manifest
 from models.taxonomy.tree import Taxonomy
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many titles of it are done, and of how many."""
+from models.training.progress import ProgressCallback
 
 SEED = 20261125
 TYPOS = 2_000
-"""At most so many titles of a source get a typing error."""
-LEAST_TITLES = 10
-"""A slice of fewer is not shown: its figures would say nothing."""
+"""Maximum number of titles of a source that get a typing error."""
+MIN_TITLES = 10
+"""A slice with fewer titles is not reported."""
 LANGUAGES = {"en": "English", "zh": "Chinese"}
-_HOW = (
-    "Levels 2 and 3 count the titles whose label goes so deep; ± is half of the 95% interval. F1 is its mean "
-    "over the categories that occur among the labels. ECE is the expected calibration error of level 1 in 15 "
-    "bins. Published is the share that the model decides alone; right is the share right of those, at the "
-    "depth that it chose."
+_METRICS_NOTE = (
+    "Levels 2 and 3 count the titles whose label is that deep. ± is half of the accuracy's 95% interval. F1 "
+    "is the mean over the categories that occur among the labels. ECE is the expected calibration error of "
+    "level 1 in 15 bins. Published is the share of titles that are published without a person; right is the "
+    "precision of the published categories, at the depth that the model chose."
 )
-_SELLERS = (
+_SELLERS_NOTE = (
     "The data names no sellers. The proxy is the number of a brand's listings in flipkart, the only shop "
-    "that names brands. Some of its brands are none (`Regular`, `Slim`), and small brands sell other "
-    "things than large ones, so that a difference need not be unfairness."
+    "that names brands. Some values of its brand field are not brands (`Regular`, `Slim`), and small brands "
+    "sell other products than large ones, so a difference is not necessarily unfairness."
 )
 
 
@@ -44,28 +42,28 @@ def evaluate(
     explain: Explain,
     *,
     cascade: bool,
-    progress: Progress,
+    progress: ProgressCallback,
     seed: int = SEED,
 ) -> tuple[Report, Predictions]:
-    """Measure a model on labeled titles.
+    """Evaluate a model on labeled titles.
 
     Args:
-        enricher: The model, as it serves.
-        titles: At least one; those of a source together.
-        manifest: Of the model.
-        explain: Says what a decision rests on.
-        cascade: Whether the text encoder takes part.
+        enricher: Model as it serves.
+        titles: At least one title. Titles of the same source are adjacent.
+        manifest: Manifest of the model.
+        explain: Explains a prediction.
+        cascade: Whether the text encoders take part.
         progress: Called after each batch.
-        seed: Of the typing errors.
+        seed: Seed of the typing errors.
 
     Returns:
-        The report, without baselines, and the predictions that it is from.
+        The report without baselines, and the predictions for `titles`.
     """
-    predictions = judge(enricher, titles, _counted(progress, "Titles", len(titles)))
+    predictions = predict(enricher, titles, _counter(progress, "Titles", len(titles)))
     sources = list(dict.fromkeys(title.source for title in titles))
     parts = {source: predictions.where(lambda title, of=source: title.source == of) for source in sources}  # type: ignore[misc]
     typos = _typos(enricher, parts, progress, seed)
-    sellers = _section("Small and large brands", _SELLERS, predictions, SELLERS)
+    sellers = _section("Small and large brands", _SELLERS_NOTE, predictions, SELLERS)
     unseen = [each for each in manifest.measurements if each.name.startswith(UNSEEN)]
     report = Report(
         format=FORMAT,
@@ -84,38 +82,40 @@ def evaluate(
     return report, predictions
 
 
-def beside(predictions: Predictions, ways: Mapping[str, Indices], taxonomy: Taxonomy) -> list[Section]:
-    """The model beside other ways, group by group.
+def compare_baselines(
+    predictions: Predictions, baselines: Mapping[str, Indices], taxonomy: Taxonomy
+) -> list[Section]:
+    """Compare a model with baselines, one section per shop, kind of text and language.
 
     Args:
-        predictions: The model's.
-        ways: By name, what another way says of the same titles: indices of categories, shape [titles].
-        taxonomy: The tree.
+        predictions: Predictions of the model.
+        baselines: Categories that each baseline predicts for the same titles, shape [titles], by its name.
+        taxonomy: Category tree.
     """
     sections = []
     depth = predictions.labels.shape[1]
     for name, rows in _groups(predictions).items():
-        found = [scores("this model", predictions.take(rows))]
-        for way, decided in ways.items():
-            levels = level_scores(predictions.labels[rows], taxonomy.lineage[decided[rows], :depth])
-            found.append(Scores(name=way, texts=len(rows), levels=levels))
-        sections.append(Section(title=name, note="", rows=found))
+        compared = [scores("this model", predictions.take(rows))]
+        for baseline, categories in baselines.items():
+            levels = level_scores(predictions.labels[rows], taxonomy.lineage[categories[rows], :depth])
+            compared.append(Scores(name=baseline, texts=len(rows), levels=levels))
+        sections.append(Section(title=name, note="", rows=compared))
     return sections
 
 
 def groups(predictions: Predictions) -> Section:
-    """By source, shop, kind of text and language."""
+    """Compute the metrics by shop, kind of text and language."""
     rows = [scores(name, predictions.take(rows)) for name, rows in _groups(predictions).items()]
     note = (
-        "The gift shop is one that no training has seen. Written titles were written for this project. The "
-        "others are held-out titles of shops whose other titles the model learnt from, with their attributes "
-        f"where it says so. {_HOW}"
+        "The gift shop is not part of any training data. Written titles were written for this project. The "
+        "other groups are held-out titles of shops that the model was trained on, with their attributes if "
+        f"the name says so. {_METRICS_NOTE}"
     )
     return Section(title="Shops and languages", note=note, rows=rows)
 
 
 def _groups(predictions: Predictions) -> dict[str, list[int]]:
-    """By name, the numbers of the titles of each shop, kind of text and language."""
+    """Numbers of the titles of each shop, kind of text and language, by the name of the group."""
     found: dict[str, list[int]] = {}
     for row, title in enumerate(predictions.titles):
         found.setdefault(f"{title.shop}, {LANGUAGES[title.language]}", []).append(row)
@@ -139,46 +139,48 @@ def _slices(parts: dict[str, Predictions]) -> list[Section]:
     for each in SLICES:
         rows: list[Scores] = []
         for source, part in parts.items():
-            # A title with its attributes is no short title, and the same title twice.
-            listed = part.where(lambda title: not title.shop.endswith(" attributes"))
-            held = listed.where(each.holds)
-            if len(held) >= LEAST_TITLES:
-                rows += [scores(f"{source}: these", held), scores(f"{source}: all titles", listed)]
+            # A text with attributes repeats a title, and its length is not the title's.
+            plain = part.where(lambda title: not title.shop.endswith(" attributes"))
+            selected = plain.where(each.holds)
+            if len(selected) >= MIN_TITLES:
+                rows += [scores(f"{source}: these", selected), scores(f"{source}: all titles", plain)]
         sections.append(Section(title=each.name.capitalize(), note=f"Titles {each.rule}.", rows=rows))
     return sections
 
 
-def _typos(enricher: Enricher, parts: dict[str, Predictions], progress: Progress, seed: int) -> Section:
+def _typos(
+    enricher: Enricher, parts: dict[str, Predictions], progress: ProgressCallback, seed: int
+) -> Section:
     rows: list[Scores] = []
     for source, part in parts.items():
         pairs = mistyped(part.titles, seed)
         if len(pairs) > TYPOS:
             pairs = sorted(Random(seed).sample(pairs, TYPOS), key=lambda pair: pair[0])
-        if len(pairs) < LEAST_TITLES:
+        if len(pairs) < MIN_TITLES:
             continue
-        wrong = [title for _, title in pairs]
-        found = judge(enricher, wrong, _counted(progress, f"Typing errors, {source}", len(wrong)))
+        mistyped_titles = [title for _, title in pairs]
+        advance = _counter(progress, f"Typing errors, {source}", len(mistyped_titles))
         rows += [
-            scores(f"{source}: with an error", found),
+            scores(f"{source}: with an error", predict(enricher, mistyped_titles, advance)),
             scores(f"{source}: without", part.take(np.array([number for number, _ in pairs]))),
         ]
     note = (
-        "The same titles with one typing error in one word of four letters or more (two letters swapped, one "
-        f"left out or doubled, by seed {seed}), and without; at most {TYPOS:,} of a source."
+        "The same titles with and without one typing error in a word of four letters or more: two letters "
+        f"swapped, or one left out or doubled, by seed {seed}. At most {TYPOS:,} titles per source."
     )
     return Section(title="Typing errors", note=note, rows=rows)
 
 
-def _section(title: str, note: str, predictions: Predictions, kinds: Sequence[Slice]) -> Section:
+def _section(title: str, note: str, predictions: Predictions, slices: Sequence[Slice]) -> Section:
     rows = []
-    for kind in kinds:
-        held = predictions.where(kind.holds)
-        if len(held) >= LEAST_TITLES:
-            rows.append(scores(f"{kind.name}: {kind.rule}", held))
+    for each in slices:
+        selected = predictions.where(each.holds)
+        if len(selected) >= MIN_TITLES:
+            rows.append(scores(f"{each.name}: {each.rule}", selected))
     return Section(title=title, note=note, rows=rows)
 
 
-def _counted(progress: Progress, name: str, total: int) -> Callable[[int], None]:
+def _counter(progress: ProgressCallback, name: str, total: int) -> Callable[[int], None]:
     done = 0
 
     def advance(more: int) -> None:
@@ -191,14 +193,14 @@ def _counted(progress: Progress, name: str, total: int) -> Callable[[int], None]
 
 def _notes(sources: Sequence[str], unseen: bool, sellers: bool, cascade: bool) -> list[str]:
     notes = [
-        "Measured is the model as it serves: texts through the enricher, decisions as in its events.",
-        "Reasons for mistakes are the student's alone"
-        + (", also where the text encoder changed its mind." if cascade else "."),
+        "The model is evaluated as it serves: texts go through the enricher, decisions are those in events.",
+        "Reasons for mistakes explain the student's prediction"
+        + (", even if the text encoder changed the decision." if cascade else "."),
     ]
     if KNOWN not in sources:
         notes.append("Known shops were not measured: their titles are not part of the project. Give --data.")
     if not sellers:
         notes.append("Small and large sellers were not compared: only flipkart's titles come with a brand.")
     if not unseen:
-        notes.append("The model's manifest has no figures of shops left out in training.")
+        notes.append("The model's manifest has no metrics of shops that were left out in training.")
     return notes

@@ -1,4 +1,4 @@
-"""Measures of decisions: pure functions of labels, predictions and confidences."""
+"""Classification metrics: pure functions of labels, predictions and confidences."""
 
 from math import sqrt
 
@@ -12,33 +12,57 @@ _NORMAL = 1.959963984540054
 
 
 def macro_f1(labels: Indices, predicted: Indices) -> tuple[float, int]:
-    """The mean of the categories' F1, over those that occur among the labels, and how many these are.
+    """Compute macro F1 over the categories that occur among the labels.
 
-    A category's F1 is 2 TP / (2 TP + FP + FN). A rare category counts as much as a frequent one.
+    A category's F1 is 2 TP / (2 TP + FP + FN). A rare category has the same weight as a frequent one.
+
+    Args:
+        labels: Index of each text's category, shape [texts].
+        predicted: Index of each text's predicted category, shape [texts].
+
+    Returns:
+        Mean F1 in [0, 1], and the number of categories.
     """
     if not len(labels):
         return 0.0, 0
     categories, inverse = np.unique(labels, return_inverse=True)
     support = np.bincount(inverse, minlength=len(categories))
     hits = np.bincount(inverse[labels == predicted], minlength=len(categories))
-    claimed = np.array([int((predicted == category).sum()) for category in categories])
-    return float((2.0 * hits / (support + claimed)).mean()), len(categories)
+    predictions = np.array([int((predicted == category).sum()) for category in categories])
+    return float((2.0 * hits / (support + predictions)).mean()), len(categories)
 
 
 def interval(right: int, texts: int) -> tuple[float, float]:
-    """The 95% confidence interval of a share (Wilson, 1927); 0 to 1 where there is nothing to judge by."""
+    """Compute the 95% confidence interval of an accuracy (Wilson, 1927).
+
+    Args:
+        right: Number of correct texts.
+        texts: Number of texts.
+
+    Returns:
+        Lower and upper bound in [0, 1]; 0 and 1 without texts.
+    """
     if not texts:
         return 0.0, 1.0
-    share, squared = right / texts, _NORMAL**2
-    middle = (share + squared / (2 * texts)) / (1 + squared / texts)
-    half = _NORMAL * sqrt(share * (1 - share) / texts + squared / (4 * texts**2)) / (1 + squared / texts)
+    accuracy, squared = right / texts, _NORMAL**2
+    middle = (accuracy + squared / (2 * texts)) / (1 + squared / texts)
+    variance = accuracy * (1 - accuracy) / texts + squared / (4 * texts**2)
+    half = _NORMAL * sqrt(variance) / (1 + squared / texts)
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def reliability(confidence: Doubles, right: Booleans, bins: int = BINS) -> list[tuple[int, float, float]]:
-    """For each equal-width bin with texts in it: how many, their mean confidence, the share right.
+    """Compare confidence and accuracy in bins of equal width.
 
-    The mean of the gaps, weighted by texts, is the expected calibration error.
+    The mean gap between both, weighted by texts, is the expected calibration error.
+
+    Args:
+        confidence: Confidence of each text, shape [texts].
+        right: Whether each prediction is correct, shape [texts].
+        bins: Number of bins.
+
+    Returns:
+        Number of texts, mean confidence and accuracy of each bin that is not empty.
     """
     bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     return [
@@ -52,13 +76,16 @@ def reliability(confidence: Doubles, right: Booleans, bins: int = BINS) -> list[
 
 
 def coverage_curve(confidence: Doubles, right: Booleans, points: int = 60) -> list[tuple[float, float]]:
-    """How precise the surest texts are: pairs of coverage and precision, by growing coverage.
+    """Compute the precision of the most confident texts as a function of coverage.
 
     Args:
-        confidence: Of each text.
-        right: Whether it is right.
-        points: At most how many; always with the last, which is all texts. Texts of like confidence enter
-            together, as no threshold parts them.
+        confidence: Confidence of each text, shape [texts].
+        right: Whether each prediction is correct, shape [texts].
+        points: Maximum number of pairs. The last pair covers all texts. Texts with equal confidence enter
+            together, as no threshold separates them.
+
+    Returns:
+        Pairs of coverage and precision, by ascending coverage.
     """
     order = np.argsort(-confidence, kind="stable")
     sorted_confidence = confidence[order]

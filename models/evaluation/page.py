@@ -1,4 +1,4 @@
-"""The report as one HTML page: nothing is loaded from anywhere; fit for phones, and for light and dark."""
+"""The report as one self-contained HTML page, for small screens and for light and dark color schemes."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -36,7 +36,7 @@ details ul{margin:.3rem 0;padding-left:1.2rem}
 
 
 def render(report: Report) -> str:
-    """The whole page."""
+    """Render a report as an HTML page."""
     encoder = "with the text encoder" if report.cascade else "without the text encoder"
     body = [
         f"<h1>How good is {_text(report.model_version)}?</h1>",
@@ -66,10 +66,10 @@ def _baselines(report: Report) -> str:
     if not report.baselines:
         return ""
     note = (
-        "The same titles. The SVM and the tuned encoder learnt from the same split of the same shops as "
-        "the model, and from nothing else; they never abstain. MiniLM reads English."
+        "Metrics on the same titles. The SVM and the tuned encoder were trained on the same split of the "
+        "same shops as the model, and on nothing else; they never abstain. MiniLM reads English."
     )
-    head = f'<h2>Beside other ways</h2><p class="note">{note}</p>'
+    head = f'<h2>Baselines</h2><p class="note">{note}</p>'
     return head + "".join(_section(section, "h3") for section in report.baselines)
 
 
@@ -77,15 +77,15 @@ def _section(section: Section, heading: str = "h2") -> str:
     head = f"<{heading}>{_text(section.title)}</{heading}>"
     head += f'<p class="note">{_text(section.note)}</p>' if section.note else ""
     if not section.rows:
-        return f'{head}<p class="note">Too few such titles here.</p>'
-    plain = all(row.calibration_error is None for row in section.rows)
+        return f'{head}<p class="note">Too few such titles.</p>'
+    accuracy_only = all(row.calibration_error is None for row in section.rows)
     levels = max(len(row.levels) for row in section.rows)
     columns = ["", "texts", *[name for level in range(1, levels + 1) for name in (f"level {level}", "F1")]]
-    columns += [] if plain else ["ECE", "published", "right"]
-    return head + _table(columns, [_cells(row, plain) for row in section.rows])
+    columns += [] if accuracy_only else ["ECE", "published", "right"]
+    return head + _table(columns, [_cells(row, accuracy_only) for row in section.rows])
 
 
-def _cells(row: Scores, plain: bool) -> list[str]:
+def _cells(row: Scores, accuracy_only: bool) -> list[str]:
     cells = [_text(row.name), f"{row.texts:,}"]
     for level in row.levels:
         half = 100 * (level.high - level.low) / 2
@@ -94,21 +94,23 @@ def _cells(row: Scores, plain: bool) -> list[str]:
             if level.texts
             else ["–", "–"]
         )
-    return cells if plain else [*cells, *map(_share, (row.calibration_error, row.coverage, row.precision))]
+    if accuracy_only:
+        return cells
+    return [*cells, *map(_percent, (row.calibration_error, row.coverage, row.precision))]
 
 
 def _detail(detail: Detail) -> str:
     name = detail.source
     parts = [
-        f"<h2>{_text(name[:1].upper() + name[1:])}, looked at closely</h2>",
+        f"<h2>{_text(name[:1].upper() + name[1:])} in detail</h2>",
         '<div class="plots">',
         _figure(
             reliability_plot(detail.reliability, name),
-            "Level 1: how often it is right, over how sure it is. Larger dots are more titles.",
+            "Level 1: accuracy by confidence. Larger dots are more titles.",
         ),
         _figure(
             coverage_plot(detail.curves, detail.scores, name),
-            "How right the surest titles are, at levels 1, 2 and 3. The dot is what is published.",
+            "Precision by coverage at levels 1, 2 and 3. The dot is what is published.",
         ),
         "</div>",
     ]
@@ -118,11 +120,11 @@ def _detail(detail: Detail) -> str:
             for each in detail.confusions
         ]
         parts += [
-            "<h3>Taken for a sibling</h3>",
-            _table(["the right category", "taken for", "titles", "of"], rows, texts=2),
+            "<h3>Confusions of siblings</h3>",
+            _table(["correct category", "predicted", "titles", "of"], rows, texts=2),
         ]
     if detail.mistakes:
-        parts += ["<h3>The surest mistakes</h3>", *[_mistake(each) for each in detail.mistakes]]
+        parts += ["<h3>Most confident mistakes</h3>", *[_mistake(each) for each in detail.mistakes]]
     return "\n".join(parts)
 
 
@@ -131,12 +133,13 @@ def _figure(picture: str, caption: str) -> str:
 
 
 def _mistake(mistake: Mistake) -> str:
-    fate = "published" if mistake.published else "left to people"
+    outcome = "published" if mistake.published else "in review"
     reasons = "".join(f"<li>{_text(reason)}</li>" for reason in mistake.reasons)
     return (
-        f"<details><summary>{_text(mistake.title)} <small>{mistake.confidence:.0%}, {fate}</small></summary>"
-        f"<p><small>said</small> {_text(mistake.decided)}<br/>"
-        f"<small>right</small> {_text(mistake.label)}</p>"
+        f"<details><summary>{_text(mistake.title)} "
+        f"<small>{mistake.confidence:.0%}, {outcome}</small></summary>"
+        f"<p><small>predicted</small> {_text(mistake.decided)}<br/>"
+        f"<small>correct</small> {_text(mistake.label)}</p>"
         f"<ul>{reasons}</ul></details>"
     )
 
@@ -148,8 +151,8 @@ def _unseen(report: Report) -> str:
         [
             _text(unseen_name(each)),
             f"{each.texts:,}",
-            *[f"{share:.1%}" for share in each.accuracy],
-            *map(_share, (each.calibration_error, each.published, each.precision)),
+            *[f"{accuracy:.1%}" for accuracy in each.accuracy],
+            *map(_percent, (each.calibration_error, each.published, each.precision)),
         ]
         for each in report.unseen
     ]
@@ -163,33 +166,33 @@ def _unseen(report: Report) -> str:
         "right",
     ]
     note = (
-        "Not measured now: `shelfstream train` measured them, and the model's manifest keeps them. For each "
-        "shop a student was trained without it, and judged on all of it."
+        "These metrics are from the model's manifest; `shelfstream train` computed them. For each shop a "
+        "student was trained without it, and evaluated on all of it."
     )
     return f'<h2>Shops left out in training</h2><p class="note">{_text(note)}</p>' + _table(columns, rows)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
-    """A table of cells that are HTML already; the first `texts` columns may wrap."""
+    """Render a table whose cells are HTML. The first `texts` columns may wrap."""
     head = "".join(
-        f'<th class="text">{_text(column)}</th>' if place < texts else f"<th>{_text(column)}</th>"
-        for place, column in enumerate(columns)
+        f'<th class="text">{_text(column)}</th>' if number < texts else f"<th>{_text(column)}</th>"
+        for number, column in enumerate(columns)
     )
     lines = []
     for row in rows:
         cells = [
-            f'<td class="text">{cell}</td>' if place < texts else f"<td>{cell}</td>"
-            for place, cell in enumerate(row)
+            f'<td class="text">{cell}</td>' if number < texts else f"<td>{cell}</td>"
+            for number, cell in enumerate(row)
         ]
         lines.append(f"<tr>{''.join(cells)}</tr>")
     body = "".join(lines)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _share(value: float | None) -> str:
+def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1%}"
 
 
 def _text(value: str) -> str:
-    """Text for any place of the page: nothing in it is markup, but that `…` becomes code."""
+    """Escape a text for the page; text in backquotes becomes code."""
     return _CODE.sub(r"<code>\1</code>", plain(value))

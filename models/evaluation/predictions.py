@@ -1,4 +1,4 @@
-"""What a served model says of labeled titles, as arrays that can be measured and cut into parts."""
+"""A served model's predictions for labeled titles, as arrays that can be sliced and scored."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,17 +20,19 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class Predictions:
-    """A model's opinion of titles. Categories are indices in the taxonomy; -1 stands for none.
+    """A model's predictions for labeled titles. Categories are indices in the taxonomy; -1 means none.
 
     Attributes:
-        titles: What was judged.
-        labels: Shape [titles, levels]: each label's ancestor at level 1, 2, …; -1 below the label.
-        predicted: Shape [titles, levels]: the likeliest category of each level, whatever the others.
-        confidence: Shape [titles, levels]: its probability.
-        decided: Shape [titles]: what the event says, a guess where it abstains.
-        certainty: Shape [titles]: the confidence that the event gives.
-        published: Shape [titles]: whether the model decided alone.
-        right: Shape [titles]: whether `decided` is the label, above it, or below it where it is coarse.
+        titles: Titles with their labels.
+        labels: Ancestor of each label at level 1, 2, …, shape [titles, levels]; -1 below the label.
+        predicted: Most probable category of each level, independently of the other levels, shape
+            [titles, levels].
+        confidence: Probability of `predicted`, shape [titles, levels].
+        decided: Category in the event, shape [titles]. If the model abstains, it is only a suggestion.
+        certainty: Confidence in the event, shape [titles].
+        published: Whether the category is published without a person, shape [titles].
+        right: Whether `decided` is the label, an ancestor of it, or, for a coarse label, below it, shape
+            [titles].
     """
 
     titles: tuple[LabeledTitle, ...]
@@ -46,9 +48,9 @@ class Predictions:
         """The number of titles."""
         return len(self.titles)
 
-    def take(self, wanted: Sequence[int] | Indices) -> "Predictions":
-        """The predictions of the titles with these numbers."""
-        rows = np.asarray(wanted, dtype=np.int64)
+    def take(self, numbers: Sequence[int] | Indices) -> "Predictions":
+        """The predictions for the titles with the given numbers, in the given order."""
+        rows = np.asarray(numbers, dtype=np.int64)
         arrays = ("labels", "predicted", "confidence", "decided", "certainty", "published", "right")
         return replace(
             self,
@@ -56,12 +58,19 @@ class Predictions:
             **{name: getattr(self, name)[rows] for name in arrays},
         )
 
-    def where(self, wanted: Callable[[LabeledTitle], bool]) -> "Predictions":
-        """The predictions of those titles of which `wanted` holds."""
-        return self.take([row for row, title in enumerate(self.titles) if wanted(title)])
+    def where(self, condition: Callable[[LabeledTitle], bool]) -> "Predictions":
+        """The predictions for the titles for which `condition` is true."""
+        return self.take([row for row, title in enumerate(self.titles) if condition(title)])
 
     def at_level(self, level: int) -> tuple[Indices, Indices, Doubles]:
-        """Labels, predictions and confidences of the titles whose label goes down to `level`, from 1."""
+        """Select the titles whose label is at least as deep as a level.
+
+        Args:
+            level: Level from 1.
+
+        Returns:
+            Labels, predicted categories and confidences at that level, each of shape [selected titles].
+        """
         deep = self.labels[:, level - 1] >= 0
         return (
             self.labels[deep, level - 1],
@@ -70,14 +79,14 @@ class Predictions:
         )
 
 
-def judge(
+def predict(
     enricher: Enricher, titles: Sequence[LabeledTitle], advance: Callable[[int], None] = lambda done: None
 ) -> Predictions:
-    """Ask a model about titles as the agents do.
+    """Classify titles as the agents do.
 
     Args:
-        enricher: The model.
-        titles: With their labels.
+        enricher: Model with its enrichment, as it serves.
+        titles: Titles with their labels.
         advance: Called after each batch with the number of titles in it.
     """
     depth = min(LEVELS, enricher.taxonomy.lineage.shape[1])
@@ -91,25 +100,27 @@ def judge(
         ]
         enrichments += enricher.enrich(batch)
         rows = slice(start, start + len(batch))
-        predicted[rows], confidence[rows] = _likeliest(
+        predicted[rows], confidence[rows] = _most_probable(
             enricher.probabilities(batch), enricher.taxonomy, depth
         )
         advance(len(batch))
     return _joined(titles, predicted, confidence, enrichments, enricher.taxonomy)
 
 
-def _likeliest(share: npt.NDArray[np.float32], taxonomy: Taxonomy, depth: int) -> tuple[Indices, Doubles]:
-    """The likeliest category of each level with its probability; -1 and 0 for a text that says nothing."""
-    sums, silent = subtree_sums(share), ~share.any(axis=1)
-    best = np.empty((len(share), depth), dtype=np.int64)
-    mass = np.empty((len(share), depth))
+def _most_probable(
+    probabilities: npt.NDArray[np.float32], taxonomy: Taxonomy, depth: int
+) -> tuple[Indices, Doubles]:
+    """The most probable category of each level and its probability; -1 and 0 for a text without features."""
+    sums, without_features = subtree_sums(probabilities), ~probabilities.any(axis=1)
+    best = np.empty((len(probabilities), depth), dtype=np.int64)
+    mass = np.empty((len(probabilities), depth))
     for level in range(1, depth + 1):
         nodes = np.flatnonzero(taxonomy.levels == level)
         masses = sums[:, taxonomy.ends[nodes]] - sums[:, nodes]
         chosen = masses.argmax(axis=1)
         best[:, level - 1] = nodes[chosen]
-        mass[:, level - 1] = masses[np.arange(len(share)), chosen]
-    best[silent] = -1
+        mass[:, level - 1] = masses[np.arange(len(probabilities)), chosen]
+    best[without_features] = -1
     return best, np.clip(mass, 0.0, 1.0)
 
 

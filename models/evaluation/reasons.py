@@ -1,4 +1,4 @@
-"""What the student's decision rests on, in lines short enough for a report."""
+"""Explanations of the student's predictions, as short lines for the report."""
 
 from models.evaluation.scoring import Explain
 from models.student.explanation import Explainer
@@ -8,9 +8,16 @@ _PIECES = 4
 
 
 def reasons(explainer: Explainer, taxonomy: Taxonomy) -> Explain:
-    """From a title to one line a level: category, probability, and the pieces that weigh most.
+    """Make a function that explains the student's prediction for a title.
 
-    A piece's number is what it adds to the log of the category's odds within its parent.
+    Args:
+        explainer: Explainer of the student.
+        taxonomy: Category tree of the student.
+
+    Returns:
+        A function from a title to one line per level: category, probability, and the pieces of the title with
+        the largest weights. A weight is what the piece adds to the log-odds of the category within its
+        parent.
     """
 
     def explain(title: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The report as data: what `report.json` holds. Fields are added, never renamed or given another meaning."""
+"""The schema of `report.json`. Fields may be added; they are never renamed or redefined."""
 
 import msgspec
 
@@ -6,20 +6,20 @@ from models.student.artifact import Measurement
 
 FORMAT = 1
 UNSEEN = "unseen "
-"""How the names of such measurements begin."""
+"""Prefix of the names of measurements on shops that were left out in training."""
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):
-    """How good the likeliest category of a level is.
+    """Metrics of the most probable category of a level.
 
     Attributes:
-        level: From 1.
-        texts: Those whose label goes down to it.
-        accuracy: The share right, from 0 to 1.
-        low: The lower end of its 95% confidence interval.
-        high: The upper end.
-        macro_f1: The mean F1 of the categories that occur among the labels.
-        categories: How many these are.
+        level: Level from 1.
+        texts: Number of texts whose label is at least as deep.
+        accuracy: Accuracy in [0, 1].
+        low: Lower bound of the accuracy's 95% confidence interval.
+        high: Upper bound of the accuracy's 95% confidence interval.
+        macro_f1: Mean F1 of the categories that occur among the labels.
+        categories: Number of those categories.
     """
 
     level: int
@@ -32,15 +32,16 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
-    """The measures of one group of titles.
+    """The metrics of one group of titles.
 
     Attributes:
-        name: Which group.
-        texts: How many.
-        levels: Levels 1 to 3.
-        calibration_error: ECE of level 1, 15 bins; None for a baseline, which has no confidences.
-        coverage: The share that the model decided alone; None for a baseline.
-        precision: The share right of those, at the depth that it chose; None where it decided none.
+        name: Name of the group.
+        texts: Number of titles.
+        levels: Metrics of levels 1 to 3.
+        calibration_error: Expected calibration error of level 1, 15 bins; None for a baseline, which has no
+            confidences.
+        coverage: Share of titles that are published without a person; None for a baseline.
+        precision: Precision of the published categories at their depth; None if none is published.
     """
 
     name: str
@@ -52,13 +53,19 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def unseen_name(measurement: Measurement) -> str:
-    """What to call a measurement of a shop that was left out in training: the shop, and what judged it."""
-    judge = "with the text encoder" if measurement.cascade else "student alone"
-    return f"{measurement.name.removeprefix(UNSEEN)}, {judge}"
+    """The displayed name of a measurement on an unseen shop: the shop and the evaluated model."""
+    model = "with the text encoder" if measurement.cascade else "student alone"
+    return f"{measurement.name.removeprefix(UNSEEN)}, {model}"
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """A table of groups, with what one must know to read it."""
+    """A table of groups.
+
+    Attributes:
+        title: Heading of the table.
+        note: Explanation of the table; may be empty.
+        rows: Metrics of each group.
+    """
 
     title: str
     note: str
@@ -66,7 +73,13 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bin(msgspec.Struct, frozen=True, kw_only=True):
-    """One bar of the reliability diagram of level 1: texts, mean confidence, share right."""
+    """One bin of the reliability diagram of level 1.
+
+    Attributes:
+        texts: Number of texts.
+        confidence: Mean confidence.
+        accuracy: Accuracy in [0, 1].
+    """
 
     texts: int
     confidence: float
@@ -74,21 +87,26 @@ class Bin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
-    """Coverage and precision of a level as the threshold falls: pairs, by growing coverage."""
+    """Coverage and precision of a level as the threshold decreases.
+
+    Attributes:
+        level: Level from 1.
+        points: Pairs of coverage and precision, by ascending coverage.
+    """
 
     level: int
     points: list[tuple[float, float]]
 
 
 class Confusion(msgspec.Struct, frozen=True, kw_only=True):
-    """A category taken for its sibling.
+    """A category that is predicted as one of its siblings.
 
     Attributes:
-        level: Of both.
-        label: The right category's path.
-        taken_for: The sibling's name.
-        texts: How often.
-        of: How many titles belong to the right category.
+        level: Level of both categories.
+        label: Path of the correct category.
+        taken_for: Name of the predicted sibling.
+        texts: Number of titles with this error.
+        of: Number of titles that belong to the correct category.
     """
 
     level: int
@@ -102,12 +120,12 @@ class Mistake(msgspec.Struct, frozen=True, kw_only=True):
     """A wrong decision.
 
     Attributes:
-        title: The text.
-        label: The right category's path.
-        decided: The category that the model gave.
-        confidence: How sure it was.
-        published: Whether it decided alone, or left it to people.
-        reasons: Level by level what the student's decision rests on.
+        title: Title.
+        label: Path of the correct category.
+        decided: Path of the category that the model chose.
+        confidence: Confidence of the decision.
+        published: Whether it is published without a person.
+        reasons: Explanation of the student's prediction, one line per level.
     """
 
     title: str
@@ -119,7 +137,16 @@ class Mistake(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Detail(msgspec.Struct, frozen=True, kw_only=True):
-    """A closer look at one source of titles."""
+    """Detailed results for one source of titles.
+
+    Attributes:
+        source: Name of the source.
+        scores: Metrics of all its titles.
+        reliability: Reliability diagram of level 1.
+        curves: Coverage and precision, one curve per level.
+        confusions: Most frequent confusions of siblings.
+        mistakes: Wrong decisions with the highest confidence.
+    """
 
     source: str
     scores: Scores
@@ -130,21 +157,21 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All that was measured of a model.
+    """The evaluation report of a model.
 
     Attributes:
-        format: The form of this report.
-        model_version: The model's, the encoder's included where it took part.
-        taxonomy_version: The category tree.
-        cascade: Whether the text encoder took part.
-        groups: By shop, kind of text and language.
-        languages: By source and language.
-        details: By source.
-        slices: Titles of special kinds.
-        sellers: Small brands beside large ones; empty where the data cannot say.
-        unseen: What the model's own manifest says of shops that were left out in training.
-        baselines: Other ways, on the same titles; empty where they were not asked for.
-        notes: What was not measured, and why.
+        format: Version of this schema.
+        model_version: Version of the model, including the encoders' if they took part.
+        taxonomy_version: Version of the category tree.
+        cascade: Whether the text encoders took part.
+        groups: Metrics by shop, kind of text and language.
+        languages: Metrics by source and language.
+        details: Detailed results by source.
+        slices: Metrics of slices of the titles.
+        sellers: Metrics by size of the brand; None if the data names no brands.
+        unseen: Measurements on shops that were left out in training, from the model's manifest.
+        baselines: Metrics of the baselines on the same titles; empty if they were not requested.
+        notes: What was not evaluated, and why.
     """
 
     format: int

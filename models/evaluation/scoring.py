@@ -1,4 +1,4 @@
-"""From a predictions to the figures of the report."""
+"""Computes the metrics of the report from predictions."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from models.student.calibration import expected_calibration_error
 from models.taxonomy.tree import Taxonomy
 
 Explain = Callable[[str], list[str]]
-"""From a title to lines that say what its category rests on."""
+"""A function from a title to the lines that explain its predicted category."""
 
 CONFUSIONS = 15
 MISTAKES = 12
@@ -21,7 +21,12 @@ _DIGITS = 4
 
 
 def level_scores(labels: Indices, predicted: Indices) -> list[Level]:
-    """The scores of each level, both arrays being of shape [titles, levels]."""
+    """Compute the metrics of each level.
+
+    Args:
+        labels: Ancestor of each label at level 1, 2, …, shape [titles, levels]; -1 below the label.
+        predicted: Predicted category of each level, shape [titles, levels].
+    """
     found = []
     for column in range(labels.shape[1]):
         deep = labels[:, column] >= 0
@@ -44,7 +49,12 @@ def level_scores(labels: Indices, predicted: Indices) -> list[Level]:
 
 
 def scores(name: str, predictions: Predictions) -> Scores:
-    """All measures of a group of at least one title."""
+    """Compute all metrics of a group.
+
+    Args:
+        name: Name of the group.
+        predictions: Predictions for at least one title.
+    """
     truth, guess, confidence = predictions.at_level(1)
     published = predictions.published
     return Scores(
@@ -58,15 +68,22 @@ def scores(name: str, predictions: Predictions) -> Scores:
 
 
 def detail(source: str, predictions: Predictions, taxonomy: Taxonomy, explain: Explain) -> Detail:
-    """A closer look at the titles of one source."""
+    """Compute the detailed results of one source.
+
+    Args:
+        source: Name of the source.
+        predictions: Predictions for its titles.
+        taxonomy: Category tree.
+        explain: Explains a prediction.
+    """
     truth, guess, confidence = predictions.at_level(1)
     bins = reliability(confidence, truth == guess)
     return Detail(
         source=source,
         scores=scores(source, predictions),
         reliability=[
-            Bin(texts=texts, confidence=_rounded(mean), accuracy=_rounded(share))
-            for texts, mean, share in bins
+            Bin(texts=texts, confidence=_rounded(mean), accuracy=_rounded(accuracy))
+            for texts, mean, accuracy in bins
         ],
         curves=[_curve(predictions, level) for level in range(1, predictions.labels.shape[1] + 1)],
         confusions=confusions(predictions, taxonomy)[:CONFUSIONS],
@@ -75,7 +92,7 @@ def detail(source: str, predictions: Predictions, taxonomy: Taxonomy, explain: E
 
 
 def confusions(predictions: Predictions, taxonomy: Taxonomy) -> list[Confusion]:
-    """Categories taken for one with the same parent, the most frequent first."""
+    """Count the categories that are predicted as a sibling, most frequent first."""
     found: list[Confusion] = []
     for level in range(1, predictions.labels.shape[1] + 1):
         truth, guess, _ = predictions.at_level(level)
@@ -99,7 +116,14 @@ def confusions(predictions: Predictions, taxonomy: Taxonomy) -> list[Confusion]:
 
 
 def mistakes(predictions: Predictions, taxonomy: Taxonomy, explain: Explain, count: int) -> list[Mistake]:
-    """The wrong decisions that the model was surest of, published or not."""
+    """Find the wrong decisions with the highest confidence, whether or not they are published.
+
+    Args:
+        predictions: Predictions.
+        taxonomy: Category tree.
+        explain: Explains a prediction.
+        count: Maximum number of mistakes.
+    """
     wrong = np.flatnonzero(~predictions.right & (predictions.decided >= 0))
     worst = sorted(
         wrong.tolist(), key=lambda row: (-predictions.certainty[row], predictions.titles[row].title)

@@ -1,4 +1,4 @@
-"""Titles of special kinds, in which a good mean can hide a bad part, and typing errors made on purpose."""
+"""Slices of the evaluation titles, and titles with synthetic typing errors."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -21,12 +21,12 @@ _WORD = re.compile(r"[a-zA-Z]{4,}")
 
 @dataclass(frozen=True)
 class Slice:
-    """A kind of titles.
+    """A slice of the evaluation titles.
 
     Attributes:
-        name: What it is called in reports.
-        rule: Which titles belong to it, in words.
-        holds: Whether one does.
+        name: Name in reports.
+        rule: Description of the titles that belong to it.
+        holds: Whether a title belongs to it.
     """
 
     name: str
@@ -35,19 +35,22 @@ class Slice:
 
 
 def is_short(title: LabeledTitle) -> bool:
-    """At most three words, or six Chinese characters."""
+    """Whether a title has at most three words, or six Chinese characters."""
     chinese = len(_CHINESE.findall(title.title))
     return chinese <= SHORT_CHINESE if chinese else len(title.title.split()) <= SHORT_WORDS
 
 
 def is_long(title: LabeledTitle) -> bool:
-    """At least fifteen words, or forty Chinese characters."""
+    """Whether a title has at least fifteen words, or forty Chinese characters."""
     chinese = len(_CHINESE.findall(title.title))
     return chinese >= LONG_CHINESE if chinese else len(title.title.split()) >= LONG_WORDS
 
 
 def is_mixed(title: LabeledTitle) -> bool:
-    """Chinese characters beside a Latin word of two letters or more; a unit after a number is none."""
+    """Whether a title has Chinese characters and a Latin word of two letters or more.
+
+    A unit after a number does not count as a word.
+    """
     return bool(_CHINESE.search(title.title) and _LATIN.search(title.title))
 
 
@@ -83,13 +86,17 @@ SELLERS = (
 
 
 def mistyped(titles: Sequence[LabeledTitle], seed: int) -> list[tuple[int, LabeledTitle]]:
-    """The titles with a Latin word of four letters or more, each with one typing error in one such word.
+    """Put one typing error into each title that has a Latin word of four letters or more.
 
-    Two neighboring letters are swapped, or one is left out or doubled, by chance; the first letter stays, as
-    with people's errors. The same seed makes the same errors.
+    Two neighboring letters are swapped, or one letter is left out or doubled. The first letter is kept, as in
+    most human errors.
+
+    Args:
+        titles: Titles.
+        seed: Seed of the errors.
 
     Returns:
-        Pairs of the number of the title among `titles`, and the title with the error.
+        Pairs of the number of the title in `titles`, and the title with the error.
     """
     random = Random(seed)
     found = []
@@ -104,6 +111,6 @@ def _mistype(text: str, word: re.Match[str], random: Random) -> str:
     letters = word.group()
     place = random.randrange(1, len(letters) - 1)
     head, one, two, tail = letters[:place], letters[place], letters[place + 1], letters[place + 2 :]
-    # Swapping like letters would be no error.
+    # Swapping two equal letters would not be an error.
     kinds = [one + one + two, two] + ([two + one] if one != two else [])
     return text[: word.start()] + head + random.choice(kinds) + tail + text[word.end() :]

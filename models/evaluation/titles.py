@@ -1,4 +1,4 @@
-"""Labeled titles to measure with: the project's own, and the held-out ones of shops that it learnt from."""
+"""Labeled titles for evaluation: the project's own sets, and the held-out titles of the training shops."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from models.training.data.corpus import SHOPS, read_rows, read_shops
 from schemas.errors import StopWorker
 
 OWN = {"gift_shop": "gift shop", "written": "written titles"}
-"""The committed sets: a file's name to what reports call the set."""
+"""Name in reports of each committed set, by the name of its file."""
 KNOWN = "known shops"
 _FOLDER = Path(__file__).parent / "data"
 _BRANDED = "flipkart"
@@ -19,15 +19,15 @@ _BRANDED = "flipkart"
 
 @dataclass(frozen=True, slots=True)
 class LabeledTitle:
-    """A title with the category that it belongs to.
+    """A title with its category.
 
     Attributes:
-        title: The text, as listed or as training cleans it.
-        category: The label's index in the taxonomy; an inner category where more is not certain.
+        title: Title, raw or cleaned.
+        category: Index of the label in the taxonomy; an inner category if the label is coarse.
         source: `gift shop`, `written titles` or `known shops`.
-        shop: What it is from within the source.
+        shop: Shop and kind of text within the source.
         language: `en` or `zh`.
-        listings: How many listings its brand has in the whole shop; 0 where no brand is known.
+        listings: Number of listings of the title's brand in the whole shop; 0 if the brand is unknown.
     """
 
     title: str
@@ -39,24 +39,27 @@ class LabeledTitle:
 
 
 def own_titles(taxonomy: Taxonomy) -> list[LabeledTitle]:
-    """The committed titles, set after set.
+    """Read the committed titles.
+
+    Args:
+        taxonomy: Google's taxonomy of 2021-09-21.
 
     Raises:
-        StopWorker: The taxonomy lacks a label: it is not Google's of 2021-09-21.
+        StopWorker: The taxonomy lacks the category of a title.
     """
     return [row for name, source in OWN.items() for row in _read(name, source, taxonomy)]
 
 
 def known_titles(data: Path, taxonomy: Taxonomy, shops: Iterable[str] = SHOPS) -> list[LabeledTitle]:
-    """The `test` split of the shops, which training never shows to a model.
+    """Read the titles of the `test` split, which no model is trained on.
 
     Args:
-        data: The folder with `products/` and `mappings/`.
-        taxonomy: The tree that the mappings point into.
+        data: Folder with `products/` and `mappings/`.
+        taxonomy: Category tree that the mappings point into.
         shops: Names of data sets.
 
     Raises:
-        StopWorker: A file is missing; says which.
+        StopWorker: A file is missing or malformed.
     """
     shops = list(shops)
     listings = _brand_sizes(data) if _BRANDED in shops else {}
@@ -90,7 +93,7 @@ def _read(name: str, source: str, taxonomy: Taxonomy) -> list[LabeledTitle]:
 
 
 def _brand_sizes(data: Path) -> dict[str, int]:
-    """By cleaned title, how many listings of the shop have the brand of the first listing so called."""
+    """Number of the shop's listings with the same brand, by cleaned title of its first listing."""
     brands: dict[str, str] = {}
     sizes: Counter[str] = Counter()
     for row in read_rows(data, _BRANDED):

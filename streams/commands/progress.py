@@ -1,4 +1,4 @@
-"""Progress bars of work that tells its steps by name, as training, checking labels and evaluating do."""
+"""Progress bars on standard error for work that reports its phases by name: training, evaluation, export."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,9 +11,11 @@ _LOSS = ", loss "
 
 @contextmanager
 def step_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Bars on standard error, one for each name; gives what is to be called with name, step and steps.
+    """Show one progress bar per phase while the block runs.
 
-    A name may end with a loss, `NAME, loss 0.123`: it is shown, and the bar stays that of `NAME`.
+    Yields:
+        A callback for the name of the phase, the number of steps done, and the number of steps. A name may
+        end with a loss, `NAME, loss 0.123`, which is shown on the bar of `NAME`.
     """
     with Progress(console=Console(stderr=True)) as bars:
         tasks: dict[str, TaskID] = {}
@@ -23,5 +25,24 @@ def step_bars() -> Iterator[Callable[[str, int, int], None]]:
             if key not in tasks:
                 tasks[key] = bars.add_task(name, total=steps)
             bars.update(tasks[key], description=name, completed=step)
+
+        yield progress
+
+
+@contextmanager
+def single_bar(name: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show one progress bar whose name changes with the phase, and remove it at the end of the block.
+
+    Args:
+        name: Name until the first call.
+
+    Yields:
+        A callback for the name of the phase, the number of steps done, and the number of steps.
+    """
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(name, total=None)
+
+        def progress(name: str, step: int, steps: int) -> None:
+            bars.update(task, description=name, completed=step, total=steps)
 
         yield progress

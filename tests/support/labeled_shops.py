@@ -1,20 +1,21 @@
 """A data folder with a few labeled titles of each shop, some of them in the test split."""
 
 import gzip
-import json
 from itertools import islice
 from pathlib import Path
+
+import orjson
 
 from models.text.cleaning import clean
 from models.training.data.corpus import split_of
 
 TITLES = {187: "running shoes", 2169: "ceramic mug", 2073: "green tea"}
-"""Google's ids, each with what its titles say."""
+"""Words of the titles of each of Google's categories, by the category's id."""
 NUMBERED = 80
 
 
 def _word(number: int) -> str:
-    """A word of its own for each number: titles that differ in numbers alone are near-duplicates."""
+    """A distinct word for each number. Titles that differ only in numbers are near-duplicates."""
     return "no" + "".join(chr(ord("a") + int(digit)) for digit in str(number))
 
 
@@ -24,9 +25,9 @@ def _held_out(count: int) -> list[str]:
 
 
 def write_shops(folder: Path) -> None:
-    """Write `products/` and `mappings/` as the data folder has them.
+    """Write `products/` and `mappings/` in the form of the data folder.
 
-    Flipkart's listings are of the brand Acme, but for two of Solo, which are in the test split.
+    Flipkart's listings have the brand Acme, except for two of Solo, which are in the test split.
     """
     (folder / "products").mkdir()
     (folder / "mappings").mkdir()
@@ -51,6 +52,6 @@ def write_shops(folder: Path) -> None:
         }
         for number in range(NUMBERED)
     ]
-    text = "\n".join(json.dumps(product) for product in products)
-    (folder / "products" / "openbg.jsonl.gz").write_bytes(gzip.compress(text.encode()))
+    text = b"\n".join(orjson.dumps(product) for product in products)
+    (folder / "products" / "openbg.jsonl.gz").write_bytes(gzip.compress(text))
     (folder / "mappings" / "openbg.tsv").write_text("label\tgoogle_id\n鞋 > 跑鞋\t187\n", encoding="utf-8")

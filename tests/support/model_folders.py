@@ -1,4 +1,4 @@
-"""Models to put into registries: tiny ones that only prove what they are, and ones that judge otherwise."""
+"""Models for registries: tiny ones that only verify, and recalibrated copies of the shipped one."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,11 @@ FILES = ("student.bin", "student.onnx", "brands.tsv")
 
 
 def tiny_model(folder: Path, number: int, taxonomy: Taxonomy = TREE) -> str:
-    """Write a model that verifies and that no runtime would take; returns its version."""
+    """Write a model folder that verifies but cannot be loaded by a runtime.
+
+    Returns:
+        Version of the model.
+    """
     folder.mkdir(parents=True)
     for name in FILES:
         (folder / name).write_text(f"{name} of model {number}\n" + " " * 4 * len(taxonomy))
@@ -48,7 +52,11 @@ def tiny_model(folder: Path, number: int, taxonomy: Taxonomy = TREE) -> str:
 
 
 def recalibrated(path: Path, factor: float = 1.1) -> Path:
-    """A model of another version: the shipped one with `factor` times its temperature."""
+    """Write a copy of the shipped model with `factor` times its temperature, which has another version.
+
+    Returns:
+        `path`.
+    """
     shipped = Artifact.load(None, Taxonomy.google())
     shutil.copytree(shipped.path, path)
     manifest = msgspec.structs.replace(shipped.manifest, temperature=shipped.manifest.temperature * factor)

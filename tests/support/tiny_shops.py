@@ -1,9 +1,10 @@
-"""A tiny category tree and four tiny shops in its categories, for tests that train."""
+"""A tiny category tree and four tiny shops in its categories, for training tests."""
 
 import gzip
-import json
 from collections.abc import Mapping
 from pathlib import Path
+
+import orjson
 
 from models.taxonomy.tree import Taxonomy
 
@@ -26,21 +27,21 @@ TITLES = {
     "Milk": ["whole milk", "oat milk", "milk carton", "fresh milk"],
     "Tea": ["green tea", "black tea bags", "herbal tea", "mint tea"],
 }
-COLOURS = ("red", "blue", "green", "white", "black", "brown", "pink", "grey")
+COLORS = ("red", "blue", "green", "white", "black", "brown", "pink", "grey")
 
 
 def write_shops(folder: Path, ids: Mapping[str, int] | None = None) -> None:
-    """Write `products/` and `mappings/` as training reads them, into a folder without them.
+    """Write `products/` and `mappings/` in the form that training reads.
 
     Args:
-        folder: where.
-        ids: the categories' ids by their names, if they are not to be those of `TREE`.
+        folder: Empty folder.
+        ids: Ids of the categories by name; None for those of `TREE`.
     """
     (folder / "products").mkdir()
     (folder / "mappings").mkdir()
     ids = ids or {node.name: node.id for node in TREE.nodes}
     rows = [
-        (f"{c} {t} {n}", name) for name, ts in TITLES.items() for t in ts for c in COLOURS for n in ("x", "y")
+        (f"{c} {t} {n}", name) for name, ts in TITLES.items() for t in ts for c in COLORS for n in ("x", "y")
     ]
     for shop in ("flipkart", "fashion_styles", "instacart"):
         lines = ["id\ttitle\tbrand\tcategory_path"]
@@ -58,9 +59,9 @@ def write_shops(folder: Path, ids: Mapping[str, int] | None = None) -> None:
         }
         for number in range(60)
     ]
-    text = "\n".join(json.dumps(product) for product in products)
+    text = b"\n".join(orjson.dumps(product) for product in products)
     for name in ("openbg", "openbg_attributes"):
-        (folder / "products" / f"{name}.jsonl.gz").write_bytes(gzip.compress(text.encode()))
+        (folder / "products" / f"{name}.jsonl.gz").write_bytes(gzip.compress(text))
     line = f"Wear > Shoes\t{ids['Shoes']}\t\t\n"
     (folder / "mappings" / "openbg.tsv").write_text(
         "label\tgoogle_id\tgoogle_path\tnote\n" + line, encoding="utf-8"

@@ -1,4 +1,4 @@
-"""Learning brand names: which starts of titles are the brand that the shop itself names."""
+"""Learns brand names: the beginnings of titles that equal the brand in the shop's data."""
 
 import re
 from collections import Counter
@@ -10,27 +10,33 @@ from models.text.cleaning import clean, fold
 from models.training.data.corpus import read_rows, split_of
 
 _GENDER = re.compile(r"\b(?:men|women|boys|girls|unisex)(?:'s)?\b")
-_LEAST_TITLES = 2
-_LEAST_PREFIXES = 10
-_LEAST_PRECISION = 0.8
+_MIN_TITLES = 2
+_MIN_PREFIXES = 10
+_MIN_PRECISION = 0.8
 
 
 def learn_brands(data: Path) -> tuple[dict[str, str], float]:
-    """Brand names by folded form, and the share right of those that start held-out Flipkart titles.
+    """Learn brand names from the shops' titles.
 
     Args:
-        data: The folder with `products/`.
+        data: Folder with `products/`.
+
+    Returns:
+        Brand names by their folded form, and their precision on held-out Flipkart titles, in [0, 1].
+
+    Raises:
+        StopWorker: A data file is missing.
     """
     pairs = [(row["title"], row["brand"]) for row in read_rows(data, "flipkart") if is_brand(row["brand"])]
-    learning = [pair for pair in pairs if split_of(clean(pair[0])) == "train"]
+    training = [pair for pair in pairs if split_of(clean(pair[0])) == "train"]
     held_out = [pair for pair in pairs if split_of(clean(pair[0])) == "test"]
-    brands = _reliable(learning)
+    brands = _reliable(training)
     precision = _precision(brands, held_out)
     return _prefixes(data) | _chinese(data) | brands, precision
 
 
 def _reliable(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Brands that are right for most of the titles that start with them."""
+    """Brands that are correct for most of the titles that start with them."""
     starts: Counter[str] = Counter()
     matches: Counter[str] = Counter()
     spellings: dict[str, Counter[str]] = {}
@@ -42,7 +48,7 @@ def _reliable(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {
         key: spellings[key].most_common(1)[0][0]
         for key, count in matches.items()
-        if key and count >= _LEAST_TITLES and count >= _LEAST_PRECISION * starts[key]
+        if key and count >= _MIN_TITLES and count >= _MIN_PRECISION * starts[key]
     }
 
 
@@ -52,16 +58,16 @@ def _starts(title: str) -> set[str]:
 
 
 def _precision(brands: dict[str, str], pairs: Iterable[tuple[str, str]]) -> float:
-    judged = [
+    predicted = [
         (max(known, key=len), brand_key(fold(brand)))
         for title, brand in pairs
         if (known := _starts(title) & brands.keys())
     ]
-    return sum(found == brand for found, brand in judged) / max(1, len(judged))
+    return sum(found == brand for found, brand in predicted) / max(1, len(predicted))
 
 
 def _prefixes(data: Path) -> dict[str, str]:
-    """What fashion titles say before `Men`, `Women` and their like, where many say the same."""
+    """Frequent prefixes of fashion titles before `Men`, `Women` and similar words."""
     counts: Counter[str] = Counter()
     for row in read_rows(data, "fashion_styles"):
         match = _GENDER.search(fold(row["title"]))
@@ -73,11 +79,11 @@ def _prefixes(data: Path) -> dict[str, str]:
             and split_of(clean(row["title"])) == "train"
         ):
             counts[prefix] += 1
-    return {brand_key(fold(name)): name for name, count in counts.most_common() if count >= _LEAST_PREFIXES}
+    return {brand_key(fold(name)): name for name, count in counts.most_common() if count >= _MIN_PREFIXES}
 
 
 def _chinese(data: Path) -> dict[str, str]:
-    """Both spellings of brands such as `Midea/美的` that titles start with."""
+    """Both spellings of brands such as `Midea/美的`, if a title has the spelling near its beginning."""
     brands: dict[str, str] = {}
     for source in ("openbg", "openbg_attributes"):
         for row in read_rows(data, source):

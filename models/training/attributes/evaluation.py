@@ -1,8 +1,9 @@
-"""`python -m models.training.attributes.evaluation --data DATA`: how well attributes are found.
+"""`python -m models.training.attributes.evaluation --data DATA`: evaluate the extraction of attributes.
 
-English: fashion titles whose shop says gender, base colour, season and usage; the title alone is read, and
-the first value found counts. Chinese: exact spans of the test titles of JD and Taobao, by the span tagger and
-by word lists alone. With `--baseline` a plain CRF is trained and measured too (extra `train`, some minutes).
+English: fashion titles whose shop states gender, base color, season and usage. Attributes are extracted from
+the title only, and the first value of each counts. Chinese: exact spans in the test titles of JD and Taobao,
+by the span tagger and by word lists only. With `--baseline` a plain CRF is trained and evaluated too (extra
+`train`, a few minutes).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 import click
 import msgspec
+import orjson
 from rich.console import Console
 from rich.table import Table
 
@@ -21,7 +23,7 @@ from models.attributes.span_tagger import SpanTagger
 from models.student.artifact import Artifact
 from models.taxonomy.tree import Taxonomy
 from models.training.attributes.gold_titles import AttributeScore, read_gold, score_titles
-from models.training.spans.corpus import KINDS, Marked, MarkedTitle, read_marked
+from models.training.spans.corpus import KINDS, AnnotatedSpan, AnnotatedTitle, read_annotated
 from models.training.spans.scores import SpanScore, score_spans, tagger_scores
 from schemas.events import ProductCreated
 
@@ -31,60 +33,65 @@ _KIND_OF = {"size": "specification", "pack_quantity": "specification"}
 @click.command()
 @click.option("--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--json", "path", type=click.Path(dir_okay=False, path_type=Path), help="Also write JSON there."
+    "--json",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write the scores to, as JSON.",
 )
-@click.option("--baseline", is_flag=True, help="Also train and measure a plain CRF.")
+@click.option("--baseline", is_flag=True, help="Also train and evaluate a plain CRF.")
 def main(data: Path, path: Path | None, baseline: bool) -> None:
-    """Measure each attribute's precision, recall and F1 on titles that nobody learnt from."""
+    """Print precision, recall and F1 of each attribute on held-out titles."""
     artifact = Artifact.load(None, Taxonomy.google())
     brands = read_brands(artifact.path / "brands.tsv")
     extractor = AttributeExtractor.shipped(brands, artifact.manifest.brand_precision)
     gold = [title for title in read_gold(data) if title.split == "test"]
     english = score_titles(gold, lambda title: first_values(extractor, title))
-    marked = read_marked(data)
+    annotated = read_annotated(data)
     report: dict[str, Any] = {"english titles": english}
     console = Console()
     console.print(_table("Fashion titles", {"found in the title": english}))
     for source in KINDS:
-        test = [title for title in marked if title.source == source and title.split == "test"]
+        test = [title for title in annotated if title.source == source and title.split == "test"]
         columns = {
-            "span tagger": tagger_scores(marked, source, SpanTagger.load()),
+            "span tagger": tagger_scores(annotated, source, SpanTagger.load()),
             "word lists": word_scores(extractor, test, source),
         }
         if baseline:
-            columns["plain CRF"] = _baseline(marked, source)
+            columns["plain CRF"] = _baseline(annotated, source)
         report[source] = columns
         console.print(_table(f"{source}, {len(test):,} test titles", columns))
     if path is not None:
-        plain = msgspec.to_builtins(report)
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(plain), indent=1) + b"\n")
+        content = orjson.dumps(msgspec.to_builtins(report), option=orjson.OPT_INDENT_2)
+        path.write_bytes(content + b"\n")
 
 
 def first_values(extractor: AttributeExtractor, title: str) -> dict[str, str]:
-    """The first value of each attribute that an extractor finds in a title."""
+    """Extract the first value of each attribute from a title."""
     values: dict[str, str] = {}
     for attribute in extractor.extract(ProductCreated(product_id="title", title=title)):
         values.setdefault(attribute.name, attribute.value)
     return values
 
 
-def word_scores(extractor: AttributeExtractor, titles: Sequence[MarkedTitle], source: str) -> list[SpanScore]:
-    """How well word lists and patterns alone find exact spans."""
+def word_scores(
+    extractor: AttributeExtractor, titles: Sequence[AnnotatedTitle], source: str
+) -> list[SpanScore]:
+    """Score word lists and patterns, without the span tagger, on exact spans."""
     found = [list(_word_spans(extractor, title.text)) for title in titles]
     return score_spans([title.spans for title in titles], found, KINDS[source])
 
 
-def _word_spans(extractor: AttributeExtractor, text: str) -> Iterable[Marked]:
+def _word_spans(extractor: AttributeExtractor, text: str) -> Iterable[AnnotatedSpan]:
     for attribute in extractor.extract(ProductCreated(product_id="title", title=text)):
         evidence = attribute.evidence
         yield _KIND_OF.get(attribute.name, attribute.name), evidence.start, evidence.end
 
 
-def _baseline(marked: Sequence[MarkedTitle], source: str) -> list[SpanScore]:
+def _baseline(annotated: Sequence[AnnotatedTitle], source: str) -> list[SpanScore]:
     from models.training.spans.crf import baseline_scores
 
     with TemporaryDirectory() as folder:
-        return baseline_scores(marked, source, Path(folder) / "plain")
+        return baseline_scores(annotated, source, Path(folder) / "plain")
 
 
 def _table(title: str, columns: Mapping[str, Sequence[SpanScore | AttributeScore]]) -> Table:
@@ -98,8 +105,8 @@ def _table(title: str, columns: Mapping[str, Sequence[SpanScore | AttributeScore
         name, true = (
             (first.kind, first.marked) if isinstance(first, SpanScore) else (first.name, first.titles)
         )
-        shares = [f"{row.precision:.1%} {row.recall:.1%} {row.f1:.1%}" for row in rows]
-        table.add_row(name, f"{true:,}", *shares)
+        cells = [f"{row.precision:.1%} {row.recall:.1%} {row.f1:.1%}" for row in rows]
+        table.add_row(name, f"{true:,}", *cells)
     return table
 
 

@@ -1,4 +1,4 @@
-"""Fashion titles with what their shop says of them, to judge what is found in titles alone."""
+"""Fashion titles with their shop's attribute values, to evaluate the extraction from titles."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from models.text.cleaning import clean
 from models.training.data.corpus import read_rows, split_of
 
 GOLD_COLUMNS = {"gender": "gender", "colour": "base_colour", "season": "season", "usage": "usage"}
-"""The shop's column for each attribute."""
+"""Column of the shop's table for each attribute."""
 _SAME = {"fall": "autumn", "fluorescent green": "lime green", "khaki": "khaki"}
 _NO_GOLD = frozenset({"", "na"})
 _AGE = {"boys": "kids", "girls": "kids", "men": "adult", "women": "adult"}
@@ -18,7 +18,13 @@ _AGE = {"boys": "kids", "girls": "kids", "men": "adult", "women": "adult"}
 
 @dataclass(frozen=True, slots=True)
 class GoldTitle:
-    """A title and the values that are right, by attribute; those that the shop leaves out are missing."""
+    """A title with its correct attribute values.
+
+    Attributes:
+        title: Title.
+        values: Correct value by attribute; attributes that the shop does not state are missing.
+        split: `train`, `calibration` or `test`.
+    """
 
     title: str
     values: dict[str, str]
@@ -26,13 +32,13 @@ class GoldTitle:
 
 
 class AttributeScore(msgspec.Struct, frozen=True, kw_only=True):
-    """How well an attribute is found in titles.
+    """The score of one attribute.
 
     Attributes:
-        name: The attribute.
-        titles: Titles whose shop says its value.
-        found: Those of them for which a value is found.
-        right: Those of them where the first value found is the shop's.
+        name: Name of the attribute.
+        titles: Number of titles whose shop states its value.
+        found: Number of those titles for which a value is extracted.
+        right: Number of those titles whose first extracted value is the shop's.
     """
 
     name: str
@@ -42,22 +48,22 @@ class AttributeScore(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def precision(self) -> float:
-        """The share right of those found."""
+        """Right values / extracted values; 0 if none was extracted."""
         return self.right / self.found if self.found else 0.0
 
     @property
     def recall(self) -> float:
-        """The share of all titles for which the right value is found."""
+        """Right values / titles; 0 without titles."""
         return self.right / self.titles if self.titles else 0.0
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of both."""
+        """The harmonic mean of precision and recall."""
         return 2 * self.right / (self.titles + self.found) if self.right else 0.0
 
 
 def read_gold(data: Path) -> list[GoldTitle]:
-    """Fashion titles, each cleaned title once, split as everywhere by its hash.
+    """Read the fashion titles, each cleaned title once, with the usual split.
 
     Raises:
         StopWorker: The file is missing.
@@ -71,11 +77,11 @@ def read_gold(data: Path) -> list[GoldTitle]:
 
 
 def score_titles(titles: Sequence[GoldTitle], find: Callable[[str], dict[str, str]]) -> list[AttributeScore]:
-    """The score of each attribute.
+    """Score the extraction of each attribute.
 
     Args:
-        titles: What to judge by.
-        find: The first value of each attribute that is found in a title.
+        titles: Titles with their correct values.
+        find: Extracts the first value of each attribute from a title.
     """
     found = [find(title.title) for title in titles]
     scores = []

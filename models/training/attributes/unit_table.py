@@ -1,7 +1,6 @@
-"""Writes the table of units, whose factors a library of physical quantities says and nobody types.
+"""Writes the table of units with conversion factors from the library `pint`.
 
-Run `python -m models.training.attributes.unit_table` after a change of the forms below;
-a test holds the table to them.
+Run `python -m models.training.attributes.unit_table` after a change of `FORMS`. A test compares both.
 Needs the extra `train`.
 """
 
@@ -35,7 +34,7 @@ FORMS = {
     "watt": ("w", "watt", "watts", "瓦"),
     "kilowatt": ("kw", "千瓦"),
 }
-"""What titles write for each unit of pint's; a Chinese inch of a screen is an inch."""
+"""Spellings in titles of each of pint's units. 寸 is taken as inch, as in screen sizes."""
 
 CANONICAL = {
     "milliliter": "ml",
@@ -45,11 +44,11 @@ CANONICAL = {
     "milliampere_hour": "mah",
     "watt": "w",
 }
-"""The one unit of each dimension that values are given in, and its name in events."""
+"""The unit of each dimension that values are converted to, with its name in events."""
 
 
 def unit_rows() -> list[tuple[str, str, str]]:
-    """Form, the unit in events, and what to multiply by, to nine significant digits."""
+    """Spelling, unit in events, and conversion factor with nine significant digits, of each spelling."""
     registry: pint.UnitRegistry[float] = pint.UnitRegistry()
     registry.define("jin = 500 gram")
     rows = []
@@ -62,7 +61,7 @@ def unit_rows() -> list[tuple[str, str, str]]:
 
 
 def write_units(path: Path) -> None:
-    """Write the table."""
+    """Write the table of units, tab-separated."""
     lines = ["form\tunit\tfactor", *("\t".join(row) for row in unit_rows())]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

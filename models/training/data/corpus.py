@@ -1,13 +1,14 @@
-"""The labeled texts that the student learns from, each with where it came from."""
+"""The labeled texts that the student is trained on, read from the data folder."""
 
 import csv
 import gzip
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, cast
 from zlib import crc32
+
+import orjson
 
 from models.taxonomy.tree import GOOGLE_VERSION, Taxonomy
 from models.text.cleaning import clean, is_chinese
@@ -15,27 +16,28 @@ from models.training.data.near_duplicates import title_key
 from schemas.errors import StopWorker
 
 SHOPS = ("flipkart", "fashion_styles", "instacart", "openbg")
+"""Names of the data sets for Google's taxonomy."""
 _NO_SHOPS = ("taxonomy", "teacher")
 Corrections = Mapping[tuple[str, str], int]
-"""Labels that a person put right: a category's index by shop and cleaned title."""
+"""Corrected labels: index of a category by shop and cleaned title."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One labeled text.
+    """One training or evaluation text with its label.
 
     Attributes:
-        text: The cleaned text.
-        category: The label's index in the taxonomy.
-        shop: The data set it is from.
-        split: `train`, `calibration` or `test`, by the hash of the title's key; the same for all texts of one
-            title.
+        text: Cleaned text.
+        category: Index of the label in the taxonomy.
+        shop: Name of the data set that the text is from.
+        split: `train`, `calibration` or `test`, by the hash of the title's key. All texts of one title have
+            the same split.
         language: `en` or `zh`.
         kind: `title`, or `attributes` for a title followed by its attribute values; `name`, `synonym`,
-            `example` or `word` for what comes from no shop.
-        weight: How much it counts in training.
-        shares: Instead of a label, a teacher's probabilities: pairs of a category's index and a share,
-            summing to 1; empty where `category` is the label.
+            `example` or `word` for texts that are from no shop.
+        weight: Weight of the text in the training loss.
+        probabilities: Soft label of a teacher: pairs of a category's index and its probability, which sum
+            to 1. Empty if `category` is a hard label.
     """
 
     text: str
@@ -45,16 +47,24 @@ class Example:
     language: str = "en"
     kind: str = "title"
     weight: float = 1.0
-    shares: tuple[tuple[int, float], ...] = ()
+    probabilities: tuple[tuple[int, float], ...] = ()
 
     @property
     def labeled(self) -> bool:
-        """Whether it is a product's text with a label that people or a shop gave."""
+        """Whether the text is a product's, with a label from a person or a shop."""
         return self.shop not in _NO_SHOPS
 
 
 def shops_of(data: Path, taxonomy: Taxonomy) -> tuple[str, ...]:
-    """The data sets to learn from: those of `SHOPS` for Google's tree, for another those with a mapping."""
+    """Names of the data sets to train on.
+
+    Args:
+        data: Folder with `products/` and `mappings/`.
+        taxonomy: Category tree that the mappings point into.
+
+    Returns:
+        `SHOPS` for Google's taxonomy; for another taxonomy the shops that have a mapping.
+    """
     if taxonomy.version == GOOGLE_VERSION:
         return SHOPS
     mapped = {path.stem for path in (data / "mappings").glob("*.tsv")}
@@ -65,31 +75,41 @@ def shops_of(data: Path, taxonomy: Taxonomy) -> tuple[str, ...]:
 def read_shops(
     data: Path, taxonomy: Taxonomy, shops: Iterable[str] = SHOPS, corrections: Corrections | None = None
 ) -> list[Example]:
-    """All labeled titles of the shops, each normalized title of a shop once, with the labels mapped.
+    """Read the labeled titles of shops, with the shops' labels mapped to the taxonomy.
 
     Args:
-        data: The folder with `products/` and `mappings/`.
-        taxonomy: The tree that the mappings point into.
+        data: Folder with `products/` and `mappings/`.
+        taxonomy: Category tree that the mappings point into.
         shops: Names of data sets.
-        corrections: Labels that win over those of the shops.
+        corrections: Labels that replace those of the shops.
+
+    Returns:
+        One example per shop and cleaned title, and a second one if the product has attributes.
 
     Raises:
-        StopWorker: A file is missing; says which.
+        StopWorker: A file is missing or malformed.
     """
     return [example for shop in shops for example in _read_shop(data, shop, taxonomy, corrections or {})]
 
 
 def split_of(text: str) -> str:
-    """10% `test`, 10% `calibration`, the rest `train`, by the hash of a cleaned title's key.
+    """The split of a cleaned title: 10% `test`, 10% `calibration`, the rest `train`.
 
-    So near-duplicates are together, wherever they come from.
+    The hash of the title's key decides, so near-duplicates are in the same split, whatever their shop.
     """
     bucket = crc32(b"split-2 " + title_key(text).encode("utf-8", "replace")) % 10
     return {0: "test", 1: "calibration"}.get(bucket, "train")
 
 
 def category_examples(taxonomy: Taxonomy, weight: float) -> list[Example]:
-    """Texts of the categories themselves, so that those without any product can be answered too."""
+    """Names, paths, synonyms and example titles of the categories, as training examples.
+
+    They let the student predict categories that no training product has.
+
+    Args:
+        taxonomy: Category tree.
+        weight: Weight of each name and synonym in the training loss. Example titles have weight 1.
+    """
     examples = []
     for node in taxonomy.nodes:
         parent = taxonomy.nodes[node.parent].name if node.parent >= 0 else ""
@@ -115,10 +135,13 @@ def category_examples(taxonomy: Taxonomy, weight: float) -> list[Example]:
 
 
 def labeled_rows(data: Path, shop: str, taxonomy: Taxonomy) -> Iterator[tuple[str, int, str]]:
-    """Each row of a shop that has a text and a mapped label: cleaned title, category's index, attributes.
+    """Iterate over the rows of a shop that have a title and a mapped label.
+
+    Yields:
+        Cleaned title, index of the category, and attribute text.
 
     Raises:
-        StopWorker: A file is missing; says which.
+        StopWorker: A file is missing or malformed.
     """
     mapping = _mapping(data / "mappings" / f"{shop}.tsv", taxonomy)
     for title, label, attributes in products_of(data, shop):
@@ -143,7 +166,7 @@ def _read_shop(data: Path, shop: str, taxonomy: Taxonomy, corrections: Correctio
 
 
 def language_of(text: str) -> str:
-    """`zh` for a text with Chinese characters, else `en`."""
+    """`zh` for a text with Chinese characters, otherwise `en`."""
     return "zh" if is_chinese(text) else "en"
 
 
@@ -152,35 +175,46 @@ def _mapping(path: Path, taxonomy: Taxonomy) -> dict[str, int]:
         rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
     mapping: dict[str, int] = {}
     for number, row in enumerate(rows, 2):
-        label, said = row.get("label"), (row.get("category_id") or row.get("google_id") or "").strip()
-        if label is None or (said and not (said.isdecimal() and int(said) in taxonomy)):
+        label = row.get("label")
+        category_id = (row.get("category_id") or row.get("google_id") or "").strip()
+        if label is None or (category_id and not (category_id.isdecimal() and int(category_id) in taxonomy)):
             raise StopWorker(
-                f"{path}, line {number}: {said!r} is no category of {taxonomy.version}. Give tab-separated "
-                "columns `label` and `category_id`, an id of the tree or nothing."
+                f"{path}, line {number}: {category_id!r} is no category of {taxonomy.version}. Give "
+                "tab-separated columns `label` and `category_id`, an id of the tree or nothing."
             )
-        if said:
-            mapping[label] = taxonomy.node(int(said)).index
+        if category_id:
+            mapping[label] = taxonomy.node(int(category_id)).index
     return mapping
 
 
 def read_rows(data: Path, source: str) -> Iterator[dict[str, Any]]:
-    """The rows of a file of `products/`: tab-separated with a header, or JSON lines; gzipped or not.
+    """Iterate over the rows of a file in `products/`.
+
+    The file is tab-separated with a header, or JSON lines, and may be gzipped.
+
+    Args:
+        data: Folder with `products/`.
+        source: Name of the file without its extension.
 
     Raises:
-        StopWorker: The file is missing; says which.
+        StopWorker: The file is missing.
     """
-    names = [f"{source}{form}" for form in (".tsv.gz", ".jsonl.gz", ".tsv", ".jsonl")]
+    names = [f"{source}{extension}" for extension in (".tsv.gz", ".jsonl.gz", ".tsv", ".jsonl")]
     paths = [data / "products" / name for name in names]
     path = next((path for path in paths if path.exists()), paths[0])
     with open_text(path) as lines:
         if ".jsonl" in path.suffixes:
-            yield from map(json.loads, lines)
+            yield from map(orjson.loads, lines)
         else:
             yield from csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
 
 
 def products_of(data: Path, shop: str) -> Iterator[tuple[str, str, str]]:
-    """Title, label and attribute text of each product."""
+    """Iterate over title, label and attribute text of each product of a shop.
+
+    Raises:
+        StopWorker: The file is missing, or a product has no title or label.
+    """
     for row in read_rows(data, shop):
         values = " ".join(f"{name} {value}" for name, value in row.get("attributes") or ())
         try:
@@ -193,7 +227,11 @@ def products_of(data: Path, shop: str) -> Iterator[tuple[str, str, str]]:
 
 
 def open_text(path: Path) -> TextIO:
-    """A text file to read, unpacked where it is packed; StopWorker says which is missing."""
+    """Open a text file of the data folder, decompressed if its name ends with `.gz`.
+
+    Raises:
+        StopWorker: The file cannot be opened.
+    """
     try:
         if path.suffix == ".gz":
             return cast(TextIO, gzip.open(path, "rt", encoding="utf-8", newline=""))

@@ -1,4 +1,4 @@
-"""Suggestions for labels that may be wrong: a table for a person to go through, and what was accepted."""
+"""Suggested label corrections: the table that a person reviews, and the corrections that were accepted."""
 
 import csv
 from collections.abc import Iterable
@@ -17,12 +17,12 @@ class Suggestion:
     """A label that may be wrong.
 
     Attributes:
-        shop: The data set.
-        title: The cleaned title.
-        label: The category's index by the shop's label.
-        suggested: The index of the one that it may be; -1 where nothing speaks for any.
-        confidence: In [0, 1]: how much speaks for it.
-        reason: In words.
+        shop: Name of the data set.
+        title: Cleaned title.
+        label: Index of the category that the shop's label maps to.
+        suggested: Index of the suggested category; -1 if there is no suggestion.
+        confidence: Confidence in the suggestion, in [0, 1].
+        reason: Explanation for the reviewer.
     """
 
     shop: str
@@ -34,32 +34,41 @@ class Suggestion:
 
 
 def write_suggestions(target: TextIO, suggestions: Iterable[Suggestion], taxonomy: Taxonomy) -> None:
-    """Write the table, tab-separated, the column `accept` empty. Categories read `id - A > B > C`."""
+    """Write suggestions as a tab-separated table with an empty column `accept`.
+
+    Args:
+        target: Text file to write to.
+        suggestions: Rows of the table.
+        taxonomy: Category tree. Categories are written as `id - A > B > C`.
+    """
     rows = csv.writer(target, dialect="excel-tab", lineterminator="\n")
     rows.writerow(COLUMNS)
     for each in suggestions:
-        suggested = shown(taxonomy.nodes[each.suggested]) if each.suggested >= 0 else ""
-        label = shown(taxonomy.nodes[each.label])
+        suggested = format_category(taxonomy.nodes[each.suggested]) if each.suggested >= 0 else ""
+        label = format_category(taxonomy.nodes[each.label])
         rows.writerow([each.shop, each.title, label, suggested, f"{each.confidence:.3f}", each.reason, ""])
 
 
-def shown(node: Node) -> str:
-    """A category as the table has it."""
+def format_category(node: Node) -> str:
+    """A category as the table shows it: `id - A > B > C`."""
     return f"{node.id} - {node.path}"
 
 
 def read_corrections(path: Path, taxonomy: Taxonomy) -> dict[tuple[str, str], int]:
-    """What a person accepted: the category's index by shop and cleaned title.
+    """Read the accepted corrections of a reviewed table.
 
-    Only rows whose `accept` is `yes` count, with what stands under `suggested`, which may have been edited;
-    its path may be left out. An empty `accept`, or `no`, leaves the label as it is.
+    Only rows whose `accept` is `yes` count. The reviewer may edit `suggested`; an id without a path is
+    enough. If `accept` is empty or `no`, the label stays as it is.
 
     Args:
-        path: What `shelfstream labels check` wrote, gone through by a person.
-        taxonomy: The tree that training is for.
+        path: Table from `shelfstream labels check`, reviewed by a person.
+        taxonomy: Category tree that the model is trained for.
+
+    Returns:
+        Index of the category by shop and cleaned title.
 
     Raises:
-        StopWorker: The file cannot be read, or says what cannot be followed; says the line.
+        StopWorker: The file cannot be read, or a row is invalid. The message names the line.
     """
     accepted: dict[tuple[str, str], int] = {}
     try:
@@ -80,11 +89,11 @@ def read_corrections(path: Path, taxonomy: Taxonomy) -> dict[tuple[str, str], in
     return accepted
 
 
-def _accepted(word: str | None, where: str) -> bool:
-    said = (word or "").strip().lower()
-    if said not in ("", "yes", "no"):
-        raise StopWorker(f"{where}: `accept` is {said!r}; write yes, no or nothing.")
-    return said == "yes"
+def _accepted(value: str | None, where: str) -> bool:
+    answer = (value or "").strip().lower()
+    if answer not in ("", "yes", "no"):
+        raise StopWorker(f"{where}: `accept` is {answer!r}; write yes, no or nothing.")
+    return answer == "yes"
 
 
 def _category(text: str | None, taxonomy: Taxonomy, where: str) -> int:

@@ -1,4 +1,4 @@
-"""All examples of a run: the shops' rows as people put them right, and people's own words."""
+"""The examples of a training run: the shops' labeled titles, corrections, and human feedback."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,58 +16,70 @@ from schemas.errors import StopWorker
 
 @dataclass(frozen=True)
 class HumanLabels:
-    """What people add to the shops' data.
+    """Files with labels from people, in addition to the shops' data.
 
     Attributes:
-        feedback: The file of `shelfstream feedback export`; None: none.
-        corrections: The file of `shelfstream labels check`, gone through by a person; None: none.
+        feedback: File from `shelfstream feedback export`; None for no feedback.
+        corrections: Reviewed table from `shelfstream labels check`; None for no corrections.
     """
 
     feedback: Path | None = None
     corrections: Path | None = None
 
     def options(self, feedback_weight: float) -> str:
-        """How a command line names them."""
-        weight = f" --with-feedback FEEDBACK --feedback-weight {feedback_weight:g}"
-        return (weight if self.feedback else "") + (" --corrections CORRECTIONS" if self.corrections else "")
+        """The options of `shelfstream train` for these files, with placeholders for the paths."""
+        feedback = f" --with-feedback FEEDBACK --feedback-weight {feedback_weight:g}"
+        return (feedback if self.feedback else "") + (
+            " --corrections CORRECTIONS" if self.corrections else ""
+        )
 
 
-def gather(data: Path, taxonomy: Taxonomy, people: HumanLabels, feedback_weight: float) -> list[Example]:
-    """The shops' examples as people put them right, then those of people's words.
+def read_examples(
+    data: Path, taxonomy: Taxonomy, human_labels: HumanLabels, feedback_weight: float
+) -> list[Example]:
+    """Read the shops' corrected examples, followed by those of human feedback.
 
-    A shop's label that a person's word on the very title contradicts gives way to it; an accepted correction
-    gives way to nothing.
+    Feedback on a title overrides a shop's label that contradicts it. An accepted correction overrides both.
+
+    Args:
+        data: Folder with `products/` and `mappings/`.
+        taxonomy: Category tree that the mappings point into.
+        human_labels: Files with feedback and corrections.
+        feedback_weight: Weight of a feedback example in the training loss; a shop's title has weight 1.
 
     Raises:
-        StopWorker: A file is missing or wrong, or a correction is of a title that no shop has.
+        StopWorker: A file is missing or malformed, or a correction is for a title that no shop has.
     """
-    corrections = read_corrections(people.corrections, taxonomy) if people.corrections else {}
+    corrections = read_corrections(human_labels.corrections, taxonomy) if human_labels.corrections else {}
     examples = read_shops(data, taxonomy, shops_of(data, taxonomy), corrections)
-    strangers = corrections.keys() - {(example.shop, example.text) for example in examples}
-    if strangers:
-        shop, title = min(strangers)
-        raise StopWorker(f"{people.corrections} corrects {title!r}, which {shop!r} does not have in {data}.")
-    if people.feedback is None:
+    unknown = corrections.keys() - {(example.shop, example.text) for example in examples}
+    if unknown:
+        shop, title = min(unknown)
+        raise StopWorker(
+            f"{human_labels.corrections} corrects {title!r}, which {shop!r} does not have in {data}."
+        )
+    if human_labels.feedback is None:
         return examples
-    words = feedback_examples(read_feedback(people.feedback, taxonomy), taxonomy, feedback_weight)
-    if overruled := _overruled(examples, words, taxonomy):
-        examples = read_shops(data, taxonomy, corrections=overruled | corrections)
-    return [*examples, *words]
+    feedback = feedback_examples(read_feedback(human_labels.feedback, taxonomy), taxonomy, feedback_weight)
+    if overrides := _overrides(examples, feedback, taxonomy):
+        examples = read_shops(data, taxonomy, corrections=overrides | corrections)
+    return [*examples, *feedback]
 
 
-def _overruled(
-    examples: Sequence[Example], words: Sequence[Example], taxonomy: Taxonomy
+def _overrides(
+    examples: Sequence[Example], feedback: Sequence[Example], taxonomy: Taxonomy
 ) -> dict[tuple[str, str], int]:
-    said = {word.text: word.category for word in words}
+    """Categories of feedback by shop and title, where they contradict the shop's label."""
+    chosen = {example.text: example.category for example in feedback}
     return {
-        (example.shop, example.text): said[example.text]
+        (example.shop, example.text): chosen[example.text]
         for example in examples
-        if example.text in said and contradict((example.category, said[example.text]), taxonomy)
+        if example.text in chosen and contradict((example.category, chosen[example.text]), taxonomy)
     }
 
 
 def split_counts(examples: Sequence[Example]) -> list[TrainingData]:
-    """How many texts of each shop are in each split."""
+    """Count the texts of each shop in each split."""
     counts = Counter((example.shop, example.split) for example in examples)
     return [
         TrainingData(

@@ -1,4 +1,4 @@
-"""People's words on categories as texts to learn from: the lines between `feedback export` and `train`."""
+"""Human feedback as training data: the JSON lines that `feedback export` writes and `train` reads."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -14,25 +14,25 @@ from schemas.errors import StopWorker
 from schemas.events import Source, Verdict
 
 SHOP = "feedback"
-"""What people's words are called among the shops."""
+"""Name of the data set of human feedback, beside the shops' names."""
 
 
 class FeedbackLine(msgspec.Struct, frozen=True, kw_only=True):
-    """The last word of a person on one product, and where it comes from.
+    """The latest feedback on one product, with its provenance.
 
     Attributes:
-        product_id: The product.
-        text: Its cleaned title, as it was when the person spoke if that is still known.
-        category_id: The category that the person chose or accepted.
-        taxonomy_version: The tree that the id is of.
-        verdict: Whether the person accepted what was published, or corrected it.
-        who: A pseudonym of the person, or the name if names were asked for; empty where nobody was named.
-        occurred_at: When, in UTC; None where neither the event nor its record says.
-        source: The record that holds the word.
-        model_version: Which model was accepted or overruled; empty where that is not known any more.
-        attributes: The cleaned attributes of a listing with that title; empty where none is known.
+        product_id: Id of the product.
+        text: Cleaned title of the product, as of the time of the feedback if that is still known.
+        category_id: Category that the person chose or accepted.
+        taxonomy_version: Taxonomy that `category_id` belongs to.
+        verdict: Whether the person accepted or corrected the published category.
+        who: Pseudonym of the person, or the name if names were requested; empty if nobody was named.
+        occurred_at: Time of the feedback in UTC; None if neither the event nor its record has one.
+        source: Kafka record that holds the feedback.
+        model_version: Model whose category was accepted or corrected; empty if it is no longer known.
+        attributes: Cleaned attributes of a listing with that title; empty if there are none.
         language: `en` or `zh`.
-        shop_id: The shop that listed it, where it says.
+        shop_id: Shop that listed the product, if the listing names one.
     """
 
     product_id: str
@@ -50,7 +50,13 @@ class FeedbackLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conflict(NamedTuple):
-    """People put products with one text into categories of which neither lies below the other."""
+    """Contradictory feedback on one text: neither category is an ancestor of the other.
+
+    Attributes:
+        text: Cleaned title.
+        category_ids: Chosen categories, each once, in the order of the lines.
+        product_ids: Products of the lines, in their order.
+    """
 
     text: str
     category_ids: tuple[int, ...]
@@ -58,19 +64,20 @@ class Conflict(NamedTuple):
 
 
 def encode_line(line: FeedbackLine) -> bytes:
-    """The line as JSON, without its end."""
+    """Encode a line as JSON, without a line break."""
     return msgspec.json.encode(line)
 
 
 def read_feedback(path: Path, taxonomy: Taxonomy) -> list[FeedbackLine]:
-    """The lines of a file; of several on one product the last.
+    """Read a feedback file. If several lines are about one product, the last one counts.
 
     Args:
-        path: What `shelfstream feedback export` wrote, or several of those one after the other.
-        taxonomy: The tree that training is for.
+        path: File from `shelfstream feedback export`, or several of those concatenated.
+        taxonomy: Category tree that the model is trained for.
 
     Raises:
-        StopWorker: The file cannot be read, or is not of this form or tree; says the line.
+        StopWorker: The file cannot be read, or a line is malformed or of another taxonomy. The message names
+            the line.
     """
     decoder = msgspec.json.Decoder(FeedbackLine)
     latest: dict[str, FeedbackLine] = {}
@@ -88,7 +95,7 @@ def read_feedback(path: Path, taxonomy: Taxonomy) -> list[FeedbackLine]:
         if line.taxonomy_version != taxonomy.version or line.category_id not in taxonomy:
             raise StopWorker(
                 f"{path}, line {number}: category {line.category_id} of {line.taxonomy_version} is none of "
-                f"{taxonomy.version}. Train for the tree that people chose from."
+                f"{taxonomy.version}. Train for the taxonomy that people chose from."
             )
         latest.pop(line.product_id, None)
         latest[line.product_id] = line
@@ -96,7 +103,7 @@ def read_feedback(path: Path, taxonomy: Taxonomy) -> list[FeedbackLine]:
 
 
 def find_conflicts(lines: Iterable[FeedbackLine], taxonomy: Taxonomy) -> list[Conflict]:
-    """The texts on which people contradict each other, in the order of their first lines."""
+    """Find the texts with contradictory feedback, in the order of their first lines."""
     return [
         Conflict(
             text,
@@ -109,15 +116,15 @@ def find_conflicts(lines: Iterable[FeedbackLine], taxonomy: Taxonomy) -> list[Co
 
 
 def feedback_examples(lines: Sequence[FeedbackLine], taxonomy: Taxonomy, weight: float) -> list[Example]:
-    """What people agree on, each text once, as examples of a shop of its own.
+    """Turn feedback into examples of the data set `feedback`, one per text.
 
-    Where people contradict each other on a text nobody's word is taken. Where one is only more exact than
-    another, the more exact one is.
+    A text with contradictory feedback is left out. If the categories of a text differ only in depth, the
+    deepest one is its label. A line with attributes gives a second example.
 
     Args:
-        lines: As `read_feedback` gives them.
-        taxonomy: Their tree.
-        weight: How much each counts in training.
+        lines: Lines from `read_feedback`.
+        taxonomy: Category tree of the lines.
+        weight: Weight of each example in the training loss.
     """
     examples = []
     for text, same in _by_text(lines).items():
@@ -141,3 +148,16 @@ def _by_text(lines: Iterable[FeedbackLine]) -> dict[str, list[FeedbackLine]]:
 
 def _contradicts(lines: Sequence[FeedbackLine], taxonomy: Taxonomy) -> bool:
     return contradict((taxonomy.node(line.category_id).index for line in lines), taxonomy)
+
+
+def feedback_conflicts(path: Path | None, taxonomy: Taxonomy) -> list[Conflict]:
+    """Find the texts with contradictory feedback in a file; none if `path` is None.
+
+    Args:
+        path: File from `shelfstream feedback export`, or None.
+        taxonomy: Category tree that the model is trained for.
+
+    Raises:
+        StopWorker: The file cannot be read, or a line is malformed or of another taxonomy.
+    """
+    return [] if path is None else find_conflicts(read_feedback(path, taxonomy), taxonomy)

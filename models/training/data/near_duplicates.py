@@ -1,12 +1,12 @@
-"""Titles that say the same in other words' order, other numbers, another case or punctuation."""
+"""Near-duplicate titles: those that differ only in word order, numbers, case or punctuation."""
 
 from models.text.features import tokens
 
 
 def title_key(text: str) -> str:
-    """What a cleaned title has in common with its near-duplicates: its words, sorted, without numbers.
+    """The key that a cleaned title shares with its near-duplicates: its sorted words without numbers.
 
-    A title of numbers alone is its own key.
+    A title that consists of numbers is its own key.
     """
     words = sorted(token for token in tokens(text) if not token.isdigit())
     return " ".join(words) or text

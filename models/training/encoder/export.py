@@ -1,7 +1,6 @@
-"""Writes a pretrained text encoder as the folder that is served: an int8 graph, vocabulary and prototypes."""
+"""Export of a pretrained text encoder to the served form: int8 graph, vocabulary and prototypes."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import orjson
 
 from models.arrays import Floats
 from models.encoder.artifact import (
@@ -29,24 +29,23 @@ from models.encoder.wordpiece import WordPiece
 from models.taxonomy.tree import Taxonomy
 from models.text.languages import Language
 from models.training.encoder.published import PUBLISHED, download
+from models.training.progress import ProgressCallback
 
 HUB_SCALE = Scale(student_weight=0.4, sharpness=20.0, word=0.05, alone=0.036, none=0.45)
-"""For encoders with mean pooling, as found with all-MiniLM-L6-v2."""
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
+"""Scale of encoders with mean pooling, tuned for all-MiniLM-L6-v2."""
 _TEXTS = 512
 
 
 @dataclass(frozen=True)
 class Request:
-    """Which encoder is to be written.
+    """The encoder to export.
 
     Attributes:
-        language: What it reads.
-        source: A Hugging Face name or folder of a BERT-like encoder with mean pooling; None: the one that is
-            shipped for the language.
-        for_gpu: Whether what GPUs run is written too: a graph in half precision and, of a source, its Hugging
-            Face folder for torch.
+        language: Language that it reads.
+        source: Hugging Face name or folder of a BERT-like encoder with mean pooling; None for the shipped
+            encoder of the language.
+        for_gpu: Whether to write the files for GPUs too: a graph in half precision and, for a source, its
+            Hugging Face folder for torch.
     """
 
     language: Language
@@ -55,19 +54,22 @@ class Request:
 
 
 def export_encoder(
-    request: Request, folder: Path, taxonomy: Taxonomy, cache: Path, progress: Progress
+    request: Request, folder: Path, taxonomy: Taxonomy, cache: Path, progress: ProgressCallback
 ) -> EncoderManifest:
     """Write the folder that `EncoderStage.load` reads.
 
     Args:
-        request: Which encoder.
-        folder: Where it goes; made if missing.
-        taxonomy: Whose categories get prototypes, from full-precision vectors.
-        cache: Where a published encoder's archive is kept.
-        progress: Called as it goes on.
+        request: Encoder to export.
+        folder: Folder to write to. It is created if it is missing.
+        taxonomy: Category tree that the prototypes are for. They are computed in full precision.
+        cache: Folder that keeps the downloaded archive of a published encoder.
+        progress: Called during the download and the computation of prototypes.
+
+    Returns:
+        The manifest of the encoder.
 
     Raises:
-        StopWorker: The encoder cannot be had, or reads none of the tree's names.
+        StopWorker: The encoder cannot be loaded or downloaded, or no category has a name in its language.
     """
     import onnx
 
@@ -79,7 +81,7 @@ def export_encoder(
         if request.source is None:
             name, scale = _published(request.language, folder, full, cache, progress)
         else:
-            name, scale = _of_hub(request, folder, full)
+            name, scale = _from_hub(request, folder, full)
         onnx.save(quantize_rows(onnx.load(full)), folder / GRAPH)
         if request.for_gpu:
             _write_half_graph(full, folder / HALF_GRAPH)
@@ -100,7 +102,7 @@ def export_encoder(
 
 
 def _published(
-    language: Language, folder: Path, full: Path, cache: Path, progress: Progress
+    language: Language, folder: Path, full: Path, cache: Path, progress: ProgressCallback
 ) -> tuple[str, Scale]:
     import onnx
 
@@ -109,11 +111,11 @@ def _published(
     published = PUBLISHED[language]
     graph, tokenizer = download(published, cache, partial(progress, "Downloading"))
     onnx.save(with_pooling(onnx.load(graph), published.pooling), full)
-    _write_vocabulary(json.loads(tokenizer.read_text("utf-8"))["model"]["vocab"], folder)
+    _write_vocabulary(orjson.loads(tokenizer.read_bytes())["model"]["vocab"], folder)
     return published.name, published.scale
 
 
-def _of_hub(request: Request, folder: Path, full: Path) -> tuple[str, Scale]:
+def _from_hub(request: Request, folder: Path, full: Path) -> tuple[str, Scale]:
     from models.training.encoder.graph import write_full_graph
     from models.training.encoder.hub import load_model
 
@@ -131,7 +133,7 @@ def _write_vocabulary(numbers: dict[str, int], folder: Path) -> None:
 
 
 def _write_half_graph(full: Path, path: Path) -> None:
-    """In half precision, for GPUs; ids, mask and vectors keep their types."""
+    """Write the graph in half precision, for GPUs. The types of inputs and outputs do not change."""
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -140,9 +142,9 @@ def _write_half_graph(full: Path, path: Path) -> None:
 
 
 def _prototypes(
-    vocabulary: Path, full: Path, taxonomy: Taxonomy, language: Language, progress: Progress
+    vocabulary: Path, full: Path, taxonomy: Taxonomy, language: Language, progress: ProgressCallback
 ) -> Prototypes:
-    """The tree's points, by the graph in full precision."""
+    """Compute the prototypes of a taxonomy with the graph in full precision."""
     tokenizer, backend = WordPiece(vocabulary, LONGEST), EncoderBackend(full, threads=2)
     dimensions = backend.run(*tokenizer.batch([""])).shape[1]
 

@@ -1,16 +1,16 @@
-"""Writes an encoder of Hugging Face's form with its pooling as an ONNX graph: `ids`, `mask` to `vectors`."""
+"""Export of a Hugging Face encoder with its pooling as an ONNX graph from `ids` and `mask` to `vectors`."""
 
 from pathlib import Path
 from typing import Any
 
 
 def write_full_graph(tokenizer: Any, model: Any, path: Path) -> None:
-    """In full precision.
+    """Write the graph in full precision.
 
     Args:
-        tokenizer: The encoder's.
-        model: The encoder, with plain attention.
-        path: Where the graph goes.
+        tokenizer: Tokenizer of the encoder.
+        model: Encoder with eager attention.
+        path: File to write the graph to.
     """
     import torch
 

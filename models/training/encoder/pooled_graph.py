@@ -1,6 +1,6 @@
-"""Makes an encoder's published graph the one that is served: from `ids` and `mask` to `vectors`.
+"""Converts an encoder's published ONNX graph to the served one, from `ids` and `mask` to `vectors`.
 
-Published graphs end with a vector for each token, and ask for token types, which are 0 for single texts.
+Published graphs output a vector per token and have an input for token types, which are 0 for single texts.
 """
 
 from collections.abc import Iterator
@@ -9,19 +9,22 @@ from typing import Literal
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, version_converter
 
 Pooling = Literal["first", "mean"]
-"""Which of the tokens' vectors stand for the text: the first one's, or the mean of all."""
+"""How the token vectors are pooled: `first` takes the first token's vector, `mean` the mean of all."""
 OPSET = 17
 _RENAMED = {"input_ids": "ids", "attention_mask": "mask"}
 _TYPES, _STATES = "token_type_ids", "last_hidden_state"
 
 
 def with_pooling(model: ModelProto, pooling: Pooling) -> ModelProto:
-    """A copy of a BERT's graph that pools its last layer into unit vectors.
+    """Add pooling and normalization to a copy of a BERT graph.
 
     Args:
-        model: Inputs `input_ids`, `attention_mask` and `token_type_ids`, each of shape [texts, longest];
-            output `last_hidden_state`, shape [texts, longest, dimensions].
-        pooling: How.
+        model: Graph with inputs `input_ids`, `attention_mask` and `token_type_ids`, each of shape
+            [texts, longest], and output `last_hidden_state`, shape [texts, longest, dimensions].
+        pooling: How the token vectors are pooled.
+
+    Returns:
+        Graph with inputs `ids` and `mask` and output `vectors`, unit vectors of shape [texts, dimensions].
     """
     pooled = version_converter.convert_version(model, OPSET)
     graph = pooled.graph
@@ -44,7 +47,7 @@ def _pool(graph: GraphProto, pooling: Pooling) -> Iterator[NodeProto]:
         graph.initializer.append(helper.make_tensor("first_token", TensorProto.INT64, [], [0]))
         yield helper.make_node("Gather", [_STATES, "first_token"], ["pooled"], axis=1)
     else:
-        # The length of a mean does not matter, as it is made a unit vector.
+        # The sum needs no division: the vector is normalized anyway.
         graph.initializer.append(helper.make_tensor("last_axis", TensorProto.INT64, [1], [-1]))
         graph.initializer.append(helper.make_tensor("token_axis", TensorProto.INT64, [1], [1]))
         yield helper.make_node("Cast", ["mask"], ["mask_floats"], to=TensorProto.FLOAT)

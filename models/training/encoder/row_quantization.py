@@ -1,8 +1,8 @@
-"""Makes an ONNX graph's matrices int8, with activations rounded row by row.
+"""Quantization of an ONNX graph's matrices to int8, with activations quantized row by row.
 
-onnxruntime's own dynamic quantization rounds activations by one scale for the whole batch, so that what is
-said of a text depends on its neighbors in the batch. Here each token's vector has a scale of its own: a text
-gets the same answer in any batch, and less is lost, as no token's outlier coarsens the others.
+onnxruntime's dynamic quantization uses one activation scale for the whole batch, so a text's result depends
+on the other texts in the batch. Here each token's vector has its own scale. A text gets the same result in
+any batch, and the error is smaller, as an outlier in one token does not affect the others.
 """
 
 from collections.abc import Iterator
@@ -11,19 +11,19 @@ import numpy as np
 import numpy.typing as npt
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-_LEAST_ROWS = 1_000
-"""A table that rows are gathered from is worth an int8 copy if it has as many."""
+_MIN_ROWS = 1_000
+"""Minimum number of rows of an embedding table that is quantized."""
 
 
 def quantize_rows(model: ModelProto) -> ModelProto:
-    """A copy of the graph whose products with constant matrices are integer products.
+    """Quantize a copy of a graph.
 
     Each `MatMul` of an activation with a constant matrix, shape [in, out], becomes `MatMulInteger` on uint8
     rows and an int8 matrix with one scale for each output; each large constant table that is gathered from
     becomes int8 with one scale for each row.
 
     Args:
-        model: Full precision, opset 13 to 17.
+        model: Graph in full precision, opset 13 to 17.
     """
     quantized = ModelProto()
     quantized.CopyFrom(model)
@@ -32,6 +32,8 @@ def quantize_rows(model: ModelProto) -> ModelProto:
 
 
 class _Rewriter:
+    """Replaces the nodes and constants of one graph."""
+
     def __init__(self, graph: GraphProto) -> None:
         self.graph = graph
         self.constants = {tensor.name: tensor for tensor in graph.initializer}
@@ -57,7 +59,7 @@ class _Rewriter:
     def _replacement(self, node: NodeProto) -> Iterator[NodeProto]:
         table = self.constants.get(node.input[0]) if node.op_type == "Gather" else None
         matrix = self.constants.get(node.input[1]) if node.op_type == "MatMul" else None
-        if table is not None and len(table.dims) == 2 and table.dims[0] >= _LEAST_ROWS:
+        if table is not None and len(table.dims) == 2 and table.dims[0] >= _MIN_ROWS:
             yield from self._gather(node, numpy_helper.to_array(table))
         elif matrix is not None and len(matrix.dims) == 2:
             if node.input[0] not in self.rounded:
@@ -77,7 +79,7 @@ class _Rewriter:
         yield helper.make_node("Mul", [f"{out}_steps", f"{out}_scales"], [out])
 
     def _round(self, name: str) -> Iterator[NodeProto]:
-        """An activation as uint8 around 128 with one scale for each row; made once for all its products."""
+        """Quantize an activation to uint8 with zero point 128 and one scale per row."""
         yield helper.make_node("Abs", [name], [f"{name}_sizes"])
         yield helper.make_node("ReduceMax", [f"{name}_sizes"], [f"{name}_most"], axes=[-1], keepdims=1)
         yield helper.make_node("Max", [f"{name}_most", "row_least"], [f"{name}_positive"])
@@ -105,6 +107,6 @@ class _Rewriter:
 def _round_by(
     matrix: npt.NDArray[np.float32], axis: int
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    """Codes of -127 to 127, and the scales, which keep `axis` with length 1."""
+    """Quantize to codes from -127 to 127. Returns the codes and the scales, which keep `axis` as length 1."""
     scales = np.maximum(np.abs(matrix).max(axis=axis, keepdims=True), 1e-9).astype(np.float32) / 127.0
     return np.rint(matrix / scales).astype(np.int8), scales.astype(np.float32)

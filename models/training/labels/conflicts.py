@@ -1,4 +1,4 @@
-"""Titles that the shops label one way here and another way there."""
+"""Titles whose rows have contradictory labels."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,18 +8,21 @@ from models.taxonomy.tree import Taxonomy
 from models.training.data.corrections import Suggestion
 
 Row = tuple[str, str, int]
-"""A shop, a cleaned title and the index of its label."""
+"""Shop, cleaned title, and index of the label."""
 
 
 def label_conflicts(rows: Iterable[Row], taxonomy: Taxonomy) -> list[Suggestion]:
-    """One suggestion for each shop and title whose labels, in all shops, contradict each other.
+    """Find the titles whose labels contradict each other, across all shops.
 
-    Labels contradict unless one lies below the other. The label that most rows have is suggested, with their
-    share as the confidence; where two have as many, nothing is.
+    Two labels contradict unless they are the same or one is an ancestor of the other. The most frequent label
+    is suggested, with its share of the rows as the confidence. If two labels tie, none is suggested.
 
     Args:
-        rows: All rows of all shops; the label of a shop's first row with a title is the one in use.
-        taxonomy: The tree of the labels.
+        rows: All rows of all shops. The label of a shop's first row with a title is the one in use.
+        taxonomy: Category tree of the labels.
+
+    Returns:
+        One suggestion per shop and title.
     """
     counts: dict[str, Counter[int]] = {}
     in_use: dict[str, dict[str, int]] = {}
@@ -38,8 +41,8 @@ def _suggestions(
     title: str, in_use: dict[str, int], labels: Counter[int], taxonomy: Taxonomy
 ) -> Iterator[Suggestion]:
     (most, count), (_, next_count), *_ = labels.most_common()
-    said = "; ".join(f"{rows} say {taxonomy.nodes[label].path}" for label, rows in labels.most_common())
+    votes = "; ".join(f"{rows} say {taxonomy.nodes[label].path}" for label, rows in labels.most_common())
     suggested = most if count > next_count else -1
     confidence = count / labels.total() if suggested >= 0 else 0.0
     for shop, label in in_use.items():
-        yield Suggestion(shop, title, label, suggested, confidence, f"conflict: of the rows, {said}")
+        yield Suggestion(shop, title, label, suggested, confidence, f"conflict: of the rows, {votes}")

@@ -1,9 +1,8 @@
-"""DP-SGD by Opacus (Yousefpour et al., 2021): clipped gradients, noise, and an account of what is spent."""
+"""DP-SGD with Opacus (Yousefpour et al., 2021): clipped gradients, noise, and privacy accounting."""
 
 import math
 import secrets
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,23 +11,27 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from models.arrays import Floats
 from models.training.private.training import Head, HeadTask, Privacy
+from models.training.progress import LossCallback
 
 _MOMENTUM = 0.9
-_LEAST_RATE = 0.1
+_FINAL_RATE = 0.1
+"""Learning rate of the last step, as a share of the first step's."""
 _SEED_BITS = 63
 
 
-def learn_head(task: HeadTask, privacy: Privacy, progress: Callable[[int, int, float], None]) -> Head:
-    """Learn the shifts of the first levels with differential privacy.
+def train_head(task: HeadTask, privacy: Privacy, progress: LossCallback) -> Head:
+    """Train the shifts of the first levels with differential privacy.
 
-    The noise comes from torch's generator, which is not a cryptographic one, and its Gaussian is of floating
-    point: the guarantee is that of the mathematics, not against somebody who attacks the arithmetic (Mironov,
-    2012).
+    The noise is from torch's generator, which is not cryptographic, and has floating-point precision. The
+    guarantee holds for the ideal algorithm, not against attacks on the arithmetic (Mironov, 2012).
 
     Args:
-        task: What to learn from.
-        privacy: The budget and the settings; the noise that keeps to the budget is found by Opacus.
-        progress: Called after each step with its number, the number of steps, and the mean loss of late.
+        task: Titles and labels.
+        privacy: Budget and hyperparameters. Opacus finds the noise level that keeps to the budget.
+        progress: Called after each step.
+
+    Returns:
+        The mean of the head over the second half of the steps, and the budget that was spent.
     """
     seed = secrets.randbits(_SEED_BITS) if privacy.seed is None else privacy.seed
     generator = torch.Generator().manual_seed(seed)
@@ -41,23 +44,23 @@ def learn_head(task: HeadTask, privacy: Privacy, progress: Callable[[int, int, f
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
     with warnings.catch_warnings():
-        # Opacus warns that its generator is no cryptographic one (see above), and torch of its hooks.
+        # Opacus warns that its generator is not cryptographic (see above), and torch about its hooks.
         warnings.simplefilter("ignore")
         engine = PrivacyEngine()
         model, optimizer, criterion, batches = _private(engine, head, _Loss(task), loader, privacy, generator)
         steps = privacy.epochs * len(batches)
-        mean, averaged, recent = _Mean(), steps // 2, 0.0
+        mean, half, smoothed = _MeanHead(), steps // 2, 0.0
         for step, (chosen,) in enumerate((batch for _ in range(privacy.epochs) for batch in batches), 1):
             for group in optimizer.param_groups:
-                group["lr"] = privacy.rate * (1.0 - (1.0 - _LEAST_RATE) * step / steps)
+                group["lr"] = privacy.rate * (1.0 - (1.0 - _FINAL_RATE) * step / steps)
             optimizer.zero_grad()
             loss = criterion(model(hidden[chosen]), chosen)
             loss.backward()
             optimizer.step()
-            if step > averaged:
+            if step > half:
                 mean.add(head)
-            recent = loss.item() if step == 1 else 0.9 * recent + 0.1 * loss.item()
-            progress(step, steps, recent)
+            smoothed = loss.item() if step == 1 else 0.9 * smoothed + 0.1 * loss.item()
+            progress(step, steps, smoothed)
     spent = math.inf if math.isinf(privacy.epsilon) else engine.get_epsilon(privacy.delta)
     return Head(*mean.head(), epsilon=spent)
 
@@ -70,7 +73,7 @@ def _private(
     privacy: Privacy,
     generator: torch.Generator,
 ) -> tuple[Any, Any, Any, Any]:
-    """The head, its optimizer, loss and batches, so that training keeps to the budget."""
+    """Wrap head, optimizer, loss and batches so that training keeps to the budget."""
     common = {
         "module": head,
         "optimizer": torch.optim.SGD(head.parameters(), lr=privacy.rate, momentum=_MOMENTUM),
@@ -78,7 +81,7 @@ def _private(
         "data_loader": loader,
         "max_grad_norm": privacy.clip,
         "noise_generator": generator,
-        # Norms of the titles' gradients without the gradients themselves (Goodfellow, 2015).
+        # Computes the norms of per-title gradients without the gradients themselves (Goodfellow, 2015).
         "grad_sample_mode": "ghost",
     }
     if math.isinf(privacy.epsilon):
@@ -91,10 +94,10 @@ def _private(
 
 
 class _Loss:
-    """The negative log of the probability of each label's subtree, as in `student.subtree_loss`.
+    """The negative log of the probability of each label's subtree; see `models.training.student.loss`.
 
     Attributes:
-        reduction: What becomes of the titles' losses, as in torch's own; Opacus sets it.
+        reduction: `mean` or `none`, as in torch's losses. Opacus sets it.
     """
 
     def __init__(self, task: HeadTask) -> None:
@@ -104,9 +107,14 @@ class _Loss:
         self._groups = torch.arange(task.offsets.shape[1])[None]
 
     def __call__(self, shifts: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-        """The losses of the chosen titles, whose own shifts have shape [titles, groups]."""
+        """Compute the loss of titles.
+
+        Args:
+            shifts: Shifts of the groups, shape [titles, groups].
+            chosen: Numbers of the titles, shape [titles].
+        """
         logits = self._offsets[chosen]
-        # A group a row, so that whole rows are picked; no ancestor is the row of zeros.
+        # One row per group, so that whole rows are selected. The row of zeros stands for no ancestor.
         rows = torch.nn.functional.pad(shifts.T, (0, 0, 0, 1))
         for ancestors in self._lineage.T:
             logits = logits + rows.index_select(0, ancestors).T
@@ -116,8 +124,8 @@ class _Loss:
         return losses if self.reduction == "none" else losses.mean()
 
 
-class _Mean:
-    """The mean of the head over steps: it is steadier than the last one, and costs no privacy."""
+class _MeanHead:
+    """The mean of the head over steps. It varies less than the last head, and costs no privacy."""
 
     def __init__(self) -> None:
         self._steps = 0
@@ -125,12 +133,12 @@ class _Mean:
         self._bias: torch.Tensor = torch.zeros(())
 
     def add(self, head: torch.nn.Linear) -> None:
-        """Count the head as it is now."""
+        """Add the current parameters."""
         self._steps += 1
         self._weights = self._weights + head.weight.detach()
         self._bias = self._bias + head.bias.detach()
 
     def head(self) -> tuple[Floats, Floats]:
-        """Weights, shape [dimensions, shifts], and bias, shape [shifts]."""
+        """Mean weights, shape [dimensions, groups], and mean bias, shape [groups]."""
         steps = max(self._steps, 1)
         return (self._weights / steps).T.contiguous().numpy(), (self._bias / steps).numpy()

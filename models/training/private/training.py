@@ -1,13 +1,13 @@
-"""Training with differential privacy: words are learnt from public texts, the shops' titles only shift them.
+"""Training with differential privacy: a student of public texts, adjusted to the shops' titles by DP-SGD.
 
-The student's table and matrix come from what is public: the categories' names and synonyms, and a teacher's
-knowledge of words. They stay as they are. What the shops' labeled titles add is one matrix more, from the
-table's space to the categories of the first levels, which those below inherit. It is learnt by DP-SGD (Abadi
-et al., "Deep Learning with Differential Privacy", 2016), and as it is linear, it is then added to the
-student's own matrix: the artifact is like any other, and serving knows nothing of it.
+The student's table and output matrix are trained on public texts: the categories' names and synonyms, and
+words that a teacher labeled. The shops' labeled titles then train one more matrix, from the hidden vectors to
+the categories of the first levels; deeper categories inherit the adjustment. That matrix is trained by DP-SGD
+(Abadi et al., "Deep Learning with Differential Privacy", 2016). It is linear, so it is added to the student's
+output matrix: the artifact has the usual form, and serving does not change.
 
-Protected is one labeled title of one shop, added or removed. Nothing else of the shops goes into the model:
-no vocabulary, no brand names, no temperature, no thresholds, no histograms for drift.
+The guarantee protects one labeled title of one shop, added or removed. Nothing else of the shops is in the
+model: no vocabulary, brand names, temperature, thresholds or drift histograms.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,10 @@ from models.arrays import Floats
 from models.taxonomy.tree import Taxonomy
 from models.text.features import text_features
 from models.training.data.corpus import Example
-from models.training.student.trainer import Student, TrainingConfig, count_matrix, train
+from models.training.progress import LossCallback, ProgressCallback, loss_reporter
+from models.training.student.config import TrainingConfig
+from models.training.student.student import Student, count_matrix
+from models.training.student.trainer import train
 
 _ROWS = 4096
 _BLOCK = 512
@@ -28,18 +31,18 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class Privacy:
-    """The guarantee, and the settings of DP-SGD.
+    """The privacy guarantee and the hyperparameters of DP-SGD.
 
     Attributes:
-        epsilon: The privacy budget; infinite for none, to measure what noise costs.
-        delta: The chance that the budget does not hold; far below one over the number of titles.
+        epsilon: Privacy budget. Infinite for no noise, to measure the cost of the noise.
+        delta: Probability that the budget does not hold; far below 1 / number of titles.
         epochs: Expected passes over the titles.
-        batch: Expected titles per step; each is drawn by itself, so that steps differ (Poisson sampling).
-        rate: The learning rate at the start; it falls linearly to a tenth.
-        clip: The norm that a title's gradient is cut to.
-        levels: The levels of the tree that are shifted; categories below go with their ancestors.
-        seed: Of sampling and noise. None: the operating system's, as who knows it can
-            subtract the noise.
+        batch: Expected titles per step. Each title is drawn independently (Poisson sampling).
+        rate: Learning rate at the start. It falls linearly to a tenth.
+        clip: Maximum norm of a title's gradient.
+        levels: Number of taxonomy levels that are adjusted. Deeper categories inherit the adjustment.
+        seed: Seed of sampling and noise. None for a secret random seed: whoever knows the seed can subtract
+            the noise.
     """
 
     epsilon: float
@@ -54,18 +57,20 @@ class Privacy:
 
 @dataclass(frozen=True)
 class HeadTask:
-    """What DP-SGD learns from.
+    """The input of DP-SGD.
 
-    Categories that are shifted alike are one *group*: a category of the last shifted level with all below it,
-    or one above that level alone. Within a group nothing is learnt, so that a softmax over groups, each with
-    the logarithm of its summed exponentials, has the same slopes as that over all categories.
+    Categories that are shifted by the same amount form a *group*: a category of the deepest shifted level
+    with everything below it, or a single category above that level. Probabilities within a group do not
+    change. A softmax over groups, with the log-sum-exp of each group's logits, therefore has the same
+    gradients as the softmax over all categories.
 
     Attributes:
-        hidden: Shape [titles, dimensions]: the student's hidden vectors, scaled.
-        offsets: Shape [titles, groups]: each group's logit without any shift.
-        first: Shape [titles]: the first group of the label's subtree.
-        last: Shape [titles]: one past the last one.
-        lineage: Shape [groups, levels]: the groups whose shifts add up to each group's; `groups` where none.
+        hidden: Scaled hidden vectors of the titles, shape [titles, dimensions].
+        offsets: Logit of each group without a shift, shape [titles, groups].
+        first: First group of the label's subtree, shape [titles].
+        last: One past the last group of the label's subtree, shape [titles].
+        lineage: Groups whose shifts add up to each group's shift, shape [groups, levels]. The number of
+            groups stands for none.
     """
 
     hidden: Floats
@@ -77,12 +82,12 @@ class HeadTask:
 
 @dataclass(frozen=True)
 class Head:
-    """What was learnt.
+    """The trained shifts.
 
     Attributes:
-        weights: Shape [dimensions, groups].
-        bias: Shape [groups].
-        epsilon: The budget that was spent.
+        weights: Matrix from hidden vectors to shifts, shape [dimensions, groups].
+        bias: Bias of the shifts, shape [groups].
+        epsilon: Privacy budget that was spent.
     """
 
     weights: Floats
@@ -90,39 +95,50 @@ class Head:
     epsilon: float
 
 
-Learn = Callable[[HeadTask, Privacy, Callable[[int, int, float], None]], Head]
+TrainHead = Callable[[HeadTask, Privacy, LossCallback], Head]
+"""Trains the shifts within the privacy budget."""
 
 
 @dataclass(frozen=True)
 class PrivateTraining:
-    """The guarantee, and what keeps it, such as `models.training.private.dp_sgd.learn_head`."""
+    """How to train with privacy.
+
+    Attributes:
+        privacy: Guarantee and hyperparameters.
+        train_head: Training algorithm that keeps the guarantee: `models.training.private.dp_sgd.train_head`.
+    """
 
     privacy: Privacy
-    learn: Learn
+    train_head: TrainHead
 
 
 _SECTION = """
 ## Privacy
 
-The words are learnt from public texts alone; the shops' labeled titles shift the first {levels} levels by
-DP-SGD ({epochs} epochs, batches of {batch:,}, clipped at {clip:g}): epsilon {epsilon:g}, delta {delta:g}, for
-one labeled title of one shop, added or removed. Temperature and thresholds are constants, and no brand names
-were learnt. The figures above are measured on held-out titles and are not covered. Where this card speaks
-of what the student learnt from titles besides, it speaks of training without privacy.
+The vocabulary and the word vectors are trained on public texts only. The shops' labeled titles shift the
+first {levels} levels by DP-SGD ({epochs} epochs, batches of {batch:,}, clipped at {clip:g}):
+epsilon {epsilon:g}, delta {delta:g}, for one labeled title of one shop, added or removed. Temperature and
+thresholds are constants, and no brand names were learned. The metrics above were computed on held-out titles
+and are not covered by the guarantee. Statements of this card about other uses of titles hold for training
+without privacy.
 """
 
 
 def private_section(privacy: Privacy) -> str:
-    """What a model card says of the guarantee."""
+    """The section of the model card that states the guarantee."""
     return _SECTION.format(**vars(privacy))
 
 
 def groups_of(taxonomy: Taxonomy, levels: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Which categories are shifted alike.
+    """Group the categories that are shifted by the same amount.
+
+    Args:
+        taxonomy: Label space.
+        levels: Number of levels that are shifted.
 
     Returns:
-        The first category of each group, which is the one that its shift belongs to, shape [groups]; and the
-        group of each category, shape [categories]. Groups are runs of categories, in their order.
+        Index of the first category of each group, shape [groups], and the group of each category, shape
+        [categories]. A group is a contiguous range of categories.
     """
     starts = np.flatnonzero(taxonomy.levels <= levels)
     return starts, np.searchsorted(starts, np.arange(len(taxonomy)), side="right") - 1
@@ -134,43 +150,42 @@ def train_private(
     taxonomy: Taxonomy,
     config: TrainingConfig,
     private: PrivateTraining,
-    progress: Callable[[str, int, int], None],
+    progress: ProgressCallback,
 ) -> Student:
-    """A student of public auxiliary, shifted by DP-SGD on the titles of the `train` split.
+    """Train a student on public texts, and shift it by DP-SGD on the titles of the `train` split.
 
     Args:
-        examples: The shops' texts. Those with attributes repeat a title, and are left out.
+        examples: The shops' labeled texts. Texts with attributes repeat a title and are left out.
         auxiliary: Public texts.
-        taxonomy: The label space.
-        config: The settings of the public part.
-        private: The guarantee and its keeper.
-        progress: Called with what is being done, the step and the number of steps.
+        taxonomy: Label space.
+        config: Hyperparameters of the training on public texts.
+        private: Guarantee and training algorithm.
+        progress: Called after each training step.
     """
-    base = train(
-        auxiliary,
-        taxonomy,
-        config,
-        lambda step, steps, loss: progress(f"Public words, loss {loss:.3f}", step, steps),
-    )
+    base = train(auxiliary, taxonomy, config, loss_reporter("Public words", progress))
     titles = [example for example in examples if example.split == "train" and example.kind == "title"]
     scale = public_scale(base, auxiliary)
     task = head_task(base, titles, taxonomy, private.privacy.levels, scale)
-    head = private.learn(
-        task,
-        private.privacy,
-        lambda step, steps, loss: progress(f"Private titles, loss {loss:.3f}", step, steps),
-    )
+    head = private.train_head(task, private.privacy, loss_reporter("Private titles", progress))
     return shifted_student(base, head, taxonomy, private.privacy.levels, scale)
 
 
 def head_task(
     base: Student, titles: Sequence[Example], taxonomy: Taxonomy, levels: int, scale: float
 ) -> HeadTask:
-    """What a student of public texts leaves to learn from titles; `scale` makes its vectors about 1 long."""
+    """Prepare the input of DP-SGD.
+
+    Args:
+        base: Student of public texts.
+        titles: Labeled titles of the shops.
+        taxonomy: Label space.
+        levels: Number of levels that are shifted.
+        scale: Factor of the hidden vectors; see `public_scale`.
+    """
     starts, group_of = groups_of(taxonomy, levels)
     hidden = hidden_vectors(base, [example.text for example in titles])
     label = np.array([example.category for example in titles], dtype=np.int64)
-    # Of an ancestor of -1, which is none, the last place says so.
+    # An ancestor of -1 means none: it indexes the last place.
     groups = np.append(group_of, len(starts))
     return HeadTask(
         hidden=hidden * np.float32(scale),
@@ -182,7 +197,7 @@ def head_task(
 
 
 def _offsets(base: Student, hidden: Floats, starts: npt.NDArray[np.int64]) -> Floats:
-    """Shape [titles, groups]: the logarithm of the sum of the exponentials of each group's logits."""
+    """Log-sum-exp of each group's logits, shape [titles, groups]."""
     offsets = np.empty((len(hidden), len(starts)), dtype=np.float32)
     for start in range(0, len(hidden), _BLOCK):
         logits = hidden[start : start + _BLOCK] @ base.weights + base.bias
@@ -193,7 +208,7 @@ def _offsets(base: Student, hidden: Floats, starts: npt.NDArray[np.int64]) -> Fl
 
 
 def hidden_vectors(student: Student, texts: Sequence[str]) -> Floats:
-    """Shape [texts, dimensions]: the student's hidden vectors of cleaned texts."""
+    """Compute the student's hidden vectors of cleaned texts, shape [texts, dimensions]."""
     blocks = [
         student.hidden(
             count_matrix([text_features(text) for text in texts[start : start + _ROWS]], student.hashes)
@@ -204,7 +219,15 @@ def hidden_vectors(student: Student, texts: Sequence[str]) -> Floats:
 
 
 def shifted_student(base: Student, head: Head, taxonomy: Taxonomy, levels: int, scale: float) -> Student:
-    """The student whose logits are the base's plus the head's, which is linear and so joins its matrix."""
+    """Add the trained shifts to a student's output matrix and bias.
+
+    Args:
+        base: Student of public texts.
+        head: Trained shifts.
+        taxonomy: Label space.
+        levels: Number of levels that are shifted.
+        scale: Factor of the hidden vectors that the head was trained with.
+    """
     _, group_of = groups_of(taxonomy, levels)
     weights, bias = base.weights.copy(), base.bias.copy()
     for ancestors in taxonomy.lineage[:, :levels].T:
@@ -212,10 +235,10 @@ def shifted_student(base: Student, head: Head, taxonomy: Taxonomy, levels: int, 
         groups = group_of[ancestors[shifted]]
         weights[:, shifted] += head.weights[:, groups] * np.float32(scale)
         bias[shifted] += head.bias[groups]
-    return Student(base.hashes, base.table, weights, bias, base.shrinkage, base.familiar)
+    return Student(base.hashes, base.table, weights, bias, base.shrinkage, base.seen_ngrams)
 
 
 def public_scale(base: Student, auxiliary: Sequence[Example]) -> float:
-    """What makes the hidden vectors of public texts 1 long on average."""
+    """The factor that makes the mean norm of the public texts' hidden vectors 1."""
     norms = np.linalg.norm(hidden_vectors(base, [example.text for example in auxiliary]), axis=1)
     return 1.0 / max(float(norms.mean()), 1e-6)

@@ -1,6 +1,6 @@
-"""Two trained models on the same held-out titles: what each got right, and the gate's ruling on that."""
+"""Comparison of two trained models on the same held-out titles, as input of the promotion gate."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,13 +11,16 @@ from models.taxonomy.tree import Taxonomy
 from models.training.data.corpus import Example
 from models.training.data.examples import split_counts
 from models.training.data.feedback_lines import SHOP as FEEDBACK
+from models.training.progress import ProgressCallback, ignore_progress
 from models.training.promotion.gate import GateConfig, GateDecision, Paired, decide
 from models.training.student.evaluation import LEVELS, StudentPredictions
-from models.training.student.trainer import Student
+from models.training.student.student import Student
 from schemas.errors import StopWorker
 
 RIGHT = "right"
-HARMLESS = "not published wrongly"
+"""Metric: share of the label's levels, of the first three, whose most probable category is the label's."""
+NOT_WRONG = "not published wrongly"
+"""Metric: 0 if a wrong category would be published, otherwise 1."""
 SHORT_WORDS = 3
 SHORT_CHARACTERS = 8
 """A title is short up to this many words, and in Chinese up to this many characters."""
@@ -28,23 +31,23 @@ def compare(
     serving: Artifact,
     examples: Sequence[Example],
     taxonomy: Taxonomy,
-    terms: GateConfig,
-    progress: Callable[[str, int, int], None] = lambda name, step, steps: None,
+    config: GateConfig,
+    progress: ProgressCallback = ignore_progress,
     second: SecondStage | None = None,
 ) -> GateDecision:
-    """The gate's ruling on a candidate, by the held-out titles among the examples.
+    """Evaluate both models on the held-out titles, and let the gate decide.
 
     Args:
-        candidate: The model that may come to serve.
-        serving: The model that serves.
-        examples: Any; those of the split `test` count, and of those the titles alone.
-        taxonomy: The models' tree.
-        terms: The terms of promotion.
-        progress: Called with what is being done, the step and the number of steps.
-        second: With what both serve as cascades; None: the students alone are compared.
+        candidate: Model that may be promoted.
+        serving: Model that serves now.
+        examples: Labeled examples. Titles of the split `test` count.
+        taxonomy: Category tree of both models.
+        config: Settings of the gate.
+        progress: Called before each model's evaluation and at the end.
+        second: Second stage of the cascade that both are served with; None to compare the students alone.
 
     Raises:
-        StopWorker: There is no title to judge by.
+        StopWorker: There is no held-out title.
     """
     titles = [example for example in examples if example.split == "test" and example.kind == "title"]
     if not titles:
@@ -57,22 +60,28 @@ def compare(
         progress(f"judging by the {name}", step, 2)
         scores.append(score(artifact, titles, taxonomy, second))
     progress("judged", 2, 2)
-    (right, harmless), (candidate_right, candidate_harmless) = scores
-    measures = {
+    (right, not_wrong), (candidate_right, candidate_not_wrong) = scores
+    metrics = {
         RIGHT: Paired(right, candidate_right),
-        HARMLESS: Paired(harmless, candidate_harmless),
+        NOT_WRONG: Paired(not_wrong, candidate_not_wrong),
     }
-    return decide(measures, protected_slices(titles), shop_masks(titles), terms)
+    return decide(metrics, protected_slices(titles), shop_masks(titles), config)
 
 
 def score(
     artifact: Artifact, titles: Sequence[Example], taxonomy: Taxonomy, second: SecondStage | None = None
 ) -> tuple[Doubles, Doubles]:
-    """What a model gets right, alone or with the second stage of its cascade, each of shape [titles].
+    """Score a model on each title.
+
+    Args:
+        artifact: Model.
+        titles: Labeled titles.
+        taxonomy: Category tree of the model.
+        second: Second stage of the cascade; None to score the student alone.
 
     Returns:
-        The share of the label's levels, of the first three, whose likeliest category is the label's; and 1.0,
-        or 0.0 where a category would be published that is neither the label, above it nor below it.
+        The values of the metrics `RIGHT` and `NOT_WRONG`, each of shape [titles]. A published category is
+        wrong if it is neither the label, an ancestor of the label, nor below it.
     """
     manifest = artifact.manifest
     if manifest.alone is True:
@@ -84,12 +93,12 @@ def score(
         _, right = predictions.at_level(level)
         hits[deep] += right
         levels[deep] += 1.0
-    sure, fitting = predictions.decided(manifest.thresholds)
-    return hits / levels, np.asarray(~(sure & ~fitting), dtype=np.float64)
+    published, correct = predictions.decided(manifest.thresholds)
+    return hits / levels, np.asarray(~(published & ~correct), dtype=np.float64)
 
 
 def served_student(artifact: Artifact) -> Student:
-    """The student as it is served: the int8 table times its scales."""
+    """Load a student with the precision that it is served with: the int8 table times its scales."""
     table = artifact.tensor("table").astype(np.float32) * artifact.tensor("scales")[:, None]
     return Student(
         hashes=artifact.tensor("hashes"),
@@ -97,22 +106,29 @@ def served_student(artifact: Artifact) -> Student:
         weights=artifact.tensor("weights").astype(np.float32),
         bias=artifact.tensor("bias"),
         shrinkage=artifact.manifest.shrinkage,
-        familiar=artifact.tensor("familiar"),
+        seen_ngrams=artifact.tensor("familiar"),
     )
 
 
 def shops_split_differently(artifact: Artifact, examples: Sequence[Example]) -> list[str]:
-    """The shops of which the model learnt other texts than the split `train` of these examples.
+    """Find the shops whose split counts differ from those that the model was trained with.
 
-    People's words are not looked at: there are more of them each time.
+    The model may have been trained on held-out titles of such a shop. Feedback is ignored, as it grows.
+
+    Args:
+        artifact: Model.
+        examples: Labeled examples.
+
+    Returns:
+        Names of the shops.
     """
-    learnt = {each.name: each for each in artifact.manifest.training_data}
-    now = [each for each in split_counts(examples) if each.name != FEEDBACK]
-    return [each.name for each in now if each != learnt.get(each.name)]
+    trained = {each.name: each for each in artifact.manifest.training_data}
+    current = [each for each in split_counts(examples) if each.name != FEEDBACK]
+    return [each.name for each in current if each != trained.get(each.name)]
 
 
 def shop_masks(titles: Sequence[Example]) -> dict[str, Booleans]:
-    """Which titles are of which shop, people's words being one."""
+    """Which titles each shop has, shape [titles]. Feedback counts as a shop."""
     return {
         shop: np.array([title.shop == shop for title in titles])
         for shop in dict.fromkeys(title.shop for title in titles)
@@ -120,7 +136,14 @@ def shop_masks(titles: Sequence[Example]) -> dict[str, Booleans]:
 
 
 def protected_slices(titles: Sequence[Example]) -> dict[str, Booleans]:
-    """The slices on which no candidate may be worse: shops, languages, short titles, people's words."""
+    """The slices on which a candidate must not be worse: shops, feedback, languages, short titles.
+
+    Args:
+        titles: Labeled titles.
+
+    Returns:
+        Which titles each slice contains, shape [titles], by the name of the slice.
+    """
     shops = {name if name == FEEDBACK else f"shop {name}": mask for name, mask in shop_masks(titles).items()}
     languages = {
         f"language {language}": np.array([title.language == language for title in titles])

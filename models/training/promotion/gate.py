@@ -1,8 +1,8 @@
-"""Whether a candidate may serve: two models on the same texts, which neither learnt from, slice by slice.
+"""The promotion gate: decides by statistics whether a candidate may replace the serving model.
 
-Pure statistics. Each text gives one number for each model, and what is judged is the mean of the differences
-between the two: a paired comparison. How sure that mean is, the bootstrap says (Efron, 1979; percentiles of
-the means of resampled texts), seeded, so that the same numbers give the same ruling.
+Both models are evaluated on the same held-out texts. Each text gives one value per model, and the gate tests
+the mean of the paired differences, slice by slice. Its confidence bounds are percentiles of bootstrap means
+(Efron, 1979). The bootstrap is seeded, so the same values give the same decision.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,25 +21,26 @@ OVERALL = "overall"
 
 @dataclass(frozen=True)
 class GateConfig:
-    """The terms of promotion.
+    """Settings of the promotion gate.
 
     Attributes:
-        tolerance: How much worse, as a share, a slice may be: its lower bound must lie above the negative.
-        fewest: A slice of fewer texts cannot show that it is no worse; it only must not show that it is.
-        confidence: Of each bound, one-sided.
-        draws: How many times the texts are resampled.
-        seed: Of the resampling.
+        tolerance: Tolerated loss on a slice, in [0, 1]. The lower bound of the difference must be above
+            `-tolerance`.
+        min_texts: A slice with fewer texts blocks only if the candidate is significantly worse on it.
+        confidence: One-sided confidence of each bound, in (0, 1).
+        resamples: Number of bootstrap resamples.
+        seed: Seed of the resampling.
     """
 
     tolerance: float = 0.01
-    fewest: int = 200
+    min_texts: int = 200
     confidence: float = 0.95
-    draws: int = 10_000
+    resamples: int = 10_000
     seed: int = 20261125
 
 
 class SliceResult(StrEnum):
-    """What a comparison shows."""
+    """The result of a comparison on one slice."""
 
     BETTER = "better"
     NOT_WORSE = "not worse"
@@ -49,36 +50,42 @@ class SliceResult(StrEnum):
 
     @property
     def blocks(self) -> bool:
-        """Whether a candidate with it on a protected slice may not serve."""
+        """Whether this result on a protected slice holds the candidate back."""
         return self in (SliceResult.UNCLEAR, SliceResult.WORSE)
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Two models on one slice.
+    """The comparison of two models on one slice.
 
     Attributes:
-        measure: What is compared; higher is better.
-        slice: On which texts; `overall` is the mean over shops.
-        texts: How many.
-        serving: The mean of the model that serves.
-        candidate: The mean of the candidate.
-        lower: The lower bound of the candidate's lead.
-        upper: The upper bound of it.
-        finding: What that shows.
+        metric: Name of the metric; higher is better. Encoded as `measure`.
+        slice: Name of the slice; `overall` is the mean over shops.
+        texts: Number of texts.
+        serving: Mean of the serving model.
+        candidate: Mean of the candidate.
+        lower: Lower bound of the candidate's mean minus the serving model's.
+        upper: Upper bound of that difference.
+        result: What the comparison shows. Encoded as `finding`.
     """
 
-    measure: str
+    metric: str = msgspec.field(name="measure")
     slice: str
     texts: int
     serving: float
     candidate: float
     lower: float
     upper: float
-    finding: SliceResult
+    result: SliceResult = msgspec.field(name="finding")
 
 
 class GateDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the candidate may serve, why not, and all that was compared."""
+    """The decision of the gate.
+
+    Attributes:
+        promote: Whether the candidate may serve.
+        reasons: Why it may not; empty if it may.
+        comparisons: All comparisons, `overall` first.
+    """
 
     promote: bool
     reasons: list[str]
@@ -86,88 +93,96 @@ class GateDecision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Paired(NamedTuple):
-    """A measure of two models on the same texts, each of shape [texts]; higher is better."""
+    """The values of a metric for two models on the same texts, each of shape [texts]; higher is better."""
 
     serving: Doubles
     candidate: Doubles
 
 
-def bootstrap_means(values: Doubles, draws: int, random: np.random.Generator) -> Doubles:
-    """The means of `draws` samples, with replacement and as large as `values`.
+def bootstrap_means(values: Doubles, resamples: int, random: np.random.Generator) -> Doubles:
+    """Resample values with replacement, and compute the mean of each resample.
 
-    Resampling texts is drawing how often each distinct value comes: few values, so one multinomial a draw.
+    There are few distinct values, so each resample is one multinomial draw of their frequencies.
+
+    Args:
+        values: Values, shape [texts].
+        resamples: Number of resamples.
+        random: Random generator.
+
+    Returns:
+        Means, shape [resamples].
     """
     distinct, counts = np.unique(values, return_counts=True)
-    drawn = random.multinomial(len(values), counts / len(values), size=draws)
+    drawn = random.multinomial(len(values), counts / len(values), size=resamples)
     return np.asarray(drawn @ distinct / len(values), dtype=np.float64)
 
 
 def decide(
-    measures: Mapping[str, Paired],
+    metrics: Mapping[str, Paired],
     slices: Mapping[str, Booleans],
     shops: Mapping[str, Booleans],
-    terms: GateConfig,
+    config: GateConfig,
 ) -> GateDecision:
-    """Compare on each slice and overall.
+    """Compare the models on each slice and overall, and decide.
 
-    The candidate is promoted if no measure of any slice may be worse, and the first measure is better
-    overall: the lower bound of the lead, each shop counting alike, lies above 0.
+    The candidate is promoted if no metric may be worse on any slice, and the first metric is better overall:
+    the lower bound of the difference, with equal weight for each shop, is above 0.
 
     Args:
-        measures: By name; the first is the one to be better at.
-        slices: The protected slices: which texts are in each. Empty ones are passed over.
-        shops: The shops, which overlap nowhere.
-        terms: The terms of promotion.
+        metrics: Values by name of the metric. The candidate must be better at the first one.
+        slices: Protected slices: which texts each contains, shape [texts]. Empty slices are skipped.
+        shops: Disjoint shops: which texts each contains, shape [texts].
+        config: Settings of the gate.
     """
     comparisons = [
-        _compare(measure, name, paired, [mask], terms)
-        for measure, paired in measures.items()
+        _compare(metric, name, paired, [mask], config)
+        for metric, paired in metrics.items()
         for name, mask in slices.items()
         if mask.any()
     ]
-    first = next(iter(measures))
+    first = next(iter(metrics))
     present = [mask for mask in shops.values() if mask.any()]
-    overall = _compare(first, OVERALL, measures[first], present, terms)
-    reasons = [_reason(each, terms) for each in comparisons if each.finding.blocks]
-    if overall.finding is not SliceResult.BETTER:
-        reasons.insert(0, _reason(overall, terms))
+    overall = _compare(first, OVERALL, metrics[first], present, config)
+    reasons = [_reason(each, config) for each in comparisons if each.result.blocks]
+    if overall.result is not SliceResult.BETTER:
+        reasons.insert(0, _reason(overall, config))
     return GateDecision(promote=not reasons, reasons=reasons, comparisons=[overall, *comparisons])
 
 
-def _reason(each: Comparison, terms: GateConfig) -> str:
-    lead = f"{each.candidate - each.serving:+.2%}, at worst {each.lower:+.2%}"
+def _reason(each: Comparison, config: GateConfig) -> str:
+    difference = f"{each.candidate - each.serving:+.2%}, at worst {each.lower:+.2%}"
     if each.slice == OVERALL:
-        return f"{each.measure} {OVERALL}: not shown to be better ({lead})"
-    return f"{each.measure} on {each.slice}: {each.finding} ({lead}; tolerated {-terms.tolerance:.2%})"
+        return f"{each.metric} {OVERALL}: not shown to be better ({difference})"
+    return f"{each.metric} on {each.slice}: {each.result} ({difference}; tolerated {-config.tolerance:.2%})"
 
 
 def _compare(
-    measure: str, name: str, paired: Paired, masks: Sequence[Booleans], terms: GateConfig
+    metric: str, name: str, paired: Paired, masks: Sequence[Booleans], config: GateConfig
 ) -> Comparison:
-    """Compare on the mean over the masks' means, each mask resampled by itself."""
-    leads = [paired.candidate[mask] - paired.serving[mask] for mask in masks]
-    # By its own name, so that no other slice changes what is drawn for this one.
-    random = np.random.default_rng([terms.seed, crc32(f"{measure} {name}".encode())])
-    means = np.mean([bootstrap_means(lead, terms.draws, random) for lead in leads], axis=0)
-    lower, upper = np.quantile(means, [1.0 - terms.confidence, terms.confidence])
-    texts = sum(len(lead) for lead in leads)
+    """Compare on the mean over the masks' means. Each mask is resampled separately."""
+    differences = [paired.candidate[mask] - paired.serving[mask] for mask in masks]
+    # Seeded by the names, so that the draws of one slice do not depend on the other slices.
+    random = np.random.default_rng([config.seed, crc32(f"{metric} {name}".encode())])
+    means = np.mean([bootstrap_means(each, config.resamples, random) for each in differences], axis=0)
+    lower, upper = np.quantile(means, [1.0 - config.confidence, config.confidence])
+    texts = sum(len(each) for each in differences)
     return Comparison(
-        measure=measure,
+        metric=metric,
         slice=name,
         texts=texts,
         serving=float(np.mean([paired.serving[mask].mean() for mask in masks])),
         candidate=float(np.mean([paired.candidate[mask].mean() for mask in masks])),
         lower=float(lower),
         upper=float(upper),
-        finding=_finding(float(lower), float(upper), texts, terms),
+        result=_result(float(lower), float(upper), texts, config),
     )
 
 
-def _finding(lower: float, upper: float, texts: int, terms: GateConfig) -> SliceResult:
+def _result(lower: float, upper: float, texts: int, config: GateConfig) -> SliceResult:
     if lower > 0.0:
         return SliceResult.BETTER
-    if texts < terms.fewest:
+    if texts < config.min_texts:
         return SliceResult.WORSE if upper < 0.0 else SliceResult.TOO_FEW
-    if lower > -terms.tolerance:
+    if lower > -config.tolerance:
         return SliceResult.NOT_WORSE
     return SliceResult.WORSE if upper < 0.0 else SliceResult.UNCLEAR

@@ -1,50 +1,52 @@
-"""The card of a span tagger: what it is, in words and figures, written from its manifest."""
+"""The model card of a span tagger: description and metrics as Markdown, rendered from its manifest."""
 
 from models.attributes.span_artifact import Head, SpanManifest
 
 _TEXT = """# Model card: {version}
 
-## What it is
+## Description
 
-What finds product nouns, brands, models, colours, functions and other phrases in Chinese titles: a linear
-chain (CRF) over characters for each of two ways of marking. Each is a blend of a plain CRF and one with
-gazetteers, trained by CRFsuite, and served with numpy. A character's features are hashed: the pieces of one
-to four characters around it, its run of Latin letters and digits and that run's shape, and where entries of
-{gazetteers} gazetteers begin, go on and end: phrases that people marked in training titles, Chinese names and
-synonyms of categories, brands and values of shops' attributes. Weights are rounded to int8. English titles
-are not read.
+A tagger for product nouns, brands, models, colors, functions and other phrases in Chinese titles. It has one
+linear-chain CRF over characters for each of two annotation schemes. Each is a blend of a plain CRF and one
+with gazetteers, trained with CRFsuite and served with numpy.
 
-Made by `{command}`.
+The features of a character are hashed: the character n-grams of one to four around it, its run of Latin
+letters and digits with the run's shape, and where entries of {gazetteers} gazetteers begin, continue and end.
+The gazetteers hold annotated phrases of training titles, Chinese names and synonyms of categories, brands,
+and attribute values of shops. Weights are int8. English titles are not tagged.
 
-## What it learnt from
+Training command: `{command}`.
+
+## Training data
 
 | titles | |
 | --- | ---: |
 {titles}
 
-JD's titles are split by the hash of the title, 80 / 10 / 10. Of Taobao, the published development part is
-the test; the titles that stand in both of its parts do not count as training. The rows carry no stated
-license, and none is part of the project: what ships are weights, and hashes of phrases of two to eight
-characters. No personal data is in them.
+JD's titles are split 80 / 10 / 10 by the hash of the title. Of Taobao, the published development part is the
+test split; titles that are in both of its parts are not used for training. The rows carry no stated license
+and are not part of the project. The model holds weights, and hashes of phrases of two to eight characters.
+The data holds no personal data.
 
-## How well it does
+## Evaluation
 
-Exact spans of the test titles: borders and kind must be those that people marked. The plain CRF has the
-usual features (characters, pairs and triples around, shapes) and learnt from the same titles.
+Precision, recall and F1 of exact spans in the test titles: borders and kind must equal the annotation. The
+plain CRF has the usual features (surrounding characters, pairs, triples and shapes) and the same training
+titles.
 
 {tables}
-## What it is good and bad at
+## Intended use and limits
 
-JD's titles are of phone accessories, stationery, computers and small appliances, Taobao's of everything:
-kinds that only JD marks (colour, function, style, audience) are untested on clothes, food and cosmetics.
-A span's confidence is the share right of spans of its kind of which the chain was as sure, on calibration
-titles of the same source; elsewhere it is lower. People mark inconsistently: `手机` is a product here and
-part of one there, so that no tagger gets near 100%.
+JD's titles are of phone accessories, stationery, computers and small appliances, Taobao's of all kinds.
+Kinds that only JD annotates (colour, function, style, audience) are untested on clothes, food and cosmetics.
+A span's confidence is the precision of spans of its kind with a similar probability, on calibration titles
+of the same source; on other titles it is too high. The annotation is inconsistent: `手机` is a product in one
+title and part of one in another, so no tagger gets near 100%.
 """
 
 
 def render_span_card(manifest: SpanManifest) -> str:
-    """The card as Markdown."""
+    """Render the card as Markdown."""
     return _TEXT.format(
         version=manifest.version,
         gazetteers=manifest.gazetteers,

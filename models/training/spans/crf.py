@@ -1,4 +1,4 @@
-"""Linear-chain CRFs over characters, trained by CRFsuite: the plain one to beat, and the one that ships."""
+"""Linear-chain CRFs over characters, trained with CRFsuite: the baseline and the shipped one."""
 
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pycrfsuite
 
 from models.text.cleaning import fold
-from models.training.spans.corpus import KINDS, Marked, MarkedTitle
+from models.training.spans.corpus import KINDS, AnnotatedSpan, AnnotatedTitle
 from models.training.spans.scores import SpanScore, score_spans
 
 L1, L2, ITERATIONS, PLAIN_ITERATIONS = 0.05, 0.05, 100, 120
@@ -17,12 +17,12 @@ _PAIRS = ((-2, -1), (-1, 0), (0, 1), (1, 2), (-1, 1))
 
 
 def label_names(kinds: Sequence[str]) -> list[str]:
-    """The labels of a head, in the order of `models.attributes.span_decoding`."""
+    """The BIO labels of a head, in the order of `models.attributes.span_decoding`."""
     return ["O", *(f"{part}-{kind}" for kind in kinds for part in "BI")]
 
 
-def labels_of(title: MarkedTitle, kinds: Collection[str]) -> list[str]:
-    """BIO labels of the characters of a title; spans of other kinds are outside."""
+def labels_of(title: AnnotatedTitle, kinds: Collection[str]) -> list[str]:
+    """Compute the BIO label of each character of a title. Spans of other kinds are labeled `O`."""
     labels = ["O"] * len(title.text)
     for kind, start, end in title.spans:
         if kind in kinds:
@@ -30,9 +30,9 @@ def labels_of(title: MarkedTitle, kinds: Collection[str]) -> list[str]:
     return labels
 
 
-def spans_of_labels(labels: Sequence[str]) -> list[Marked]:
-    """The spans of BIO labels; a continuation without a beginning begins one."""
-    spans: list[Marked] = []
+def spans_of_labels(labels: Sequence[str]) -> list[AnnotatedSpan]:
+    """Decode BIO labels to spans. An `I-` label without a beginning begins a span."""
+    spans: list[AnnotatedSpan] = []
     start = -1
     for place, label in enumerate([*labels, "O"]):
         kind = labels[start][2:] if start >= 0 else ""
@@ -45,7 +45,7 @@ def spans_of_labels(labels: Sequence[str]) -> list[Marked]:
 
 
 def plain_features(text: str) -> list[list[str]]:
-    """What is usual: for each character, those around it, neighboring pairs and triples, and shapes."""
+    """The baseline's features of each character: surrounding characters, pairs, triples and shapes."""
     folded = fold(text)
     shapes = [_shape(character) for character in folded]
 
@@ -63,14 +63,20 @@ def plain_features(text: str) -> list[list[str]]:
 
 
 def slot_features(slots: npt.NDArray[np.int64]) -> list[list[str]]:
-    """Slots of `models.attributes.span_features`, with their columns, as CRFsuite's names of features."""
+    """Convert feature slots, shape [characters, columns], to CRFsuite's feature names `COLUMN:SLOT`."""
     return [[f"{column}:{slot}" for column, slot in enumerate(row)] for row in slots.tolist()]
 
 
 def train_crf(
     examples: Iterable[tuple[list[list[str]], list[str]]], path: Path, iterations: int = ITERATIONS
 ) -> None:
-    """Train on features and labels of titles, and write the model to `path`, unless it is there already."""
+    """Train a CRF and write it, unless the file exists already.
+
+    Args:
+        examples: Features and labels of each title's characters.
+        path: File of the model.
+        iterations: Maximum number of iterations.
+    """
     if path.exists():
         return
     trainer = pycrfsuite.Trainer(verbose=False)
@@ -82,15 +88,15 @@ def train_crf(
     unfinished.replace(path)
 
 
-def tag_with_crf(path: Path, titles: Iterable[list[list[str]]]) -> list[list[Marked]]:
-    """What the model at `path` finds in titles given by their features."""
+def tag_with_crf(path: Path, titles: Iterable[list[list[str]]]) -> list[list[AnnotatedSpan]]:
+    """Tag titles, given by their features, with the model at `path`."""
     tagger = pycrfsuite.Tagger()
     tagger.open(str(path))
     return [spans_of_labels(tagger.tag(features)) for features in titles]
 
 
-def baseline_scores(titles: Sequence[MarkedTitle], source: str, path: Path) -> list[SpanScore]:
-    """How well a plain CRF of all kinds, trained on the source's training titles, does on its test titles."""
+def baseline_scores(titles: Sequence[AnnotatedTitle], source: str, path: Path) -> list[SpanScore]:
+    """Train the baseline CRF on a source's training titles, and score it on the test titles."""
     own = [title for title in titles if title.source == source]
     kinds = {kind for title in own for kind, _, _ in title.spans}
     train_crf(

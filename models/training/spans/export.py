@@ -1,7 +1,7 @@
-"""Two CRFs of a source as one: a weighted mean over the same hashed features, rounded to int8.
+"""Export of the CRFs: the two CRFs of a source are blended over the same hashed features, then quantized.
 
-The plain CRF's features are among the other's, or nearly so: each of its weights goes to the slots whose
-characters mostly have its feature in training titles.
+Nearly every feature of the plain CRF corresponds to one of the other CRF. Each of its weights is assigned to
+the slots whose characters mostly have that feature in training titles.
 """
 
 from collections import Counter
@@ -15,22 +15,25 @@ import pycrfsuite
 from models.attributes.span_artifact import SpanWeights
 from models.training.spans.crf import label_names, plain_features
 
-LEAST_WEIGHT = 0.05
-"""Features none of whose weights is as great are left out."""
+MIN_WEIGHT = 0.05
+"""Features whose weights are all smaller in magnitude are left out."""
 _PLAIN_COLUMNS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 22, 9, 10, 11, 23, 23)
-"""For each of the plain features, the column of `models.attributes.span_features` that says the same."""
+"""The column of `models.attributes.span_features` that corresponds to each plain feature."""
 
 Rows = dict[int, dict[int, float]]
-"""By slot, weights by label."""
+"""Weights by label, by slot."""
 Chain = tuple[Rows, npt.NDArray[np.float32]]
-"""Weights, and transitions from label to label."""
+"""A CRF: weights, and transitions from label to label, shape [labels, labels]."""
 
 
 def plain_slots(titles: Iterable[tuple[str, npt.NDArray[np.int64]]]) -> dict[str, list[int]]:
-    """The slots of each plain feature: those of whose characters most have it.
+    """Assign slots to the plain features: a slot goes to the feature that most of its characters have.
 
     Args:
-        titles: Texts, and the slots of their characters.
+        titles: Texts, and the slots of their characters, shape [characters, columns].
+
+    Returns:
+        Slots by plain feature.
     """
     counts: dict[tuple[int, int], Counter[str]] = {}
     for text, slots in titles:
@@ -44,12 +47,12 @@ def plain_slots(titles: Iterable[tuple[str, npt.NDArray[np.int64]]]) -> dict[str
 
 
 def read_rows_of(path: Path, kinds: Sequence[str], slots: Mapping[str, Sequence[int]] | None = None) -> Chain:
-    """The weights of a CRF by slot, and its transitions.
+    """Read the weights of a CRF by slot, and its transitions.
 
     Args:
-        path: CRFsuite's model.
-        kinds: Its kinds.
-        slots: Of a plain CRF's features, as `plain_slots` returns them; None where features are slots.
+        path: Model file of CRFsuite.
+        kinds: Span kinds of the CRF.
+        slots: Slots of a plain CRF's features, from `plain_slots`; None if the features are slots.
     """
     number = {name: place for place, name in enumerate(label_names(kinds))}
     tagger = pycrfsuite.Tagger()
@@ -66,29 +69,35 @@ def read_rows_of(path: Path, kinds: Sequence[str], slots: Mapping[str, Sequence[
     return rows, transitions
 
 
-def blend(first: Chain, second: Chain, share: float) -> Chain:
-    """One chain of two: `share` of the first's weights and the rest of the second's."""
+def blend(first: Chain, second: Chain, weight: float) -> Chain:
+    """Compute the weighted mean of two CRFs.
+
+    Args:
+        first: CRF with weight `weight`.
+        second: CRF with weight `1 - weight`.
+        weight: Weight in [0, 1].
+    """
     rows: Rows = {}
-    for (weights, _), part in ((first, share), (second, 1.0 - share)):
-        for slot, row in weights.items() if part else ():
+    for (weights, _), factor in ((first, weight), (second, 1.0 - weight)):
+        for slot, row in weights.items() if factor else ():
             mixed = rows.setdefault(slot, {})
-            for label, weight in row.items():
-                mixed[label] = mixed.get(label, 0.0) + part * weight
-    return rows, share * first[1] + np.float32(1.0 - share) * second[1]
+            for label, value in row.items():
+                mixed[label] = mixed.get(label, 0.0) + factor * value
+    return rows, weight * first[1] + np.float32(1.0 - weight) * second[1]
 
 
 def weights_of(heads: Mapping[str, Chain], masks: npt.NDArray[np.uint16]) -> SpanWeights:
-    """The weights of all heads as one table, rounded to int8.
+    """Join the weights of all heads in one int8 table.
 
     Args:
-        heads: Weights and transitions by head.
-        masks: Which gazetteers hold an entry of each slot.
+        heads: CRF of each head.
+        masks: Gazetteers that have an entry in each slot, as bits, shape [2 ** SLOT_BITS].
     """
     weights: Rows = {}
     column = 0
     for rows, transitions in heads.values():
         for slot, row in rows.items():
-            if max(map(abs, row.values())) >= LEAST_WEIGHT:
+            if max(map(abs, row.values())) >= MIN_WEIGHT:
                 weights.setdefault(slot, {}).update({column + label: value for label, value in row.items()})
         column += len(transitions)
     kept = sorted(weights)

@@ -1,4 +1,4 @@
-"""Gazetteers for Chinese titles: phrases that people marked, names of categories, values of shops."""
+"""Gazetteers for Chinese titles: annotated phrases, category names, and attribute values of shops."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from models.attributes.span_features import LONGEST_ENTRY, SLOT_BITS, entry_slot
 from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import fold
 from models.training.data.corpus import read_rows
-from models.training.spans.corpus import MarkedTitle
+from models.training.spans.corpus import AnnotatedTitle
 
 GROUPS = {
     "jd": (
@@ -22,36 +22,37 @@ GROUPS = {
     ),
     "taobao": (("product",), ("brand",), ("model",), ("other",)),
 }  # fmt: skip
-"""Kinds of marked phrases that make one gazetteer, by source."""
+"""Span kinds of each gazetteer, by source."""
 COUNT = sum(map(len, GROUPS.values())) + 3
-"""Those, then names of categories, brands, and other values of shops' attributes."""
+"""Number of gazetteers: those of `GROUPS`, category names, brands, and other attribute values."""
 _BRAND_NAME = "品牌"
-_CHINESE_SHARE = "\u3400"
+_FIRST_CHINESE = "\u3400"
 
 
 @dataclass(frozen=True)
 class Gazetteers:
-    """Entries by slot.
+    """The entries of all gazetteers by slot.
 
     Attributes:
-        masks: Shape [2 ** SLOT_BITS]: bit g where an entry of gazetteer g is.
-        own: Shape [2 ** SLOT_BITS]: the number of the only title whose marks the entries come from, else -1.
+        masks: Gazetteers that have an entry in each slot, shape [2 ** SLOT_BITS]; bit g is gazetteer g.
+        own: Number of the only title whose annotations the slot's entries are from, or -1, shape
+            [2 ** SLOT_BITS].
     """
 
     masks: npt.NDArray[np.uint16]
     own: npt.NDArray[np.int64]
 
 
-def build_gazetteers(titles: Sequence[MarkedTitle], data: Path, taxonomy: Taxonomy) -> Gazetteers:
-    """From training titles and what needs no marks.
+def build_gazetteers(titles: Sequence[AnnotatedTitle], data: Path, taxonomy: Taxonomy) -> Gazetteers:
+    """Build gazetteers from training titles, the taxonomy, and the shops' attributes.
 
-    While learning, an entry must not count in the one title that it comes from: every marked phrase would
-    else be known, as it never is in new titles.
+    During training an entry is ignored in the only title that it is from. Otherwise every annotated phrase
+    would be in a gazetteer, unlike in new titles.
 
     Args:
-        titles: Titles to learn from, in the order in which they will be laid in a line.
-        data: The folder with `products/`.
-        taxonomy: Whose Chinese names and synonyms are product nouns.
+        titles: Training titles, in the order of the training.
+        data: Folder with `products/`.
+        taxonomy: Category tree whose Chinese names and synonyms are product nouns.
     """
     masks = np.zeros(1 << SLOT_BITS, dtype=np.uint16)
     own = np.full(1 << SLOT_BITS, -1, dtype=np.int64)
@@ -76,8 +77,8 @@ def _fits(phrase: str) -> bool:
     return 2 <= len(phrase) <= LONGEST_ENTRY and "\0" not in phrase
 
 
-def _owners(titles: Sequence[MarkedTitle], source: str, kinds: Iterable[str]) -> dict[str, int]:
-    """Phrases of these kinds, each with the number of the only title that has it marked, or -1."""
+def _owners(titles: Sequence[AnnotatedTitle], source: str, kinds: Iterable[str]) -> dict[str, int]:
+    """Phrases of some kinds, each with the number of the only title where it is annotated, or -1."""
     owners: dict[str, int] = {}
     for number, title in enumerate(titles):
         if title.source == source:
@@ -95,7 +96,7 @@ def _category_names(taxonomy: Taxonomy) -> set[str]:
 
 
 def _shop_values(data: Path) -> tuple[set[str], set[str]]:
-    """Brands, and other values with Chinese characters, of the shops' own attributes."""
+    """Brands, and other attribute values with Chinese characters, of the shops."""
     brands: set[str] = set()
     values: set[str] = set()
     for source in ("openbg", "openbg_attributes"):
@@ -105,5 +106,5 @@ def _shop_values(data: Path) -> tuple[set[str], set[str]]:
                 if name == _BRAND_NAME:
                     brands |= parts
                 else:
-                    values |= {part for part in parts if max(part) >= _CHINESE_SHARE}
+                    values |= {part for part in parts if max(part) >= _FIRST_CHINESE}
     return brands, values

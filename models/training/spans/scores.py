@@ -1,4 +1,4 @@
-"""Exact-span precision, recall and F1, for each kind and over all."""
+"""Exact-span precision, recall and F1, by kind and over all kinds."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,17 +8,17 @@ import msgspec
 from models.attributes.span_decoding import Span
 from models.attributes.span_tagger import SpanTagger
 from models.text.cleaning import fold
-from models.training.spans.corpus import KINDS, Marked, MarkedTitle
+from models.training.spans.corpus import KINDS, AnnotatedSpan, AnnotatedTitle
 
 
 class SpanScore(msgspec.Struct, frozen=True, kw_only=True):
-    """How well spans of a kind are found: right are those with the very borders and kind that people marked.
+    """The score of a span kind. A found span is right if borders and kind equal an annotated one.
 
     Attributes:
-        kind: The kind, or `all`.
-        marked: Spans that people marked.
-        found: Spans that were found.
-        right: Spans that are both.
+        kind: Kind, or `all`.
+        marked: Number of annotated spans.
+        found: Number of found spans.
+        right: Number of found spans that are right.
     """
 
     kind: str
@@ -28,33 +28,36 @@ class SpanScore(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def precision(self) -> float:
-        """The share right of those found; 0 where none was."""
+        """Right spans / found spans; 0 if none was found."""
         return self.right / self.found if self.found else 0.0
 
     @property
     def recall(self) -> float:
-        """The share found of those marked; 0 where none was."""
+        """Right spans / annotated spans; 0 if none is annotated."""
         return self.right / self.marked if self.marked else 0.0
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of both."""
+        """The harmonic mean of precision and recall."""
         return 2 * self.right / (self.marked + self.found) if self.right else 0.0
 
 
 def score_spans(
-    marked: Sequence[Iterable[Marked]], found: Sequence[Iterable[Marked]], kinds: Sequence[str]
+    marked: Sequence[Iterable[AnnotatedSpan]], found: Sequence[Iterable[AnnotatedSpan]], kinds: Sequence[str]
 ) -> list[SpanScore]:
-    """A score for each kind, in order, then one over all of these kinds together.
+    """Score the found spans of titles.
 
     Args:
-        marked: For each title, what people marked.
-        found: For each title, what was found.
-        kinds: The kinds that count; others are left out on both sides.
+        marked: Annotated spans of each title.
+        found: Found spans of each title.
+        kinds: Kinds to score. Spans of other kinds are ignored.
+
+    Returns:
+        One score per kind, in the order of `kinds`, then one over all of them.
     """
     counts = {side: Counter[str]() for side in ("marked", "found", "right")}
-    for theirs, ours in zip(marked, found, strict=True):
-        sides = {"marked": set(theirs), "found": set(ours)}
+    for annotated, predicted in zip(marked, found, strict=True):
+        sides = {"marked": set(annotated), "found": set(predicted)}
         sides["right"] = sides["marked"] & sides["found"]
         for side, spans in sides.items():
             counts[side].update(kind for kind, _, _ in spans if kind in kinds)
@@ -68,15 +71,15 @@ def score_spans(
     ]
 
 
-def found_spans(tagger: SpanTagger, titles: Sequence[MarkedTitle], source: str) -> Iterator[list[Span]]:
-    """What a tagger finds in each title by the rules of a source, with the chain's own probabilities."""
+def found_spans(tagger: SpanTagger, titles: Sequence[AnnotatedTitle], source: str) -> Iterator[list[Span]]:
+    """Tag titles by the annotation scheme of a source, with uncalibrated probabilities."""
     return (spans.get(source, []) for spans in tagger.raw([fold(title.text) for title in titles]))
 
 
 def tagger_scores(
-    titles: Sequence[MarkedTitle], source: str, tagger: SpanTagger, split: str = "test"
+    titles: Sequence[AnnotatedTitle], source: str, tagger: SpanTagger, split: str = "test"
 ) -> list[SpanScore]:
-    """How well a tagger does on a source's titles of a split."""
+    """Score a tagger on the titles of a source and split."""
     test = [title for title in titles if title.source == source and title.split == split]
     found = [[span[:3] for span in spans] for spans in found_spans(tagger, test, source)]
     return score_spans([title.spans for title in test], found, KINDS[source])

@@ -1,7 +1,7 @@
-"""`python -m models.training.spans --data DATA -o FOLDER`: train, measure and write the Chinese span tagger.
+"""`python -m models.training.spans --data DATA -o FOLDER`: train, evaluate and write the Chinese span tagger.
 
-Needs the extra `train`. Some minutes on a core; the same data gives the same tagger. With `--work FOLDER`
-the CRFs are kept there, and those that are there already are not trained again.
+Needs the extra `train`, and a few minutes on one core. The same data gives the same tagger. With
+`--work FOLDER` the CRFs are kept there, and existing ones are not trained again.
 """
 
 from collections import Counter
@@ -20,28 +20,28 @@ from models.attributes.span_tagger import SpanTagger
 from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import fold
 from models.training.spans.card import render_span_card
-from models.training.spans.corpus import KINDS, MarkedTitle, read_marked
+from models.training.spans.corpus import KINDS, AnnotatedTitle, read_annotated
 from models.training.spans.crf import baseline_scores, labels_of, slot_features, train_crf
 from models.training.spans.export import Chain, blend, plain_slots, read_rows_of, weights_of
 from models.training.spans.gazetteers import COUNT, Gazetteers, build_gazetteers
 from models.training.spans.scores import SpanScore, found_spans, tagger_scores
 
 COMMAND = "python -m models.training.spans --data DATA -o FOLDER"
-SHARES = (0.5, 0.65, 0.8, 1.0)
-"""Of the CRF with gazetteers in the blend; calibration titles choose."""
+BLEND_WEIGHTS = (0.5, 0.65, 0.8, 1.0)
+"""Candidate weights of the CRF with gazetteers in the blend. Calibration titles choose one."""
 _STEPS = (0.0, 0.5, 0.7, 0.85, 0.95)
-_LEAST_IN_STEP = 20
+_MIN_IN_STEP = 20
 
 
 @click.command()
 @click.option("--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option(
-    "--work", type=click.Path(file_okay=False, path_type=Path), help="Where CRFs are kept and found."
+    "--work", type=click.Path(file_okay=False, path_type=Path), help="Folder where the CRFs are kept."
 )
 def main(data: Path, output: Path, work: Path | None) -> None:
-    """Train the span tagger on people's marks and write it, measured, with a manifest and a card."""
-    titles = read_marked(data)
+    """Train the span tagger on annotated titles, evaluate it, and write it with manifest and card."""
+    titles = read_annotated(data)
     with Progress(console=Console(stderr=True)) as bars, TemporaryDirectory() as models:
         task = bars.add_task("Training", total=2 * len(KINDS) + 2)
 
@@ -56,21 +56,24 @@ def main(data: Path, output: Path, work: Path | None) -> None:
 
 
 def train(
-    titles: Sequence[MarkedTitle], data: Path, output: Path, models: Path, stage: Callable[[str], None]
+    titles: Sequence[AnnotatedTitle], data: Path, output: Path, models: Path, stage: Callable[[str], None]
 ) -> SpanManifest:
-    """Train a CRF for each source, export both as one tagger, calibrate and measure it beside a plain CRF.
+    """Train a CRF per source, export them as one tagger, calibrate it, and compare it with a plain CRF.
 
     Args:
-        titles: Marked titles of all splits.
-        data: The folder with `products/`, for gazetteers.
-        output: Where the tagger goes; made if missing.
-        models: A folder for CRFsuite's models.
-        stage: Told what is done now.
+        titles: Annotated titles of all splits.
+        data: Folder with `products/`, for the gazetteers.
+        output: Folder to write the tagger to. It is created if it is missing.
+        models: Folder for CRFsuite's model files.
+        stage: Called with the name of each phase when it begins.
+
+    Returns:
+        The manifest of the tagger.
     """
-    learning = [title for title in titles if title.split == "train"]
+    training = [title for title in titles if title.split == "train"]
     stage("Gazetteers")
-    gazetteers = build_gazetteers(learning, data, Taxonomy.google())
-    line = lay([fold(title.text) for title in learning])
+    gazetteers = build_gazetteers(training, data, Taxonomy.google())
+    line = lay([fold(title.text) for title in training])
     slots = feature_slots(line, matches(line, gazetteers.masks, COUNT, gazetteers.own))
     baselines: dict[str, list[SpanScore]] = {}
     chains: dict[str, Chain] = {}
@@ -81,7 +84,7 @@ def train(
         stage(f"CRF with gazetteers for {source}")
         own = [
             (title, slots[start : start + length])
-            for title, start, length in zip(learning, line.starts, line.lengths, strict=True)
+            for title, start, length in zip(training, line.starts, line.lengths, strict=True)
             if title.source == source
         ]
         train_crf(((slot_features(part), labels_of(title, kinds)) for title, part in own), rich)
@@ -92,25 +95,25 @@ def train(
     manifest = _draft(titles, list(KINDS))
     tagger = SpanTagger(manifest, weights)
     stage("Measuring")
-    judged = [_judge(head, titles, tagger, baselines[head.name]) for head in manifest.heads]
+    heads = [_evaluated(head, titles, tagger, baselines[head.name]) for head in manifest.heads]
     output.mkdir(parents=True, exist_ok=True)
-    return write_spans(output, weights, msgspec.structs.replace(manifest, heads=judged))
+    return write_spans(output, weights, msgspec.structs.replace(manifest, heads=heads))
 
 
 def _best_blend(
-    titles: Sequence[MarkedTitle], source: str, pair: tuple[Chain, Chain], gazetteers: Gazetteers
+    titles: Sequence[AnnotatedTitle], source: str, pair: tuple[Chain, Chain], gazetteers: Gazetteers
 ) -> Chain:
-    """The blend of two chains that does best on the source's calibration titles."""
+    """The blend of two CRFs with the best F1 on the source's calibration titles."""
 
     def f1(chain: Chain) -> float:
         tagger = SpanTagger(_draft(titles, [source]), weights_of({source: chain}, gazetteers.masks))
         return tagger_scores(titles, source, tagger, "calibration")[-1].f1
 
-    return max((blend(*pair, share) for share in SHARES), key=f1)
+    return max((blend(*pair, weight) for weight in BLEND_WEIGHTS), key=f1)
 
 
-def _draft(titles: Sequence[MarkedTitle], sources: Sequence[str]) -> SpanManifest:
-    """A manifest without figures."""
+def _draft(titles: Sequence[AnnotatedTitle], sources: Sequence[str]) -> SpanManifest:
+    """A manifest without metrics."""
     return SpanManifest(
         format=FORMAT,
         version="",
@@ -125,32 +128,37 @@ def _draft(titles: Sequence[MarkedTitle], sources: Sequence[str]) -> SpanManifes
     )
 
 
-def confidence_steps(judged: Sequence[tuple[float, bool]]) -> list[tuple[float, float]]:
-    """The share right of spans by their probability, in ascending steps that hold enough of them each.
+def confidence_steps(scored: Sequence[tuple[float, bool]]) -> list[tuple[float, float]]:
+    """Calibrate probabilities: the precision of spans, in steps of their probability.
 
-    One right and one wrong span are added to each step, so that no share is certain.
+    One right and one wrong span are added to each step, so that no precision is 0 or 1. Steps with too few
+    spans are merged with the next lower one.
 
     Args:
-        judged: Probability, and whether the span is right.
+        scored: Probability of each span, and whether it is right.
+
+    Returns:
+        Lower bound and precision of each step, ascending.
     """
     steps: list[tuple[float, float]] = []
-    pending = float("inf")
-    for least in reversed(_STEPS):
-        inside = [right for score, right in judged if least <= score < pending]
-        if len(inside) >= _LEAST_IN_STEP:
-            steps.append((least, round((sum(inside) + 1) / (len(inside) + 2), 4)))
-            pending = least
+    upper = float("inf")
+    for lower in reversed(_STEPS):
+        inside = [right for score, right in scored if lower <= score < upper]
+        if len(inside) >= _MIN_IN_STEP:
+            steps.append((lower, round((sum(inside) + 1) / (len(inside) + 2), 4)))
+            upper = lower
     return steps[::-1]
 
 
-def _judge(
-    head: Head, titles: Sequence[MarkedTitle], tagger: SpanTagger, baseline: Sequence[SpanScore]
+def _evaluated(
+    head: Head, titles: Sequence[AnnotatedTitle], tagger: SpanTagger, baseline: Sequence[SpanScore]
 ) -> Head:
+    """A head with its calibration and its metrics on the test titles."""
     chosen = [title for title in titles if title.source == head.name and title.split == "calibration"]
-    judged: dict[str, list[tuple[float, bool]]] = {kind: [] for kind in head.kinds}
+    scored: dict[str, list[tuple[float, bool]]] = {kind: [] for kind in head.kinds}
     for title, spans in zip(chosen, found_spans(tagger, chosen, head.name), strict=True):
         for span in spans:
-            judged[span.kind].append((span.score, span[:3] in title.spans))
+            scored[span.kind].append((span.score, span[:3] in title.spans))
     measurements = [
         KindMeasurement(
             kind=ours.kind,
@@ -162,5 +170,5 @@ def _judge(
         )
         for ours, theirs in zip(tagger_scores(titles, head.name, tagger), baseline, strict=True)
     ]
-    steps = {kind: confidence_steps(each) for kind, each in judged.items()}
+    steps = {kind: confidence_steps(each) for kind, each in scored.items()}
     return Head(name=head.name, kinds=head.kinds, confidences=steps, measurements=measurements)

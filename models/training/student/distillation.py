@@ -1,56 +1,91 @@
-"""What pretrained text encoders know, as examples for the student: distillation.
+"""Distillation: text encoders label words and unlabeled titles for the student with probabilities.
 
-An encoder has read far more than any shop's titles. It places single words, and titles that nobody labeled,
-among the prototypes of the categories. The student learns the probabilities (Hinton et al., 2015), and so
-knows words that no labeled title has.
+A pretrained encoder compares a word or title with the categories' prototypes. The student is trained on the
+resulting probabilities (Hinton et al., 2015), and so learns words that no labeled title contains.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from models.arrays import softmax
+from models.encoder.by_language import Encoders
 from models.encoder.encoder import EncoderStage
 from models.training.data.corpus import Example
+from models.training.student.config import TrainingConfig
+from models.training.student.unlabeled import product_words, unlabeled_titles
 
-SHARES = 24
+TOP_CATEGORIES = 24
+"""Number of categories in a soft label."""
 _WORD = re.compile(r"[a-z]{3,}")
 _ROWS = 256
 
 
+def distilled_examples(
+    teacher: Encoders, data: Path, examples: Sequence[Example], config: TrainingConfig
+) -> list[Example]:
+    """Let the encoders label English words, Chinese product words, and unlabeled Chinese titles.
+
+    Args:
+        teacher: Text encoders by language.
+        data: Data folder. Its `ner/`, if present, has the Chinese titles.
+        examples: Labeled examples. Near-duplicates of their Chinese titles are left out.
+        config: Weights of the examples.
+    """
+    distilled: list[Example] = []
+    if english := teacher.stages.get("en"):
+        distilled += word_examples(english, whole_words(english), config.word_weight)
+    if chinese := teacher.stages.get("zh"):
+        labeled = {example.text for example in examples if example.language == "zh"}
+        distilled += word_examples(chinese, product_words(data), config.word_weight)
+        distilled += title_examples(chinese, unlabeled_titles(data, labeled), config.unlabeled_weight)
+    return distilled
+
+
+def distillation_summary(distilled: Sequence[Example]) -> str:
+    """The numbers of distilled examples by kind and language, for the manifest and the model card."""
+    counts = Counter(f"{example.kind}s ({example.language})" for example in distilled)
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+
+
 def whole_words(encoder: EncoderStage) -> list[str]:
-    """The whole words of its vocabulary, in order."""
+    """The whole words in an encoder's vocabulary, sorted."""
     return sorted(word for word in encoder.tokenizer.tokens if _WORD.fullmatch(word))
 
 
 def word_examples(encoder: EncoderStage, words: Sequence[str], weight: float) -> list[Example]:
-    """One example a word, with the encoder's probabilities of the categories nearest to it.
+    """Label words with an encoder's probabilities of the nearest categories.
 
     Args:
-        encoder: Whose knowledge.
-        words: Cleaned.
-        weight: How much each counts in training.
+        encoder: Teacher.
+        words: Cleaned words.
+        weight: Weight of each example in the training loss.
+
+    Returns:
+        One example per word.
     """
-    return _taught(encoder, words, encoder.scale.word, "word", weight)
+    return _distilled(encoder, words, encoder.scale.word, "word", weight)
 
 
 def title_examples(encoder: EncoderStage, titles: Sequence[str], weight: float) -> list[Example]:
-    """One example a title that nobody labeled, as `word_examples`."""
-    return _taught(encoder, titles, encoder.scale.alone, "title", weight)
+    """Label unlabeled titles with an encoder's probabilities; arguments as for `word_examples`."""
+    return _distilled(encoder, titles, encoder.scale.alone, "title", weight)
 
 
-def _taught(
+def _distilled(
     encoder: EncoderStage, texts: Sequence[str], temperature: float, kind: str, weight: float
 ) -> list[Example]:
     examples: list[Example] = []
     for start in range(0, len(texts), _ROWS):
         batch = texts[start : start + _ROWS]
-        share = softmax(encoder.prototypes.scores(encoder.encode(batch)), temperature)
-        columns = np.argsort(-share, axis=1, kind="stable")[:, :SHARES]
-        values = np.take_along_axis(share, columns, axis=1)
+        probabilities = softmax(encoder.prototypes.scores(encoder.encode(batch)), temperature)
+        columns = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_CATEGORIES]
+        values = np.take_along_axis(probabilities, columns, axis=1)
         values /= values.sum(axis=1, keepdims=True)
-        for text, row, mass in zip(batch, columns.tolist(), values.tolist(), strict=True):
-            pairs = tuple(zip(row, mass, strict=True))
+        for text, row, masses in zip(batch, columns.tolist(), values.tolist(), strict=True):
+            pairs = tuple(zip(row, masses, strict=True))
             examples.append(Example(text, row[0], "teacher", "train", encoder.language, kind, weight, pairs))
     return examples

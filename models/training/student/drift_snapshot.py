@@ -1,12 +1,12 @@
-"""Makes the histograms that drift is measured against.
+"""The reference histograms that drift is measured against.
 
-Run: `python -m models.training.student.drift_snapshot --data FOLDER --model MODEL` for a
-model that has none yet.
-They are of the titles that calibrated it, as the model serves them, and lie beside it. Its version changes
-with that, as with any change of its files.
+`python -m models.training.student.drift_snapshot --data FOLDER --model MODEL` adds a snapshot to a model that
+has none. It counts the model's calibration titles and the model's decisions on them. The snapshot is a file
+of the model, so the model's version changes.
 
-Or `--listings FILE --output drift.json`: of a shop's own listings, JSON lines of product-created. The setting
-`drift_snapshot` then names that file, and drift is measured from what that shop was, by any model.
+`--listings FILE --output drift.json` counts a shop's own listings instead, given as JSON lines of
+`product-created`. If the setting `drift_snapshot` names that file, drift is measured against those listings,
+whatever the model.
 """
 
 from collections.abc import Sequence
@@ -41,15 +41,15 @@ def take_snapshot(
     features: Sequence[str],
     description: str,
 ) -> DriftSnapshot:
-    """Count listings, and what a model that serves makes of them.
+    """Count the features of listings and of a model's decisions on them.
 
     Args:
-        artifact: The model.
-        products: The listings.
-        taxonomy: The model's category tree.
-        second: What judges the texts that the student doubts; None: nothing.
-        features: Those that the listings can tell.
-        description: Whose listings they are.
+        artifact: Model.
+        products: Listings.
+        taxonomy: Category tree of the model.
+        second: Second stage of the cascade; None to count the student's decisions.
+        features: Names of the features that the listings have.
+        description: Origin of the listings.
     """
     classifier = StudentClassifier(artifact, OnnxBackend(artifact), taxonomy, None, second)
     enricher = Enricher(classifier, artifact, taxonomy)
@@ -62,7 +62,7 @@ def take_snapshot(
 
 
 def calibration_listings(examples: Sequence[Example]) -> list[ProductCreated]:
-    """The titles that calibrate a model, as listings that say nothing else."""
+    """The titles of the calibration split, as listings with nothing but a title."""
     return [
         ProductCreated(product_id=str(number), title=example.text)
         for number, example in enumerate(examples)
@@ -73,27 +73,36 @@ def calibration_listings(examples: Sequence[Example]) -> list[ProductCreated]:
 def add_snapshot(
     folder: Path, products: Sequence[ProductCreated], taxonomy: Taxonomy, second: SecondStage | None
 ) -> Manifest:
-    """Put the snapshot of titles beside a model, and name the model anew, as its content is another.
+    """Add a snapshot to a model's folder, and update its version, manifest and card.
+
+    Args:
+        folder: Folder of the model.
+        products: Calibration titles as listings.
+        taxonomy: Category tree of the model.
+        second: Second stage of the cascade; None for the student alone.
+
+    Returns:
+        The new manifest.
 
     Raises:
-        StopWorker: There is no such model.
+        StopWorker: The folder holds no valid model.
     """
     artifact = Artifact.load(folder, taxonomy)
     manifest, features = artifact.manifest, TITLE_FEATURES + DECISION_FEATURES
-    described = "the titles that calibrated the model"
-    snapshot = take_snapshot(artifact, products, taxonomy, second, features, described)
+    description = "the titles that calibrated the model"
+    snapshot = take_snapshot(artifact, products, taxonomy, second, features, description)
     snapshot.write(folder / SNAPSHOT)
-    named = write_manifest(folder, manifest, sorted({*manifest.files, SNAPSHOT}))
+    updated = write_manifest(folder, manifest, sorted({*manifest.files, SNAPSHOT}))
     card = (folder / CARD).read_text(encoding="utf-8")
-    (folder / CARD).write_text(card.replace(manifest.model_version, named.model_version), encoding="utf-8")
-    return named
+    (folder / CARD).write_text(card.replace(manifest.model_version, updated.model_version), encoding="utf-8")
+    return updated
 
 
 def read_listings(path: Path) -> list[ProductCreated]:
-    """The listings of a file of JSON lines, but for withdrawals.
+    """Read listings from JSON lines of `product-created`, without withdrawals.
 
     Raises:
-        InvalidEvent: A line is none; see `schemas.errors`.
+        InvalidEvent: A line is not a valid event.
     """
     events = [decode_product_created(line) for line in path.read_bytes().splitlines() if line.strip()]
     return [event for event in events if event.change is not Change.WITHDRAWN]
@@ -105,20 +114,20 @@ def read_listings(path: Path) -> list[ProductCreated]:
 @click.option("--model", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path))
 def main(data: Path | None, listings: Path | None, model: Path | None, output: Path | None) -> None:
-    """Put a snapshot beside a model (--data and --model), or make a shop's own (--listings and --output)."""
+    """Add a snapshot to a model (--data, --model), or count a shop's own listings (--listings, --output)."""
     taxonomy = Taxonomy.google()
     try:
         if listings is not None and output is not None and data is None:
             products = read_listings(listings)
             features = TITLE_FEATURES + FIELD_FEATURES + DECISION_FEATURES
-            artifact, described = Artifact.load(model, taxonomy), f"the listings of {listings.name}"
+            artifact, description = Artifact.load(model, taxonomy), f"the listings of {listings.name}"
             second = load_encoders()
-            take_snapshot(artifact, products, taxonomy, second, features, described).write(output)
+            take_snapshot(artifact, products, taxonomy, second, features, description).write(output)
             click.echo(f"{len(products):,} listings counted into {output}")
         elif data is not None and model is not None and listings is None and output is None:
             products = calibration_listings(read_shops(data, taxonomy))
-            named = add_snapshot(model, products, taxonomy, load_encoders())
-            click.echo(f"{len(products):,} titles counted into {model / SNAPSHOT}: {named.model_version}")
+            manifest = add_snapshot(model, products, taxonomy, load_encoders())
+            click.echo(f"{len(products):,} titles counted into {model / SNAPSHOT}: {manifest.model_version}")
         else:
             raise click.UsageError("give --data and --model, or --listings and --output")
     except ShelfstreamError as error:

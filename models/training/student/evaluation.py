@@ -1,4 +1,4 @@
-"""Measuring a model on texts that it did not learn from."""
+"""Evaluation of a student, alone or in a cascade, on held-out texts."""
 
 from collections.abc import Sequence
 
@@ -15,21 +15,28 @@ from models.taxonomy.label_hierarchy import each_same_or_ancestor
 from models.taxonomy.tree import Taxonomy
 from models.text.features import text_features
 from models.training.data.corpus import Example
-from models.training.student.trainer import Student, count_matrix
+from models.training.student.student import Student, count_matrix
 
 LEVELS = 3
+"""Number of taxonomy levels that are evaluated."""
 _ROWS = 512
 
 
 class StudentPredictions:
-    """A student's probabilities for labeled examples, or a cascade's.
+    """The probabilities that a student, or a cascade, gives labeled examples.
 
     Args:
-        student: Whose.
-        examples: On what.
-        taxonomy: The tree.
-        temperature: What logits are divided by.
-        second: What judges the texts that the student doubts; None: nothing.
+        student: Model to evaluate.
+        examples: Labeled texts to evaluate on.
+        taxonomy: Label space.
+        temperature: Divisor of the logits.
+        second: Second stage of the cascade, which classifies the texts that the student is unsure of; None
+            to evaluate the student alone.
+
+    Attributes:
+        labels: Index of each example's category, shape [examples].
+        probabilities: Probabilities in batches, each of shape [texts, categories].
+        cascade: Whether a second stage took part.
     """
 
     def __init__(
@@ -43,23 +50,32 @@ class StudentPredictions:
         self.examples, self.taxonomy, self.cascade = examples, taxonomy, second is not None
         self.labels = np.array([example.category for example in examples], dtype=np.int64)
         counts = count_matrix([text_features(example.text) for example in examples], student.hashes)
-        policy = EscalationPolicy(SeenNgrams(student.familiar), taxonomy)
-        self.shares = []
+        policy = EscalationPolicy(SeenNgrams(student.seen_ngrams), taxonomy)
+        self.probabilities = []
         for start in range(0, len(examples), _ROWS):
             chosen = counts[start : start + _ROWS]
-            share = softmax(student.logits(chosen), temperature)
+            batch = softmax(student.logits(chosen), temperature)
             if second is not None:
                 texts = [example.text for example in examples[start : start + _ROWS]]
-                asked = np.flatnonzero(policy.should_escalate(texts, share, np.diff(chosen.indptr) > 0))
-                share[asked] = second.combine([texts[text] for text in asked.tolist()], share[asked])
-            self.shares.append(share)
+                escalated = np.flatnonzero(policy.should_escalate(texts, batch, np.diff(chosen.indptr) > 0))
+                batch[escalated] = second.combine(
+                    [texts[text] for text in escalated.tolist()], batch[escalated]
+                )
+            self.probabilities.append(batch)
 
     def at_level(self, level: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-        """Confidence and rightness of the likeliest category of a level, where the label goes that deep."""
+        """Evaluate the most probable category of a level, on the texts whose label is that deep.
+
+        Args:
+            level: Level from 1.
+
+        Returns:
+            Confidence of the most probable category, and whether it is the label's; both of shape [texts].
+        """
         nodes = np.flatnonzero(self.taxonomy.levels == level)
         ends = self.taxonomy.ends[nodes]
         mass = np.concatenate(
-            [(sums := subtree_sums(share))[:, ends] - sums[:, nodes] for share in self.shares]
+            [(sums := subtree_sums(batch))[:, ends] - sums[:, nodes] for batch in self.probabilities]
         )
         best = mass.argmax(axis=1)
         labels = self.taxonomy.lineage[self.labels, level - 1]
@@ -68,35 +84,54 @@ class StudentPredictions:
         return np.clip(confidence[deep], 0.0, 1.0), (nodes[best] == labels)[deep]
 
     def decided(self, thresholds: Sequence[float]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """Whether the model decides; whether its category is the label, above it or, if coarse, below it."""
-        reached = [descend(share, self.taxonomy, thresholds) for share in self.shares]
-        chosen = np.concatenate([category for category, _, _ in reached])
-        sure = np.concatenate([certain for _, _, certain in reached])
-        return sure, each_same_or_ancestor(chosen, self.labels, self.taxonomy)
+        """Decide on each text as in serving.
 
-    def measure(self, name: str, thresholds: Sequence[float]) -> Measurement:
-        """The accuracy per level, the calibration and the precision of what is published."""
+        Args:
+            thresholds: Threshold of level 1, 2, ….
+
+        Returns:
+            Whether the decision is published, and whether its category is the label, an ancestor of it, or,
+            for a coarse label, below it; both of shape [examples].
+        """
+        decisions = [descend(batch, self.taxonomy, thresholds) for batch in self.probabilities]
+        chosen = np.concatenate([category for category, _, _ in decisions])
+        published = np.concatenate([certain for _, _, certain in decisions])
+        return published, each_same_or_ancestor(chosen, self.labels, self.taxonomy)
+
+    def evaluate(self, name: str, thresholds: Sequence[float]) -> Measurement:
+        """Compute accuracy per level, calibration error, coverage and precision.
+
+        Args:
+            name: Name of the measurement.
+            thresholds: Threshold of level 1, 2, ….
+        """
         depth = min(LEVELS, self.taxonomy.lineage.shape[1])
         levels = [self.at_level(level) for level in range(1, depth + 1)]
-        sure, right = self.decided(thresholds)
+        published, right = self.decided(thresholds)
         return Measurement(
             name=name,
             texts=len(self.examples),
             accuracy=[round(float(hits.mean()), 4) if len(hits) else 0.0 for _, hits in levels],
             calibration_error=round(expected_calibration_error(*levels[0]), 4),
-            published=round(float(sure.mean()), 4),
-            precision=round(float(right[sure].mean()), 4) if sure.any() else 0.0,
+            published=round(float(published.mean()), 4),
+            precision=round(float(right[published].mean()), 4) if published.any() else 0.0,
             cascade=self.cascade,
         )
 
 
 def choose_thresholds(
-    predictions: StudentPredictions, precision: float, least: Sequence[float]
+    predictions: StudentPredictions, precision: float, minimums: Sequence[float]
 ) -> list[float]:
-    """Per level the lowest threshold that keeps the precision on the examples, and at least `least`."""
+    """Choose for each level the lowest threshold that reaches a precision on the examples.
+
+    Args:
+        predictions: Predictions for calibration examples.
+        precision: Precision to reach, in [0, 1].
+        minimums: Lower bound of the threshold of level 1, 2, ….
+    """
     return [
-        pick_threshold(*predictions.at_level(level), precision=precision, least=floor)
-        for level, floor in enumerate(least[: predictions.taxonomy.lineage.shape[1]], 1)
+        pick_threshold(*predictions.at_level(level), precision=precision, least=minimum)
+        for level, minimum in enumerate(minimums[: predictions.taxonomy.lineage.shape[1]], 1)
     ]
 
 
@@ -108,11 +143,23 @@ def evaluate_groups(
     thresholds: Sequence[float],
     second: SecondStage | None = None,
 ) -> list[Measurement]:
-    """One measurement per shop and kind of text, of the student or, with a second stage, of the cascade."""
+    """Evaluate a student, or a cascade, per shop and kind of text.
+
+    Args:
+        student: Model to evaluate.
+        examples: Labeled texts to evaluate on.
+        taxonomy: Label space.
+        temperature: Divisor of the logits.
+        thresholds: Threshold of level 1, 2, ….
+        second: Second stage of the cascade; None to evaluate the student alone.
+
+    Returns:
+        One measurement per shop and kind, named `SHOP KIND`.
+    """
     groups: dict[str, list[Example]] = {}
     for example in examples:
         groups.setdefault(f"{example.shop} {example.kind}", []).append(example)
     return [
-        StudentPredictions(student, group, taxonomy, temperature, second).measure(name, thresholds)
+        StudentPredictions(student, group, taxonomy, temperature, second).evaluate(name, thresholds)
         for name, group in groups.items()
     ]

@@ -1,4 +1,4 @@
-"""Writes a trained student as an ONNX graph with its weights beside it, the table quantized to int8."""
+"""Export of a trained student: an ONNX graph with its weights in a separate file, the table as int8."""
 
 from pathlib import Path
 from typing import Any
@@ -9,17 +9,20 @@ import onnx
 from onnx import TensorProto, helper
 
 from models.student.artifact import Tensor
-from models.training.student.trainer import Student
+from models.training.student.student import Student
 
 _ONNX_TYPES = {"int8": TensorProto.INT8, "float16": TensorProto.FLOAT16, "float32": TensorProto.FLOAT}
 _ALIGNMENT = 4096
 
 
 def quantize(table: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    """Round each row to int8 by its own scale, the row's greatest magnitude over 127.
+    """Quantize a table to int8 with one scale per row: the row's largest magnitude divided by 127.
+
+    Args:
+        table: Table, shape [rows, dimensions].
 
     Returns:
-        The rounded table, shape [rows, dimensions], and the scales, shape [rows]; 0 for a row of zeros.
+        The int8 table, shape [rows, dimensions], and the scales, shape [rows]. The scale of a zero row is 0.
     """
     scales = np.abs(table).max(axis=1) / 127.0
     rounded = np.rint(table / np.maximum(scales, 1e-12)[:, None]).astype(np.int8)
@@ -27,7 +30,11 @@ def quantize(table: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.
 
 
 def export(student: Student, folder: Path) -> list[Tensor]:
-    """Write `student.bin` and `student.onnx` into `folder`; returns where the arrays lie."""
+    """Write `student.bin` and `student.onnx` into `folder`.
+
+    Returns:
+        Name, type, shape and offset of each array in `student.bin`.
+    """
     table, scales = quantize(student.table)
     arrays: dict[str, npt.NDArray[Any]] = {
         "table": table,
@@ -35,7 +42,7 @@ def export(student: Student, folder: Path) -> list[Tensor]:
         "weights": student.weights.astype(np.float16),
         "bias": student.bias,
         "hashes": student.hashes,
-        "familiar": student.familiar,
+        "familiar": student.seen_ngrams,
     }
     tensors = _write_weights(arrays, folder / "student.bin")
     onnx.save_model(_model(student, tensors), str(folder / "student.onnx"))
@@ -79,7 +86,7 @@ def _model(student: Student, tensors: list[Tensor]) -> onnx.ModelProto:
         helper.make_node("Cast", ["codes"], ["vectors"], to=TensorProto.FLOAT),
         helper.make_node("Gather", ["scales", "rows"], ["row_scales"]),
         helper.make_node("Unsqueeze", ["row_scales", "last"], ["row_weights"]),
-        # [texts, 1, longest] times [texts, longest, dimensions]: scaling and summing in one product.
+        # [texts, 1, longest] @ [texts, longest, dimensions] scales and sums in one product.
         helper.make_node("MatMul", ["row_weights", "vectors"], ["summed"]),
         helper.make_node("Squeeze", ["summed", "last"], ["sums"]),
         helper.make_node("Greater", ["rows", "zero"], ["is_known"]),

@@ -1,42 +1,43 @@
-"""The model card: what a trained model is, in words and figures, written from its manifest."""
+"""The model card of a trained student: description and metrics as Markdown, rendered from its manifest."""
 
 from models.student.artifact import Manifest, Measurement
 from models.taxonomy.tree import GOOGLE_VERSION
-from models.training.student.trainer import TrainingConfig
+from models.training.student.config import TrainingConfig
 
-_HEAD = """# Model card: {version}
+_CARD = """# Model card: {version}
 
-## What it is
+## Description
 
-The student of shelfstream's cascade: a bag of hashed words, pairs of words and pieces of words (for
-Chinese: pieces of one to three characters), each with an int8 vector of {dimensions} numbers; their
-shrunk mean times one matrix gives a logit for each of the {categories:,} categories of {taxonomy}.
-Written with numpy, served with onnxruntime on a CPU. Labels that name an inner category count for its
-whole subtree. Temperature {temperature}; a category is published at level 1, 2, 3 and deeper from a
-probability of {thresholds}. Otherwise a shallower category is published, and if not even level 1 is
-sure, the product goes to review.
+The student of shelfstream's cascade. Its features are hashed words, word pairs and word pieces, and for
+Chinese character n-grams of one to three characters. Each feature has an int8 vector of {dimensions} numbers.
+The shrunk mean of the vectors times one matrix gives a logit for each of the {categories:,} categories of
+{taxonomy}. The model is trained with numpy and served with onnxruntime on a CPU.
 
-Trained with `{command}`: {epochs} epochs, seed {seed}. With
-the runs for unseen shops that takes well under an hour on two cores.
+A label that is an inner category counts for its whole subtree. The temperature is {temperature}. The
+thresholds of levels 1, 2, 3 and deeper are {thresholds}. Below its threshold a category is not published: a
+shallower one is published instead, or the product goes to review if level 1 is below its threshold too.
 
-## What it learnt from
+Training command: `{command}`, with {epochs} epochs and seed {seed}. Including the
+runs for unseen shops it takes well under an hour on two cores.
+
+## Training data
 
 {data}
 
-Besides, each category's own names and path in the tree's languages and synonyms where
-there are some{teacher}. Titles were
-deduplicated within a shop and split by the hash of their words, 80 / 10 / 10, so that titles which differ
-in numbers, punctuation or the order of words are together. {rows}
+The student was also trained on each category's names, path, translations and
+synonyms{teacher}. Titles were
+deduplicated within a shop and split 80 / 10 / 10 by the hash of their words, so titles that differ only in
+numbers, punctuation or word order are in the same split. {rows}
 
-## How well it does
+## Evaluation
 
-Accuracy is of the likeliest category at each level, over texts whose label goes that deep. ECE is the
-calibration error of level 1 (15 bins). *Published* is the share that the model decides alone, *right*
-the share of those whose published category is the label or an ancestor of it (or below it where the
-label itself is coarse).
+Accuracy is that of the most probable category of each level, over the texts whose label is that deep. ECE is
+the expected calibration error of level 1 (15 bins). *Published* is the share of texts that are published
+without a person. *Right* is the share of those whose published category is the label, an ancestor of the
+label, or, for a coarse label, below it.
 
-*Cascade* is the student with pretrained encoders as second stage, which judge what the student doubts unless
-it is mostly made of what labeled titles say.
+*Cascade* is the student with pretrained text encoders as second stage. The encoders classify the texts that
+the student is unsure of, unless most of a text's n-grams were seen in training titles.
 
 | held-out texts of known shops | model | texts | level 1 | level 2 | level 3 | ECE | published | right |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -44,44 +45,46 @@ it is mostly made of what labeled titles say.
 
 {unseen}Brands found at the start of held-out Flipkart titles are right in {brand:.1%}.
 
-## What it is good and bad at
+## Intended use and limits
 
 {limits}"""
 
-_GOOGLE_ROWS = """The rows themselves
-carry no stated license and are not part of the project. No personal data is in them; the seller's
-identity is not used."""
+_GOOGLE_ROWS = """The rows carry no
+stated license and are not part of the project. They hold no personal data; the seller's identity is not
+used."""
 
-_OWN_ROWS = """What may be done with the
-rows is for those to say who gave them."""
+_OWN_ROWS = """The owner of
+the rows decides how they may be used."""
 
 _GOOGLE_LIMITS = """\
-Good at new listings of the kinds of shops it knows: fashion, groceries, an Indian general marketplace.
-It is fast and small, and it says nothing about a text of which it knows no word.
+Good for new listings of the kinds of shops in the training data: fashion, groceries, an Indian general
+marketplace. The model is fast and small. It makes no prediction for a text without a known word.
 
-Less good at departments that no training shop sells: there it has only the categories' names, their
-synonyms, and what encoders say of single words, and sometimes takes a familiar department for an
-unfamiliar one; the second table says how often. The synonyms were written by hand from general knowledge,
-by somebody who knew what kinds of shops these are and had seen a few rows of each shop and some of its
-labels: the second table flatters to an extent that nobody has measured. Look at a sample before you publish
-its decisions for such a shop, and send corrections. Chinese rests on some 400 labeled titles of five
-departments, on names and synonyms, and on what an encoder makes of titles without a label, most of which are
-of the marketplace that the labeled ones are of. It reads words and not sentences:
-`case for phone` and `phone with case` are much the same to it. Titles stuffed with many product nouns get
-the commonest. It has no idea of pictures and prices. Descriptions the text encoders read, where the title
-leaves the category unsure or is a mere name; no data at hand says how well.
+Weaker for departments that no training shop sells. There the student has only the categories' names and
+synonyms and the words that encoders labeled, and it sometimes predicts a familiar department; the second
+table shows how often. The synonyms were written by hand, by somebody who knew what kinds of shops these are
+and had seen a few rows of each shop and some of its labels. The second table is therefore too optimistic, to
+an unknown extent. Check a sample before you publish decisions for such a shop, and send corrections.
+
+Chinese was trained on about 400 labeled titles of five departments, on names and synonyms, and on titles
+that an encoder labeled, most of which are from the marketplace of the labeled ones.
+
+The model has no word order beyond pairs: `case for phone` and `phone with case` are almost the same to it.
+Titles with many product nouns get the most frequent one. Pictures and prices are not used. The text encoders
+read descriptions if the title leaves the category unsure or consists of a name only; how well that works was
+not measured.
 """
 
 _OWN_LIMITS = """\
-Good at new listings of the kinds that it was shown; the tables say how good, on titles that it did not
-learn from. A table of a few dozen texts says little. Of categories without titles it knows the names, and
-of words in neither titles nor names nothing. It reads words and not sentences: `case for phone` and
-`phone with case` are much the same to it. It has no idea of pictures and prices; descriptions are read by the
-text encoders, if they serve too. Look at a sample before you publish its decisions, and send corrections.
+Good for new listings of the kinds in the training data; the tables show the accuracy on held-out titles. A
+row with a few dozen texts is not reliable. Categories without training titles are predicted by their names
+only. The model has no word order beyond pairs: `case for phone` and `phone with case` are almost the same to
+it. Pictures and prices are not used; descriptions are read by the text encoders, if they are served too.
+Check a sample before you publish decisions, and send corrections.
 """
 
-_UNSEEN = """The same training without one shop, measured on all of that shop: what to expect of a
-shop it has never seen, if that shop sells what no other training shop sells.
+_UNSEEN = """For each shop the training was repeated without it, and the model was evaluated on all of that
+shop. The metrics show what to expect for a new shop whose products no training shop sells.
 
 | unseen shops | model | texts | level 1 | level 2 | level 3 | ECE | published | right |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -91,13 +94,18 @@ shop it has never seen, if that shop sells what no other training shop sells.
 
 
 def render_card(manifest: Manifest, config: TrainingConfig) -> str:
-    """The card as Markdown."""
+    """Render the card as Markdown.
+
+    Args:
+        manifest: Manifest of the model.
+        config: Config that the model was trained with.
+    """
     known = [item for item in manifest.measurements if not item.name.startswith("unseen ")]
     unseen = [item for item in manifest.measurements if item.name.startswith("unseen ")]
     data = ["| data set | train | calibration | test |", "| --- | ---: | ---: | ---: |"]
     data += [f"| {d.name} | {d.train:,} | {d.calibration:,} | {d.test:,} |" for d in manifest.training_data]
     google = manifest.taxonomy_version == GOOGLE_VERSION
-    return _HEAD.format(
+    return _CARD.format(
         rows=_GOOGLE_ROWS if google else _OWN_ROWS,
         limits=_GOOGLE_LIMITS if google else _OWN_LIMITS,
         version=manifest.model_version,
@@ -110,7 +118,7 @@ def render_card(manifest: Manifest, config: TrainingConfig) -> str:
         epochs=config.epochs,
         seed=config.seed,
         data="\n".join(data),
-        teacher=f", and what pretrained encoders make of texts without a label:\n{manifest.teacher}"
+        teacher=f", and on texts that pretrained encoders labeled:\n{manifest.teacher}"
         if manifest.teacher
         else "",
         known=_rows(known),

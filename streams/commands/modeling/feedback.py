@@ -73,7 +73,7 @@ def export(
     except OSError as error:
         raise click.ClickException(f"cannot write {output}: {error}") from error
     _tell(feedback_export.history, left_out, taxonomy)
-    tell_conflicts(find_conflicts(lines, taxonomy), taxonomy)
+    show_conflicts(find_conflicts(lines, taxonomy), taxonomy)
     print_to_stderr(_summary(lines, feedback_export.history, output))
 
 
@@ -107,8 +107,8 @@ def _tell(history: FeedbackHistory, left_out: Counter[str], taxonomy: Taxonomy) 
         )
 
 
-def tell_conflicts(conflicts: list[Conflict], taxonomy: Taxonomy) -> None:
-    """Tell the person at the terminal on which texts people contradict each other."""
+def show_conflicts(conflicts: list[Conflict], taxonomy: Taxonomy) -> None:
+    """Print the texts with contradictory feedback."""
     for conflict in conflicts[:_SHOWN]:
         chosen = " or ".join(_path(category_id, taxonomy) for category_id in conflict.category_ids)
         where = ", ".join(conflict.product_ids[:5])

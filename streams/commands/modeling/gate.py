@@ -1,28 +1,26 @@
-"""`shelfstream gate`: whether a trained candidate may serve."""
+"""`shelfstream gate`: decide whether a trained candidate may serve."""
 
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
-from rich.console import Console
-from rich.progress import Progress, TaskID
 
-from models.encoder.loading import load_second_stage
-from models.registry.registry import Registry
-from models.serving_config import ServingConfig
-from models.student.artifact import Artifact
-from models.student.escalation import SecondStage
-from models.taxonomy.tree import Taxonomy
 from models.training.data.examples import HumanLabels
+from models.training.extras import required_extra
 from models.training.promotion.gate import GateConfig, GateDecision
 from schemas.errors import StopWorker
 from streams.commands.file_options import prototypes_folder, taxonomy_option
 from streams.commands.jsonl_io import print_to_stderr
+from streams.commands.progress import single_bar
 from streams.commands.tables import new_table, print_table
 
+if TYPE_CHECKING:
+    from models.training.promotion.run import GateOutcome
+
 HELD = 3
-"""The exit code where the gate holds the candidate back."""
+"""Exit code if the gate holds the candidate back."""
+PHASE = "reading titles"
+"""Name of the progress bar until the models are evaluated."""
 
 _DEFAULTS = GateConfig()
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -30,36 +28,43 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--candidate", required=True, type=_FOLDER, help="The trained model's folder.")
-@click.option("--serving", type=_FOLDER, help="The folder of what serves; the shipped model if not given.")
-@click.option("--data", required=True, type=_FOLDER, help="The folder with products/ and mappings/.")
+@click.option("--candidate", required=True, type=_FOLDER, help="Folder of the trained model.")
+@click.option("--serving", type=_FOLDER, help="Folder of the serving model. If unset, the shipped model.")
+@click.option("--data", required=True, type=_FOLDER, help="Folder with products/ and mappings/.")
 @taxonomy_option
-@click.option("--feedback", type=_FILE, help="People's words too: what `feedback export` wrote.")
-@click.option("--corrections", type=_FILE, help="Labels put right, as for `train`.")
+@click.option("--feedback", type=_FILE, help="Human feedback: a file from `feedback export`.")
+@click.option("--corrections", type=_FILE, help="Label corrections, as for `train`.")
 @click.option(
     "--cascade/--no-cascade",
     default=True,
     show_default=True,
-    help="Whether the text encoder judges too what a student doubts, as in serving.",
+    help="Whether both models are compared as cascades with the text encoders, as in serving.",
 )
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0, max=1),
     default=_DEFAULTS.tolerance,
     show_default=True,
-    help="How much worse a slice may be, as a share.",
+    help="Tolerated loss on a slice, between 0 and 1.",
 )
-@click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True, help="Of the resampling.")
+@click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True, help="Seed of the resampling.")
 @click.option(
     "--registry",
     "at",
     type=click.Path(file_okay=False, path_type=Path),
-    help="A registry's folder: what serves there is what to compare with.",
+    help="Folder of a registry: the candidate is compared with the model that serves there.",
 )
 @click.option(
-    "--promote", is_flag=True, help="Put the candidate into the registry and let it serve, if it may."
+    "--promote",
+    is_flag=True,
+    help="If the candidate passes, add it to the registry and let it serve.",
 )
-@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="The ruling too.")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write the decision to, as JSON.",
+)
 def gate(
     candidate: Path,
     serving: Path | None,
@@ -74,114 +79,85 @@ def gate(
     promote: bool,
     json_path: Path | None,
 ) -> None:
-    """Compare a candidate with what serves, on titles that neither learnt from.
+    """Compare a candidate with the serving model on held-out titles.
 
-    Exit 0: it may serve, being better overall and not worse on any slice, as far as the titles can show.
-    Exit 3: it may not, and the reasons are told. Give --feedback and --corrections as they were given to
-    `train`. Needs the extra `train`.
+    Exit 0: the candidate may serve. It is significantly better overall and not significantly worse on any
+    slice. Exit 3: it may not, and the reasons are printed. Pass --feedback and --corrections as to `train`.
+    Needs the extra `train`.
     """
     if promote and at is None:
         raise click.UsageError("--promote needs --registry, where the candidate is to serve")
-    terms = GateConfig(tolerance=tolerance, seed=seed)
     try:
-        tree = Taxonomy.of(taxonomy)
-        new = Artifact.load(candidate, tree)
-        old = _serving(serving, at, tree)
-        second = (
-            load_second_stage(tree, ServingConfig(prototype_cache=prototypes_folder(), threads=2))
-            if cascade
-            else None
-        )
-        ruling = _ruling(new, old, data, HumanLabels(feedback, corrections), terms, tree, second)
+        with required_extra("The gate needs"):
+            from models.training.promotion.run import GateRequest, register, run_gate, write_decision
+
+            request = GateRequest(
+                candidate=candidate,
+                data=data,
+                serving=serving,
+                registry=at,
+                taxonomy=taxonomy,
+                human_labels=HumanLabels(feedback, corrections),
+                cascade=cascade,
+                config=GateConfig(tolerance=tolerance, seed=seed),
+            )
+            with single_bar(PHASE) as progress:
+                outcome = run_gate(request, prototypes_folder(), progress)
         if json_path is not None:
-            json_path.write_bytes(msgspec.json.format(msgspec.json.encode(ruling), indent=1) + b"\n")
-        _show(ruling)
-        if not ruling.promote:
-            _hold(ruling)
-        click.echo(f"{new.manifest.model_version} may serve in place of {old.manifest.model_version}.")
-        _promote(candidate, at, promote, tree)
+            write_decision(outcome.decision, json_path)
+        show_decision(outcome)
+        if not outcome.decision.promote:
+            raise SystemExit(HELD)
+        if promote and at is not None:
+            show_promoted(register(candidate, at, taxonomy, promote=True), at)
+        else:
+            show_unchanged(candidate, at)
     except StopWorker as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"cannot write {json_path}: {error}") from error
 
 
-def _serving(folder: Path | None, at: Path | None, taxonomy: Taxonomy) -> Artifact:
-    """The model of the folder; else what the registry says; else the shipped one."""
-    if folder is None and at is not None:
-        registry = Registry(at, taxonomy)
-        version = registry.deployment().serving
-        if version is not None:
-            return registry.artifact(version)
-    return Artifact.load(folder, taxonomy)
-
-
-def _hold(ruling: GateDecision) -> NoReturn:
+def show_decision(outcome: "GateOutcome") -> None:
+    """Print warnings, the comparisons as a table, and the decision with its reasons."""
+    for version, shops in outcome.split_differently.items():
+        print_to_stderr(
+            f"Warning: {version} was trained with another split of {', '.join(shops)}: it may have seen "
+            "titles that it is evaluated on."
+        )
+    _show_comparisons(outcome.decision)
+    if outcome.decision.promote:
+        click.echo(f"{outcome.candidate_version} may serve in place of {outcome.serving_version}.")
+        return
     click.echo("Held back:")
-    for reason in ruling.reasons:
+    for reason in outcome.decision.reasons:
         click.echo(f"  {reason}")
-    raise SystemExit(HELD)
 
 
-def _promote(candidate: Path, at: Path | None, promote: bool, taxonomy: Taxonomy) -> None:
-    """Let it serve, or say how."""
-    if promote and at is not None:
-        registry = Registry(at, taxonomy)
-        serving = registry.promote(registry.add(candidate)).serving
-        click.echo(f"{serving} serves in the registry {at}.")
-    elif at is not None:
+def show_promoted(version: str, registry: Path) -> None:
+    """Print that a model serves in a registry now."""
+    click.echo(f"{version} serves in the registry {registry}.")
+
+
+def show_unchanged(candidate: Path, registry: Path | None) -> None:
+    """Print how a candidate that passed the gate can be made to serve."""
+    if registry is not None:
         click.echo("Nothing is changed; --promote lets it serve.")
     else:
         click.echo(f"Nothing is changed; SHELFSTREAM_MODEL_PATH={candidate} lets it serve.")
 
 
-def _ruling(
-    candidate: Artifact,
-    serving: Artifact,
-    data: Path,
-    people: HumanLabels,
-    terms: GateConfig,
-    taxonomy: Taxonomy,
-    second: SecondStage | None,
-) -> GateDecision:
-    try:
-        from models.training.data.examples import gather
-        from models.training.promotion.comparison import compare, shops_split_differently
-    except ModuleNotFoundError as error:
-        raise click.ClickException(
-            f"The gate needs {error.name}: pip install 'shelfstream[train]', then again."
-        ) from error
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        task: TaskID = bars.add_task("reading titles", total=None)
-        examples = gather(data, taxonomy, people, feedback_weight=1.0)
-
-        def progress(name: str, step: int, steps: int) -> None:
-            bars.update(task, description=name, completed=step, total=steps)
-
-        for artifact in (candidate, serving):
-            _warn(artifact, shops_split_differently(artifact, examples))
-        return compare(candidate, serving, examples, taxonomy, terms, progress, second)
-
-
-def _warn(artifact: Artifact, shops: list[str]) -> None:
-    if shops:
-        print_to_stderr(
-            f"Beware: {artifact.manifest.model_version} learnt from other titles of {', '.join(shops)}, or "
-            "from another split: it may know titles that it is judged by."
-        )
-
-
-def _show(ruling: GateDecision) -> None:
+def _show_comparisons(decision: GateDecision) -> None:
     table = new_table("slice", "measure", "titles", "serving", "candidate", "at worst", "at best", "finding")
-    for each in ruling.comparisons:
+    for each in decision.comparisons:
         table.add_row(
             each.slice,
-            each.measure,
+            each.metric,
             f"{each.texts:,}",
             f"{each.serving:.2%}",
             f"{each.candidate:.2%}",
             f"{each.lower:+.2%}",
             f"{each.upper:+.2%}",
-            each.finding.value,
+            each.result.value,
         )
     print_table(table)

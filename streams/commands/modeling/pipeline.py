@@ -1,112 +1,99 @@
-"""`shelfstream pipeline`: from the data to a model that may serve, as one file says."""
+"""`shelfstream pipeline`: run the steps from the data to a model that may serve, as a TOML file describes."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
 
 import click
 
-from models.registry.registry import Registry
+from models.pipeline.completed_steps import STEPS
+from models.pipeline.config import PipelineConfig, read_pipeline
+from models.pipeline.observer import PipelineObserver
 from models.taxonomy.tree import Taxonomy
+from models.training.extras import required_extra
+from models.training.progress import ProgressCallback
 from schemas.errors import StopWorker
+from streams.commands.file_options import prototypes_folder
 from streams.commands.jsonl_io import print_to_stderr
-from streams.commands.modeling.evaluate import evaluate
-from streams.commands.modeling.gate import gate
-from streams.commands.modeling.labels import check
-from streams.commands.modeling.pipeline_plan import STEPS, Plan, Record, read_plan
-from streams.commands.modeling.train import train
+from streams.commands.modeling.evaluate import show_evaluation
+from streams.commands.modeling.feedback import show_conflicts
+from streams.commands.modeling.gate import HELD, PHASE, show_decision, show_promoted, show_unchanged
+from streams.commands.modeling.labels import show_suggestions
+from streams.commands.modeling.train import show_measurements
+from streams.commands.progress import single_bar, step_bars
+
+if TYPE_CHECKING:
+    from models.evaluation.run import EvaluationResult
+    from models.student.artifact import Manifest
+    from models.training.data.corrections import Suggestion
+    from models.training.data.feedback_lines import Conflict
+    from models.training.promotion.run import GateOutcome
 
 
 @click.command("pipeline")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--again", is_flag=True, help="Do every step, also those that are done.")
-@click.pass_context
-def pipeline(ctx: click.Context, file: Path, again: bool) -> None:
-    """Check labels, train, evaluate, ask the gate, and register, as the TOML in FILE says.
+@click.option("--again", is_flag=True, help="Run every step, including completed ones.")
+def pipeline(file: Path, again: bool) -> None:
+    """Check labels, train, evaluate, ask the gate, and register, as the TOML file FILE describes.
 
-    A step that was done with the same data, options and version is left out; one that was interrupted is done
-    again. Exit 3: the gate holds the model back. docs/feedback.md has an example. Needs the extra `train`.
+    A step that was completed with the same data, options and version is skipped; an interrupted one is
+    repeated. Exit 3: the gate holds the model back. docs/models/feedback.md has an example. Needs the extra
+    `train`.
     """
     try:
-        plan = read_plan(file)
-        record = Record(plan)
-        plan.work.mkdir(parents=True, exist_ok=True)
-        actions = {"labels": _labels, "train": _train, "evaluate": _evaluate, "gate": _gate}
-        for number, step in enumerate(STEPS, 1):
-            if record.has(step) and not again:
-                print_to_stderr(f"{number}/{len(STEPS)} {step}: done before")
-                continue
-            print_to_stderr(f"{number}/{len(STEPS)} {step}")
-            actions[step](ctx, plan)
-            record.add(step)
+        config = read_pipeline(file)
+        with required_extra("The pipeline needs"):
+            from models.pipeline.run import Pipeline
+
+            observer = _Terminal(config)
+            passed = Pipeline(config, prototypes_folder(), perf_counter, observer).run(again=again)
     except StopWorker as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"cannot write to {error.filename}: {error.strerror}") from error
+    if not passed:
+        raise SystemExit(HELD)
 
 
-def _labels(ctx: click.Context, plan: Plan) -> None:
-    suggestions = plan.work / "suggestions.tsv"
-    ctx.invoke(check, data=plan.data, output=suggestions, taxonomy=plan.taxonomy, seed=plan.train.seed)
+class _Terminal(PipelineObserver):
+    """Prints what the commands of the single steps print."""
 
+    def __init__(self, config: PipelineConfig) -> None:
+        self._config = config
 
-def _train(ctx: click.Context, plan: Plan) -> None:
-    ctx.invoke(
-        train,
-        data=plan.data,
-        output=plan.work / "model",
-        taxonomy=plan.taxonomy,
-        epochs=plan.train.epochs,
-        seed=plan.train.seed,
-        unseen=plan.train.unseen,
-        teacher=plan.train.teacher,
-        encoders=plan.train.encoders,
-        with_feedback=plan.train.feedback,
-        feedback_weight=plan.train.feedback_weight,
-        corrections=plan.train.corrections,
-    )
+    def progress(self, step: str) -> AbstractContextManager[ProgressCallback]:
+        return single_bar(PHASE) if step == "gate" else step_bars()
 
+    def step_started(self, number: int, step: str) -> None:
+        print_to_stderr(f"{number}/{len(STEPS)} {step}")
 
-def _evaluate(ctx: click.Context, plan: Plan) -> None:
-    model, output = plan.work / "model", plan.work / "evaluation"
-    ctx.invoke(evaluate, data=plan.data, output=output, model=model, taxonomy=plan.taxonomy)
+    def step_skipped(self, number: int, step: str) -> None:
+        print_to_stderr(f"{number}/{len(STEPS)} {step}: done before")
 
+    def labels_checked(self, suggestions: "list[Suggestion]", path: Path) -> None:
+        show_suggestions(suggestions, path)
 
-def _gate(ctx: click.Context, plan: Plan) -> None:
-    """Ask whether it may serve; if so, it goes into the registry."""
-    model, at = plan.work / "model", plan.gate.registry
-    if _first(plan):
-        print_to_stderr("Nothing serves for this tree yet: there is nothing to compare with.")
-        if at is not None:
-            _register(model, at, plan)
-        return
-    tolerance = {} if plan.gate.tolerance is None else {"tolerance": plan.gate.tolerance}
-    ctx.invoke(
-        gate,
-        candidate=model,
-        serving=plan.gate.serving,
-        data=plan.data,
-        taxonomy=plan.taxonomy,
-        feedback=plan.train.feedback,
-        corrections=plan.train.corrections,
-        at=at,
-        promote=plan.gate.promote,
-        json_path=plan.work / "ruling.json",
-        **tolerance,
-    )
-    if at is not None and not plan.gate.promote:
-        _register(model, at, plan)
+    def conflicts_found(self, conflicts: "list[Conflict]", taxonomy: Taxonomy) -> None:
+        show_conflicts(conflicts, taxonomy)
 
+    def trained(self, manifest: "Manifest", folder: Path) -> None:
+        show_measurements(manifest.measurements)
+        click.echo(f"{manifest.model_version} is in {folder}.")
 
-def _first(plan: Plan) -> bool:
-    """Whether a tree of one's own has no model that serves; for Google's there is the shipped one."""
-    if plan.taxonomy is None or plan.gate.serving is not None:
-        return False
-    registry = plan.gate.registry
-    return registry is None or Registry(registry, Taxonomy.of(plan.taxonomy)).deployment().serving is None
+    def evaluated(self, result: "EvaluationResult", folder: Path) -> None:
+        show_evaluation(result, folder)
 
+    def nothing_serves(self) -> None:
+        print_to_stderr("Nothing serves for this taxonomy yet: there is nothing to compare with.")
 
-def _register(model: Path, at: Path, plan: Plan) -> None:
-    registry = Registry(at, Taxonomy.of(plan.taxonomy))
-    version = registry.add(model)
-    if plan.gate.promote:
-        registry.promote(version)
-    print_to_stderr(f"{version} {'serves' if plan.gate.promote else 'is'} in the registry {at}.")
+    def decided(self, outcome: "GateOutcome") -> None:
+        show_decision(outcome)
+        if outcome.decision.promote and not self._config.gate.promote:
+            show_unchanged(self._config.work / "model", self._config.gate.registry)
+
+    def registered(self, version: str, registry: Path, *, promoted: bool) -> None:
+        if promoted:
+            show_promoted(version, registry)
+        else:
+            print_to_stderr(f"{version} is in the registry {registry}.")

@@ -16,7 +16,7 @@ from models.behavior.next_behavior import (
     TransitionCounts,
     shipped_next_behavior,
 )
-from models.training.behavior.next_behavior import count, surprise
+from models.training.behavior.next_behavior import count, log_loss
 from schemas.errors import StopWorker
 from schemas.events import Action
 
@@ -59,12 +59,12 @@ def test_many_own_counts_outweigh_those_of_other_shoppers() -> None:
     assert before < 0.1 < 0.95 < model.probabilities(START, VIEW, {VIEW: own})["purchase"]
 
 
-def test_training_counts_each_step_and_its_model_is_less_surprised() -> None:
+def test_training_counts_each_step_and_its_model_is_less_log_lossd() -> None:
     steady = [[(START, VIEW, VIEW), (VIEW, VIEW, CART), (VIEW, CART, LEAVE)]] * 20
     counts = count(steady, "made up")
     assert counts.counts["view"] == {"view": {"cart": 20}, "cart": {"leave": 20}}
     assert counts.counts["start"] == {"view": {"view": 20}}
-    assert surprise(NextBehavior(counts), steady) < surprise(shipped_next_behavior(), steady)
+    assert log_loss(NextBehavior(counts), steady) < log_loss(shipped_next_behavior(), steady)
 
 
 @pytest.mark.parametrize(

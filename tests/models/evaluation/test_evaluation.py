@@ -1,4 +1,4 @@
-"""Evaluation: the committed titles, the shops' held-out ones, judgements, scores, and the whole report."""
+"""Evaluation: the committed titles, the shops' held-out ones, predictions, scores, and the whole report."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 
 from models.enrichment.enricher import Enricher
 from models.evaluation.evaluation import evaluate
-from models.evaluation.predictions import LEVELS, Predictions, judge
+from models.evaluation.predictions import LEVELS, Predictions, predict
 from models.evaluation.reasons import reasons
 from models.evaluation.report import (
     FORMAT,
@@ -86,14 +86,14 @@ def test_only_held_out_titles_of_the_shops_are_measured_and_brands_counted(tmp_p
     assert not any(title.listings for title in titles if title.shop != "flipkart title")
 
 
-def test_a_judgement_is_what_the_enricher_says() -> None:
+def test_a_prediction_is_the_enricher_s_decision() -> None:
     titles = [
         labeled("ceramic mug", 2169),
         labeled("🙂", 2169),
         labeled("running shoes for men", 187),
         labeled("men's cotton shirt", 166),
     ]
-    predictions = judge(ENRICHER, titles)
+    predictions = predict(ENRICHER, titles)
     products = [ProductCreated(product_id="1", title=title.title) for title in titles]
     for row, enrichment in enumerate(ENRICHER.enrich(products)):
         assert predictions.published[row] == (enrichment.decision.outcome is DecisionOutcome.MODEL)
@@ -114,7 +114,7 @@ def test_a_judgement_is_what_the_enricher_says() -> None:
 
 
 def made(truth: list[str], guess: list[str], certainty: list[float], published: list[bool]) -> Predictions:
-    """A predictions whose decisions are the guesses; both are names of categories."""
+    """Predictions whose decisions are the guesses. Both are given as names of categories."""
     index = {node.name: node.index for node in GOOGLE.nodes}
     labels = np.array([index[name] for name in truth])
     decided = np.array([index[name] for name in guess])

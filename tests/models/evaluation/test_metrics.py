@@ -41,7 +41,7 @@ def test_macro_f1_is_the_plain_mean(pairs: list[tuple[int, int]]) -> None:
     assert categories == len({label for label, _ in pairs})
 
 
-def test_nothing_to_judge_by_gives_zero() -> None:
+def test_without_texts_the_metrics_are_zero() -> None:
     nothing = np.array([], dtype=np.int64)
     assert macro_f1(nothing, nothing) == (0.0, 0)
     assert interval(0, 0) == (0.0, 1.0)
@@ -51,12 +51,12 @@ def test_nothing_to_judge_by_gives_zero() -> None:
 
 @given(JUDGED)
 def test_the_bins_hold_all_texts_and_their_gaps_are_the_calibration_error(
-    judged: list[tuple[float, bool]],
+    predictions: list[tuple[float, bool]],
 ) -> None:
-    confidence, right = np.array([sure for sure, _ in judged]), np.array([hit for _, hit in judged])
+    confidence, right = np.array([sure for sure, _ in predictions]), np.array([hit for _, hit in predictions])
     bins = reliability(confidence, right)
-    assert sum(texts for texts, _, _ in bins) == len(judged)
-    gaps = sum(texts * abs(mean - share) for texts, mean, share in bins) / len(judged)
+    assert sum(texts for texts, _, _ in bins) == len(predictions)
+    gaps = sum(texts * abs(mean - accuracy) for texts, mean, accuracy in bins) / len(predictions)
     assert gaps == pytest.approx(expected_calibration_error(confidence, right))
     means = [mean for _, mean, _ in bins]
     assert means == sorted(means)
@@ -64,9 +64,9 @@ def test_the_bins_hold_all_texts_and_their_gaps_are_the_calibration_error(
 
 @given(JUDGED, st.integers(2, 70))
 def test_each_point_of_the_curve_is_what_a_threshold_gives(
-    judged: list[tuple[float, bool]], points: int
+    predictions: list[tuple[float, bool]], points: int
 ) -> None:
-    confidence, right = np.array([sure for sure, _ in judged]), np.array([hit for _, hit in judged])
+    confidence, right = np.array([sure for sure, _ in predictions]), np.array([hit for _, hit in predictions])
     curve = coverage_curve(confidence, right, points)
     possible = [
         (float(kept.mean()), float(right[kept].mean()))
@@ -80,7 +80,7 @@ def test_each_point_of_the_curve_is_what_a_threshold_gives(
 
 
 @given(st.integers(0, 400), st.integers(1, 400))
-def test_the_interval_holds_the_share_and_narrows_with_more_texts(right: int, texts: int) -> None:
+def test_the_interval_holds_the_accuracy_and_narrows_with_more_texts(right: int, texts: int) -> None:
     right = min(right, texts)
     low, high = interval(right, texts)
     assert 0.0 <= low <= right / texts + 1e-12
@@ -90,7 +90,7 @@ def test_the_interval_holds_the_share_and_narrows_with_more_texts(right: int, te
 
 
 def test_the_interval_is_wilson_s() -> None:
-    """The ends are the shares from which the one seen is 1.96 standard errors away."""
+    """The observed accuracy is 1.96 standard errors away from the bounds."""
     low, high = interval(7, 20)
     for end in (low, high):
         assert abs(7 / 20 - end) == pytest.approx(1.96 * (end * (1 - end) / 20) ** 0.5, rel=1e-4)

@@ -1,4 +1,4 @@
-"""Baselines: what they learn, what they choose to learn from, and how they stand beside the model."""
+"""Baselines: what they learn, which examples they are trained on, and how they compare with the model."""
 
 from collections import Counter
 from pathlib import Path
@@ -8,13 +8,15 @@ import pytest
 
 from models.encoder.loading import load_encoders
 from models.enrichment.enricher import Enricher
-from models.evaluation.evaluation import beside, groups
-from models.evaluation.predictions import judge
+from models.evaluation.evaluation import compare_baselines, groups
+from models.evaluation.predictions import predict
 from models.evaluation.titles import own_titles
 from models.serving_config import ServingConfig
 from models.taxonomy.tree import Taxonomy
-from models.training import baselines
-from models.training.baselines import missing_library, nearest_names, predict_all, support_vectors
+from models.training.baselines import all_baselines as baselines
+from models.training.baselines.all_baselines import missing_library, predict_all
+from models.training.baselines.minilm import batches_of, capped, nearest_names
+from models.training.baselines.support_vectors import Predict, support_vectors
 from models.training.data.corpus import Example
 from tests.support.labeled_shops import TITLES, write_shops
 
@@ -46,12 +48,12 @@ def test_the_nearest_name_needs_no_training() -> None:
 
 
 def test_common_categories_are_capped_and_the_seed_decides() -> None:
-    chosen = baselines._capped(examples(), 7)
+    chosen = capped(examples(), 7)
     assert Counter(example.category for example in chosen) == dict.fromkeys(
         {example.category for example in examples()}, 7
     )
-    assert chosen == baselines._capped(examples(), 7)
-    batches = baselines._batches(chosen, 3)
+    assert chosen == capped(examples(), 7)
+    batches = batches_of(chosen, 3)
     assert Counter(example for batch in batches for example in batch) == dict.fromkeys(chosen, 3)
 
 
@@ -67,10 +69,10 @@ def test_all_baselines_answer_every_text_and_learn_from_the_train_split_alone(
 ) -> None:
     """The encoders, of which one needs torch and one takes minutes, are replaced; what they get counts."""
     write_shops(tmp_path)
-    given: list[Example] = []
+    trained_on: list[Example] = []
 
-    def tuned(examples: list[Example], progress: object) -> baselines.Predict:
-        given.extend(examples)
+    def tuned(examples: list[Example], progress: object) -> Predict:
+        trained_on.extend(examples)
         return lambda texts: np.full(len(texts), 7)
 
     monkeypatch.setattr(baselines, "tuned_encoder", tuned)
@@ -79,7 +81,7 @@ def test_all_baselines_answer_every_text_and_learn_from_the_train_split_alone(
     names: set[str] = set()
     texts = [f"solo ceramic mug {number}" for number in range(70)]
     found = predict_all(tmp_path, GOOGLE, texts, lambda name, step, steps: names.add(name))
-    assert {example.split for example in given} == {"train"}
+    assert {example.split for example in trained_on} == {"train"}
     assert set(found) == {baselines.SVM, baselines.ZERO_SHOT, baselines.TUNED}
     assert [GOOGLE.nodes[index].id for index in found[baselines.SVM]] == [2169] * len(texts)
     assert found[baselines.TUNED].tolist() == [7] * len(texts)
@@ -87,11 +89,11 @@ def test_all_baselines_answer_every_text_and_learn_from_the_train_split_alone(
     assert len(names) == 3
 
 
-def test_the_model_stands_beside_other_ways_group_by_group() -> None:
+def test_the_model_is_compared_with_baselines_group_by_group() -> None:
     titles = own_titles(GOOGLE)[::25]
-    predictions = judge(Enricher.load(ServingConfig(cascade=False)), titles)
+    predictions = predict(Enricher.load(ServingConfig(cascade=False)), titles)
     labels = np.array([title.category for title in titles])
-    sections = beside(predictions, {"oracle": labels, "fool": np.zeros_like(labels)}, GOOGLE)
+    sections = compare_baselines(predictions, {"oracle": labels, "fool": np.zeros_like(labels)}, GOOGLE)
     assert [section.title for section in sections] == [row.name for row in groups(predictions).rows]
     for section, model in zip(sections, groups(predictions).rows, strict=True):
         ours, oracle, fool = section.rows

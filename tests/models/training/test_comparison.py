@@ -15,7 +15,6 @@ from models.student.classifier import StudentClassifier
 from models.student.numpy_backend import NumpyBackend
 from models.text.features import Featurizer, pad
 from models.training.data.corpus import Example, read_shops
-from models.training.pipeline import run
 from models.training.promotion.comparison import (
     compare,
     protected_slices,
@@ -24,15 +23,16 @@ from models.training.promotion.comparison import (
     shops_split_differently,
 )
 from models.training.promotion.gate import GateConfig
-from models.training.student.trainer import TrainingConfig
+from models.training.run.training_run import TrainingSettings, train_model
+from models.training.student.config import TrainingConfig
 from tests.support.tiny_shops import TREE, write_shops
 
-QUICK = GateConfig(draws=500)
+QUICK = GateConfig(resamples=500)
 
 
 def trained(folder: Path) -> Artifact:
     config = TrainingConfig(dimensions=8, epochs=8, batch=32)
-    run(folder, folder / "student", config, lambda *_: None, unseen=False, taxonomy=TREE)
+    train_model(folder, folder / "student", TrainingSettings(config=config, taxonomy=TREE))
     return Artifact.load(folder / "student", TREE)
 
 
@@ -45,7 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def poor(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """Taught that tea is milk."""
+    """Trained on labels that call tea milk."""
     folder = tmp_path_factory.mktemp("wrong")
     write_shops(folder, {"Shoes": 2, "Shirts": 3, "Milk": 5, "Tea": 5})
     return trained(folder)
@@ -67,26 +67,26 @@ def test_scores_are_those_of_the_model_as_it_is_served(
     name: str, titles: list[Example], request: pytest.FixtureRequest
 ) -> None:
     artifact: Artifact = request.getfixturevalue(name)
-    right, harmless = score(artifact, titles, TREE)
+    right, not_wrong = score(artifact, titles, TREE)
     backend = NumpyBackend.load(artifact)
     featurizer = Featurizer(artifact.tensor("hashes"))
     served = StudentClassifier(artifact, backend, TREE).classify([title.text for title in titles])
     for number, (title, result) in enumerate(zip(titles, served, strict=True)):
         logits = backend.run(pad([featurizer.rows(title.text)])).logits
-        share = softmax(logits, artifact.manifest.temperature)[0]
+        probabilities = softmax(logits, artifact.manifest.temperature)[0]
         path = TREE.ancestors(title.category)
         hits = []
         for level, wanted in enumerate(path, 1):
             nodes = np.flatnonzero(TREE.levels == level)
-            masses = [share[node : TREE.ends[node]].sum() for node in nodes]
+            masses = [probabilities[node : TREE.ends[node]].sum() for node in nodes]
             hits.append(nodes[int(np.argmax(masses))] == wanted)
         assert right[number] == pytest.approx(np.mean(hits))
         fits = result.category in path or title.category in TREE.ancestors(result.category)
-        assert harmless[number] == float(not result.sure or fits)
+        assert not_wrong[number] == float(not result.sure or fits)
 
 
 class Oracle:
-    """A second stage that is sure that everything is tea."""
+    """A second stage that predicts tea for every text."""
 
     version = "oracle"
 
@@ -95,21 +95,21 @@ class Oracle:
         return np.eye(len(TREE), dtype=np.float32)[[tea] * len(texts)]
 
 
-def test_a_second_stage_judges_what_the_student_doubts(
+def test_a_second_stage_classifies_what_the_student_is_unsure_of(
     titles: list[Example], poor: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # These titles differ in little: all are familiar.
+    # These titles have few distinct words, so all of their n-grams are seen.
     monkeypatch.setattr(escalation, "MOSTLY_SEEN", 1.01)
     tea = np.array([TREE.nodes[title.category].name == "Tea" for title in titles])
     alone, _ = score(poor, titles, TREE)
-    doubting = Artifact(poor.path, msgspec.structs.replace(poor.manifest, temperature=50.0))
-    joint, _ = score(doubting, titles, TREE, Oracle())
+    unsure = Artifact(poor.path, msgspec.structs.replace(poor.manifest, temperature=50.0))
+    joint, _ = score(unsure, titles, TREE, Oracle())
     assert (alone[tea] < 1.0).all()
     assert (joint[tea] == 1.0).all()
     assert (joint[~tea] < 1.0).all()
 
 
-def test_a_model_that_learnt_better_passes_and_not_the_other_way_round(
+def test_a_better_model_passes_and_not_the_other_way_round(
     data: Path, poor: Artifact, good: Artifact
 ) -> None:
     examples = read_shops(data, TREE)
@@ -122,14 +122,14 @@ def test_a_model_that_learnt_better_passes_and_not_the_other_way_round(
 
 def test_a_model_of_other_titles_or_another_split_is_told_apart(data: Path, good: Artifact) -> None:
     examples = read_shops(data, TREE)
-    words = [Example("tea", 0, "feedback", "train")]
-    assert shops_split_differently(good, [*examples, *words]) == []
+    feedback = [Example("tea", 0, "feedback", "train")]
+    assert shops_split_differently(good, [*examples, *feedback]) == []
     moved = [replace(each, split="test") if each.shop == "openbg" else each for each in examples]
     assert shops_split_differently(good, moved) == ["openbg"]
     assert shops_split_differently(good, [*examples, Example("tea", 0, "another", "train")]) == ["another"]
 
 
-def test_shops_languages_short_titles_and_people_are_protected() -> None:
+def test_shops_languages_short_titles_and_feedback_are_protected() -> None:
     examples = [
         Example("red shoe", 0, "flipkart", "test"),
         Example("a long title of many words", 0, "flipkart", "test"),

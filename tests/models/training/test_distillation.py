@@ -15,9 +15,15 @@ from models.encoder.prototypes import Prototypes
 from models.encoder.wordpiece import WordPiece
 from models.taxonomy.tree import Taxonomy
 from models.training.data.corpus import Example
-from models.training.pipeline import teach
-from models.training.student.distillation import title_examples, whole_words, word_examples
-from models.training.student.trainer import TrainingConfig, count_matrix, train
+from models.training.student.config import TrainingConfig
+from models.training.student.distillation import (
+    distilled_examples,
+    title_examples,
+    whole_words,
+    word_examples,
+)
+from models.training.student.student import count_matrix
+from models.training.student.trainer import train
 from models.training.student.unlabeled import product_words, unlabeled_titles
 from tests.support.labeled_shops import write_shops
 
@@ -70,28 +76,30 @@ def test_a_text_is_as_near_as_the_nearest_point() -> None:
     assert scores[0, INDEX["Shoes"]] == pytest.approx(1.0)
 
 
-def test_the_student_learns_from_the_teacher_what_no_title_says(letters: EncoderStage) -> None:
-    """No title at all: the teacher places two words, and the student then knows them, each seen once."""
+def test_the_student_learns_words_from_the_teacher_that_no_title_has(letters: EncoderStage) -> None:
+    """The teacher labels two words that no title has. The student then predicts their categories."""
     assert whole_words(letters) == ["klim", "zyzxz"]
-    taught = word_examples(letters, whole_words(letters), 1.0)
-    for example in taught:
-        assert sum(share for _, share in example.shares) == pytest.approx(1.0)
+    distilled = word_examples(letters, whole_words(letters), 1.0)
+    for example in distilled:
+        assert sum(probability for _, probability in example.probabilities) == pytest.approx(1.0)
         assert not example.labeled
     titles = [Example("loaf", INDEX["Food"], "tiny", "train")]
-    student = train([*taught, *titles], TREE, TrainingConfig(dimensions=8, epochs=60, batch=4, dropout=0.0))
+    student = train(
+        [*distilled, *titles], TREE, TrainingConfig(dimensions=8, epochs=60, batch=4, dropout=0.0)
+    )
     logits = student.logits(count_matrix([["=klim"], ["=zyzxz"]], student.hashes))
     assert logits.argmax(axis=1).tolist() == [INDEX["Milk"], INDEX["Shoes"]]
 
 
-def test_a_title_that_nobody_labeled_is_an_example_with_shares(letters: EncoderStage) -> None:
+def test_a_title_that_nobody_labeled_is_an_example_with_probabilities(letters: EncoderStage) -> None:
     (example,) = title_examples(letters, ["milk milk"], 0.5)
     assert (example.category, example.kind, example.weight) == (INDEX["Milk"], "title", 0.5)
-    assert dict(example.shares)[INDEX["Milk"]] > 0.5
+    assert dict(example.probabilities)[INDEX["Milk"]] > 0.5
     assert not example.labeled
 
 
-def write_marked(data: Path) -> None:
-    """Titles whose last two characters are marked as the product."""
+def write_annotated(data: Path) -> None:
+    """Titles whose last two characters are annotated as the product."""
     (data / "ner").mkdir(exist_ok=True)
     titles = {
         "jd_gaiic2022": ("4", [f"{one}{two}茶壶" for one in "紫红青" for two in "大小圆"]),
@@ -108,26 +116,26 @@ def write_marked(data: Path) -> None:
 
 def test_titles_to_learn_from_are_near_none_that_is_labeled(tmp_path: Path) -> None:
     assert unlabeled_titles(tmp_path, []) == product_words(tmp_path) == []
-    write_marked(tmp_path)
+    write_annotated(tmp_path)
     every = unlabeled_titles(tmp_path, [])
     assert len(every) == len(set(every)) == 12
     assert unlabeled_titles(tmp_path, ["220 紫大茶壶"]) == [text for text in every if text != "紫大茶壶"]
 
 
 def test_words_for_products_are_chinese_and_come_once(tmp_path: Path) -> None:
-    write_marked(tmp_path)
+    write_annotated(tmp_path)
     assert sorted(product_words(tmp_path)) == sorted(["茶壶", "男鞋"])
 
 
 def test_the_encoders_teach_words_and_chinese_titles(tmp_path: Path) -> None:
     write_shops(tmp_path)
-    write_marked(tmp_path)
+    write_annotated(tmp_path)
     encoders = load_encoders()
     stage = encoders.stages["en"]
     stage.tokenizer.tokens, kept = ["teapot", "##pot", "ab"], stage.tokenizer.tokens
-    taught = teach(encoders, tmp_path, [], TrainingConfig())
+    distilled = distilled_examples(encoders, tmp_path, [], TrainingConfig())
     stage.tokenizer.tokens = kept
-    assert {example.text for example in taught if example.kind == "word"} == {"teapot", "茶壶", "男鞋"}
-    chinese = [example for example in taught if example.kind == "title"]
+    assert {example.text for example in distilled if example.kind == "word"} == {"teapot", "茶壶", "男鞋"}
+    chinese = [example for example in distilled if example.kind == "title"]
     assert chinese
     assert {example.language for example in chinese} == {"zh"}

@@ -13,7 +13,7 @@ from models.student.artifact import Artifact
 from models.taxonomy.label_hierarchy import same_or_ancestor
 from models.training.data.corpus import split_of
 from models.training.data.corrections import COLUMNS, Suggestion, read_corrections, write_suggestions
-from models.training.data.examples import HumanLabels, gather
+from models.training.data.examples import HumanLabels, read_examples
 from models.training.data.feedback_lines import (
     FeedbackLine,
     encode_line,
@@ -21,8 +21,8 @@ from models.training.data.feedback_lines import (
     find_conflicts,
     read_feedback,
 )
-from models.training.pipeline import run
-from models.training.student.trainer import TrainingConfig
+from models.training.run.training_run import TrainingSettings, train_model
+from models.training.student.config import TrainingConfig
 from schemas.errors import StopWorker
 from schemas.events import Source, Verdict
 from tests.support.tiny_shops import TREE, write_shops
@@ -60,10 +60,10 @@ LINES = st.lists(
 def test_each_text_has_one_category_or_is_a_conflict(lines: list[FeedbackLine]) -> None:
     examples = feedback_examples(lines, TREE, 2.0)
     conflicts = {each.text for each in find_conflicts(lines, TREE)}
-    taught = {example.text: example for example in examples}
-    assert len(taught) == len(examples)
-    assert taught.keys() | conflicts == {each.text for each in lines}
-    assert not taught.keys() & conflicts
+    by_text = {example.text: example for example in examples}
+    assert len(by_text) == len(examples)
+    assert by_text.keys() | conflicts == {each.text for each in lines}
+    assert not by_text.keys() & conflicts
     for example in examples:
         said = [INDEX[each.category_id] for each in lines if each.text == example.text]
         assert example.category in said
@@ -164,19 +164,19 @@ def test_suggestions_come_back_as_they_were_once_accepted(tmp_path: Path) -> Non
     assert read_corrections(path, TREE) == {("openbg", '鞋 "x"'): INDEX[SHOES]}
 
 
-def test_people_change_the_data_and_stay_a_shop_of_their_own(tmp_path: Path) -> None:
+def test_feedback_changes_the_data_and_stays_a_shop_of_its_own(tmp_path: Path) -> None:
     write_shops(tmp_path)
     feedback = write_lines(tmp_path / "feedback.jsonl", [line("p", "mint tea shirt", SHIRTS)])
     title = "acme red green tea x"
     table = write_table(tmp_path / "table.tsv", ("flipkart", title, "5", "yes"))
-    before = gather(tmp_path, TREE, HumanLabels(), 1.0)
-    after = gather(tmp_path, TREE, HumanLabels(feedback, table), 3.0)
+    before = read_examples(tmp_path, TREE, HumanLabels(), 1.0)
+    after = read_examples(tmp_path, TREE, HumanLabels(feedback, table), 3.0)
     changed = [(old, new) for old, new in zip(before, after, strict=False) if old != new]
     assert [(new.shop, new.text, new.category) for _, new in changed] == [("flipkart", title, INDEX[MILK])]
     assert [(each.shop, each.weight) for each in after[len(before) :]] == [("feedback", 3.0)]
     stranger = write_table(tmp_path / "stranger.tsv", ("flipkart", "no such title", "5", "yes"))
     with pytest.raises(StopWorker, match="no such title"):
-        gather(tmp_path, TREE, HumanLabels(None, stranger), 1.0)
+        read_examples(tmp_path, TREE, HumanLabels(None, stranger), 1.0)
 
 
 def test_a_person_s_word_on_a_shop_s_own_title_overrules_its_label_but_no_correction(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_person_s_word_on_a_shop_s_own_title_overrules_its_label_but_no_correc
     words = [line("p", tea, MILK), line("q", milk, FOOD), line("r", "一鞋子", MILK)]
     feedback = write_lines(tmp_path / "feedback.jsonl", words)
     table = write_table(tmp_path / "table.tsv", ("instacart", tea, "3", "yes"))
-    found = gather(tmp_path, TREE, HumanLabels(feedback, table), 1.0)
+    found = read_examples(tmp_path, TREE, HumanLabels(feedback, table), 1.0)
     labels = {(each.shop, each.text): TREE.nodes[each.category].id for each in found}
     assert [labels[shop, tea] for shop in ("flipkart", "instacart", "feedback")] == [MILK, SHIRTS, MILK]
     # Only coarser than the shop's own label, which stays.
@@ -194,7 +194,7 @@ def test_a_person_s_word_on_a_shop_s_own_title_overrules_its_label_but_no_correc
     assert {labels[shop, text] for shop, text in labels if text.startswith("一鞋子 ")} == {MILK}
 
 
-def test_a_model_that_learns_from_people_says_so_and_unseen_shops_are_measured_without_them(
+def test_a_model_trained_on_feedback_says_so_and_unseen_shops_are_evaluated_without_it(
     tmp_path: Path,
 ) -> None:
     write_shops(tmp_path)
@@ -202,15 +202,8 @@ def test_a_model_that_learns_from_people_says_so_and_unseen_shops_are_measured_w
     words = [line(f"p{each}", f"zorb {each}", TEA) for each in letters]
     feedback = write_lines(tmp_path / "feedback.jsonl", words)
     config = TrainingConfig(dimensions=8, epochs=6, batch=32)
-    manifest = run(
-        tmp_path,
-        tmp_path / "student",
-        config,
-        lambda name, step, count: None,
-        unseen=True,
-        taxonomy=TREE,
-        people=HumanLabels(feedback),
-    )
+    settings = TrainingSettings(config=config, unseen=True, taxonomy=TREE, human_labels=HumanLabels(feedback))
+    manifest = train_model(tmp_path, tmp_path / "student", settings)
     assert Artifact.load(tmp_path / "student", TREE).manifest == manifest
     assert manifest.command.endswith(" --with-feedback FEEDBACK --feedback-weight 5")
     counted = {each.name: each.train + each.calibration + each.test for each in manifest.training_data}

@@ -1,4 +1,4 @@
-"""The gate: its bootstrap against brute force, and whom it lets through."""
+"""The gate: its bootstrap against brute force, and which candidates pass."""
 
 from collections import Counter
 from itertools import product
@@ -18,7 +18,7 @@ from models.training.promotion.gate import (
     decide,
 )
 
-QUICK = GateConfig(draws=2_000)
+QUICK = GateConfig(resamples=2_000)
 SCORES = st.lists(st.sampled_from([0.0, 1 / 3, 0.5, 1.0]), min_size=1, max_size=40)
 
 
@@ -26,15 +26,15 @@ def everything(texts: int) -> dict[str, Booleans]:
     return {"all": np.ones(texts, dtype=bool)}
 
 
-def ruling(
-    serving: list[float], candidate: list[float], terms: GateConfig = QUICK, **slices: Booleans
+def decision_on(
+    serving: list[float], candidate: list[float], config: GateConfig = QUICK, **slices: Booleans
 ) -> GateDecision:
     paired = Paired(np.array(serving), np.array(candidate))
-    return decide({"right": paired}, slices or everything(len(serving)), everything(len(serving)), terms)
+    return decide({"right": paired}, slices or everything(len(serving)), everything(len(serving)), config)
 
 
-def finding(of: GateDecision, name: str) -> SliceResult:
-    return next(each.finding for each in of.comparisons if each.slice == name)
+def result_on(decision: GateDecision, name: str) -> SliceResult:
+    return next(each.result for each in decision.comparisons if each.slice == name)
 
 
 @given(st.lists(st.sampled_from([-1.0, -0.5, 0.0, 1.0]), min_size=1, max_size=4))
@@ -52,24 +52,24 @@ def test_the_bounds_are_those_of_plain_resampling() -> None:
     random = np.random.default_rng(3)
     serving = random.choice([0.0, 1.0], 500, p=[0.3, 0.7])
     candidate = random.choice([0.0, 1.0], 500, p=[0.25, 0.75])
-    found = ruling(serving.tolist(), candidate.tolist(), GateConfig()).comparisons[0]
-    lead = candidate - serving
-    plain = [lead[random.integers(0, 500, 500)].mean() for _ in range(10_000)]
+    found = decision_on(serving.tolist(), candidate.tolist(), GateConfig()).comparisons[0]
+    difference = candidate - serving
+    plain = [difference[random.integers(0, 500, 500)].mean() for _ in range(10_000)]
     assert [found.lower, found.upper] == pytest.approx(np.quantile(plain, [0.05, 0.95]), abs=0.004)
-    assert found.candidate - found.serving == pytest.approx(lead.mean())
+    assert found.candidate - found.serving == pytest.approx(difference.mean())
 
 
 @given(SCORES)
 def test_an_equal_model_is_not_promoted_and_blocked_by_nothing_but_that(scores: list[float]) -> None:
-    held = ruling(scores, scores)
+    held = decision_on(scores, scores)
     assert not held.promote
     assert held.reasons == ["right overall: not shown to be better (+0.00%, at worst +0.00%)"]
 
 
 def test_a_better_model_is_promoted() -> None:
-    found = ruling([0.0] * 60 + [1.0] * 440, [1.0] * 500)
+    found = decision_on([0.0] * 60 + [1.0] * 440, [1.0] * 500)
     assert (found.promote, found.reasons) == (True, [])
-    assert {each.finding for each in found.comparisons} == {SliceResult.BETTER}
+    assert {each.result for each in found.comparisons} == {SliceResult.BETTER}
 
 
 @pytest.mark.parametrize("texts", [40, 400], ids=["few", "many"])
@@ -77,15 +77,15 @@ def test_a_worse_slice_blocks_a_model_that_is_better_overall(texts: int) -> None
     serving = [0.0] * 900 + [1.0] * texts
     candidate = [1.0] * 900 + [1.0, 0.0] * (texts // 2)
     rare = np.arange(len(serving)) >= 900
-    found = ruling(serving, candidate, rare=rare, common=~rare)
-    assert finding(found, "overall") is SliceResult.BETTER
-    assert finding(found, "common") is SliceResult.BETTER
-    assert finding(found, "rare") is SliceResult.WORSE
+    found = decision_on(serving, candidate, rare=rare, common=~rare)
+    assert result_on(found, "overall") is SliceResult.BETTER
+    assert result_on(found, "common") is SliceResult.BETTER
+    assert result_on(found, "rare") is SliceResult.WORSE
     assert not found.promote
     assert [reason.partition(":")[0] for reason in found.reasons] == ["right on rare"]
 
 
-def test_a_second_measure_protects_and_needs_not_be_better() -> None:
+def test_a_second_metric_protects_and_needs_not_be_better() -> None:
     better = Paired(np.zeros(300), np.ones(300))
     for harm, promoted in ((0, True), (30, False)):
         harmless = Paired(np.ones(300), np.r_[np.zeros(harm), np.ones(300 - harm)])
@@ -107,9 +107,9 @@ def test_as_many_gained_as_lost_is_no_loss_only_where_enough_texts_say_so(
 ) -> None:
     serving = [1.0] * flips + [0.0] * flips + [1.0] * (texts - 2 * flips)
     candidate = [0.0] * flips + [1.0] * (texts - flips)
-    found = ruling(serving, candidate, GateConfig(tolerance=tolerance))
-    assert finding(found, "all") is expected
-    assert finding(found, "overall").blocks is expected.blocks
+    found = decision_on(serving, candidate, GateConfig(tolerance=tolerance))
+    assert result_on(found, "all") is expected
+    assert result_on(found, "overall").blocks is expected.blocks
     assert not found.promote
 
 
@@ -124,15 +124,15 @@ def test_each_shop_counts_alike_however_many_titles_it_has() -> None:
     assert {each.slice for each in found.comparisons} == {"overall", "small", "large"}
 
 
-def test_the_same_numbers_give_the_same_ruling_and_another_slice_changes_no_other() -> None:
+def test_the_same_numbers_give_the_same_decision_and_another_slice_changes_no_other() -> None:
     random = np.random.default_rng(5)
     serving, candidate = (random.integers(0, 2, 300).astype(float).tolist() for _ in range(2))
     first, rest = np.arange(300) < 150, np.arange(300) >= 150
-    alone = ruling(serving, candidate, first=first)
-    assert alone == ruling(serving, candidate, first=first)
-    both = ruling(serving, candidate, rest=rest, first=first)
+    alone = decision_on(serving, candidate, first=first)
+    assert alone == decision_on(serving, candidate, first=first)
+    both = decision_on(serving, candidate, rest=rest, first=first)
     assert [each for each in both.comparisons if each.slice != "rest"] == alone.comparisons
-    assert alone != ruling(serving, candidate, GateConfig(draws=2_000, seed=1), first=first)
+    assert alone != decision_on(serving, candidate, GateConfig(resamples=2_000, seed=1), first=first)
 
 
 def test_of_models_that_are_alike_only_about_one_in_twenty_passes() -> None:
@@ -140,6 +140,6 @@ def test_of_models_that_are_alike_only_about_one_in_twenty_passes() -> None:
     random = np.random.default_rng(7)
     passed = 0
     for _ in range(400):
-        leads = random.choice([-1.0, 0.0, 1.0], 400, p=[0.1, 0.8, 0.1])
-        passed += ruling([0.0] * 400, leads.tolist(), none=np.zeros(400, dtype=bool)).promote
+        differences = random.choice([-1.0, 0.0, 1.0], 400, p=[0.1, 0.8, 0.1])
+        passed += decision_on([0.0] * 400, differences.tolist(), none=np.zeros(400, dtype=bool)).promote
     assert 0.02 < passed / 400 < 0.09

@@ -18,9 +18,9 @@ from models.training.data.near_duplicates import title_key
 from models.training.labels.check import check_labels
 from models.training.labels.conflicts import label_conflicts
 from models.training.labels.errors import label_errors, out_of_sample, pruned
-from models.training.student.trainer import TrainingConfig
+from models.training.student.config import TrainingConfig
 from streams.cli import main
-from tests.support.tiny_shops import COLOURS, TITLES, TREE, write_shops
+from tests.support.tiny_shops import COLORS, TITLES, TREE, write_shops
 
 CONFIG = TrainingConfig(dimensions=8, epochs=10, batch=32)
 ROWS = st.lists(
@@ -82,9 +82,9 @@ def titles(wrong: frozenset[int] = frozenset()) -> list[Example]:
     for shop in ("one", "two"):
         for place, name in enumerate(names):
             for title in TITLES[name]:
-                for colour in COLOURS:
+                for color in COLORS:
                     label = names[(place + 1) % len(names)] if len(found) in wrong else name
-                    found.append(Example(f"{colour} {title}", index[label], shop, "train"))
+                    found.append(Example(f"{color} {title}", index[label], shop, "train"))
     return found
 
 
@@ -111,20 +111,20 @@ def test_a_coarse_label_is_no_error() -> None:
     assert label_errors(coarse, TREE, CONFIG) == []
 
 
-def test_a_student_judges_only_what_it_has_not_seen_and_classes_share_everything() -> None:
+def test_a_student_classifies_only_unseen_titles_and_probabilities_sum_to_one() -> None:
     """One whose near-duplicates all have a nonsense label would else confirm it."""
-    taught = [Example(f"zorb {number}", 1, "one", "train") for number in range(30)]
-    tree, known = pruned(TREE, {each.category for each in [*titles(), *taught]})
+    zorbs = [Example(f"zorb {number}", 1, "one", "train") for number in range(30)]
+    tree, known = pruned(TREE, {each.category for each in [*titles(), *zorbs]})
     assert {node.id for node in tree.nodes} <= {node.id for node in TREE.nodes}
     steps: list[tuple[str, int, int]] = []
-    judged = out_of_sample([*taught, *titles()], tree, known, CONFIG, 2, lambda *step: steps.append(step))
+    predict = out_of_sample([*zorbs, *titles()], tree, known, CONFIG, 2, lambda *step: steps.append(step))
     assert {name.partition(",")[0] for name, _, _ in steps} == {"Judging part 1 of 2", "Judging part 2 of 2"}
     classes = sorted({known[each.category] for each in titles()})
-    share = judged(range(40), classes)
-    assert share.shape == (40, len(classes))
-    assert np.allclose(share.sum(axis=1), 1.0)
-    # All zorbs are near-duplicates: whoever judges them has seen none, and knows none of their words.
-    assert np.allclose(share[:30], share[0], atol=1e-6)
+    probabilities = predict(range(40), classes)
+    assert probabilities.shape == (40, len(classes))
+    assert np.allclose(probabilities.sum(axis=1), 1.0)
+    # All zorbs are near-duplicates: their student has seen none of them, and knows none of their words.
+    assert np.allclose(probabilities[:30], probabilities[0], atol=1e-6)
 
 
 def spoil(data: Path) -> tuple[str, str]:
@@ -174,5 +174,5 @@ def test_the_command_writes_a_table_that_training_takes_once_accepted(
     corrections = read_corrections(table, TREE)
     tea = next(node.index for node in TREE.nodes if node.name == "Tea")
     assert corrections == {("flipkart", wrong): tea}
-    taught = read_shops(tmp_path, TREE, ("flipkart",), corrections)
-    assert [each.category for each in taught if each.text == wrong] == [tea]
+    corrected = read_shops(tmp_path, TREE, ("flipkart",), corrections)
+    assert [each.category for each in corrected if each.text == wrong] == [tea]

@@ -3,7 +3,6 @@
 DP-SGD itself is Opacus's; here gradient descent without noise stands in for it, which needs no torch.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -17,7 +16,6 @@ from models.student.classifier import StudentClassifier
 from models.student.numpy_backend import NumpyBackend
 from models.text.features import text_features
 from models.training.data.corpus import Example, category_examples
-from models.training.pipeline import MIN_THRESHOLDS, run
 from models.training.private.training import (
     Head,
     HeadTask,
@@ -30,7 +28,13 @@ from models.training.private.training import (
     shifted_student,
     train_private,
 )
-from models.training.student.trainer import TrainingConfig, count_matrix, subtree_loss, train
+from models.training.progress import LossCallback, ignore_progress
+from models.training.run.fitting import MIN_THRESHOLDS
+from models.training.run.training_run import TrainingSettings, train_model
+from models.training.student.config import TrainingConfig
+from models.training.student.loss import subtree_loss
+from models.training.student.student import count_matrix
+from models.training.student.trainer import train
 from tests.models.training.test_training import CONFIG, examples
 from tests.support.tiny_shops import TREE, write_shops
 
@@ -47,22 +51,22 @@ def logits_of(task: HeadTask, head: Head) -> Floats:
     return logits
 
 
-def without_noise(task: HeadTask, privacy: Privacy, progress: Callable[[int, int, float], None]) -> Head:
+def without_noise(task: HeadTask, privacy: Privacy, progress: LossCallback) -> Head:
     """Full gradient descent on the same loss."""
     groups = len(task.lineage)
     weights, bias = np.zeros((task.hidden.shape[1], groups), np.float32), np.zeros(groups, np.float32)
     for step in range(1, privacy.epochs + 1):
-        loss, slope = subtree_loss(logits_of(task, Head(weights, bias, 0.0)), task.first, task.last)
-        shift = np.zeros((len(slope), groups + 1), np.float32)
+        loss, gradient = subtree_loss(logits_of(task, Head(weights, bias, 0.0)), task.first, task.last)
+        shift = np.zeros((len(gradient), groups + 1), np.float32)
         for level in range(task.lineage.shape[1]):
-            np.add.at(shift.T, task.lineage[:, level], slope.T)
-        weights -= np.float32(privacy.rate / len(slope)) * (task.hidden.T @ shift[:, :-1])
+            np.add.at(shift.T, task.lineage[:, level], gradient.T)
+        weights -= np.float32(privacy.rate / len(gradient)) * (task.hidden.T @ shift[:, :-1])
         bias -= np.float32(privacy.rate) * shift[:, :-1].mean(axis=0)
         progress(step, privacy.epochs, float(loss.mean()))
     return Head(weights, bias, 1.0)
 
 
-PRIVATELY = PrivateTraining(Privacy(3.0, epochs=60, levels=2), without_noise)
+PRIVATE = PrivateTraining(Privacy(3.0, epochs=60, levels=2), without_noise)
 
 
 def test_a_group_is_a_category_of_the_last_level_with_all_below_or_one_above_alone() -> None:
@@ -113,7 +117,7 @@ def test_titles_shift_the_decisions_and_leave_the_words_as_they_were() -> None:
     node = {node.name: node.index for node in TREE.nodes}
     titles = [Example("zyxw sneakers", node["Milk"], "tiny", "train")] * 40
     base = train(AUXILIARY, TREE, CONFIG)
-    student = train_private(titles, AUXILIARY, TREE, CONFIG, PRIVATELY, lambda *told: None)
+    student = train_private(titles, AUXILIARY, TREE, CONFIG, PRIVATE, ignore_progress)
     assert np.array_equal(student.hashes, base.hashes)
     assert np.array_equal(student.table, base.table)
     counts = count_matrix([text_features("sneakers")], base.hashes)
@@ -121,10 +125,10 @@ def test_titles_shift_the_decisions_and_leave_the_words_as_they_were() -> None:
     assert TREE.nodes[int(student.logits(counts).argmax())].name == "Milk"
 
 
-def test_only_titles_of_the_train_split_are_learnt_from() -> None:
+def test_only_titles_of_the_train_split_are_trained_on() -> None:
     seen: list[HeadTask] = []
 
-    def spy(task: HeadTask, privacy: Privacy, progress: Callable[[int, int, float], None]) -> Head:
+    def spy(task: HeadTask, privacy: Privacy, progress: LossCallback) -> Head:
         seen.append(task)
         return without_noise(task, Privacy(1.0, epochs=1), progress)
 
@@ -139,7 +143,7 @@ def test_only_titles_of_the_train_split_are_learnt_from() -> None:
         TREE,
         CONFIG,
         PrivateTraining(Privacy(1.0), spy),
-        lambda *told: None,
+        ignore_progress,
     )
     assert len(seen[0].first) == len(examples())
 
@@ -147,14 +151,16 @@ def test_only_titles_of_the_train_split_are_learnt_from() -> None:
 def test_the_whole_way_gives_an_artifact_like_any_other_and_says_what_it_guarantees(tmp_path: Path) -> None:
     write_shops(tmp_path)
     steps: list[str] = []
-    manifest = run(
+    manifest = train_model(
         tmp_path,
         tmp_path / "student",
-        TrainingConfig(dimensions=8, epochs=30, batch=16),
+        TrainingSettings(
+            config=TrainingConfig(dimensions=8, epochs=30, batch=16),
+            unseen=True,
+            taxonomy=TREE,
+            private=PRIVATE,
+        ),
         lambda name, step, count: steps.append(name.partition(",")[0]),
-        unseen=True,
-        taxonomy=TREE,
-        private=PRIVATELY,
     )
     assert set(steps) == {"Public words", "Private titles"}
     assert manifest.command.endswith("--private 3")

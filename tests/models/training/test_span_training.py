@@ -13,7 +13,7 @@ from models.attributes.span_features import SLOT_BITS, feature_slots, lay, match
 from models.attributes.span_tagger import SpanTagger
 from models.text.cleaning import fold
 from models.training.spans.card import render_span_card
-from models.training.spans.corpus import KINDS, Marked, MarkedTitle, read_marked
+from models.training.spans.corpus import KINDS, AnnotatedSpan, AnnotatedTitle, read_annotated
 from models.training.spans.crf import (
     labels_of,
     plain_features,
@@ -30,17 +30,17 @@ from schemas.errors import StopWorker
 PRODUCTS, COLOURS, BRANDS = ("手机壳", "中性笔", "台灯", "保温杯"), ("黑色", "白色", "红色"), ("晨光", "得力")
 
 
-def marked(*parts: tuple[str, str]) -> MarkedTitle:
+def marked(*parts: tuple[str, str]) -> AnnotatedTitle:
     """A title of texts with their kinds, '' for none."""
     text, spans = "", []
     for part, kind in parts:
         if kind:
             spans.append((kind, len(text), len(text) + len(part)))
         text += part
-    return MarkedTitle(text, tuple(spans), "taobao", "train")
+    return AnnotatedTitle(text, tuple(spans), "taobao", "train")
 
 
-def bio(title: MarkedTitle) -> str:
+def bio(title: AnnotatedTitle) -> str:
     codes = {"product": "HCCX", "brand": "HPPX", "model": "XH", "other": "MISC"}
     tags = ["O"] * len(title.text)
     for kind, start, end in title.spans:
@@ -61,7 +61,7 @@ def test_a_title_of_two_parts_is_of_the_test_alone(tmp_path: Path) -> None:
     write(tmp_path, "taobao_dev", bio(both))
     write(tmp_path, "taobao_train", bio(both) + bio(other) + bio(other).rstrip("\n"))
     write(tmp_path, "jd_gaiic2022", "灯 B-4\n x\n".replace(" x", "  O") + "笔 B-99\n\n")
-    titles = read_marked(tmp_path)
+    titles = read_annotated(tmp_path)
     assert [(title.text, title.spans) for title in titles] == [
         ("灯 笔", (("product", 0, 1),)),
         (both.text, both.spans),
@@ -74,7 +74,7 @@ def test_a_title_of_two_parts_is_of_the_test_alone(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(StopWorker, match="jd_gaiic2022"):
-        read_marked(tmp_path)
+        read_annotated(tmp_path)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["笔", "红色", "a4"]), st.sampled_from(["", "product", "model"]))))
@@ -87,8 +87,11 @@ def test_labels_and_spans_say_the_same(parts: list[tuple[str, str]]) -> None:
 
 
 def test_only_exact_spans_are_right() -> None:
-    theirs: list[list[Marked]] = [[("brand", 0, 2), ("product", 2, 5)], [("product", 0, 3)]]
-    ours: list[list[Marked]] = [[("brand", 0, 2), ("product", 2, 4)], [("brand", 0, 3), ("other", 4, 5)]]
+    theirs: list[list[AnnotatedSpan]] = [[("brand", 0, 2), ("product", 2, 5)], [("product", 0, 3)]]
+    ours: list[list[AnnotatedSpan]] = [
+        [("brand", 0, 2), ("product", 2, 4)],
+        [("brand", 0, 3), ("other", 4, 5)],
+    ]
     brand, product, total = score_spans(theirs, ours, ("brand", "product"))
     assert (brand.precision, brand.recall) == (0.5, 1.0)
     assert (product.right, product.f1) == (0, 0.0)

@@ -1,4 +1,4 @@
-"""Training: the loss's slope, coarse labels, splits, quantization, and the whole way on a tiny shop."""
+"""Training: gradient, coarse labels, splits, quantization, and a whole run on a tiny shop."""
 
 import json
 from collections.abc import Sequence
@@ -24,22 +24,20 @@ from models.student.onnx_backend import OnnxBackend
 from models.student.seen_ngrams import seen_ngram_hashes
 from models.taxonomy.tree import Taxonomy
 from models.text.features import feature_hash, text_features
-from models.training import pipeline
 from models.training.data.corpus import Example, category_examples, read_shops, split_of
-from models.training.pipeline import CalibratedStudent, run, student_is_better_alone
+from models.training.run import training_run
+from models.training.run.fitting import CalibratedStudent
+from models.training.run.training_run import TrainingSettings, train_model
+from models.training.run.validation import student_is_better_alone
+from models.training.student.config import TrainingConfig
 from models.training.student.drift_snapshot import add_snapshot, calibration_listings
 from models.training.student.drift_snapshot import main as snapshot_command
 from models.training.student.export import quantize
-from models.training.student.trainer import (
-    TrainingConfig,
-    build_vocabulary,
-    count_matrix,
-    probability_matrix,
-    subtree_loss,
-    train,
-)
+from models.training.student.loss import probability_matrix, subtree_loss
+from models.training.student.student import build_vocabulary, count_matrix
+from models.training.student.trainer import train
 from schemas.errors import StopWorker
-from tests.support.tiny_shops import COLOURS, TITLES, TREE, write_shops
+from tests.support.tiny_shops import COLORS, TITLES, TREE, write_shops
 
 CONFIG = TrainingConfig(dimensions=8, epochs=30, batch=16, rows=2000, dropout=0.1)
 
@@ -47,45 +45,45 @@ CONFIG = TrainingConfig(dimensions=8, epochs=30, batch=16, rows=2000, dropout=0.
 def examples() -> list[Example]:
     node = {node.name: node.index for node in TREE.nodes}
     return [
-        Example(f"{colour} {title}", node[name], "tiny", "train")
+        Example(f"{color} {title}", node[name], "tiny", "train")
         for name, titles in TITLES.items()
         for title in titles
-        for colour in COLOURS
+        for color in COLORS
     ]
 
 
 @given(st.integers(0, 1000))
-def test_the_slope_is_the_numerical_one(seed: int) -> None:
+def test_the_gradient_is_the_numerical_one(seed: int) -> None:
     random = np.random.default_rng(seed)
     logits = random.normal(0, 1, (3, len(TREE))).astype(np.float32)
     first = random.integers(0, len(TREE), 3)
     last = TREE.ends[first]
-    _, slope = subtree_loss(logits.copy(), first, last)
+    _, gradient = subtree_loss(logits.copy(), first, last)
     for column in range(len(TREE)):
         step = np.zeros_like(logits)
         step[:, column] = 1e-2
         above, _ = subtree_loss(logits + step, first, last)
         below, _ = subtree_loss(logits - step, first, last)
-        assert np.allclose((above - below) / 2e-2, slope[:, column], atol=2e-3)
+        assert np.allclose((above - below) / 2e-2, gradient[:, column], atol=2e-3)
 
 
 @given(st.integers(0, 1000))
-def test_the_slope_towards_a_teacher_s_shares_is_the_numerical_one(seed: int) -> None:
+def test_the_gradient_towards_a_teacher_s_probabilities_is_the_numerical_one(seed: int) -> None:
     random = np.random.default_rng(seed)
     logits = random.normal(0, 1, (2, len(TREE))).astype(np.float32)
-    taught = [
+    labeled = [
         Example("tea", 0, "tiny", "train"),
-        Example("tea", 0, "tiny", "train", shares=((1, 0.25), (len(TREE) - 1, 0.75))),
+        Example("tea", 0, "tiny", "train", probabilities=((1, 0.25), (len(TREE) - 1, 0.75))),
     ]
-    shares = probability_matrix(taught, len(TREE))
+    probabilities = probability_matrix(labeled, len(TREE))
     first, last = np.zeros(2, dtype=np.int64), np.ones(2, dtype=np.int64)
-    _, slope = subtree_loss(logits.copy(), first, last, shares)
+    _, gradient = subtree_loss(logits.copy(), first, last, probabilities)
     for column in range(len(TREE)):
         step = np.zeros_like(logits)
         step[:, column] = 1e-2
-        above, _ = subtree_loss(logits + step, first, last, shares)
-        below, _ = subtree_loss(logits - step, first, last, shares)
-        assert np.allclose((above - below) / 2e-2, slope[:, column], atol=2e-3)
+        above, _ = subtree_loss(logits + step, first, last, probabilities)
+        below, _ = subtree_loss(logits - step, first, last, probabilities)
+        assert np.allclose((above - below) / 2e-2, gradient[:, column], atol=2e-3)
 
 
 def test_it_learns_and_a_coarse_label_teaches_without_hiding_the_finer_one() -> None:
@@ -148,13 +146,11 @@ def test_the_whole_way_gives_a_model_that_loads_and_decides(tmp_path: Path) -> N
     """Read, train, calibrate, measure also without each shop, export, load by both backends, classify."""
     write_shops(tmp_path)
     steps: list[tuple[str, int, int]] = []
-    manifest = run(
+    manifest = train_model(
         tmp_path,
         tmp_path / "student",
-        TrainingConfig(dimensions=8, epochs=6, batch=32),
+        TrainingSettings(config=TrainingConfig(dimensions=8, epochs=6, batch=32), unseen=True, taxonomy=TREE),
         lambda name, step, count: steps.append((name, step, count)),
-        unseen=True,
-        taxonomy=TREE,
     )
     assert steps[-1][1] == steps[-1][2]
     assert {item.name for item in manifest.measurements} >= {"flipkart title", "unseen openbg attributes"}
@@ -188,7 +184,7 @@ def test_a_model_without_a_snapshot_is_given_one_and_another_name(tmp_path: Path
     write_shops(tmp_path)
     config = TrainingConfig(dimensions=8, epochs=2, batch=32)
     folder = tmp_path / "student"
-    trained = run(tmp_path, folder, config, lambda *told: None, unseen=False, taxonomy=TREE)
+    trained = train_model(tmp_path, folder, TrainingSettings(config=config, taxonomy=TREE))
     files = [name for name in trained.files if name != SNAPSHOT]
     bare = write_manifest(folder, trained, files)
     assert DriftReference.for_model(Artifact.load(folder, TREE), TREE).snapshot is None
@@ -222,11 +218,11 @@ def test_missing_data_is_named(tmp_path: Path) -> None:
 
 
 @dataclass
-class Voice:
-    """A second stage that is sure of one category, whatever it is asked; or that has no opinion."""
+class FixedStage:
+    """A second stage that always predicts one category, or that keeps the student's probabilities."""
 
     category: int | None
-    version: str = "voice"
+    version: str = "fixed"
 
     def combine(self, texts: Sequence[str], share: Floats) -> Floats:
         if self.category is None:
@@ -237,25 +233,26 @@ class Voice:
 
 
 def test_a_second_stage_that_does_harm_is_found_out_on_calibration_titles() -> None:
-    """Doubtful on purpose, by a high temperature and as nothing is familiar, so that it asks."""
+    """A high temperature and no seen n-grams make the student escalate every text."""
     titles = examples()
     held_out = [replace(each, split="calibration") for each in titles]
-    student = replace(train(titles, TREE, CONFIG), familiar=seen_ngram_hashes([]))
-    doubtful = CalibratedStudent(student, 8.0, [0.9])
-    assert student_is_better_alone(doubtful, held_out, TREE, Voice(int(TREE.roots[0])))
-    assert not student_is_better_alone(doubtful, held_out, TREE, Voice(None))
+    student = replace(train(titles, TREE, CONFIG), seen_ngrams=seen_ngram_hashes([]))
+    unsure = CalibratedStudent(student, 8.0, [0.9])
+    assert student_is_better_alone(unsure, held_out, TREE, FixedStage(int(TREE.roots[0])))
+    assert not student_is_better_alone(unsure, held_out, TREE, FixedStage(None))
 
 
 @pytest.mark.parametrize("harm", [True, False])
 def test_a_student_that_is_better_alone_is_measured_and_served_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: bool
 ) -> None:
-    monkeypatch.setattr(pipeline, "student_is_better_alone", lambda *_: harm)
+    monkeypatch.setattr(training_run, "student_is_better_alone", lambda *_: harm)
     write_shops(tmp_path)
     file, folder = tmp_path / "tree.txt", tmp_path / "student"
     file.write_text("".join(f"{node.id} - {node.path}\n" for node in TREE.nodes), encoding="utf-8")
     tree, config = Taxonomy.load(file), TrainingConfig(dimensions=8, epochs=2, batch=32)
-    manifest = run(tmp_path, folder, config, lambda *_: None, unseen=False, taxonomy=tree, second=Voice(None))
+    settings = TrainingSettings(config=config, taxonomy=tree, second=FixedStage(None))
+    manifest = train_model(tmp_path, folder, settings)
     assert any(item.cascade for item in manifest.measurements) is not harm
     assert Artifact.load(folder, tree).manifest.alone is (True if harm else msgspec.UNSET)
     assert ("+" in Enricher.load(ServingConfig(model=folder, taxonomy=file)).model_version) is not harm

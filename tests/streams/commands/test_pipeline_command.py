@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from models.pipeline.config import read_pipeline
 from models.registry.registry import Registry
 from models.taxonomy.tree import Taxonomy
 from schemas.errors import StopWorker
 from streams.cli import main
-from streams.commands.modeling.pipeline_plan import read_plan
 from tests.streams.commands.test_own_taxonomy import TREE, write_data
 
 PLAN = """
@@ -85,7 +85,7 @@ def test_a_file_that_is_no_pipeline_is_told_of(tmp_path: Path, text: str, says: 
     path = tmp_path / "pipeline.toml"
     path.write_text(text)
     with pytest.raises(StopWorker, match=says):
-        read_plan(path)
+        read_pipeline(path)
     result = run(path)
     assert result.exit_code == 1
     assert "pipeline.toml" in result.output

@@ -14,8 +14,8 @@ from models.student.artifact import Artifact
 from models.taxonomy.tree import Taxonomy
 from models.training.data.corpus import split_of
 from models.training.data.examples import HumanLabels
-from models.training.pipeline import run
-from models.training.student.trainer import TrainingConfig
+from models.training.run.training_run import TrainingSettings, train_model
+from models.training.student.config import TrainingConfig
 from streams.cli import main
 from streams.embedded import EmbeddedBroker
 from streams.inference.predictor import Predictor
@@ -56,9 +56,9 @@ def gate(data: Path, candidate: Path, *options: str) -> Result:
     return CliRunner().invoke(main, [*arguments, "--taxonomy", str(data / "tree.txt"), "--no-cascade"])
 
 
-def trained(data: Path, folder: Path, people: HumanLabels) -> Path:
+def trained(data: Path, folder: Path, human_labels: HumanLabels) -> Path:
     tree = Taxonomy.load(data / "tree.txt")
-    run(data, folder, CONFIG, lambda *_: None, unseen=False, people=people, taxonomy=tree)
+    train_model(data, folder, TrainingSettings(config=CONFIG, human_labels=human_labels, taxonomy=tree))
     return folder
 
 
