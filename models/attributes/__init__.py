@@ -1,1 +1,1 @@
-"""Attributes and tags that a text states: brand, color, size, material and others."""
+"""Extracts attributes from texts (brand, color, size, material and others), and assigns tags."""

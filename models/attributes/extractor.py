@@ -1,14 +1,16 @@
-"""Attributes that the text states, each with the place where it does: brand, colour, gender, size and others.
+"""Extracts attributes from listings, each with its evidence: brand, color, gender, size and others.
 
-What a shop says in its own fields wins over the title, and the title over the description.
+If several fields state an attribute, the listing's own fields take precedence over the title, and the title
+over the description.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
+from models.attributes.attribute_match import AttributeMatch
 from models.attributes.brands import BrandFinder, is_brand
-from models.attributes.quantities import Found, find_measures
-from models.attributes.span_attributes import marked_attributes
+from models.attributes.quantities import find_quantities
+from models.attributes.span_attributes import attributes_of_spans
 from models.attributes.span_tagger import SpanTagger
 from models.text.cleaning import MAX_CHARACTERS, fold
 from models.text.lexicon import Lexicon, shipped_lexicon, shipped_uses, words_of
@@ -19,16 +21,16 @@ ORDER = (
     "brand", "colour", "gender", "age_group", "material", "size", "pack_quantity", "season", "usage",
     "product", "model", "style", "function", "audience", "specification", "fits_brand", "fits_model",
 )  # fmt: skip
-_NOT_OF_FOOD = frozenset({"colour", "gender", "age_group", "material", "season", "usage"})
+_NOT_FOR_FOOD = frozenset({"colour", "gender", "age_group", "material", "season", "usage"})
 _SEX = {"men": "male", "boys": "male", "women": "female", "girls": "female"}
-_MOST_VALUES = {
+_MAX_VALUES = {
     "colour": 3, "material": 3, "usage": 2, "style": 3, "function": 5, "specification": 3,
     "product": 3, "audience": 3, "fits_brand": 3, "fits_model": 5,
 }  # fmt: skip
 
-# The share right where people's labels exist, rounded down: `python -m models.training.attributes.evaluation`
-# measures English genders, colours and usages; the age group is that of a gender. Chinese genders: 38 titles.
-# Materials, seasons, sizes and the other Chinese ones are cautious guesses.
+# Confidences are precisions measured on human labels, rounded down. For English genders, colors and usages
+# they come from `python -m models.training.attributes.evaluation`; the age group has the confidence of its
+# gender. Chinese genders were measured on 38 titles. The others are conservative estimates.
 _TITLE_CONFIDENCE = {
     "colour": 0.92, "gender": 0.98, "age_group": 0.9, "material": 0.85, "size": 0.9, "pack_quantity": 0.9,
     "season": 0.8, "usage": 0.9,
@@ -52,25 +54,30 @@ _FIELD_NAMES = {
 
 
 def attributes_text(attributes: Mapping[str, str]) -> str:
-    """What evidence in the field `attributes` points into: `name: value` lines, in the event's order."""
+    """Return the text that evidence in the field `attributes` refers to: one `name: value` line each."""
     return "\n".join(f"{name}: {value}" for name, value in attributes.items())
 
 
 def field_text(product: ProductCreated, field: str) -> str:
-    """The text that evidence in `field` points into."""
+    """Return the text that evidence in `field` refers to.
+
+    Args:
+        product: The listing.
+        field: `title`, `description`, `brand` or `attributes`.
+    """
     if field == "attributes":
         return attributes_text(product.attributes)
     return {"title": product.title, "description": product.description, "brand": product.brand or ""}[field]
 
 
 class AttributeExtractor:
-    """Finds attributes by word lists and patterns. Thread-safe; never raises for odd text.
+    """Finds attributes with word lists, patterns and a span tagger. It is thread-safe and accepts any text.
 
     Args:
-        lexicon: Words for colours, genders and materials.
+        lexicon: Words for colors, genders and materials.
         uses: Words for age groups, seasons, usages and implied genders.
-        brands: Where titles start with a known one.
-        tagger: Finds spans in Chinese titles; None leaves them to the words.
+        brands: Finds known brands at the start of titles.
+        tagger: Finds spans in Chinese titles, or None for word lists only.
     """
 
     def __init__(
@@ -80,28 +87,35 @@ class AttributeExtractor:
 
     @classmethod
     def shipped(cls, brands: Mapping[str, str], brand_precision: float) -> "AttributeExtractor":
-        """With the words that come with the project.
+        """Create an extractor with the shipped word lists and span tagger.
 
         Args:
-            brands: Names by their folded form, as titles start with them.
-            brand_precision: The measured precision of those.
+            brands: The brand name by its folded form, for brands at the start of titles.
+            brand_precision: The measured precision of these brands.
 
         Raises:
-            StopWorker: The span tagger is missing or damaged; says why.
+            StopWorker: The span tagger is missing or damaged.
         """
         finder = BrandFinder(brands, brand_precision)
         return cls(shipped_lexicon(), shipped_uses(), finder, SpanTagger.load())
 
-    def mark(self, products: Sequence[ProductCreated]) -> list[list[Found]]:
-        """What the span tagger finds in each title, for `extract`; many at once take less time."""
+    def match_spans(self, products: Sequence[ProductCreated]) -> list[list[AttributeMatch]]:
+        """Find attributes with the span tagger. Many products in one call take less time.
+
+        Args:
+            products: Listings.
+
+        Returns:
+            The matches in each title, for `extract`.
+        """
         if self._tagger is None:
             return [[] for _ in products]
         folded = [fold(product.title[:MAX_CHARACTERS]) for product in products]
         return [
             [
                 item
-                for item in marked_attributes(text, spans, self._lexicon)
-                if not self._brands.advertises(item.value)
+                for item in attributes_of_spans(text, spans, self._lexicon)
+                if not self._brands.is_promotion(item.value)
             ]
             for text, spans in zip(folded, self._tagger.tag(folded), strict=True)
         ]
@@ -110,68 +124,82 @@ class AttributeExtractor:
         self,
         product: ProductCreated,
         *,
-        looks: bool = True,
-        edible: bool = False,
-        marked: Sequence[Found] = (),
+        has_appearance: bool = True,
+        is_food: bool = False,
+        span_matches: Sequence[AttributeMatch] = (),
     ) -> list[Attribute]:
-        """The product's attributes, in the order of `ORDER`, then of their place.
+        """Extract the attributes of a listing.
 
         Args:
             product: The listing.
-            looks: Whether it is a thing whose looks matter, so that `cream` is a colour.
-            edible: Whether it is food, whose colours and materials are flavours and brands.
-            marked: What `mark` found in the title.
+            has_appearance: Whether the product's appearance matters, so that `cream` is a color.
+            is_food: Whether the product is food, where words for colors and materials mean flavors and
+                brands.
+            span_matches: The result of `match_spans` for this product.
+
+        Returns:
+            Attributes in the order of `ORDER`, then of their position.
         """
         chosen: dict[str, list[Attribute]] = {}
-        for field, text, found in self._sources(product, looks, marked):
+        for field, text, matches in self._sources(product, has_appearance, span_matches):
             already = set(chosen)
-            for item in found:
-                if item.name in already or (edible and item.name in _NOT_OF_FOOD):
+            for item in matches:
+                if item.name in already or (is_food and item.name in _NOT_FOR_FOOD):
                     continue
                 _add(chosen.setdefault(item.name, []), item, field, text)
         if genders := chosen.get("gender", []):
-            chosen["gender"] = [_unite(genders)]
+            chosen["gender"] = [_merge_genders(genders)]
             if "age_group" not in chosen and genders[0].value in _AGE_OF:
                 chosen["age_group"] = [_age_of(genders[0])]
         return [attribute for name in ORDER for attribute in chosen.get(name, ())]
 
     def _sources(
-        self, product: ProductCreated, looks: bool, marked: Sequence[Found]
-    ) -> Iterator[tuple[Field, str, list[Found]]]:
-        """What each field says, the most trustworthy field first."""
+        self, product: ProductCreated, has_appearance: bool, span_matches: Sequence[AttributeMatch]
+    ) -> Iterator[tuple[Field, str, list[AttributeMatch]]]:
+        """Yield each field with its text and its matches, in order of precedence."""
         if product.brand:
             yield "brand", product.brand, self._in_brand(product.brand)
         if product.attributes:
             yield "attributes", attributes_text(product.attributes), self._in_attributes(product.attributes)
         title = product.title[:MAX_CHARACTERS]
-        yield "title", title, self._in_title(fold(title), fold(product.brand or ""), looks, marked)
+        yield (
+            "title",
+            title,
+            self._in_title(fold(title), fold(product.brand or ""), has_appearance, span_matches),
+        )
         if product.description:
             description = product.description[:MAX_CHARACTERS]
-            yield "description", description, self._in_text(fold(description), looks, _DESCRIPTION_FACTOR)
+            yield (
+                "description",
+                description,
+                self._in_text(fold(description), has_appearance, _DESCRIPTION_FACTOR),
+            )
 
-    def _in_title(self, folded: str, brand: str, looks: bool, marked: Sequence[Found]) -> list[Found]:
-        """What a title says; the words of its brand (`Indigo Nation`) say no more than that."""
+    def _in_title(
+        self, folded: str, brand: str, has_appearance: bool, span_matches: Sequence[AttributeMatch]
+    ) -> list[AttributeMatch]:
+        """Return the matches in a title. Words of the brand (`Indigo Nation`) give no other attribute."""
         brands = self._brands.find(folded)
         taken = [(item.start, item.end) for item in brands]
         if (name := brand.strip()) and (start := folded.find(name)) >= 0:
             taken.append((start, start + len(name)))
-        found = self._in_text(folded, looks, 1.0)
-        if marked:
-            also = [item for item in marked if item.name != "brand" or not brands]
-            found = [*_unless_marked(found, also), *also]
+        matches = self._in_text(folded, has_appearance, 1.0)
+        if span_matches:
+            selected = [item for item in span_matches if item.name != "brand" or not brands]
+            matches = [*_without_overlaps(matches, selected), *selected]
         for start, end in taken:
-            found = [item for item in found if item.end <= start or end <= item.start]
-        return brands + sorted(found, key=_place)
+            matches = [item for item in matches if item.end <= start or end <= item.start]
+        return brands + sorted(matches, key=_place)
 
-    def _in_brand(self, brand: str) -> list[Found]:
+    def _in_brand(self, brand: str) -> list[AttributeMatch]:
         value = brand.strip()
         if not is_brand(value) or self._lexicon.exact(fold(value)) is not None:
             return []
         start = brand.index(value)
-        return [Found("brand", value, start, start + len(value), _FIELD_CONFIDENCE)]
+        return [AttributeMatch("brand", value, start, start + len(value), _FIELD_CONFIDENCE)]
 
-    def _in_attributes(self, attributes: Mapping[str, str]) -> list[Found]:
-        found: list[Found] = []
+    def _in_attributes(self, attributes: Mapping[str, str]) -> list[AttributeMatch]:
+        matches: list[AttributeMatch] = []
         start = 0
         for key, value in attributes.items():
             place = start + len(key) + len(": ")
@@ -182,27 +210,29 @@ class AttributeExtractor:
             elif name is None:
                 continue
             elif name in ("size", "pack_quantity"):
-                items = [item for item in find_measures(fold(value), _FIELD_CONFIDENCE) if item.name == name]
+                items = [
+                    item for item in find_quantities(fold(value), _FIELD_CONFIDENCE) if item.name == name
+                ]
             else:
                 items = [item for item in self._in_text(fold(value), True, 1.0) if item.name == name]
-            found.extend(
+            matches.extend(
                 item._replace(start=item.start + place, end=item.end + place, confidence=_FIELD_CONFIDENCE)
                 for item in items
             )
-        return found
+        return matches
 
-    def _in_text(self, folded: str, looks: bool, factor: float) -> list[Found]:
+    def _in_text(self, folded: str, has_appearance: bool, factor: float) -> list[AttributeMatch]:
         words = words_of(folded)
         hits = [
             hit
             for hit in self._lexicon.find(folded, words) + self._uses.find(folded, words)
-            if hit.entry.value and (looks or not hit.entry.looks)
+            if hit.entry.value and (has_appearance or not hit.entry.looks)
         ]
         if any(hit.entry.implied for hit in hits):
             explicit = {hit.entry.attribute for hit in hits if not hit.entry.implied}
             hits = [hit for hit in hits if not hit.entry.implied or hit.entry.attribute not in explicit]
-        found = [
-            Found(
+        matches = [
+            AttributeMatch(
                 hit.entry.attribute,
                 hit.entry.value,
                 hit.start,
@@ -211,20 +241,22 @@ class AttributeExtractor:
             )
             for hit in hits
         ]
-        return found + find_measures(folded, round(_TITLE_CONFIDENCE["size"] * factor, 4))
+        return matches + find_quantities(folded, round(_TITLE_CONFIDENCE["size"] * factor, 4))
 
 
-def _unless_marked(found: list[Found], marked: Sequence[Found]) -> list[Found]:
-    """What the words say but for what the marks say of the same place, whose borders are better."""
-    places = [(item.name, item.start, item.end) for item in marked]
+def _without_overlaps(
+    matches: list[AttributeMatch], span_matches: Sequence[AttributeMatch]
+) -> list[AttributeMatch]:
+    """Return the word matches that no span match of the same attribute overlaps; spans have better bounds."""
+    places = [(item.name, item.start, item.end) for item in span_matches]
     return [
         item
-        for item in found
+        for item in matches
         if not any(name == item.name and start < item.end and item.start < end for name, start, end in places)
     ]
 
 
-def _place(item: Found) -> tuple[int, int]:
+def _place(item: AttributeMatch) -> tuple[int, int]:
     return item.start, item.end
 
 
@@ -233,11 +265,11 @@ def _confidence(attribute: str, first: str, factor: float) -> float:
     return confidence if factor == 1.0 else round(confidence * factor, 4)
 
 
-def _add(values: list[Attribute], item: Found, field: Field, text: str) -> None:
-    """Append a value unless it is there already or there are enough; genders are united later."""
+def _add(values: list[Attribute], item: AttributeMatch, field: Field, text: str) -> None:
+    """Append a value unless it is a duplicate or the attribute has its maximum. Genders are merged later."""
     if any(value.value == item.value for value in values):
         return
-    if len(values) >= _MOST_VALUES.get(item.name, 1) and item.name != "gender":
+    if len(values) >= _MAX_VALUES.get(item.name, 1) and item.name != "gender":
         return
     evidence = Evidence(field=field, start=item.start, end=item.end, text=text[item.start : item.end])
     values.append(
@@ -247,8 +279,8 @@ def _add(values: list[Attribute], item: Found, field: Field, text: str) -> None:
     )
 
 
-def _unite(genders: list[Attribute]) -> Attribute:
-    """One gender of several: both sexes are unisex; `girls` beside `women` is what was said first."""
+def _merge_genders(genders: list[Attribute]) -> Attribute:
+    """Merge genders: both sexes give `unisex`; otherwise the first one counts (`girls` before `women`)."""
     first = genders[0]
     sexes = {_SEX.get(gender.value) for gender in genders}
     if len(sexes) == 1:
@@ -258,6 +290,6 @@ def _unite(genders: list[Attribute]) -> Attribute:
 
 
 def _age_of(gender: Attribute) -> Attribute:
-    """The age group that a gender's word says too."""
+    """Return the age group that the word for a gender implies."""
     value, evidence = _AGE_OF[gender.value], gender.evidence
     return Attribute(name="age_group", value=value, confidence=gender.confidence, evidence=evidence)

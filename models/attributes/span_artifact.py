@@ -1,4 +1,4 @@
-"""A span tagger as a folder that proves what it is: manifest, weights and model card."""
+"""The artifact of a span tagger: a directory with manifest, weights and model card."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +17,15 @@ WEIGHTS, CARD = "spans.npz", "MODEL_CARD.md"
 
 
 class KindMeasurement(msgspec.Struct, frozen=True, kw_only=True):
-    """How well spans of a kind are found in titles that nobody learnt from; a span must match exactly.
+    """Exact-match metrics of a kind of span, on titles that were not used for training.
 
     Attributes:
         kind: The kind, or `all`.
-        marked: Spans that people marked.
-        precision: The share right of those found.
-        recall: The share found of those marked.
-        f1: The harmonic mean of both.
-        baseline_f1: The same of a plain CRF trained on the same titles.
+        marked: The number of spans that people marked.
+        precision: Correct spans divided by found spans.
+        recall: Correct spans divided by marked spans.
+        f1: The harmonic mean of precision and recall.
+        baseline_f1: The F1 of a plain CRF that was trained on the same titles.
     """
 
     kind: str
@@ -37,13 +37,14 @@ class KindMeasurement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """One set of labels, by the rules of those who marked.
+    """One label set, which follows the annotation rules of one data set.
 
     Attributes:
-        name: Whose marks it learnt from.
-        kinds: Names of the kinds; labels are outside, then a beginning and a continuation for each.
-        confidences: By kind, ascending pairs of a least probability and the share right from there on.
-        measurements: How well it does.
+        name: The data set that it was trained on.
+        kinds: Names of the kinds. The labels are outside, then a beginning and a continuation for each kind.
+        confidences: The calibration of each kind: ascending pairs of a minimum probability and the precision
+            of spans from this probability on.
+        measurements: The metrics of each kind.
     """
 
     name: str
@@ -53,15 +54,15 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpanManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a span tagger is.
+    """The manifest of a span tagger.
 
     Attributes:
-        format: The form of this folder.
-        version: `spans-1-` and eight digits of the hash of the rest of the manifest.
-        heads: Its sets of labels, in the order of the table's columns.
-        gazetteers: How many gazetteers there are.
-        titles: Titles by data set and split that it learnt from and was judged by.
-        command: What made it.
+        format: The version of the artifact format.
+        version: `spans-1-` and eight hexadecimal digits of the hash of the rest of the manifest.
+        heads: The label sets, in the order of the table's columns.
+        gazetteers: The number of gazetteers.
+        titles: The number of titles by data set and split.
+        command: The command that created the artifact.
         files: SHA-256 by file name.
     """
 
@@ -87,15 +88,15 @@ _FOLDER = ManifestFolder(
 
 @dataclass(frozen=True)
 class SpanWeights:
-    """The numbers of a span tagger.
+    """The weights of a span tagger.
 
     Attributes:
-        slots: Shape [rows]: the slot of each feature.
-        table: Shape [rows, labels of all heads], int8.
-        scale: What one unit of the table is worth.
-        transitions: By head, shape [labels, labels], float32.
-        entries: Shape [entries]: the slot of each gazetteers' entry.
-        masks: Shape [entries]: which gazetteers hold it, a bit each.
+        slots: The hash slot of each feature, uint32, shape [rows].
+        table: Quantized label scores of each feature, int8, shape [rows, labels of all heads].
+        scale: The score of one unit of the table.
+        transitions: Scores from one label to the next, by head, float32, shape [labels, labels].
+        entries: The hash slot of each gazetteer entry, uint32, shape [entries].
+        masks: The gazetteers that contain each entry, one bit each, uint16, shape [entries].
     """
 
     slots: npt.NDArray[np.uint32]
@@ -106,20 +107,29 @@ class SpanWeights:
     masks: npt.NDArray[np.uint16]
 
     def rows(self) -> npt.NDArray[np.int32]:
-        """The row of each slot, shape [2 ** SLOT_BITS]; the last row for what is unknown, to be all zeros."""
+        """Return the row of each slot, shape [2 ** SLOT_BITS]. Unknown slots get one row more, of zeros."""
         rows = np.full(1 << SLOT_BITS, len(self.slots), dtype=np.int32)
         rows[self.slots] = np.arange(len(self.slots), dtype=np.int32)
         return rows
 
     def gazetteer_masks(self) -> npt.NDArray[np.uint16]:
-        """The gazetteers of each slot, shape [2 ** SLOT_BITS]."""
+        """Return the gazetteer bits of each slot, shape [2 ** SLOT_BITS]."""
         masks = np.zeros(1 << SLOT_BITS, dtype=np.uint16)
         masks[self.entries] = self.masks
         return masks
 
 
 def write_spans(folder: Path, weights: SpanWeights, manifest: SpanManifest) -> SpanManifest:
-    """Write the weights and their manifest, with the hash and named by its content."""
+    """Write the weights and the manifest.
+
+    Args:
+        folder: An existing directory.
+        weights: The weights.
+        manifest: The manifest; its `version` and `files` are replaced.
+
+    Returns:
+        The written manifest.
+    """
     np.savez_compressed(
         folder / WEIGHTS,
         slots=weights.slots,
@@ -133,10 +143,16 @@ def write_spans(folder: Path, weights: SpanWeights, manifest: SpanManifest) -> S
 
 
 def read_spans(folder: Path) -> tuple[SpanManifest, SpanWeights]:
-    """Verify a folder; returns what it says of itself, and its weights.
+    """Verify and load a span tagger.
+
+    Args:
+        folder: The directory of the artifact.
+
+    Returns:
+        The manifest and the weights.
 
     Raises:
-        StopWorker: It is missing, damaged, edited or of another format; says which.
+        StopWorker: The artifact is missing, damaged, edited or of another format; the message says which.
     """
     manifest = _FOLDER.read(folder)
     with np.load(folder / WEIGHTS, allow_pickle=False) as arrays:
@@ -152,7 +168,7 @@ def read_spans(folder: Path) -> tuple[SpanManifest, SpanWeights]:
 
 
 def _by_head(values: npt.NDArray[np.float32], heads: list[Head]) -> dict[str, npt.NDArray[np.float32]]:
-    """Transitions that lie one head after the other, each as a square."""
+    """Split concatenated transitions into the matrix of each head."""
     widths = [1 + 2 * len(head.kinds) for head in heads]
     parts = np.split(values, np.cumsum([width**2 for width in widths])[:-1])
     return {

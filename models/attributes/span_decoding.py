@@ -1,6 +1,7 @@
-"""From scores of labels at each character to spans: probabilities along the chain, then the best sequence.
+"""Decodes label scores of a linear-chain CRF to spans: marginal probabilities, then the best label sequence.
 
-Label 0 is outside; 2k + 1 begins a span of kind k, 2k + 2 continues one and may follow only these two.
+Label 0 is outside of spans. Label 2k + 1 begins a span of kind k. Label 2k + 2 continues one, and may follow
+only labels 2k + 1 and 2k + 2.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ Labels = npt.NDArray[np.int64]
 
 
 class Span(NamedTuple):
-    """Characters [start, end) are a phrase of a kind; `score` says how sure that is, in [0, 1]."""
+    """A phrase of a kind at characters [start, end); `score` is its confidence in [0, 1]."""
 
     kind: str
     start: int
@@ -23,7 +24,14 @@ class Span(NamedTuple):
 
 
 def allowed(labels: int) -> npt.NDArray[np.bool_]:
-    """Which label may follow which, shape [labels, labels]."""
+    """Return which label (column) may follow which (row).
+
+    Args:
+        labels: The number of labels.
+
+    Returns:
+        bool, shape [labels, labels].
+    """
     follows = np.ones((labels, labels), dtype=np.bool_)
     for label in range(2, labels, 2):
         follows[:, label] = False
@@ -32,51 +40,53 @@ def allowed(labels: int) -> npt.NDArray[np.bool_]:
 
 
 def marginals(scores: Scores, lengths: npt.NDArray[np.int64], transitions: Scores) -> Scores:
-    """The probability of each label at each character, over all allowed sequences.
+    """Compute the probability of each label at each character, over all allowed sequences.
 
-    The forward-backward algorithm: L. Rabiner, 1989, "A tutorial on hidden Markov models".
+    This is the forward-backward algorithm: L. Rabiner, "A tutorial on hidden Markov models and selected
+    applications in speech recognition", Proceedings of the IEEE 77, 1989.
 
     Args:
-        scores: Shape [texts, longest, labels]; what lies beyond a text's length does not count.
-        lengths: Shape [texts], each at least 1.
-        transitions: Shape [labels, labels], from one label to the next; forbidden ones do not count.
+        scores: Label scores, shape [texts, longest, labels]. Positions beyond a text's length are ignored.
+        lengths: Lengths in characters, each at least 1, shape [texts].
+        transitions: Scores from one label to the next, shape [labels, labels]. Forbidden ones are ignored.
 
     Returns:
-        Shape [texts, longest, labels].
+        Probabilities, shape [texts, longest, labels].
     """
     texts, longest, labels = scores.shape
-    chances = np.where(allowed(labels), np.exp(transitions), 0.0).astype(np.float32)
+    weights = np.where(allowed(labels), np.exp(transitions), 0.0).astype(np.float32)
     emitted = np.exp(scores - scores.max(axis=2, keepdims=True))
-    # A span cannot go on where nothing began.
+    # The first character cannot continue a span.
     emitted[:, 0, 2::2] = 0.0
     forward = np.empty_like(emitted)
     forward[:, 0] = emitted[:, 0]
     for place in range(1, longest):
-        reached = (forward[:, place - 1] @ chances) * emitted[:, place]
+        reached = (forward[:, place - 1] @ weights) * emitted[:, place]
         forward[:, place] = reached / reached.sum(axis=1, keepdims=True)
-    behind = np.ones((texts, labels), dtype=np.float32)
+    backward = np.ones((texts, labels), dtype=np.float32)
     inside = np.arange(longest)[None, :] < lengths[:, None]
     for place in range(longest - 2, -1, -1):
-        reached = (behind * emitted[:, place + 1]) @ chances.T
+        reached = (backward * emitted[:, place + 1]) @ weights.T
         reached /= reached.max(axis=1, keepdims=True)
-        behind = np.where(inside[:, place + 1, None], reached, 1.0).astype(np.float32)
-        forward[:, place] *= behind
+        backward = np.where(inside[:, place + 1, None], reached, 1.0).astype(np.float32)
+        forward[:, place] *= backward
     total: Scores = forward / forward.sum(axis=2, keepdims=True)
     return total
 
 
 def decode(scores: Scores, lengths: npt.NDArray[np.int64]) -> Labels:
-    """The allowed labels of each text with the greatest sum of scores.
+    """Find the allowed label sequence of each text with the greatest sum of scores.
 
-    Where the best label of each character makes an allowed sequence, that is it; else the Viterbi algorithm:
-    A. Viterbi, 1967, "Error bounds for convolutional codes".
+    If the best labels of all characters form an allowed sequence, this is the result. Otherwise it is found
+    by the Viterbi algorithm: A. Viterbi, "Error bounds for convolutional codes and an asymptotically optimum
+    decoding algorithm", IEEE Transactions on Information Theory 13, 1967.
 
     Args:
-        scores: Shape [texts, longest, labels], such as log probabilities.
-        lengths: Shape [texts], each at least 1; what lies beyond does not count.
+        scores: Label scores, such as log probabilities, shape [texts, longest, labels].
+        lengths: Lengths in characters, each at least 1, shape [texts]. Positions beyond are ignored.
 
     Returns:
-        Shape [texts, longest].
+        Labels, shape [texts, longest].
     """
     labels: Labels = scores.argmax(axis=2)
     previous = np.pad(labels[:, :-1], ((0, 0), (1, 0)))
@@ -88,20 +98,23 @@ def decode(scores: Scores, lengths: npt.NDArray[np.int64]) -> Labels:
 
 
 def spans_of(labels: Labels, probabilities: Scores, kinds: Sequence[str]) -> list[Span]:
-    """The spans of an allowed sequence of labels, each with the least of its characters' probabilities.
+    """Convert an allowed label sequence to spans.
 
     Args:
-        labels: Shape [characters].
-        probabilities: Shape [characters]: of each character's label.
+        labels: Labels, shape [characters].
+        probabilities: The probability of each character's label, shape [characters].
         kinds: Names of the kinds.
+
+    Returns:
+        Spans in order. A span's score is the minimum probability of its characters.
     """
     spans: list[Span] = []
-    values, chances = labels.tolist(), probabilities.tolist()
+    values, scores = labels.tolist(), probabilities.tolist()
     for start in np.flatnonzero(labels % 2 == 1).tolist():
         label, end = values[start], start + 1
         while end < len(values) and values[end] == label + 1:
             end += 1
-        spans.append(Span(kinds[label // 2], start, end, min(chances[start:end])))
+        spans.append(Span(kinds[label // 2], start, end, min(scores[start:end])))
     return spans
 
 
@@ -114,10 +127,10 @@ def _viterbi(scores: Scores, lengths: npt.NDArray[np.int64]) -> Labels:
     continuing = np.arange(2, width, 2)
     for place in range(1, longest):
         before = best[:, place - 1]
-        leader = before.argmax(axis=1, keepdims=True)
-        back[:, place] = leader
-        best[:, place] = np.take_along_axis(before, leader, axis=1)
-        # A span goes on from its beginning or from within, whichever is better.
+        best_before = before.argmax(axis=1, keepdims=True)
+        back[:, place] = best_before
+        best[:, place] = np.take_along_axis(before, best_before, axis=1)
+        # A continuation follows the beginning or a continuation of its kind, whichever scores higher.
         begun = before[:, 1::2] >= before[:, 2::2]
         back[:, place, 2::2] = continuing - begun
         best[:, place, 2::2] = np.where(begun, before[:, 1::2], before[:, 2::2])

@@ -1,7 +1,7 @@
-"""Chinese titles as rows of a table of weights: what stands at and around each character.
+"""Computes the hashed features of each character of Chinese titles, as rows of a table of weights.
 
-All texts of a batch lie in one line of characters with gaps of zeros between, wider than any feature looks,
-so that what is said of one text does not depend on its neighbours.
+The texts of a batch are joined to one sequence of characters with gaps of zeros between them. The gaps are
+wider than the context of any feature, so the features of a text do not depend on the other texts.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ import numpy.typing as npt
 from models.arrays import Indices
 
 GAP = 4
-"""Zeros before, between and after texts."""
+"""The number of zeros before, between and after texts."""
 SLOT_BITS = 22
-"""Features and gazetteers' entries are known by this many bits of a hash; two that share them are one."""
+"""The number of hash bits that identify features and gazetteer entries; collisions are not resolved."""
 LONGEST_ENTRY = 8
-"""Characters of a gazetteer's longest entry; the shortest has two."""
+"""The maximum length of a gazetteer entry in characters; the minimum is two."""
 
 Hashes = npt.NDArray[np.uint64]
 _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 1 << 64)
-_LONGEST_PIECE = 4
+_LONGEST_NGRAM = 4
 _RUN, _SHAPE, _SKIP, _CLASSES, _SIGNATURE = range(4, 9)
 TEMPLATES = (
     *((0, tap) for tap in (-2, -1, 0, 1, 2)),
@@ -35,18 +35,19 @@ TEMPLATES = (
     (_CLASSES, -2),
     *((_SIGNATURE, tap) for tap in (-1, 0, 1)),
 )
-"""Which channel at which distance: pieces of 1, 2, 3 and 4 that begin there, the Latin run there and its
-shape, a character and the one after the next, five classes of characters, what gazetteers say together."""
+"""Channel and offset of each feature. The channels are the n-grams of 1 to 4 characters that begin there, the
+Latin run and its shape, a character with the second next one, five character classes, and the gazetteer
+codes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """Texts laid in one line.
+class TextLine:
+    """Texts joined to one sequence of characters.
 
     Attributes:
-        codes: Shape [characters]: code points, 0 in gaps.
-        starts: Where each text begins.
-        lengths: How long each is.
+        codes: Code points, 0 in gaps, shape [characters].
+        starts: The index of each text's first character, shape [texts].
+        lengths: The length of each text in characters, shape [texts].
     """
 
     codes: Hashes
@@ -55,87 +56,104 @@ class Line:
 
     @property
     def owners(self) -> Indices:
-        """For each character, the number of its text; -1 in gaps."""
+        """The index of each character's text, -1 in gaps; shape [characters]."""
         owners = np.full(len(self.codes), -1, dtype=np.int64)
         for number, (start, length) in enumerate(zip(self.starts, self.lengths, strict=True)):
             owners[start : start + length] = number
         return owners
 
 
-def lay(texts: Sequence[str]) -> Line:
-    """Lay texts folded by `models.text.cleaning.fold` in one line."""
+def join_texts(texts: Sequence[str]) -> TextLine:
+    """Join texts to one sequence.
+
+    Args:
+        texts: Texts as `models.text.cleaning.fold` returns them.
+    """
     gap = "\0" * GAP
     joined = gap + "".join(text.replace("\0", " ") + gap for text in texts)
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
     lengths = np.fromiter((len(text) for text in texts), dtype=np.int64, count=len(texts))
     ends = np.cumsum(lengths + GAP)
-    return Line(codes, ends - lengths, lengths)
+    return TextLine(codes, ends - lengths, lengths)
 
 
 def entry_slots(entries: Sequence[str]) -> Indices:
-    """The slot of each entry, as `matches` looks it up; entries have 2 to `LONGEST_ENTRY` characters."""
-    line = lay(entries)
-    pieces = list(_pieces(line.codes, LONGEST_ENTRY))
-    found = [pieces[length - 1][start] for start, length in zip(line.starts, line.lengths, strict=True)]
-    return _slot(np.array(found, dtype=np.uint64), 0)
+    """Return the hash slot of each gazetteer entry.
+
+    Args:
+        entries: Phrases of 2 to `LONGEST_ENTRY` characters.
+
+    Returns:
+        Slots in [0, 2 ** SLOT_BITS), shape [entries].
+    """
+    line = join_texts(entries)
+    ngrams = list(_ngram_hashes(line.codes, LONGEST_ENTRY))
+    hashes = [ngrams[length - 1][start] for start, length in zip(line.starts, line.lengths, strict=True)]
+    return _slot(np.array(hashes, dtype=np.uint64), 0)
 
 
-def matches(
-    line: Line, masks: npt.NDArray[np.uint16], gazetteers: int, own: Indices | None = None
+def match_gazetteers(
+    line: TextLine, masks: npt.NDArray[np.uint16], gazetteers: int, single_source: Indices | None = None
 ) -> Indices:
-    """Where entries of gazetteers lie, shape [characters, gazetteers]: 0 nowhere, else place and length.
+    """Find gazetteer entries in texts.
 
-    The longest entry that covers a character counts: 3 n - 2 at its first, 3 n - 1 within, 3 n at its last
-    character, n being its length less 1 and at most 4.
+    A character's code describes the longest entry that covers it. With n = min(length - 1, 4), the code is 3
+    n - 2 at the first character of the entry, 3 n - 1 within, and 3 n at the last character.
 
     Args:
         line: The texts.
-        masks: Shape [2 ** SLOT_BITS]: bit g for an entry of gazetteer g.
-        gazetteers: How many there are.
-        own: Shape [2 ** SLOT_BITS]: a text in which the slot's entries do not count, as they were learnt from
-            it alone; -1 for none.
+        masks: The gazetteers of each slot, bit g for gazetteer g, shape [2 ** SLOT_BITS].
+        gazetteers: The number of gazetteers.
+        single_source: The index of the only text from which a slot's entries were learned, -1 for none, shape
+            [2 ** SLOT_BITS]. The entries do not match in this text. None if all entries match everywhere.
+
+    Returns:
+        Codes, 0 where no entry matches, shape [characters, gazetteers].
     """
-    found = np.zeros((len(line.codes), gazetteers), dtype=np.int64)
+    codes = np.zeros((len(line.codes), gazetteers), dtype=np.int64)
     places = np.flatnonzero(line.codes)
-    room = np.zeros(len(line.codes), dtype=np.int64)
-    room[places] = np.repeat(line.starts + line.lengths, line.lengths) - places
-    owners = None if own is None else line.owners
-    for length, hashes in enumerate(_pieces(line.codes, LONGEST_ENTRY), 1):
+    remaining = np.zeros(len(line.codes), dtype=np.int64)
+    remaining[places] = np.repeat(line.starts + line.lengths, line.lengths) - places
+    owners = None if single_source is None else line.owners
+    for length, hashes in enumerate(_ngram_hashes(line.codes, LONGEST_ENTRY), 1):
         if length == 1:
             continue
         slots = _slot(hashes, 0)
-        bits = np.where(room >= length, masks[slots], 0)
-        if own is not None and owners is not None:
-            bits[own[slots] == owners] = 0
+        bits = np.where(remaining >= length, masks[slots], 0)
+        if single_source is not None and owners is not None:
+            bits[single_source[slots] == owners] = 0
         starts = np.flatnonzero(bits)
         which, member = np.nonzero(bits[starts, None] >> np.arange(gazetteers) & 1)
         first, code = starts[which], 3 * min(length - 1, 4)
         for step in range(1, length - 1):
-            found[first + step, member] = code - 1
-        found[first + length - 1, member] = code
-        found[first, member] = code - 2
-    return found
+            codes[first + step, member] = code - 1
+        codes[first + length - 1, member] = code
+        codes[first, member] = code - 2
+    return codes
 
 
-def feature_slots(line: Line, gazetteers: Indices) -> Indices:
-    """The slots of each character's features, shape [characters, TEMPLATES + gazetteers].
+def feature_slots(line: TextLine, gazetteers: Indices) -> Indices:
+    """Compute the hash slots of each character's features.
 
     Args:
         line: The texts.
-        gazetteers: What `matches` found.
+        gazetteers: The codes of `match_gazetteers`.
+
+    Returns:
+        Slots in [0, 2 ** SLOT_BITS), shape [characters, templates + gazetteers].
     """
     codes = line.codes
     run, shape, classes = _runs(codes)
     channels = [
-        *_pieces(codes, _LONGEST_PIECE),
+        *_ngram_hashes(codes, _LONGEST_NGRAM),
         run,
         shape,
-        codes * np.uint64(_BASE) + _moved(codes, 2),
+        codes * np.uint64(_BASE) + _shifted(codes, 2),
         classes,
         _signature(gazetteers),
     ]
     columns = [
-        _slot(_moved(channels[channel], tap), salt) for salt, (channel, tap) in enumerate(TEMPLATES, 1)
+        _slot(_shifted(channels[channel], tap), salt) for salt, (channel, tap) in enumerate(TEMPLATES, 1)
     ]
     columns += [
         _slot(gazetteers[:, number].astype(np.uint64), len(TEMPLATES) + 1 + number)
@@ -145,36 +163,36 @@ def feature_slots(line: Line, gazetteers: Indices) -> Indices:
 
 
 def _slot(hashes: Hashes, salt: int) -> Indices:
-    """The top bits of a mixed hash; 64-bit arithmetic wraps round, as multiplicative hashing wants."""
+    """Return the top bits of a mixed hash. 64-bit arithmetic wraps around, as in multiplicative hashing."""
     mixed = (hashes ^ (hashes >> np.uint64(29))) + np.uint64(salt * 0x2545F4914F6CDD1D % (1 << 64))
     mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(_BASE)
-    shifted: Indices = (mixed >> np.uint64(64 - SLOT_BITS)).astype(np.int64)
+    slots: Indices = (mixed >> np.uint64(64 - SLOT_BITS)).astype(np.int64)
+    return slots
+
+
+def _shifted(values: Hashes, tap: int) -> Hashes:
+    """Return at each position the value `tap` positions further; zeros beyond the ends."""
+    shifted = np.zeros_like(values)
+    if tap > 0:
+        shifted[:-tap] = values[tap:]
+    elif tap < 0:
+        shifted[-tap:] = values[:tap]
+    else:
+        return values
     return shifted
 
 
-def _moved(values: Hashes, tap: int) -> Hashes:
-    """At each place, the value `tap` places on; zeros beyond the ends."""
-    moved = np.zeros_like(values)
-    if tap > 0:
-        moved[:-tap] = values[tap:]
-    elif tap < 0:
-        moved[-tap:] = values[:tap]
-    else:
-        return values
-    return moved
-
-
-def _pieces(codes: Hashes, longest: int) -> list[Hashes]:
-    """For each length, the hash of the piece that begins at each character; gaps count as characters too."""
+def _ngram_hashes(codes: Hashes, longest: int) -> list[Hashes]:
+    """Return for each length n the hash of the n-gram at each character. Gaps count as characters."""
     characters = codes + np.uint64(1)
-    found = [characters]
+    hashes = [characters]
     for length in range(1, longest):
-        found.append(found[-1] * np.uint64(_BASE) + _moved(characters, length))
-    return found
+        hashes.append(hashes[-1] * np.uint64(_BASE) + _shifted(characters, length))
+    return hashes
 
 
 def _signature(gazetteers: Indices) -> Hashes:
-    """Which gazetteers begin, go on or end at a character, in one number."""
+    """Encode which gazetteer entries begin, continue or end at each character, in one number."""
     signature = np.zeros(len(gazetteers), dtype=np.uint64)
     for number in range(gazetteers.shape[1]):
         code = gazetteers[:, number]
@@ -183,7 +201,7 @@ def _signature(gazetteers: Indices) -> Hashes:
 
 
 def _runs(codes: Hashes) -> tuple[Hashes, Hashes, Hashes]:
-    """Hashes of each letter's or digit's run, of that run's shape (`aa9`), of five characters' classes."""
+    """Return hashes of each Latin character's run, the run's shape (`aa9`), and five characters' classes."""
     digit = (codes >= 48) & (codes <= 57)
     letter = (codes >= 97) & (codes <= 122)
     chinese = codes >= 0x3400
@@ -196,19 +214,20 @@ def _runs(codes: Hashes) -> tuple[Hashes, Hashes, Hashes]:
     for values in (codes, classes):
         powers = _powers(_BASE, len(codes))
         sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(values * powers)])
-        # The sum of value * base ** place over the run, moved to the line's start: the same wherever it lies.
+        # The sum of value * base ** index over the run, divided by base ** start, does not depend on the
+        # start.
         hashes = (sums[ends] - sums[starts]) * _powers(_INVERSE, len(codes))[starts]
         spread = np.zeros_like(codes)
         spread[latin] = hashes[which]
         results.append(spread)
     window = classes
     for place in range(1, 5):
-        window = window * np.uint64(8) + _moved(classes, place)
+        window = window * np.uint64(8) + _shifted(classes, place)
     return results[0], results[1], window
 
 
 def _powers(base: int, count: int) -> Hashes:
-    """The powers 0, 1, … of a number modulo 2 ** 64."""
+    """Return the powers 0, 1, …, count - 1 of a number modulo 2 ** 64."""
     factors = np.full(count, base, dtype=np.uint64)
     factors[0] = 1
     return np.cumprod(factors, dtype=np.uint64)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from models.arrays import Floats
+from models.attributes.attribute_match import AttributeMatch
 from models.attributes.brands import read_brands
 from models.attributes.extractor import AttributeExtractor
-from models.attributes.quantities import Found
 from models.attributes.tags import Tagger
 from models.encoder.loading import load_second_stage
 from models.enrichment.category_metadata import has_appearance, is_food
@@ -93,10 +93,10 @@ class Enricher:
         decisions = self._decide(texts)
         if self._classifier.reads_descriptions:
             texts = self._with_descriptions(products, texts, decisions)
-        marked = self._extractor.mark(products)
+        span_matches = self._extractor.match_spans(products)
         return [
-            self._complete(product, decisions[text], marks)
-            for product, text, marks in zip(products, texts, marked, strict=True)
+            self._complete(product, decisions[text], matches)
+            for product, text, matches in zip(products, texts, span_matches, strict=True)
         ]
 
     def probabilities(self, products: Sequence[ProductCreated]) -> Floats:
@@ -169,13 +169,13 @@ class Enricher:
         return cached | classified
 
     def _complete(
-        self, product: ProductCreated, decision: TextDecision, marked: Sequence[Found]
+        self, product: ProductCreated, decision: TextDecision, span_matches: Sequence[AttributeMatch]
     ) -> Enrichment:
         attributes = self._extractor.extract(
             product,
-            looks=has_appearance(decision.department),
-            edible=is_food(decision.department),
-            marked=marked,
+            has_appearance=has_appearance(decision.department),
+            is_food=is_food(decision.department),
+            span_matches=span_matches,
         )
         confidence = decision.category.confidence if decision.category is not None else 0.0
         title = fold(product.title[:MAX_CHARACTERS])

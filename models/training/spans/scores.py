@@ -73,7 +73,9 @@ def score_spans(
 
 def found_spans(tagger: SpanTagger, titles: Sequence[AnnotatedTitle], source: str) -> Iterator[list[Span]]:
     """Tag titles by the annotation scheme of a source, with uncalibrated probabilities."""
-    return (spans.get(source, []) for spans in tagger.raw([fold(title.text) for title in titles]))
+    return (
+        spans.get(source, []) for spans in tagger.tag_uncalibrated([fold(title.text) for title in titles])
+    )
 
 
 def tagger_scores(

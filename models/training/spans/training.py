@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from models.attributes.span_artifact import CARD, FORMAT, Head, KindMeasurement, SpanManifest, write_spans
-from models.attributes.span_features import feature_slots, lay, matches
+from models.attributes.span_features import feature_slots, join_texts, match_gazetteers
 from models.attributes.span_tagger import SpanTagger
 from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import fold
@@ -73,8 +73,8 @@ def train(
     training = [title for title in titles if title.split == "train"]
     stage("Gazetteers")
     gazetteers = build_gazetteers(training, data, Taxonomy.google())
-    line = lay([fold(title.text) for title in training])
-    slots = feature_slots(line, matches(line, gazetteers.masks, COUNT, gazetteers.own))
+    line = join_texts([fold(title.text) for title in training])
+    slots = feature_slots(line, match_gazetteers(line, gazetteers.masks, COUNT, gazetteers.own))
     baselines: dict[str, list[SpanScore]] = {}
     chains: dict[str, Chain] = {}
     for source, kinds in KINDS.items():

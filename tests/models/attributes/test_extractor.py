@@ -1,4 +1,4 @@
-"""Attributes: what is found, how it is normalised, and that evidence points into the original text."""
+"""Attributes: extraction, normalization, and evidence in the original text."""
 
 import pytest
 from hypothesis import given
@@ -54,15 +54,15 @@ def found(title: str, **fields: object) -> dict[str, list[str]]:
     st.none() | TEXT,
     st.dictionaries(st.sampled_from(["颜色", "brand", "Size", "x"]) | TEXT, TEXT),
 )
-def test_evidence_points_into_the_original_text(
+def test_evidence_is_a_span_of_the_original_text(
     title: str, description: str, brand: str | None, attributes: dict[str, str]
 ) -> None:
-    """For any text, each attribute's evidence is the very text at its place, and confidences are in range."""
+    """For any text, each attribute's evidence is the text at its span, and confidences are in range."""
     product = ProductCreated(
         product_id="p", title=title, description=description, brand=brand, attributes=attributes
     )
     names = []
-    for attribute in EXTRACTOR.extract(product, marked=EXTRACTOR.mark([product])[0]):
+    for attribute in EXTRACTOR.extract(product, span_matches=EXTRACTOR.match_spans([product])[0]):
         evidence = attribute.evidence
         assert 0 <= evidence.start < evidence.end
         assert field_text(product, evidence.field)[evidence.start : evidence.end] == evidence.text
@@ -117,11 +117,11 @@ def test_evidence_points_into_the_original_text(
         ("", {}),
     ],
 )  # fmt: skip
-def test_what_titles_say(title: str, expected: dict[str, list[str]]) -> None:
+def test_attributes_of_titles(title: str, expected: dict[str, list[str]]) -> None:
     assert found(title) == expected
 
 
-def test_the_shops_own_fields_win_over_the_title_and_it_over_the_description() -> None:
+def test_own_fields_precede_the_title_and_the_title_precedes_the_description() -> None:
     values = found(
         "Nike red shoes",
         brand=" Puma ",
@@ -135,37 +135,40 @@ def test_the_shops_own_fields_win_over_the_title_and_it_over_the_description() -
 
 
 @pytest.mark.parametrize("brand", ["other/其他", "Regular", " ", "Black", "N/A"])
-def test_a_brand_field_that_names_no_brand_is_not_believed(brand: str) -> None:
+def test_a_brand_field_without_a_brand_is_ignored(brand: str) -> None:
     assert "brand" not in found("a plain thing", brand=brand)
 
 
-def test_words_count_where_they_mean_it() -> None:
-    """Cream is a colour of things with looks, and food has neither colour nor material."""
+def test_words_count_by_the_kind_of_product() -> None:
+    """Cream is a color only if appearance matters, and food has neither color nor material."""
     product = ProductCreated(product_id="p", title="Cream red cotton candy, silk")
-    looks = [attribute.value for attribute in EXTRACTOR.extract(product)]
-    assert looks == ["cream", "red", "silk"]
-    assert [attribute.value for attribute in EXTRACTOR.extract(product, looks=False)] == ["red", "silk"]
-    assert EXTRACTOR.extract(product, edible=True) == []
+    values = [attribute.value for attribute in EXTRACTOR.extract(product)]
+    assert values == ["cream", "red", "silk"]
+    assert [attribute.value for attribute in EXTRACTOR.extract(product, has_appearance=False)] == [
+        "red",
+        "silk",
+    ]
+    assert EXTRACTOR.extract(product, is_food=True) == []
 
 
-def test_the_words_of_a_brand_say_no_more_than_that() -> None:
+def test_the_words_of_a_brand_give_no_other_attribute() -> None:
     extractor = AttributeExtractor.shipped({"indigo nation": "Indigo Nation"}, 0.9)
     products = [
         ProductCreated(product_id="p", title="Indigo Nation white shirt"),
         ProductCreated(product_id="p", title="white shirt Red Tape", brand="Red Tape"),
     ]
     for product in products:
-        colours = [item.value for item in extractor.extract(product) if item.name == "colour"]
-        assert colours == ["white"]
+        colors = [item.value for item in extractor.extract(product) if item.name == "colour"]
+        assert colors == ["white"]
 
 
-def test_a_product_noun_implies_a_gender_only_where_no_word_says_one() -> None:
+def test_a_product_noun_implies_a_gender_only_if_no_word_states_one() -> None:
     assert found("", description="a lipstick")["gender"] == ["women"]
     assert found("", description="a lipstick, for men")["gender"] == ["men"]
 
 
 def test_spans_of_a_chinese_title_are_attributes() -> None:
     product = ProductCreated(product_id="p", title="晨光中性笔0.5mm黑色学生用")
-    marked = EXTRACTOR.mark([product])[0]
-    values = {(item.name, item.value) for item in EXTRACTOR.extract(product, marked=marked)}
+    span_matches = EXTRACTOR.match_spans([product])[0]
+    values = {(item.name, item.value) for item in EXTRACTOR.extract(product, span_matches=span_matches)}
     assert values >= {("product", "中性笔"), ("colour", "black"), ("size", "0.05")}

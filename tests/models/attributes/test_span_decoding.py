@@ -1,4 +1,4 @@
-"""Decoding: probabilities and best sequences are those that counting all sequences gives."""
+"""Marginal probabilities and best sequences equal those from enumerating all sequences."""
 
 from itertools import pairwise, product
 
@@ -22,7 +22,7 @@ def scores_of(longest: int) -> st.SearchStrategy[Scores]:
 
 
 def sequences(length: int) -> list[tuple[int, ...]]:
-    """All allowed sequences of labels: a continuation follows its own beginning or itself."""
+    """Return all allowed label sequences: a continuation follows its beginning or itself."""
     return [
         labels
         for labels in product(range(LABELS), repeat=length)
@@ -48,8 +48,8 @@ def stacked(texts: list[Scores]) -> tuple[Scores, npt.NDArray[np.int64]]:
 
 
 @given(st.lists(scores_of(5), min_size=1, max_size=3))
-def test_the_best_sequence_is_the_best_of_all(texts: list[Scores]) -> None:
-    """Also for texts of several lengths at once."""
+def test_the_decoded_sequence_has_the_greatest_score(texts: list[Scores]) -> None:
+    """Texts of several lengths are decoded at once."""
     for scores, row in zip(texts, decode(*stacked(texts)), strict=True):
         labels = tuple(row[: len(scores)].tolist())
         totals = {
@@ -64,8 +64,8 @@ def test_the_best_sequence_is_the_best_of_all(texts: list[Scores]) -> None:
     st.lists(scores_of(4), min_size=1, max_size=3),
     arrays.arrays(np.float32, (LABELS, LABELS), elements=st.floats(-3, 3, width=32)),
 )
-def test_probabilities_are_shares_of_all_sequences(texts: list[Scores], transitions: Scores) -> None:
-    """Also for texts of several lengths at once."""
+def test_probabilities_are_marginals_over_all_sequences(texts: list[Scores], transitions: Scores) -> None:
+    """Texts of several lengths are decoded at once."""
     found = marginals(*stacked(texts), transitions)
     for number, scores in enumerate(texts):
         expected = np.zeros(scores.shape)
@@ -77,10 +77,10 @@ def test_probabilities_are_shares_of_all_sequences(texts: list[Scores], transiti
         np.testing.assert_allclose(found[number, : len(scores)], expected, atol=2e-4)
 
 
-def test_spans_have_their_borders_kind_and_least_probability() -> None:
+def test_spans_have_bounds_kind_and_minimum_probability() -> None:
     labels = np.array([1, 2, 2, 3, 1, 0, 3, 4])
-    chances = np.array([0.9, 0.5, 0.75, 1.0, 0.25, 1.0, 0.5, 0.75], dtype=np.float32)
-    assert spans_of(labels, chances, KINDS) == [
+    probabilities = np.array([0.9, 0.5, 0.75, 1.0, 0.25, 1.0, 0.5, 0.75], dtype=np.float32)
+    assert spans_of(labels, probabilities, KINDS) == [
         ("brand", 0, 3, 0.5),
         ("colour", 3, 4, 1.0),
         ("brand", 4, 5, 0.25),

@@ -33,7 +33,7 @@ def test_each_source_gives_its_tags_best_first() -> None:
     ]
 
 
-def test_an_undecided_category_tags_nothing() -> None:
+def test_an_undecided_category_gives_no_tag() -> None:
     assert TAGGER.tags(-1, 0.4, [], "thing") == []
 
 
@@ -55,17 +55,17 @@ def test_synonyms_and_languages_share_a_name() -> None:
     assert names == {"wireless"}
 
 
-def test_misleading_phrases_are_swallowed() -> None:
+def test_misleading_phrases_give_no_tag() -> None:
     assert TAGGER.tags(-1, 0.0, [], "baby carrots") == []
 
 
-def test_what_is_denied_is_no_tag() -> None:
+def test_a_negated_phrase_gives_no_tag() -> None:
     for text in ("not waterproof", "non-organic", "without bluetooth", "不防水", "非手工"):
         assert TAGGER.tags(-1, 0.0, [], text) == [], text
     assert [tag.name for tag in TAGGER.tags(-1, 0.0, [], "non-slip, non gmo")] == ["non gmo", "non slip"]
 
 
-def test_only_unified_names_and_sure_brands_are_tags() -> None:
+def test_only_normalized_values_and_confident_brands_are_tags() -> None:
     evidence = Evidence(field="title", start=0, end=1, text="x")
 
     def names(name: str, value: str, confidence: float) -> list[str]:
@@ -97,8 +97,8 @@ PROMOTIONS = st.lists(
 
 def tag_names(title: str) -> set[str]:
     product = ProductCreated(product_id="p", title=title)
-    marked = EXTRACTOR.mark([product])[0]
-    attributes = EXTRACTOR.extract(product, marked=marked)
+    span_matches = EXTRACTOR.match_spans([product])[0]
+    attributes = EXTRACTOR.extract(product, span_matches=span_matches)
     return {tag.name for tag in TAGGER.tags(BEDS, 0.9, attributes, fold(title))}
 
 
@@ -112,7 +112,7 @@ def tag_names(title: str) -> set[str]:
 def test_case_spaces_punctuation_and_promotions_change_no_tag(
     words: list[str], promotions: list[str], before: bool, between: str, end: str
 ) -> None:
-    """Whatever shops shout around a title, and wherever: its tags are those of the plain title."""
+    """A title with promotional words, other case or punctuation has the tags of the plain title."""
     plain = tag_names(" ".join(words))
     edited = [*promotions, *words] if before else [*words, *promotions]
     text = between.join(edited)

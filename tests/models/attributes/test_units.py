@@ -1,4 +1,4 @@
-"""Units: one value and unit for what is the same quantity, with factors as a library has them."""
+"""Units: equal quantities have the same value and unit, and factors equal those of pint."""
 
 from decimal import Decimal
 
@@ -6,24 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.attributes.quantities import find_measures
-from models.attributes.units import plain, read_units
+from models.attributes.quantities import find_quantities
+from models.attributes.units import format_quantity, read_units
 from models.text.cleaning import fold
 from models.training.attributes.unit_table import unit_rows
 
 
 def sizes(text: str) -> list[tuple[str, str, str | None]]:
-    return [(item.name, item.value, item.unit) for item in find_measures(fold(text), 0.9)]
+    return [(item.name, item.value, item.unit) for item in find_quantities(fold(text), 0.9)]
 
 
-def test_the_table_says_what_the_library_says() -> None:
+def test_the_table_of_units_equals_that_of_the_library() -> None:
     assert read_units() == {form: (unit, Decimal(factor)) for form, unit, factor in unit_rows()}
 
 
 @pytest.mark.parametrize(
     "text", ["500 ML", "0.5 litre", "500毫升", "0,5 l", "50 cl", "５００ml", "500-ml bottle", "0.5升装"]
 )
-def test_one_quantity_is_one_value(text: str) -> None:
+def test_equal_quantities_have_one_value(text: str) -> None:
     assert sizes(text) == [("size", "500", "ml")]
 
 
@@ -44,14 +44,14 @@ def test_one_quantity_is_one_value(text: str) -> None:
         ("cable 2 m x 3", [("size", "200", "cm")]),
     ],
 )
-def test_measures_and_packs(text: str, expected: list[tuple[str, str, str]]) -> None:
+def test_quantities_and_packs(text: str, expected: list[tuple[str, str, str]]) -> None:
     assert sizes(text) == expected
 
 
 @given(st.decimals(min_value="0.00001", max_value="99999999", allow_nan=False, places=5))
-def test_plain_numbers_are_the_same_numbers(value: Decimal) -> None:
-    """To six significant digits, without an exponent, a dot at the end or zeros after it."""
-    text = plain(value)
+def test_formatted_numbers_are_the_same_numbers(value: Decimal) -> None:
+    """Numbers have six significant digits, without an exponent, a final dot or trailing zeros."""
+    text = format_quantity(value)
     assert "e" not in text.lower()
     assert not text.endswith(".")
     assert not ("." in text and text.endswith("0"))
@@ -59,9 +59,9 @@ def test_plain_numbers_are_the_same_numbers(value: Decimal) -> None:
 
 
 @given(st.sampled_from(sorted(read_units())), st.integers(1, 9999))
-def test_any_form_of_any_unit_is_found_where_it_stands(form: str, count: int) -> None:
+def test_every_form_of_every_unit_is_found_at_its_position(form: str, count: int) -> None:
     text = f"thing {count} {form}"
-    (found,) = (item for item in find_measures(fold(text), 0.9) if item.name == "size")
+    (found,) = (item for item in find_quantities(fold(text), 0.9) if item.name == "size")
     unit, factor = read_units()[form]
-    assert (found.value, found.unit) == (plain(count * factor), unit)
+    assert (found.value, found.unit) == (format_quantity(count * factor), unit)
     assert text[found.start : found.end] == f"{count} {form}"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.attributes.span_artifact import FORMAT, Head, KindMeasurement, SpanManifest
-from models.attributes.span_features import SLOT_BITS, feature_slots, lay, matches
+from models.attributes.span_features import SLOT_BITS, feature_slots, join_texts, match_gazetteers
 from models.attributes.span_tagger import SpanTagger
 from models.text.cleaning import fold
 from models.training.spans.card import render_span_card
@@ -116,8 +116,8 @@ def test_an_exported_tagger_finds_what_its_crf_finds(tmp_path: Path) -> None:
     ]
     kinds = KINDS["taobao"]
     masks = np.zeros(1 << SLOT_BITS, dtype=np.uint16)
-    line = lay([fold(title.text) for title in titles])
-    slots = feature_slots(line, matches(line, masks, 1))
+    line = join_texts([fold(title.text) for title in titles])
+    slots = feature_slots(line, match_gazetteers(line, masks, 1))
     features = [
         slot_features(slots[start : start + length])
         for start, length in zip(line.starts, line.lengths, strict=True)
@@ -143,7 +143,7 @@ def test_an_exported_tagger_finds_what_its_crf_finds(tmp_path: Path) -> None:
         command="command", files={},
     )  # fmt: skip
     tagger = SpanTagger(manifest, weights)
-    found = [[span[:3] for span in heads["taobao"]] for heads in tagger.raw(texts)]
+    found = [[span[:3] for span in heads["taobao"]] for heads in tagger.tag_uncalibrated(texts)]
     assert found == tag_with_crf(tmp_path / "rich", features) == [list(title.spans) for title in titles]
     assert {span.score for heads in tagger.tag(texts) for span in heads["taobao"]} == {0.0, 0.75}
     assert "| all | 1,234 | 50.0% | 25.0% | 33.3% | 25.0% |" in render_span_card(manifest)
