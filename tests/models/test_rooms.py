@@ -1,4 +1,4 @@
-"""Heavy libraries stay where they belong: runtimes in backends, training libraries in the training room."""
+"""Heavy libraries are imported only by backends (runtimes) and by the training (its libraries)."""
 
 import ast
 from pathlib import Path

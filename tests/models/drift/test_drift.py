@@ -1,6 +1,5 @@
-"""Drift: the index against its definition, the window against brute force, bins, snapshots and the whole."""
+"""Drift: the index by its definition, the window by brute force, bins, snapshots, the detector."""
 
-import json
 from math import log
 from pathlib import Path
 from random import Random
@@ -8,6 +7,7 @@ from zlib import crc32
 
 import msgspec
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,7 +58,7 @@ def listing(title: str, **more: object) -> ProductCreated:
 
 
 IDS = [str(number) for number in range(20_000) if crc32(str(number).encode()) % SAMPLED_ONE_IN == 0]
-"""Of products that are looked at."""
+"""Ids of products that are sampled."""
 
 
 def answer(
@@ -78,7 +78,7 @@ def answer(
 
 
 def counted(bins: ListingBins, product: ProductCreated, enrichment: Enrichment) -> dict[str, str]:
-    """The bin of each feature that one listing falls into; exactly one of each."""
+    """The bin of each feature that one listing is counted in; exactly one per feature."""
     counts = bins.count([product], [enrichment])
     found = {}
     for feature, names in bins.bins.items():
@@ -89,7 +89,7 @@ def counted(bins: ListingBins, product: ProductCreated, enrichment: Enrichment) 
 
 
 @given(histograms)
-def test_the_index_is_its_definition_at_least_0_and_the_same_both_ways(
+def test_the_index_is_its_definition_nonnegative_and_symmetric(
     pair: tuple[list[int], list[int]],
 ) -> None:
     reference, current = (np.array(each, dtype=np.float64) for each in pair)
@@ -128,7 +128,7 @@ def test_the_level_of_an_index() -> None:
 def test_decayed_counts_are_the_sum_of_decayed_listings_in_any_order(
     events: list[tuple[int, float]], random: Random, later: float
 ) -> None:
-    """Against brute force, over far more half-lives than a number's exponent holds."""
+    """Compare with brute force over more half-lives than a float's exponent can hold."""
     now = max(time for _, time in events) + later
     expected = np.zeros(3)
     for place, time in events:
@@ -142,7 +142,7 @@ def test_decayed_counts_are_the_sum_of_decayed_listings_in_any_order(
         assert window.at(now) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-def test_a_title_s_known_words_are_counted_in_both_scripts() -> None:
+def test_vocabulary_coverage_in_both_scripts() -> None:
     assert COVERAGE.of_title("Red shoes") == 1.0
     assert COVERAGE.of_title("Red SHOES, blue") == pytest.approx(2 / 3)
     assert COVERAGE.of_title("red T-Shirt") == 1.0
@@ -160,7 +160,7 @@ def test_any_title_falls_into_one_bin_of_each_feature(title: str) -> None:
     assert (found["known_words"] == "no words") == (not title.split())
 
 
-def test_bins_say_what_is_in_them() -> None:
+def test_bins_of_examples() -> None:
     price = {"amount": 5.0}
     product = listing("red shoes", description="fine", brand="Acme", price=price)
     assert product.price == Price(amount=5.0)
@@ -185,7 +185,7 @@ def test_bins_say_what_is_in_them() -> None:
     assert (guess["title_length"], guess["attributes"]) == ("200 or more", "6 or more")
 
 
-def test_scripts_are_told_apart() -> None:
+def test_scripts_are_distinguished() -> None:
     titles = ("Red shoes", "Écharpe", "红色鞋子", "Nike 红色", "ナイキ", "42", "Красный", "😀", "")
     assert [language_of(title) for title in titles] == [0, 0, 1, 2, 1, 3, 3, 3, 3]
 
@@ -224,7 +224,7 @@ def watched(
 
 
 def see(drift: DriftDetector, batch: list[tuple[ProductCreated, Enrichment]]) -> None:
-    """Observe products that are all looked at, at time 0."""
+    """Observe products that are all sampled, at time 0."""
     named = [msgspec.structs.replace(p, product_id=name) for name, (p, _) in zip(IDS, batch, strict=False)]
     drift.observe(named, [e for _, e in batch], 0.0)
 
@@ -241,7 +241,7 @@ def test_listings_like_those_of_the_snapshot_are_stable() -> None:
     assert all(each.index == pytest.approx(0.0) and each.level == "stable" for each in report.features)
 
 
-def test_another_kind_of_listing_is_drift_and_the_worst_feature_comes_first() -> None:
+def test_another_kind_of_listing_drifts_and_the_greatest_drift_comes_first() -> None:
     report = watched(snapshot_of(MIXED), [TEA] * 600).report(0.0)
     level = {each.feature: each.level for each in report.features}
     assert level["department"] == level["outcome"] == "drifted"
@@ -250,7 +250,7 @@ def test_another_kind_of_listing_is_drift_and_the_worst_feature_comes_first() ->
     assert indices == sorted(indices, reverse=True)
 
 
-def test_old_listings_fade_until_nothing_is_said() -> None:
+def test_without_new_listings_the_report_becomes_unavailable() -> None:
     drift = watched(snapshot_of(MIXED), MIXED, times=2)
     assert drift.report(HALF_LIFE_S).listings == pytest.approx(600)
     faded = drift.report(2 * HALF_LIFE_S)
@@ -259,7 +259,7 @@ def test_old_listings_fade_until_nothing_is_said() -> None:
     assert faded.unavailable_reason == "300 of 500 listings so far"
 
 
-def test_a_quarter_of_the_products_is_looked_at_and_always_the_same() -> None:
+def test_a_constant_quarter_of_the_products_is_sampled() -> None:
     drift = watched(snapshot_of(MIXED), [])
     every = [msgspec.structs.replace(SHOES[0], product_id=str(number)) for number in range(8_000)]
     for batch in (every[5_000:], every[:5_000]):
@@ -269,7 +269,7 @@ def test_a_quarter_of_the_products_is_looked_at_and_always_the_same() -> None:
     assert seen == pytest.approx(8_000 / SAMPLED_ONE_IN, rel=0.1)
 
 
-def test_without_a_snapshot_it_says_so() -> None:
+def test_without_a_snapshot_the_report_is_unavailable() -> None:
     assert watched(None, MIXED).report(0.0).unavailable_reason == "no snapshot"
 
 
@@ -281,7 +281,7 @@ def test_a_feature_that_the_snapshot_lacks_or_bins_otherwise_is_left_out() -> No
     assert "other bins" in str(watched(other, MIXED).report(0.0).unavailable_reason)
 
 
-def test_a_reset_begins_anew() -> None:
+def test_a_reset_forgets_the_window() -> None:
     drift = watched(snapshot_of(MIXED), MIXED)
     drift.reset(DriftReference(BINS, snapshot_of([TEA])))
     assert drift.report(0.0).listings == 0
@@ -302,13 +302,13 @@ def test_a_damaged_or_newer_snapshot_is_refused(tmp_path: Path) -> None:
     path.write_text('{"version": 1')
     with pytest.raises(StopWorker, match="is not a snapshot"):
         DriftSnapshot.read(path)
-    path.write_text(json.dumps({"version": 9, "description": "", "listings": 0, "counts": {}}))
+    path.write_bytes(orjson.dumps({"version": 9, "description": "", "listings": 0, "counts": {}}))
     with pytest.raises(StopWorker, match="version 9"):
         DriftSnapshot.read(path)
 
 
-def test_a_file_that_the_manifest_does_not_name_is_not_believed(tmp_path: Path) -> None:
-    """Only what the manifest's hashes vouch for is the model's own; another file can be named on purpose."""
+def test_a_snapshot_that_the_manifest_does_not_list_is_not_used(tmp_path: Path) -> None:
+    """Only a file in the manifest is the model's own; another file can be given explicitly."""
     taxonomy = Taxonomy.google()
     artifact = Artifact.load(SHIPPED, taxonomy)
     manifest = msgspec.structs.replace(artifact.manifest, files={})

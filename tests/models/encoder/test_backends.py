@@ -1,4 +1,4 @@
-"""One contract for every backend of the text encoder, and their parity with the one that serves.
+"""The contract of each backend of the text encoder, and its parity with the one that serves.
 
 torch is in no extra that tests install: its tests run where it is there, with the packaged encoder.
 """
@@ -46,7 +46,7 @@ LEAST_COSINE = {
     "torch float32": 0.985,
     "torch bfloat16": 0.985,
 }
-"""How near each text's vector must be to that of the int8 graph that reads it alone: int8 rounds."""
+"""The least cosine with the vector of the int8 graph for the text alone; int8 rounds."""
 
 
 def torch_folder() -> Path:
@@ -58,7 +58,7 @@ def torch_folder() -> Path:
 
 @pytest.fixture(params=LEAST_COSINE, scope="module")
 def named(request: pytest.FixtureRequest) -> tuple[str, TextEncoder]:
-    """Each backend with its name. The CUDA one runs on the processor: only where its memory lies differs."""
+    """Each backend with its name. The CUDA backend runs on the processor: only its memory differs."""
     name = request.param
     if name == "onnx":
         return name, EncoderBackend(ENGLISH / GRAPH)
@@ -71,7 +71,7 @@ def named(request: pytest.FixtureRequest) -> tuple[str, TextEncoder]:
 
 
 def alone() -> Floats:
-    """Each text read alone by the graph that serves."""
+    """The vector of each text alone, by the graph that serves."""
     return np.concatenate([REFERENCE.run(*WORDS.batch([text])) for text in TEXTS])
 
 
@@ -92,7 +92,7 @@ def test_parity_with_the_graph_that_serves(named: tuple[str, TextEncoder]) -> No
     assert cosines(vectors, alone()).min() >= LEAST_COSINE[name]
 
 
-def test_padding_and_neighbours_change_next_to_nothing(named: tuple[str, TextEncoder]) -> None:
+def test_padding_and_batch_hardly_change_a_vector(named: tuple[str, TextEncoder]) -> None:
     encoder = named[1]
     ids, mask = WORDS.batch(TEXTS)
     together = encoder.run(np.pad(ids, ((0, 0), (0, 3))), np.pad(mask, ((0, 0), (0, 3))))
@@ -117,7 +117,7 @@ def test_threads_share_a_backend(named: tuple[str, TextEncoder]) -> None:
     assert right == [True] * 3 * len(TEXTS)
 
 
-# What is chosen
+# The choice of the backend
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_threads_share_a_backend(named: tuple[str, TextEncoder]) -> None:
         ("cuda", True, True, "cuda"),
     ],
 )
-def test_the_device_is_what_was_asked_for_and_can_be_had(
+def test_the_device_is_the_configured_one_if_available(
     wanted: Device, exported: bool, present: bool, device: str
 ) -> None:
     assert choose_device(wanted, exported=exported, present=present) == device
@@ -139,37 +139,37 @@ def test_the_device_is_what_was_asked_for_and_can_be_had(
 @pytest.mark.parametrize(
     ("exported", "present", "why"), [(False, True, "encoder-fp16.onnx"), (True, False, "No CUDA")]
 )
-def test_cuda_that_cannot_be_had_is_refused_with_the_reason(exported: bool, present: bool, why: str) -> None:
+def test_unavailable_cuda_is_refused_with_the_reason(exported: bool, present: bool, why: str) -> None:
     with pytest.raises(StopWorker, match=why):
         choose_device("cuda", exported=exported, present=present)
 
 
-def test_the_shipped_encoder_runs_on_the_processor_unless_told_otherwise() -> None:
+def test_the_shipped_encoder_runs_on_the_processor_by_default() -> None:
     for device in ("cpu", "auto"):
         assert isinstance(open_encoder(ENGLISH, 1, Hardware(device=device)), EncoderBackend)
 
 
 @pytest.mark.parametrize("hardware", [Hardware(device="cuda"), Hardware(runtime="torch")])
-def test_what_the_shipped_encoder_has_not_is_refused_with_the_command(hardware: Hardware) -> None:
+def test_missing_gpu_files_are_refused_with_the_export_command(hardware: Hardware) -> None:
     with pytest.raises(StopWorker, match="--for-gpu"):
         open_encoder(ENGLISH, 1, hardware)
 
 
-def test_a_cuda_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Onnxruntime would go on without it, and only warn."""
+def test_a_missing_cuda_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Onnxruntime itself would only warn and continue without it."""
     session = open_session(ENGLISH / GRAPH, 1, "")
     monkeypatch.setattr(cuda_backend, "open_session", lambda *_: session)
     with pytest.raises(StopWorker, match="no CUDA device"):
         CudaEncoderBackend(ENGLISH / GRAPH)
 
 
-def test_a_torch_folder_is_opened_behind_halving(tmp_path: Path) -> None:
+def test_a_torch_folder_is_opened_with_halving(tmp_path: Path) -> None:
     (tmp_path / "torch").symlink_to(torch_folder(), target_is_directory=True)
     encoder = open_encoder(tmp_path, 1, Hardware(runtime="torch"))
     assert isinstance(encoder, HalvingEncoder)
     assert cosines(encoder.run(*WORDS.batch(TEXTS)), alone()).min() >= LEAST_COSINE["torch float32"]
 
 
-def test_a_bucket_s_empty_rows_harm_no_text() -> None:
+def test_padding_rows_of_a_bucket_change_no_vector() -> None:
     encoder = CudaEncoderBackend(ENGLISH / GRAPH, ShapeBuckets((16,), (64,)), "cpu")
     assert np.isfinite(encoder.run(*WORDS.batch(TEXTS))).all()

@@ -1,4 +1,4 @@
-"""The cascade's second stage: the shipped encoder, its tokenizer, its folder, and how opinions are joined."""
+"""The second stage: the shipped encoder, its tokenizer, its folder, and joint probabilities."""
 
 import shutil
 from pathlib import Path
@@ -54,7 +54,7 @@ def pieces(text: str) -> list[str]:
         ("x" * 101, ["[CLS]", "[UNK]", "[SEP]"]),
     ],
 )
-def test_texts_fall_into_bert_s_pieces(text: str, tokens: list[str]) -> None:
+def test_tokens_are_those_of_bert(text: str, tokens: list[str]) -> None:
     assert pieces(text) == tokens
 
 
@@ -69,17 +69,17 @@ def test_vectors_have_length_one_and_do_not_depend_on_the_batch() -> None:
     together = STAGE.encode(texts)
     assert np.allclose(np.linalg.norm(together, axis=1), 1.0, atol=1e-4)
     for text, vector in zip(texts, together, strict=True):
-        # Sums of floats may be taken in another order; nothing else differs.
+        # Only the order of sums of floats may differ.
         assert np.allclose(vector, STAGE.encode([text])[0], rtol=0.0, atol=1e-6)
 
 
-def test_a_student_without_opinion_gets_the_encoder_s() -> None:
+def test_even_student_probabilities_leave_the_decision_to_the_encoder() -> None:
     joint = STAGE.combine(["samovar"], EVEN)
     assert joint.sum() == pytest.approx(1.0, abs=1e-4)
     assert GOOGLE.nodes[int(joint[0].argmax())].names[0] == "Home & Garden"
 
 
-def test_what_the_encoder_cannot_read_stays_the_student_s() -> None:
+def test_unreadable_texts_keep_the_student_probabilities() -> None:
     for text in ("红色连衣裙 dress", "красное платье"):
         assert np.array_equal(STAGE.combine([text], EVEN), EVEN)
 
@@ -113,16 +113,16 @@ def test_a_folder_may_lack_a_language_but_not_both(tmp_path: Path) -> None:
     assert np.array_equal(encoders.combine(["samovar"], EVEN), EVEN)
 
 
-def test_chinese_falls_into_characters_and_numbers_are_those_of_the_lines(tmp_path: Path) -> None:
+def test_chinese_tokens_are_characters_and_ids_are_line_numbers(tmp_path: Path) -> None:
     words = WordPiece(CHINESE / VOCABULARY, LONGEST)
     assert [words.tokens[number] for number in words.ids("大号usb茶壶")] == [
         "[CLS]", "大", "号", "usb", "茶", "壶", "[SEP]",
     ]  # fmt: skip
 
 
-def test_only_what_the_student_doubts_is_judged_again() -> None:
-    sure, doubted = "ceramic mug", "large blue teapot"
-    before, after = STUDENT.classify([sure, doubted]), CASCADE.classify([sure, doubted])
+def test_only_escalated_texts_change() -> None:
+    sure, unconfident = "ceramic mug", "large blue teapot"
+    before, after = STUDENT.classify([sure, unconfident]), CASCADE.classify([sure, unconfident])
     assert before[0].sure
     assert (after[0].category, after[0].confidence) == (before[0].category, before[0].confidence)
     assert not before[1].sure
@@ -132,7 +132,7 @@ def test_only_what_the_student_doubts_is_judged_again() -> None:
     assert CASCADE.model_version == f"{STUDENT.model_version}+{ENCODERS.version}"
 
 
-def test_it_can_be_switched_off() -> None:
+def test_the_cascade_can_be_switched_off() -> None:
     assert Enricher.load(ServingConfig(cascade=False)).model_version == STUDENT.model_version
     assert Enricher.load().model_version == CASCADE.model_version
 
@@ -155,7 +155,7 @@ def test_another_tree_is_refused() -> None:
         read_encoder_manifest(ENGLISH, Taxonomy("tiny-1", {1: ("Wear",)}, {}))
 
 
-def test_shares_are_what_the_decisions_come_from() -> None:
+def test_decisions_follow_from_the_probabilities() -> None:
     texts = ["large blue teapot", "", "ceramic mug", "🙂", "红色连衣裙"]
     probabilities = CASCADE.probabilities(texts)
     assert probabilities.shape == (len(texts), len(GOOGLE))
@@ -172,7 +172,7 @@ def test_shares_are_what_the_decisions_come_from() -> None:
 
 
 def rehashed(folder: Path, **changes: object) -> None:
-    """Write a manifest around whatever files are there, as somebody would who means to keep it consistent."""
+    """Write a manifest that matches the files of the folder."""
     manifest, _ = read_encoder_manifest(ENGLISH, GOOGLE)
     write_encoder_manifest(folder, msgspec.structs.replace(manifest, **changes))
 
@@ -184,7 +184,9 @@ def rehashed(folder: Path, **changes: object) -> None:
         (np.ones((12, 384), dtype=np.float32), "for 12 categories"),
     ],
 )
-def test_points_of_another_encoder_or_tree_are_refused(tmp_path: Path, prototypes: Floats, says: str) -> None:
+def test_prototypes_of_another_encoder_or_tree_are_refused(
+    tmp_path: Path, prototypes: Floats, says: str
+) -> None:
     folder = tmp_path / "encoder"
     shutil.copytree(ENGLISH, folder)
     write_prototypes(folder, Prototypes(prototypes, np.arange(len(prototypes))))
@@ -209,7 +211,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
         EncoderStage.load(folder, GOOGLE)
 
 
-def test_a_cascade_says_whom_it_asks_and_what_a_title_is_like() -> None:
+def test_a_cascade_explains_escalated_titles_by_similarity() -> None:
     cascade = CascadeClassifier(CASCADE, ENCODERS, GOOGLE)
     assert cascade.escalates("Large blue teapot, Kyusu")
     assert not cascade.escalates("Ceramic mug")

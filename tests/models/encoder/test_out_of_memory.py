@@ -1,4 +1,4 @@
-"""Running out of memory: halves until it fits, remembers, and gives up where not even one text does."""
+"""Out of memory: halve until the batch fits, remember the size, and give up at one text."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from schemas.errors import RetryLater
 
 
 class Small:
-    """A device with room for so many texts; its vectors are the first token and the number of tokens."""
+    """A device with memory for some texts; its vectors are the first token and the number of tokens."""
 
     def __init__(self, room: int) -> None:
         self.room = room
@@ -35,13 +35,13 @@ def batch(texts: int) -> tuple[Indices, Indices]:
 
 
 @given(st.integers(0, 70), st.integers(1, 80))
-def test_every_text_gets_its_own_vector_whatever_the_room(texts: int, room: int) -> None:
+def test_each_text_gets_its_vector_whatever_the_memory(texts: int, room: int) -> None:
     ids, mask = batch(texts)
     vectors = HalvingEncoder(Small(room), ran_out).run(ids, mask)
     assert np.array_equal(vectors, Small(texts).run(ids, mask))
 
 
-def test_what_fitted_is_remembered() -> None:
+def test_later_batches_are_no_larger() -> None:
     device = Small(20)
     encoder = HalvingEncoder(device, ran_out)
     encoder.run(*batch(64))
@@ -52,12 +52,12 @@ def test_what_fitted_is_remembered() -> None:
     assert encoder.most == 16
 
 
-def test_no_room_for_one_text_is_tried_later() -> None:
+def test_no_memory_for_one_text_is_retried_later() -> None:
     with pytest.raises(RetryLater, match="one text"):
         HalvingEncoder(Small(0), ran_out).run(*batch(5))
 
 
-def test_other_errors_pass_at_once() -> None:
+def test_other_errors_are_raised() -> None:
     class Broken(Small):
         def run(self, ids: Indices, mask: Indices) -> Floats:
             raise ZeroDivisionError
@@ -74,5 +74,5 @@ def test_other_errors_pass_at_once() -> None:
         ("Invalid input name: idz", False),
     ],
 )
-def test_onnxruntime_s_own_words_for_it_are_known(message: str, expected: bool) -> None:
+def test_messages_of_onnxruntime_are_recognized(message: str, expected: bool) -> None:
     assert ran_out_of_memory(RuntimeError(message)) is expected

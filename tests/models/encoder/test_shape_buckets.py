@@ -1,4 +1,4 @@
-"""Shape buckets: each text once, in a shape that holds it and that is at least half of texts."""
+"""Shape buckets: each text once, in a shape that holds it and that is more than half full."""
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,7 @@ def test_each_text_is_in_one_batch_whose_shape_is_a_bucket_that_holds_it(lengths
 
 
 @given(st.lists(st.integers(1, 64), min_size=1, max_size=90))
-def test_the_padding_s_share_is_what_is_computed_and_no_token(lengths: list[int]) -> None:
+def test_padding_share_is_the_computed_cells_without_token(lengths: list[int]) -> None:
     batches = BUCKETS.plan(lengths)
     cells = sum(batch.shape.texts * batch.shape.tokens for batch in batches)
     assert padding_share(batches, lengths) == pytest.approx((cells - sum(lengths)) / cells)

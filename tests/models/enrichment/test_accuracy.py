@@ -15,40 +15,40 @@ ROWS = [
 ]
 
 
-def judged(language: str) -> list[tuple[Enrichment, str]]:
+def enriched(language: str) -> list[tuple[Enrichment, str]]:
     rows = [row for row in ROWS[1:] if row[0] == language]
     products = [ProductCreated(product_id=str(number), title=row[1]) for number, row in enumerate(rows)]
     return [(found, row[2]) for found, row in zip(ENRICHER.enrich(products), rows, strict=True)]
 
 
-def share_right(language: str, level: int) -> float:
-    """The share whose likeliest full-depth candidate agrees with the label down to `level`."""
+def accuracy(language: str, level: int) -> float:
+    """The share of titles whose likeliest candidate agrees with the label down to `level`."""
     hits = []
-    for found, label in judged(language):
+    for found, label in enriched(language):
         path = found.category.alternatives[0].path if found.category is not None else ""
         hits.append(path.split(SEPARATOR)[:level] == label.split(SEPARATOR)[:level])
     return sum(hits) / len(hits)
 
 
 def published(language: str) -> tuple[float, float]:
-    """The share that the model decides, and the share right of those, at the depth that it chose."""
+    """The share that the model decides, and the precision at the depth that it chose."""
     rights = []
-    for found, label in judged(language):
+    for found, label in enriched(language):
         if found.decision.outcome is DecisionOutcome.MODEL and found.category is not None:
             chosen = found.category.path.split(SEPARATOR)[:2]
             rights.append(chosen == label.split(SEPARATOR)[: len(chosen)])
-    return len(rights) / len(judged(language)), sum(rights) / max(1, len(rights))
+    return len(rights) / len(enriched(language)), sum(rights) / max(1, len(rights))
 
 
 @pytest.mark.parametrize(
     ("language", "level", "least"), [("en", 1, 0.98), ("en", 2, 0.97), ("zh", 1, 0.94), ("zh", 2, 0.85)]
 )
 def test_accuracy_does_not_fall(language: str, level: int, least: float) -> None:
-    assert share_right(language, level) >= least
+    assert accuracy(language, level) >= least
 
 
 @pytest.mark.parametrize(("language", "coverage", "precision"), [("en", 0.88, 0.98), ("zh", 0.8, 0.93)])
-def test_what_is_published_is_right(language: str, coverage: float, precision: float) -> None:
+def test_the_precision_of_published_categories(language: str, coverage: float, precision: float) -> None:
     covered, right = published(language)
     assert covered >= coverage
     assert right >= precision

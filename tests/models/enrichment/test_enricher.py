@@ -1,4 +1,4 @@
-"""The enricher: in order, calm about odd text, honest about doubt, cached, thread-safe, by any backend."""
+"""The enricher: order, odd text, abstaining, cache, threads, and each backend."""
 
 import threading
 from base64 import b64decode
@@ -36,9 +36,9 @@ def test_a_clear_title_is_decided_in_full() -> None:
     assert enrichment.category.path == "Apparel & Accessories > Shoes"
     assert enrichment.category.id == 187
     assert enrichment.category.alternatives[0].id == 187
-    shares = [alternative.confidence for alternative in enrichment.category.alternatives]
-    assert len(shares) == 5
-    assert shares == sorted(shares, reverse=True)
+    probabilities = [alternative.confidence for alternative in enrichment.category.alternatives]
+    assert len(probabilities) == 5
+    assert probabilities == sorted(probabilities, reverse=True)
     assert {(a.name, a.value) for a in enrichment.attributes} >= {("gender", "men"), ("colour", "black")}
     assert "shoes" in {tag.name for tag in enrichment.tags}
 
@@ -75,8 +75,8 @@ def test_the_description_helps_where_there_is_no_title() -> None:
         "手" * 10_000,
     ],
 )
-def test_odd_titles_get_a_calm_answer(title: str) -> None:
-    """A decision of one of two kinds, finite numbers, and a category only with its guess at hand."""
+def test_odd_titles_get_a_valid_enrichment(title: str) -> None:
+    """The outcome is one of two, numbers are finite, and a category has its alternatives."""
     enrichment = one(title)
     assert enrichment.decision.outcome in (DecisionOutcome.MODEL, DecisionOutcome.ABSTAINED)
     assert enrichment.category is None or 0.0 <= enrichment.category.confidence <= 1.0
@@ -88,7 +88,7 @@ def test_unknown_words_are_left_for_review() -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(ANY_TEXT, max_size=6), ANY_TEXT)
-def test_any_text_gives_one_answer_each(titles: list[str], description: str) -> None:
+def test_each_text_gets_one_enrichment(titles: list[str], description: str) -> None:
     products = [product(title, description=description) for title in titles]
     assert len(ENRICHER.enrich(products)) == len(titles)
 
@@ -114,7 +114,7 @@ def test_reasons_do_not_name_the_other_outcomes() -> None:
         assert not any(word in decision.why.lower() for word in words - {decision.outcome.value})
 
 
-def test_embeddings_are_unit_directions_and_alike_for_like_titles() -> None:
+def test_embeddings_are_unit_vectors_and_near_for_similar_titles() -> None:
     def direction(title: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         embedding = one(title).embedding
         assert embedding is not None
@@ -136,8 +136,8 @@ def test_repeated_texts_are_not_classified_again() -> None:
     assert (enricher.cache_hits, enricher.cache_misses) == (2, 1)
 
 
-def test_long_texts_are_not_remembered_and_judged_alike_each_time() -> None:
-    """Fifty thousand of them would be a gigabyte."""
+def test_long_texts_are_not_cached_and_get_the_same_enrichment_each_time() -> None:
+    """Fifty thousand of them would take a gigabyte."""
     enricher = Enricher.load()
     for length, misses in ((CACHED_CHARACTERS, 1), (CACHED_CHARACTERS + 1, 2)):
         before = enricher.cache_misses
@@ -146,8 +146,8 @@ def test_long_texts_are_not_remembered_and_judged_alike_each_time() -> None:
         assert enricher.cache_misses - before == misses
 
 
-def test_what_is_said_beyond_what_is_read_becomes_no_tag() -> None:
-    """Tags are those that a correction would leave: of a title of a megabyte only the start is read."""
+def test_text_beyond_the_limit_gives_no_tag() -> None:
+    """Only the start of a title of a megabyte is read, so that a correction leaves the same tags."""
     titles = ["organic", "x " * MAX_CHARACTERS + "organic"]
     near, far = map(one, titles)
     assert "organic" in {tag.name for tag in near.tags}
@@ -190,15 +190,15 @@ def test_threads_share_an_enricher() -> None:
     assert shared.cache_hits + shared.cache_misses == 4 * 3 * len(titles)
 
 
-def test_events_carry_everything_and_survive_the_wire() -> None:
+def test_events_are_complete_and_can_be_encoded_and_decoded() -> None:
     listing = product("Nike Men's Black Running Shoes")
     enrichment = ENRICHER.enrich([listing])[0]
     source = Source(topic="product-created", partition=1, offset=5)
     event = ENRICHER.event(listing, enrichment, source)
     assert decode_product_enriched(encode(event), b"p") == event
     assert ENRICHER.review(listing, enrichment) is None
-    doubtful = product("zzqx vvkj wwpt")
-    review = ENRICHER.review(doubtful, ENRICHER.enrich([doubtful])[0], source)
+    unknown = product("zzqx vvkj wwpt")
+    review = ENRICHER.review(unknown, ENRICHER.enrich([unknown])[0], source)
     assert review is not None
     assert review.why
     assert review.source == source
@@ -215,27 +215,29 @@ JEANS = "Slim-fit jeans in washed stretch denim with a regular waist, zip fly, f
         ("新款", "纯棉男士长袖衬衫 商务休闲 免烫", "Apparel & Accessories"),
     ],
 )
-def test_a_description_says_what_a_mere_name_does_not(title: str, description: str, department: str) -> None:
-    alone, told = one(title), one(title, description=description)
+def test_a_description_decides_if_the_title_is_only_a_name(
+    title: str, description: str, department: str
+) -> None:
+    alone, described = one(title), one(title, description=description)
     assert alone.decision.outcome is DecisionOutcome.ABSTAINED
-    assert told.category is not None
-    assert told.category.path.startswith(department)
-    assert alone.category is None or told.category.confidence > alone.category.confidence
+    assert described.category is not None
+    assert described.category.path.startswith(department)
+    assert alone.category is None or described.category.confidence > alone.category.confidence
 
 
-def test_a_title_that_says_enough_is_not_talked_out_of_it() -> None:
+def test_a_description_does_not_change_a_clear_title() -> None:
     title = "Nike Men's Black Running Shoes"
-    told = one(title, description="Goes well with our jeans, dresses and coffee mugs.")
-    assert told.category == one(title).category
+    described = one(title, description="Goes well with our jeans, dresses and coffee mugs.")
+    assert described.category == one(title).category
 
 
-def test_what_says_nothing_stays_for_review() -> None:
-    told = one("Zorvo", description="Our best seller! Free shipping. A great gift idea for everyone.")
-    assert told.decision.outcome is DecisionOutcome.ABSTAINED
+def test_listings_without_known_words_are_left_for_review() -> None:
+    described = one("Zorvo", description="Our best seller! Free shipping. A great gift idea for everyone.")
+    assert described.decision.outcome is DecisionOutcome.ABSTAINED
     assert one("Zorvo", description="!!! ...").decision == one("Zorvo").decision
 
 
-def test_an_endless_description_is_read_in_part() -> None:
+def test_a_long_description_is_truncated() -> None:
     read = text_with_description(product("Alva", description="jeans " * 5000), "alva")
     assert read == f"alva\n{('jeans ' * 67)[:400]}"
     for title, description in (("Alva", ""), ("Alva", "!!!"), ("<br>", JEANS)):
@@ -244,13 +246,13 @@ def test_an_endless_description_is_read_in_part() -> None:
 
 @given(ANY_TEXT, ANY_TEXT)
 @settings(max_examples=40, deadline=None)
-def test_any_description_is_taken_calmly_and_the_same_each_time(title: str, description: str) -> None:
+def test_any_description_gets_a_valid_and_repeatable_enrichment(title: str, description: str) -> None:
     first, again = (one(title, description=description) for _ in range(2))
     assert first == again
     assert first.category is None or 0.0 <= first.category.confidence <= 1.0
 
 
-def test_the_student_alone_reads_titles_alone() -> None:
+def test_the_student_alone_reads_no_descriptions() -> None:
     student = Enricher.load(ServingConfig(cascade=False))
-    alone, told = (student.enrich([product("Alva", description=text)])[0] for text in ("", JEANS))
-    assert told.category == alone.category
+    alone, described = (student.enrich([product("Alva", description=text)])[0] for text in ("", JEANS))
+    assert described.category == alone.category

@@ -1,4 +1,4 @@
-"""Which model judges what: the moves from one deployment to the next, and a canary's share."""
+"""Deployments: the changes from one to the next, and a canary's share."""
 
 import pytest
 from hypothesis import given
@@ -11,32 +11,32 @@ from schemas.keys import partition_for
 PRODUCTS = [b"product-%d" % number for number in range(20_000)]
 
 
-def test_promoting_remembers_what_served_before() -> None:
+def test_promotion_keeps_the_previous_version() -> None:
     first = Deployment().promoted("a")
     assert first == Deployment(serving="a")
     assert first.promoted("b") == Deployment(serving="b", previous="a")
 
 
-def test_promoting_what_serves_changes_nothing() -> None:
-    """A command that is given twice must not lose the way back."""
+def test_promoting_the_serving_version_changes_nothing() -> None:
+    """A command that is given twice must not lose the previous version."""
     once = Deployment(serving="b", previous="a", canary="c", canary_share=0.1)
     assert once.promoted("b") == once
 
 
-def test_promoting_the_candidate_ends_its_trial_and_no_other_s() -> None:
+def test_promoting_the_candidate_ends_its_trial_only() -> None:
     tried = Deployment(serving="a", shadow="b", canary="b", canary_share=0.5)
     assert tried.promoted("b") == Deployment(serving="b", previous="a")
     other = Deployment(serving="c", previous="a", shadow="b", canary="b", canary_share=0.5)
     assert tried.promoted("c") == other
 
 
-def test_a_rollback_goes_back_alone_and_a_second_one_forward_again() -> None:
+def test_a_rollback_ends_trials_and_a_second_one_undoes_it() -> None:
     tried = Deployment(serving="b", previous="a", canary="c", canary_share=0.1)
     assert tried.rolled_back() == Deployment(serving="a", previous="b")
     assert tried.rolled_back().rolled_back() == Deployment(serving="b", previous="a")
 
 
-def test_a_rollback_of_the_first_promotion_goes_back_to_no_registry_s_model() -> None:
+def test_a_rollback_of_the_first_promotion_serves_the_worker_s_own_model() -> None:
     back = Deployment().promoted("a").rolled_back()
     assert back == Deployment(serving=None, previous="a")
     assert back.rolled_back() == Deployment(serving="a")
@@ -58,7 +58,7 @@ def test_shadow_and_canary_are_the_same_candidate() -> None:
         Deployment(shadow="b").with_canary("c", 0.5)
 
 
-def test_what_serves_is_not_tried() -> None:
+def test_the_serving_version_cannot_be_a_candidate() -> None:
     with pytest.raises(StopWorker, match="serves already"):
         Deployment(serving="a").with_shadow("a")
     with pytest.raises(StopWorker, match="serves already"):
@@ -75,7 +75,7 @@ names = st.none() | st.sampled_from("abcd")
 
 
 @given(names, names, st.sampled_from(["", "shadow", "canary", "both"]), st.floats(1e-6, 1.0))
-def test_a_deployment_comes_back_from_its_file(
+def test_a_deployment_can_be_encoded_and_decoded(
     serving: str | None, previous: str | None, trial: str, share: float
 ) -> None:
     deployment = Deployment(serving=serving, previous=previous)
@@ -98,13 +98,13 @@ def test_a_deployment_comes_back_from_its_file(
         b'{"serving": "a", "previous": null, "shadow": null, "canary": {"version": "b", "share": 7}}',
     ],
 )
-def test_what_no_registry_wrote_is_refused(raw: bytes) -> None:
+def test_an_invalid_deployment_file_is_refused(raw: bytes) -> None:
     with pytest.raises(StopWorker):
         decode_deployment(raw)
 
 
 @given(st.binary(), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
-def test_who_is_in_a_small_share_is_in_a_larger_one(key: bytes, one: float, other: float) -> None:
+def test_a_product_in_a_small_share_is_in_a_larger_one(key: bytes, one: float, other: float) -> None:
     small, large = sorted((one, other))
     assert not on_canary(key, 0.0)
     assert on_canary(key, 1.0)
@@ -112,8 +112,8 @@ def test_who_is_in_a_small_share_is_in_a_larger_one(key: bytes, one: float, othe
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
-def test_a_share_is_that_share_in_every_partition(share: float) -> None:
-    """Five standard deviations: these products always give the same counts."""
+def test_a_share_is_the_same_in_each_partition(share: float) -> None:
+    """The margin is five standard deviations; these products always give the same counts."""
     by_partition: dict[int, list[bool]] = {}
     for key in PRODUCTS:
         chosen = by_partition.setdefault(partition_for(key, 4), [])

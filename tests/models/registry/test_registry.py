@@ -1,7 +1,6 @@
-"""A registry of models: what is in it is sound, and its deployment is the old or the new, whatever dies."""
+"""The registry: its models are valid, and a crash leaves the old or the new deployment."""
 
 import fcntl
-import json
 import os
 import shutil
 import tempfile
@@ -9,6 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -29,7 +29,7 @@ def registry(tmp_path: Path) -> Registry:
 
 @pytest.fixture
 def versions(registry: Registry, tmp_path: Path) -> list[str]:
-    """Three models in the registry, in the order in which they were added."""
+    """Add three models; return their versions in that order."""
     for number in (2, 0, 1):
         tiny_model(tmp_path / f"model-{number}", number)
     return [registry.add(tmp_path / f"model-{number}") for number in (2, 0, 1)]
@@ -40,13 +40,13 @@ def flip(path: Path) -> None:
     path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
 
 
-def test_a_folder_that_is_not_there_is_an_empty_registry(registry: Registry) -> None:
+def test_a_missing_directory_is_an_empty_registry(registry: Registry) -> None:
     assert registry.versions() == []
     assert registry.deployment() == Deployment()
     assert not registry.folder.exists()
 
 
-def test_versions_are_in_the_order_of_their_adding(registry: Registry, versions: list[str]) -> None:
+def test_versions_are_in_the_order_in_which_they_were_added(registry: Registry, versions: list[str]) -> None:
     assert registry.versions() == versions
     assert len(set(versions)) == 3
 
@@ -82,7 +82,7 @@ def test_a_model_of_another_tree_is_refused(registry: Registry, tmp_path: Path) 
         registry.add(tmp_path / "model")
 
 
-def test_a_copy_that_broke_is_replaced_when_its_model_is_added_again(
+def test_adding_a_model_again_replaces_a_damaged_copy(
     registry: Registry, versions: list[str], tmp_path: Path
 ) -> None:
     flip(registry.folder / versions[0] / "student.bin")
@@ -94,7 +94,7 @@ def test_a_copy_that_broke_is_replaced_when_its_model_is_added_again(
 
 
 def changes_to(registry: Registry, version: str) -> list[Callable[[], Deployment]]:
-    """Everything that names a version."""
+    """The changes that take a version."""
     return [
         lambda: registry.promote(version),
         lambda: registry.set_shadow(version),
@@ -124,7 +124,7 @@ def test_a_renamed_folder_is_refused(registry: Registry, versions: list[str]) ->
         registry.promote("stable")
 
 
-def test_a_rollback_to_what_broke_meanwhile_is_refused(registry: Registry, versions: list[str]) -> None:
+def test_a_rollback_to_a_damaged_version_is_refused(registry: Registry, versions: list[str]) -> None:
     registry.promote(versions[0])
     serving = registry.promote(versions[1])
     flip(registry.folder / versions[0] / "student.bin")
@@ -133,12 +133,12 @@ def test_a_rollback_to_what_broke_meanwhile_is_refused(registry: Registry, versi
     assert registry.deployment() == serving
 
 
-def test_the_file_says_what_serves_to_whoever_looks(registry: Registry, versions: list[str]) -> None:
+def test_the_deployment_file_is_readable_json(registry: Registry, versions: list[str]) -> None:
     registry.promote(versions[0])
     registry.promote(versions[1])
     registry.set_shadow(versions[2])
     registry.set_canary(versions[2], 0.05)
-    assert json.loads((registry.folder / DEPLOYMENT).read_text()) == {
+    assert orjson.loads((registry.folder / DEPLOYMENT).read_bytes()) == {
         "serving": versions[1],
         "previous": versions[0],
         "shadow": versions[2],
@@ -146,7 +146,7 @@ def test_the_file_says_what_serves_to_whoever_looks(registry: Registry, versions
     }
 
 
-def test_a_damaged_deployment_is_refused_with_what_to_do(registry: Registry, versions: list[str]) -> None:
+def test_a_damaged_deployment_is_refused_with_the_remedy(registry: Registry, versions: list[str]) -> None:
     (registry.folder / DEPLOYMENT).write_text('{"serving": ')
     with pytest.raises(StopWorker, match=r"cannot be followed.*Remove it"):
         registry.deployment()
@@ -154,14 +154,14 @@ def test_a_damaged_deployment_is_refused_with_what_to_do(registry: Registry, ver
         registry.promote(versions[0])
 
 
-def test_a_registry_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+def test_an_unwritable_registry_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     tiny_model(tmp_path / "model", 1)
     with pytest.raises(StopWorker, match="Cannot change the registry"):
         Registry(tmp_path / "file" / "registry", TREE).add(tmp_path / "model")
 
 
-def test_what_is_written_is_on_the_disk_before_it_is_seen(
+def test_content_is_synced_before_the_rename(
     registry: Registry, versions: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A rename that reaches the disk before the content would leave an empty file after a power failure."""
@@ -183,7 +183,7 @@ def test_what_is_written_is_on_the_disk_before_it_is_seen(
 
 
 def test_a_writer_waits_for_another(registry: Registry, versions: list[str]) -> None:
-    """What is read to be changed is what the other one wrote."""
+    """A writer reads the deployment that the other writer wrote."""
     writer = threading.Thread(target=registry.promote, args=(versions[2],))
     with (registry.folder / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -202,7 +202,7 @@ crashes = st.none() | st.integers(0, 20)
 
 
 class RegistryMachine(RuleBasedStateMachine):
-    """Operators' commands in any order, each of which may die after any of its changes on the disk."""
+    """Runs operators' commands in any order; each may crash after any of its changes on disk."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -214,12 +214,12 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @initialize()
     def train(self) -> None:
-        """The models exist beside the registry."""
+        """Write models beside the registry."""
         self.names = [tiny_model(self.root / f"model-{number}", number) for number in range(MODELS)]
 
     @rule(number=numbers, crash=crashes)
     def add(self, number: int, crash: int | None) -> None:
-        """A new one is there or not; one that was there and sound stays."""
+        """A new model is added or not; a valid one stays."""
         version = self.names[number]
         try:
             with crashing_after(crash, self.folder):
@@ -227,7 +227,7 @@ class RegistryMachine(RuleBasedStateMachine):
         except Crash:
             self.there -= self.damaged & {version}
             self.there |= {version} & set(Registry(self.folder, TREE).versions())
-            if version in self.there and self._sound(version):
+            if version in self.there and self._is_valid(version):
                 self.damaged.discard(version)
         else:
             self.there.add(version)
@@ -235,7 +235,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @rule(number=numbers, name=st.sampled_from(FILES))
     def damage(self, number: int, name: str) -> None:
-        """A disk flips a bit."""
+        """Flip a bit of a file."""
         version = self.names[number]
         if version in self.there and version not in self.damaged:
             flip(self.folder / version / name)
@@ -243,7 +243,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @rule(number=numbers, crash=crashes)
     def promote(self, number: int, crash: int | None) -> None:
-        """A sound version serves."""
+        """Promote a valid version."""
         version = self.names[number]
         self._change(
             crash,
@@ -254,7 +254,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @rule(number=numbers, crash=crashes)
     def shadow(self, number: int, crash: int | None) -> None:
-        """A sound version is tried in the shadow."""
+        """Make a valid version the shadow."""
         version = self.names[number]
         self._change(
             crash,
@@ -265,7 +265,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @rule(number=numbers, share=st.sampled_from([0.0, 0.05, 1.0]), crash=crashes)
     def canary(self, number: int, share: float, crash: int | None) -> None:
-        """A sound version is tried on a share."""
+        """Make a valid version the canary."""
         version = self.names[number]
         self._change(
             crash,
@@ -276,7 +276,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @rule(crash=crashes)
     def end_trials(self, crash: int | None) -> None:
-        """Two commands, each of which may be the last."""
+        """Run two commands; each may crash."""
         self._change(
             crash, lambda registry: registry.set_shadow(None), lambda: self.expected.with_shadow(None), None
         )
@@ -289,7 +289,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @rule(crash=crashes)
     def roll_back(self, crash: int | None) -> None:
-        """What served before serves again, if it is sound."""
+        """Roll back to the previous version, if it is valid."""
         self._change(
             crash,
             lambda registry: registry.rollback(),
@@ -304,7 +304,7 @@ class RegistryMachine(RuleBasedStateMachine):
         expect: Callable[[], Deployment],
         version: str | None,
     ) -> None:
-        """Do it: refused exactly where it must be, and after a death either done or not."""
+        """Run a command: it is refused if it must be, and a crash leaves it done or not done."""
         allowed = version is None or version in self.there - self.damaged
         try:
             wanted = expect()
@@ -325,15 +325,15 @@ class RegistryMachine(RuleBasedStateMachine):
             self.expected = wanted
 
     @invariant()
-    def everything_is_as_it_was_left(self) -> None:
-        """What is deployed and what is there is known, and sound unless a disk flipped a bit."""
+    def deployment_and_models_are_as_expected(self) -> None:
+        """The deployment and the versions are as expected, and valid unless a bit was flipped."""
         registry = Registry(self.folder, TREE)
         assert registry.deployment() == self.expected
         assert set(registry.versions()) == self.there
         for version in self.there:
-            assert self._sound(version) == (version not in self.damaged)
+            assert self._is_valid(version) == (version not in self.damaged)
 
-    def _sound(self, version: str) -> bool:
+    def _is_valid(self, version: str) -> bool:
         try:
             Registry(self.folder, TREE).artifact(version)
         except StopWorker:
@@ -341,7 +341,7 @@ class RegistryMachine(RuleBasedStateMachine):
         return True
 
     def teardown(self) -> None:
-        """Leave nothing behind."""
+        """Remove the directory."""
         shutil.rmtree(self.root)
 
 

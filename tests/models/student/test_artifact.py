@@ -1,4 +1,4 @@
-"""The shipped model proves itself, and a damaged one is refused with the reason."""
+"""The shipped model verifies, and a damaged one is refused with the reason."""
 
 import shutil
 from collections.abc import Callable
@@ -21,7 +21,7 @@ GOOGLE = Taxonomy.google()
 
 
 def edit(folder: Path, change: Callable[[Manifest], Manifest], *, rename: bool = True) -> None:
-    """Change a manifest as somebody would who means to keep it consistent."""
+    """Change a manifest and keep it consistent."""
     path = folder / "manifest.json"
     manifest = change(msgspec.json.decode(path.read_bytes(), type=Manifest))
     if rename:
@@ -35,7 +35,7 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path / "student"
 
 
-def test_the_shipped_model_says_what_it_is() -> None:
+def test_the_shipped_model_has_a_complete_manifest() -> None:
     artifact = Artifact.load(None, GOOGLE)
     manifest = artifact.manifest
     assert manifest.model_version.startswith("student-1-")
@@ -82,7 +82,7 @@ def test_a_broken_manifest_is_refused(copy: Path) -> None:
         Enricher.load(ServingConfig(model=copy))
 
 
-def test_an_edited_threshold_is_noticed(copy: Path) -> None:
+def test_an_edited_threshold_is_refused(copy: Path) -> None:
     edit(copy, lambda manifest: msgspec.structs.replace(manifest, thresholds=[0.0]), rename=False)
     with pytest.raises(StopWorker, match="was edited"):
         Enricher.load(ServingConfig(model=copy))
@@ -143,7 +143,7 @@ def reshaped(name: str, shape: list[int]) -> Callable[[Manifest], Manifest]:
         (lambda manifest: msgspec.structs.replace(manifest, thresholds=[7.0]), r"thresholds \[7.0\]"),
     ],
 )
-def test_a_manifest_that_agrees_with_itself_but_describes_no_model_is_refused(
+def test_a_consistent_manifest_of_an_impossible_model_is_refused(
     copy: Path, change: Callable[[Manifest], Manifest], says: str
 ) -> None:
     edit(copy, change)
@@ -151,8 +151,8 @@ def test_a_manifest_that_agrees_with_itself_but_describes_no_model_is_refused(
         Enricher.load(ServingConfig(model=copy))
 
 
-def test_the_files_of_two_models_do_not_make_one(copy: Path) -> None:
-    """Even where somebody wrote a manifest around them."""
+def test_files_of_different_models_are_refused(copy: Path) -> None:
+    """They are refused even with a manifest that matches them."""
 
     def rehash(manifest: Manifest) -> Manifest:
         return write_manifest(copy, manifest, list(manifest.files))
@@ -167,7 +167,7 @@ def test_the_files_of_two_models_do_not_make_one(copy: Path) -> None:
         Enricher.load(ServingConfig(model=copy))
 
 
-def test_weights_that_are_no_numbers_are_refused(copy: Path) -> None:
+def test_weights_that_are_not_finite_are_refused(copy: Path) -> None:
     path = copy / "student.bin"
     content = bytearray(path.read_bytes())
     bias = next(t for t in Artifact.load(None, GOOGLE).manifest.tensors if t.name == "bias")

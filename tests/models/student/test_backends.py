@@ -1,4 +1,4 @@
-"""One contract for every backend, and their parity with the reference."""
+"""The contract of each backend, and its parity with the reference."""
 
 import threading
 
@@ -48,7 +48,7 @@ def test_parity_with_the_reference(backend: Backend) -> None:
     assert np.allclose(output.embedding, expected.embedding, rtol=0, atol=TOLERANCE)
 
 
-def test_embeddings_are_unit_vectors_and_nothing_is_zero(backend: Backend) -> None:
+def test_embeddings_are_unit_vectors_or_zero(backend: Backend) -> None:
     rows = batch(20, 30)
     rows[0] = 0
     embedding = backend.run(rows).embedding
@@ -57,8 +57,8 @@ def test_embeddings_are_unit_vectors_and_nothing_is_zero(backend: Backend) -> No
     assert np.allclose(np.linalg.norm(embedding[known], axis=1), 1.0, atol=1e-4)
 
 
-def test_padding_and_neighbours_change_nothing(backend: Backend) -> None:
-    """A text gets the same answer alone, in a batch, and padded further."""
+def test_padding_and_batch_do_not_change_a_result(backend: Backend) -> None:
+    """A text gets the same result alone, in a batch, and with more padding."""
     rows = batch(9, 20)
     together = backend.run(np.pad(rows, ((0, 0), (0, 30)))).logits
     for text in range(9):

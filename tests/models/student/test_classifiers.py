@@ -1,4 +1,4 @@
-"""One contract for every classifier: the student alone, the cascade, and names without training."""
+"""The contract of each classifier: the student alone, the cascade, and zero-shot."""
 
 import threading
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def contestant(request: pytest.FixtureRequest) -> Contestant:
 
 
 def assert_sound(found: Classification, contestant: Contestant) -> None:
-    """Finite numbers in their ranges, the best candidate first, and nothing at all where nothing is known."""
+    """Check that numbers are in their ranges and candidates in order, or that nothing is known."""
     assert found.embedding.shape == (contestant.classifier.dimensions,)
     assert found.embedding.dtype == np.int8
     if found.category < 0:
@@ -87,7 +87,7 @@ def assert_alike(one: Classification, other: Classification) -> None:
     assert np.abs(one.embedding.astype(int) - other.embedding.astype(int)).max() <= 1
 
 
-def test_every_answer_is_sound_and_in_order(contestant: Contestant) -> None:
+def test_classifications_are_valid_and_in_order(contestant: Contestant) -> None:
     found = contestant.classifier.classify(TEXTS)
     assert len(found) == len(TEXTS)
     for each in found:
@@ -99,7 +99,7 @@ def test_every_answer_is_sound_and_in_order(contestant: Contestant) -> None:
     assert contestant.classifier.classify([]) == []
 
 
-def test_a_text_s_neighbours_change_nothing(contestant: Contestant) -> None:
+def test_the_batch_does_not_change_a_classification(contestant: Contestant) -> None:
     many = [*TEXTS, *(f"{text} {number}" for number in range(30) for text in TEXTS)]
     together = contestant.classifier.classify(many)
     for text, found in zip(TEXTS, together, strict=False):
@@ -108,7 +108,9 @@ def test_a_text_s_neighbours_change_nothing(contestant: Contestant) -> None:
 
 
 @given(st.lists(st.text(st.characters(codec=None, exclude_categories=()), max_size=80), max_size=4))
-def test_any_text_has_a_sound_answer_the_same_each_time(contestant: Contestant, titles: list[str]) -> None:
+def test_any_text_has_a_valid_and_repeatable_classification(
+    contestant: Contestant, titles: list[str]
+) -> None:
     texts = [clean(title) for title in titles]
     found = contestant.classifier.classify(texts)
     for number, each in enumerate(found):
@@ -116,7 +118,7 @@ def test_any_text_has_a_sound_answer_the_same_each_time(contestant: Contestant, 
         assert_alike(each, contestant.classifier.classify([texts[number]])[0])
 
 
-def test_it_says_who_it_is(contestant: Contestant) -> None:
+def test_the_version_and_dimensions_are_set(contestant: Contestant) -> None:
     assert contestant.classifier.model_version
     assert contestant.classifier.dimensions > 0
 

@@ -1,4 +1,4 @@
-"""Explanations: the pieces add up to the model's own numbers, and the word for the product says most."""
+"""Explanations: pieces add up to the logits, and the word that names the product weighs most."""
 
 import numpy as np
 import pytest
@@ -40,19 +40,19 @@ def test_the_pieces_add_up_to_the_logits(title: str) -> None:
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_it_ends_where_the_model_s_likeliest_category_lies(title: str) -> None:
+def test_the_last_step_is_on_the_path_of_the_likeliest_category(title: str) -> None:
     (found,) = StudentClassifier(ARTIFACT, BACKEND, GOOGLE, threshold=0.0).classify([clean(title)])
     steps = EXPLAINER.explain(title)
     assert [step.category for step in steps] == GOOGLE.ancestors(found.category)[: len(steps)]
     assert [step.probability for step in steps] == sorted((step.probability for step in steps), reverse=True)
 
 
-def test_the_word_that_names_the_product_says_most() -> None:
+def test_the_word_that_names_the_product_has_the_greatest_weight() -> None:
     for step in EXPLAINER.explain("Large ceramic mug")[:3]:
         assert step.pieces[0].text == "mug"
     assert "茶壶" in EXPLAINER.explain("大号茶壶")[-1].names
 
 
 @pytest.mark.parametrize("title", ["", "🙂", "<b></b>", "\x00"])
-def test_a_title_that_says_nothing_has_no_explanation(title: str) -> None:
+def test_a_title_without_known_words_has_no_explanation(title: str) -> None:
     assert EXPLAINER.explain(title) == []

@@ -1,4 +1,4 @@
-"""Micro-batches: nothing lost, order kept, limits and the age bound held."""
+"""Micro-batches: no item is lost, the order is kept, and the limits hold."""
 
 import pytest
 from hypothesis import settings
@@ -11,7 +11,7 @@ TOKENS, ROWS, AGE = 20, 4, 5.0
 
 
 class Batches(RuleBasedStateMachine):
-    """Items come and time passes; a model remembers what must come out."""
+    """Adds items and lets time pass; compares with a simple model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ TestBatches = Batches.TestCase
 TestBatches.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
-def test_too_big_an_item_goes_alone() -> None:
+def test_an_item_larger_than_the_limit_is_a_batch_by_itself() -> None:
     batcher: MicroBatcher[str] = MicroBatcher(10, 5, 1.0)
     assert batcher.add("a", 3, 0.0) == []
     assert batcher.add("huge", 50, 0.0) == [["a"], ["huge"]]

@@ -1,4 +1,4 @@
-"""How familiar a text is, and who is asked about it."""
+"""Coverage by seen n-grams, and the escalation policy."""
 
 import numpy as np
 import pytest
@@ -24,15 +24,15 @@ SEEN = SeenNgrams(seen_ngram_hashes(TITLES))
         ("", 0.0),
     ],
 )
-def test_it_is_the_mean_share_of_words_and_of_pairs_that_titles_have_often(text: str, share: float) -> None:
+def test_coverage_is_the_mean_share_of_seen_words_and_pairs(text: str, share: float) -> None:
     assert SEEN.coverage(text) == pytest.approx(share)
 
 
-def test_where_no_title_was_learnt_nothing_is_familiar() -> None:
+def test_coverage_is_zero_without_training_titles() -> None:
     assert SeenNgrams(seen_ngram_hashes([])).coverage("ceramic mug") == 0.0
 
 
-def test_the_second_stage_is_asked_about_what_is_doubted_and_not_familiar() -> None:
+def test_unconfident_texts_escalate_unless_mostly_seen() -> None:
     tree = Taxonomy("tiny-1", {1: ("Wear",), 2: ("Food",)}, {})
     texts = ["samovar", "samovar", "ceramic mug", "🙂"]
     share = np.array([[0.6, 0.4], [0.99, 0.01], [0.6, 0.4], [0.5, 0.5]], dtype=np.float32)

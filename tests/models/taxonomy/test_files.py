@@ -1,8 +1,8 @@
-"""Category trees in files: every form and every way to get one wrong, told with the line."""
+"""Category trees in files: each format, and each kind of problem with its line."""
 
-import json
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ from schemas.errors import StopWorker
 HEAD = "id\tpath\tname:zh\tname_de\texamples"
 TABLE = f"{HEAD}\n1\tWear\t服装\t\t\n2\tWear > Shoes\t鞋\tSchuhe\tRed sneakers | Chelsea boots\n"
 OBJECTS = "\n".join(
-    json.dumps(each, ensure_ascii=False)
+    orjson.dumps(each).decode()
     for each in (
         {"id": 1, "path": "Wear", "name:zh": "服装"},
         {
@@ -44,7 +44,7 @@ def tree(folder: Path, text: str, name: str = "tree.tsv") -> Path:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_says_the_same(tmp_path: Path, form: str) -> None:
+def test_all_formats_give_the_same_rows(tmp_path: Path, form: str) -> None:
     taxonomy = Taxonomy.load(tree(tmp_path, FORMS[form]))
     shoes = taxonomy.node(2)
     assert [node.path for node in taxonomy.nodes] == ["Wear", "Wear > Shoes"]
@@ -53,7 +53,7 @@ def test_every_form_says_the_same(tmp_path: Path, form: str) -> None:
     assert shoes.examples == ("Red sneakers", "Chelsea boots")
 
 
-def test_google_s_own_form_needs_no_header(tmp_path: Path) -> None:
+def test_google_format_needs_no_header(tmp_path: Path) -> None:
     rows = read_rows(tree(tmp_path, "# version\r\n1 - Wear\r\n\r\n2 - Wear > Tops - long, short\r\n"))
     assert [(row.id, row.names, row.line) for row in rows] == [
         (1, ("Wear",), 2),
@@ -61,7 +61,7 @@ def test_google_s_own_form_needs_no_header(tmp_path: Path) -> None:
     ]
 
 
-def test_the_version_is_of_ids_and_paths_alone(tmp_path: Path) -> None:
+def test_the_version_depends_on_ids_and_paths_only(tmp_path: Path) -> None:
     def version(text: str, name: str = "tree.tsv") -> str:
         return Taxonomy.load(tree(tmp_path, text, name)).version
 
@@ -101,12 +101,12 @@ def test_the_version_is_of_ids_and_paths_alone(tmp_path: Path) -> None:
         (f"{HEAD}\n\n", "no category"),
     ],
 )
-def test_a_file_that_is_no_tree_is_refused_with_the_line(tmp_path: Path, text: str, says: str) -> None:
+def test_an_invalid_file_is_refused_with_the_line(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(StopWorker, match=says):
         read_rows(tree(tmp_path, text))
 
 
-def test_all_that_is_wrong_is_told_at_once_but_not_without_end(tmp_path: Path) -> None:
+def test_all_problems_are_reported_up_to_a_limit(tmp_path: Path) -> None:
     with pytest.raises(StopWorker) as stopped:
         read_rows(tree(tmp_path, f"{HEAD}\n" + "x\tWear\n" * 25))
     message = str(stopped.value)
@@ -125,7 +125,7 @@ def test_other_encodings_and_too_many_categories_are_refused(tmp_path: Path) -> 
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_a_tree_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("tree") / "tree.tsv"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:

@@ -11,7 +11,7 @@ from schemas.errors import StopWorker
 GOOGLE = Taxonomy.google()
 
 
-def test_google_tree_is_whole() -> None:
+def test_google_tree_is_complete() -> None:
     assert len(GOOGLE) == 5595
     assert len(GOOGLE.roots) == 21
     assert GOOGLE.version == "google-2021-09-21"
@@ -22,7 +22,7 @@ def test_google_tree_is_whole() -> None:
     assert 6_000_000 not in GOOGLE
 
 
-def test_subtrees_are_contiguous_and_right_by_brute_force() -> None:
+def test_subtrees_are_contiguous() -> None:
     """Index ranges hold exactly the categories whose path starts with the category's path."""
     for node in GOOGLE.nodes[::97]:
         inside = {other.index for other in GOOGLE.nodes if other.names[: node.level] == node.names}
@@ -61,7 +61,7 @@ def test_a_broken_tree_is_refused_with_the_reason(tmp_path: Path, text: str, say
         Taxonomy.load(path, "shop-1")
 
 
-def test_a_shops_own_tree_is_loaded_in_any_order_of_lines(tmp_path: Path) -> None:
+def test_the_order_of_lines_does_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "tree.txt"
     path.write_text("3 - A > C\n1 - A\n9 - B\n", encoding="utf-8")
     tree = Taxonomy.load(path, "shop-1")

@@ -1,4 +1,4 @@
-"""Cleaning and folding never fail, and folding keeps every character's place."""
+"""Cleaning and folding never raise, and folding keeps each character's position."""
 
 import pytest
 from hypothesis import given
@@ -25,19 +25,19 @@ def test_cleaning(raw: str, cleaned: str) -> None:
 
 
 @given(ANY_TEXT)
-def test_cleaning_never_fails_and_settles_noise(text: str) -> None:
+def test_cleaning_never_raises_and_is_idempotent(text: str) -> None:
     cleaned = clean(text)
     assert cleaned == cleaned.strip()
     assert not any("\ud800" <= character <= "\udfff" or character < " " for character in cleaned)
 
 
-def test_endless_text_is_cut() -> None:
+def test_long_text_is_truncated() -> None:
     assert len(clean("shoe " * 100_000)) <= MAX_CHARACTERS
 
 
 @given(ANY_TEXT)
-def test_folding_keeps_places(text: str) -> None:
-    """Each character of the folded text comes from the same place of the text."""
+def test_folding_keeps_positions(text: str) -> None:
+    """Each character of the folded text comes from the same position of the text."""
     folded = fold(text)
     assert len(folded) == len(text)
     assert all(fold(character) == after for character, after in zip(text, folded, strict=True))

@@ -1,4 +1,4 @@
-"""Features: what a text is broken into, and the fast path's agreement with the plain one."""
+"""Features of texts, and the cached path's agreement with the plain definition."""
 
 import numpy as np
 from hypothesis import given
@@ -57,7 +57,7 @@ def test_rows_are_those_of_the_plain_definition(text: str) -> None:
     assert sorted(fast.rows(cleaned)) == sorted(plain) == sorted(fast.rows(cleaned))
 
 
-def test_stuffed_texts_are_bounded_and_unknown_ones_empty() -> None:
+def test_rows_are_bounded_and_empty_for_unknown_words() -> None:
     fast, _ = featurizer()
     assert len(fast.rows("red shoes " * 500)) == MAX_ROWS
     assert fast.rows("qqq zzz") == []

@@ -1,4 +1,4 @@
-"""Categories by their names alone: both scorers, the tree's points on disk, abstaining, explanations."""
+"""Zero-shot classification: both scorers, the cache of prototypes, abstaining, explanations."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,7 +59,7 @@ def classifier(tree: Taxonomy) -> ZeroShotClassifier:
         ("nike 手套 冬季", "Clothing > Gloves"),
     ],
 )
-def test_names_translations_and_examples_place_a_title(
+def test_names_translations_and_examples_classify_a_title(
     classifier: ZeroShotClassifier, tree: Taxonomy, text: str, path: str
 ) -> None:
     (found,) = classifier.classify([text])
@@ -72,19 +72,19 @@ def test_names_translations_and_examples_place_a_title(
     "text",
     ["iphone 13 case", "organic oat milk 1 l", "zzqx vvkj wwpt", "手机壳", "有机燕麦牛奶", "8472 1123"],
 )
-def test_what_the_tree_does_not_sell_is_left_for_review(classifier: ZeroShotClassifier, text: str) -> None:
+def test_products_outside_the_tree_are_left_for_review(classifier: ZeroShotClassifier, text: str) -> None:
     (found,) = classifier.classify([text])
     assert not found.sure
 
 
 @pytest.mark.parametrize("text", ["", "🙂", "…", "кроссовки"])
-def test_a_text_of_which_nothing_is_known_has_no_category(classifier: ZeroShotClassifier, text: str) -> None:
+def test_a_text_without_known_words_has_no_category(classifier: ZeroShotClassifier, text: str) -> None:
     (found,) = classifier.classify([text])
     assert (found.category, found.sure, found.candidates) == (-1, False, ())
     assert not found.embedding.any()
 
 
-def test_the_version_names_the_tree_and_every_text_of_it(tmp_path: Path) -> None:
+def test_the_version_depends_on_each_text_of_the_tree(tmp_path: Path) -> None:
     versions = [
         ZeroShotClassifier.load(load(tmp_path, rows)).model_version
         for rows in (ROWS, ROWS.replace("茶壶", "茶具"), ROWS.replace("Sencha", "Banko"), ROWS)
@@ -95,7 +95,7 @@ def test_the_version_names_the_tree_and_every_text_of_it(tmp_path: Path) -> None
     assert all(version.startswith("zero-shot-") for version in versions)
 
 
-def test_a_chinese_tree_has_no_english_points_and_reads_chinese_only(tmp_path: Path) -> None:
+def test_a_chinese_tree_has_no_english_prototypes(tmp_path: Path) -> None:
     tree = load(tmp_path, "id,path\n1,服装\n2,服装 > 衬衫\n3,厨房\n4,厨房 > 茶壶\n")
     assert prototype_texts(tree, "en") == []
     assert ("衬衫", "服装 > 衬衫") in [each.texts for each in prototype_texts(tree, "zh")]
@@ -120,13 +120,13 @@ def test_english_names_of_a_chinese_tree_are_read(tmp_path: Path) -> None:
     assert tree.nodes[found.category].id == 2
 
 
-def test_a_tree_of_signs_alone_decides_nothing(tmp_path: Path) -> None:
+def test_a_tree_without_words_decides_nothing(tmp_path: Path) -> None:
     tree = load(tmp_path, "id,path\n1,🎁\n")
     for found in ZeroShotClassifier.load(tree).classify(["gift", "礼物"]):
         assert not found.sure
 
 
-def test_the_longer_of_two_names_that_stand_in_a_title_wins(tmp_path: Path) -> None:
+def test_the_longer_of_two_names_in_a_title_wins(tmp_path: Path) -> None:
     tree = load(tmp_path, "id,path\n1,鞋\n2,运动鞋\n3,手套\n4,手机\n")
     overlap = CharacterOverlap(tree)
     running, phone = overlap.scores(["男士运动鞋", "手机壳"])
@@ -136,7 +136,7 @@ def test_the_longer_of_two_names_that_stand_in_a_title_wins(tmp_path: Path) -> N
     assert not overlap.scores(["牛奶"]).any()
 
 
-def test_the_direction_of_what_no_encoder_reads_is_near_that_of_like_texts() -> None:
+def test_hashed_vectors_of_similar_texts_are_near() -> None:
     texts = ("男士蓝色衬衫", "女士蓝色衬衫", "有机纯牛奶")
     shirt, blouse, milk = (hashed_vector(text, 384) for text in texts)
     assert np.linalg.norm(shirt) == pytest.approx(1.0)
@@ -151,11 +151,11 @@ def test_long_texts_are_read_in_part() -> None:
 @pytest.mark.parametrize(
     ("text", "foreign"), [("café 10 μm", False), ("茶", True), ("чай", True), ("شاي", True), ("차", True)]
 )
-def test_what_an_english_encoder_does_not_read(text: str, foreign: bool) -> None:
+def test_foreign_scripts_are_recognized(text: str, foreign: bool) -> None:
     assert is_foreign(text) is foreign
 
 
-def test_points_are_kept_on_disk_and_made_anew_when_they_do_not_fit(tmp_path: Path, tree: Taxonomy) -> None:
+def test_prototypes_are_cached_and_replaced_when_they_do_not_fit(tmp_path: Path, tree: Taxonomy) -> None:
     calls: list[int] = []
 
     def encode(texts: Sequence[str]) -> Floats:
@@ -179,13 +179,13 @@ def test_points_are_kept_on_disk_and_made_anew_when_they_do_not_fit(tmp_path: Pa
     assert len(list(folder.iterdir())) == 2
 
 
-def test_where_points_cannot_be_kept_they_are_made_each_time(tmp_path: Path, tree: Taxonomy) -> None:
+def test_prototypes_are_encoded_each_time_without_a_writable_cache(tmp_path: Path, tree: Taxonomy) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
     assert taxonomy_prototypes(tree, ENGLISH, blocked / "prototypes") is not None
 
 
-def test_an_explanation_ends_where_the_decision_does(classifier: ZeroShotClassifier, tree: Taxonomy) -> None:
+def test_an_explanation_ends_at_the_decision(classifier: ZeroShotClassifier, tree: Taxonomy) -> None:
     for title in ("Ceramic coffee mug", "纯棉男士蓝色衬衫", "kyusu side handle"):
         steps = explain_by_similarity(title, classifier, tree)
         (found,) = classifier.classify([title.lower()])
