@@ -1,1 +1,1 @@
-"""Bad input, by the hundred thousand: whatever comes in has one defined end, and the worker lives on."""
+"""A seeded fuzzer: every record has one defined outcome, and the worker does not stop."""

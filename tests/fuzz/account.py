@@ -1,7 +1,7 @@
-"""The account of a run: what went in, and the one defined end that each record came to.
+"""The account of a run: the records that went in, and the one defined outcome of each.
 
-The oracle is the pure code: the codec says which records are dead, the session's state machine what a
-shopper's row holds once every good event was applied once, and `output_id` names the one output of a listing.
+The oracle is the pure code. The codec decides which records become dead letters, the session's state machine
+computes a shopper's row from all valid events, and `output_id` names the one output of a listing.
 """
 
 from collections import Counter, defaultdict
@@ -30,7 +30,7 @@ Rows = dict[tuple[int, bytes], bytes]
 
 @dataclass
 class Tally:
-    """One input topic, in records. What is redirected comes to an end all the same, and counts there too."""
+    """The outcomes of an input topic's records, as counts. A redirected record also has another outcome."""
 
     records: int = 0
     processed: int = 0
@@ -42,11 +42,11 @@ class Tally:
 
 @dataclass
 class Account:
-    """What became of the inputs.
+    """The outcomes of the inputs.
 
     Attributes:
-        topics: a tally for each input topic.
-        faults: a sentence for each record without exactly one end, and for each output without a record.
+        topics: A tally for each input topic.
+        faults: A sentence for each record without exactly one outcome, and for each output without a record.
     """
 
     topics: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
@@ -54,7 +54,7 @@ class Account:
 
     @property
     def adds_up(self) -> bool:
-        """Whether each record came to one end, and to the right one."""
+        """Whether each record has one outcome, and the right one."""
         return not self.faults and all(
             tally.records == tally.processed + tally.tombstones + tally.dead for tally in self.topics.values()
         )
@@ -62,7 +62,13 @@ class Account:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What workers wrote: records in any order, and the last rows of all shoppers."""
+    """The records that workers wrote.
+
+    Attributes:
+        enriched: The records of `product-enriched`, in any order.
+        dead_letters: The dead letters, in any order.
+        shoppers: The last row of each shopper.
+    """
 
     enriched: Iterable[Record]
     dead_letters: Iterable[Record]
@@ -70,15 +76,15 @@ class Outputs:
 
 
 def account(inputs: Sequence[Record], outputs: Outputs, enricher: Enricher, partitions: int = 4) -> Account:
-    """Compare what became of `inputs`, which are in order in each partition, with what should have.
+    """Compare the outcomes of inputs with the expected ones.
 
     Args:
-        inputs: every record of the input topics.
-        outputs: everything that was written.
-        enricher: of the model that the workers ran.
-        partitions: of every topic.
+        inputs: Every record of the input topics, in offset order within each partition.
+        outputs: Everything that the workers wrote.
+        enricher: The workers' model.
+        partitions: The number of partitions of every topic.
     """
-    return _Comparison(outputs, enricher, partitions).of(inputs)
+    return _Comparison(outputs, enricher, partitions).compare(inputs)
 
 
 class _Comparison:
@@ -87,34 +93,34 @@ class _Comparison:
         self._account = Account()
         self._dead: defaultdict[Position, list[Record]] = defaultdict(list)
         for record in outputs.dead_letters:
-            self._dead[_said_position(record)].append(record)
+            self._dead[_source_position(record)].append(record)
         self._enriched = Counter(
             (_header(each, "ce_id"), each.key, each.value is None) for each in outputs.enriched
         )
         self._rows = outputs.shoppers
         self._behavior: defaultdict[tuple[int, bytes], list[UserBehavior]] = defaultdict(list)
 
-    def of(self, inputs: Sequence[Record]) -> Account:
+    def compare(self, inputs: Sequence[Record]) -> Account:
         for record in inputs:
             tally = self._account.topics[record.topic]
             tally.records += 1
-            buried = self._dead.pop((record.topic, record.partition, record.offset), [])
-            ends = len(buried) + self._other_ends(record, tally, bool(buried))
-            tally.dead += len(buried)
-            if ends != 1:
+            letters = self._dead.pop((record.topic, record.partition, record.offset), [])
+            outcomes = len(letters) + self._other_outcomes(record, tally, bool(letters))
+            tally.dead += len(letters)
+            if outcomes != 1:
                 tally.unaccounted += 1
-                self._fault(record, f"has {ends} ends")
-            for letter in buried:
+                self._fault(record, f"has {outcomes} outcomes")
+            for letter in letters:
                 self._compare(record, letter)
         self._compare_rows()
         self._account.faults += [
-            f"a dead letter of {position}, which nobody wrote" for position in self._dead
+            f"a dead letter of {position}, where no record is" for position in self._dead
         ]
         self._account.faults += [f"an output {name!r} of no record" for name in +self._enriched]
         return self._account
 
-    def _other_ends(self, record: Record, tally: Tally, buried: bool) -> int:
-        """How often the record ended otherwise than dead, which it may do only if the codec takes it."""
+    def _other_outcomes(self, record: Record, tally: Tally, dead: bool) -> int:
+        """Count the outcomes that are no dead letters. A record that the codec rejects must have none."""
         try:
             if record.topic == USER_BEHAVIOR:
                 event = decode_user_behavior(record.value, record.key, received_at=received_at(record))
@@ -124,8 +130,8 @@ class _Comparison:
             product_id, withdrawn, may_die = self._product(record)
         except InvalidEvent:
             return 0
-        if buried and not may_die:
-            self._fault(record, "is dead, though there is nothing wrong with it")
+        if dead and not may_die:
+            self._fault(record, "is dead, although it is valid")
         key = product_id.encode() if record.key is None else record.key
         tally.redirected += partition_for(key, self._partitions) != record.partition
         versions = self._enricher.model_version, self._enricher.taxonomy_version
@@ -139,7 +145,14 @@ class _Comparison:
         return found
 
     def _product(self, record: Record) -> tuple[str, bool, bool]:
-        """The product, whether it is withdrawn, and whether its state decides; raises InvalidEvent."""
+        """Decode a record of a product.
+
+        Returns:
+            The product's id, whether it is withdrawn, and whether the outcome depends on its state.
+
+        Raises:
+            InvalidEvent: The codec rejects the record.
+        """
         if record.topic == PRODUCT_CREATED:
             listing = decode_product_created(record.value, record.key)
             return listing.product_id, listing.change is Change.WITHDRAWN, False
@@ -148,18 +161,18 @@ class _Comparison:
         category = feedback.category_id
         if category is not None and category not in self._enricher.taxonomy:
             raise InvalidEvent("unknown-category", "")
-        # There may be nothing yet, or nothing any more, to accept.
+        # The product may not be listed yet, or not any more: then there is nothing to accept.
         return feedback.product_id, False, category is None
 
     def _compare(self, record: Record, letter: Record) -> None:
-        """A dead letter is the record as it was, and more headers."""
+        """Compare a dead letter with its record: only headers may have been added."""
         if letter.key != record.key or letter.value != record.value:
             self._fault(record, "changed its key or value in the dead letter")
         if _own_headers(letter) != _own_headers(record):
             self._fault(record, "changed its headers in the dead letter")
 
     def _compare_rows(self) -> None:
-        """A shopper's row is the one that all good events lead to, each applied once and in order."""
+        """Compare each shopper's row with that of all valid events, each applied once and in order."""
         parameters = BehaviorParameters()
         for (partition, key), events in self._behavior.items():
             row = apply_events(ShopperRow(), events, DeltaBuilder(), parameters).to_bytes()
@@ -172,7 +185,7 @@ class _Comparison:
                     " events lead to"
                 )
         for partition, key in self._rows.keys() - self._behavior.keys():
-            self._account.faults.append(f"a row of {key!r} in partition {partition}, who did nothing")
+            self._account.faults.append(f"a row of {key!r} in partition {partition}, who has no valid event")
 
     def _fault(self, record: Record, what: str) -> None:
         self._account.faults.append(
@@ -181,13 +194,13 @@ class _Comparison:
         )
 
 
-def _said_position(letter: Record) -> Position:
-    said = {name: value for name, value in letter.headers if name in DESCRIPTIONS}
-    return said[SOURCE_TOPIC].decode(), int(said[SOURCE_PARTITION]), int(said[SOURCE_OFFSET])
+def _source_position(letter: Record) -> Position:
+    headers = {name: value for name, value in letter.headers if name in DESCRIPTIONS}
+    return headers[SOURCE_TOPIC].decode(), int(headers[SOURCE_PARTITION]), int(headers[SOURCE_OFFSET])
 
 
 def _own_headers(record: Record) -> list[tuple[str, bytes]]:
-    """The headers that are the producer's alone, in order."""
+    """The headers that the producer wrote, in order."""
     return [each for each in record.headers if each[0] not in {*DESCRIPTIONS, ORIGIN, MOVED_FROM}]
 
 

@@ -1,4 +1,4 @@
-"""The three agents without Kafka: real processors, real bisection, tables in memory, topics as lists."""
+"""The three agents without Kafka: real processors and bisection, tables in memory, topics as lists."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ PARTITIONS = 4
 
 
 class _Lane:
-    """One agent's partition: a batch goes in, its outputs come out, its rows are kept."""
+    """One agent's partition: processes a batch, returns its outputs and keeps its rows."""
 
     def __init__(self, processor: Processor, tables: Tables, dead_letters: DeadLetterBuilder) -> None:
         self.processor, self.tables = processor, tables
@@ -39,13 +39,13 @@ class _Lane:
             LaneLimits(),
             lambda record, error: self._dead_letter(dead_letters, record, error),
         )
-        self.surprises: list[tuple[Record, Exception]] = []
+        self.unexpected_errors: list[tuple[Record, Exception]] = []
 
     def _dead_letter(self, dead_letters: DeadLetterBuilder, record: Record, error: Exception) -> Output:
-        self.surprises.append((record, error))
+        self.unexpected_errors.append((record, error))
         return dead_letters(record, error, self.processor.name)
 
-    async def settle(self, records: Sequence[Record]) -> list[Output]:
+    async def process(self, records: Sequence[Record]) -> list[Output]:
         outputs, changes = await self._bisection.process(records, self.tables)
         changelog = self.tables.changelog(changes)
         written = {Partition(each.topic, each.partition): 1 for each in [*outputs, *changelog]}
@@ -54,11 +54,11 @@ class _Lane:
 
 
 class Agents:
-    """All agents on all partitions. What the agents write for each other is read as soon as it is there.
+    """All agents on all partitions. An agent reads what another one writes for it at once.
 
     Attributes:
-        topics: everything that was written, by topic.
-        surprises: records that raised something, with what they raised: none should.
+        topics: The records that were written, by topic.
+        unexpected_errors: Records whose processing raised, with the errors. There should be none.
     """
 
     def __init__(self, enricher: Enricher) -> None:
@@ -87,13 +87,13 @@ class Agents:
         }
 
     @property
-    def surprises(self) -> list[tuple[Record, Exception]]:
+    def unexpected_errors(self) -> list[tuple[Record, Exception]]:
         lanes = {id(lane): lane for lane in self._lanes.values()}
-        return [each for lane in lanes.values() for each in lane.surprises]
+        return [each for lane in lanes.values() for each in lane.unexpected_errors]
 
     @property
     def outputs(self) -> Outputs:
-        """What was written, for the account."""
+        """The records that the agents wrote, for the account."""
         rows = {
             (each.partition, each.key): each.value
             for each in self.topics["shoppers"]
@@ -102,25 +102,25 @@ class Agents:
         return Outputs(self.topics[PRODUCT_ENRICHED], self.topics[DEAD_LETTER], rows)
 
     def write(self, fuzzed: Fuzzed) -> MemoryRecord:
-        """Give a record its offset and the time of its arrival."""
+        """Append a record to its topic: it gets an offset and a timestamp."""
         topic, partition, key, value, headers = fuzzed
         # Null header values are legal in Kafka, though the types of records do not say so.
         return self._appended(Output(topic, partition, key, value, headers))  # type: ignore[arg-type]
 
-    async def process(self, records: Sequence[MemoryRecord], dice: Random) -> None:
-        """Let the agents read `records` in batches of any size, and then what they wrote for each other."""
+    async def process(self, records: Sequence[MemoryRecord], rng: Random) -> None:
+        """Let the agents process records in batches of random sizes, then what they write for each other."""
         waiting: defaultdict[Partition, list[MemoryRecord]] = defaultdict(list)
         for record in records:
             waiting[Partition(record.topic, record.partition)].append(record)
         while waiting:
             at = next(iter(waiting))
-            size = dice.choice((1, 30, 400))
+            size = rng.choice((1, 30, 400))
             batch, rest = waiting[at][:size], waiting[at][size:]
             if rest:
                 waiting[at] = rest
             else:
                 del waiting[at]
-            for output in await self._lanes[at].settle(batch):
+            for output in await self._lanes[at].process(batch):
                 record = self._appended(output)
                 if record.topic in (PRODUCT_REPARTITION, CO_BEHAVIOR, PRODUCT_ENRICHED):
                     waiting[Partition(record.topic, record.partition)].append(record)

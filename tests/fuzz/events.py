@@ -1,4 +1,4 @@
-"""Events of the three input topics as dictionaries: some right, most with a field that somebody got wrong."""
+"""Generates events of the three input topics as dictionaries: some valid, most with a wrong field."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,86 +13,86 @@ from tests.fuzz.values import Draw
 Fields = dict[str, Any]
 
 CRAWLER = "crawler"
-"""One shopper with one session, who looks at everything."""
+"""A shopper with one session that views everything."""
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _CATEGORIES = (1604, 187, 5, 632, 2169, 0, -1, 999_999_999)
 
 
-def product_id(dice: Random) -> str:
-    """Of a few hot products, or of some thousands."""
-    return f"p{dice.randrange(20) if dice.random() < 0.2 else dice.randrange(4_000)}"
+def product_id(rng: Random) -> str:
+    """Choose one of 20 hot products, or one of 4,000."""
+    return f"p{rng.randrange(20) if rng.random() < 0.2 else rng.randrange(4_000)}"
 
 
-def listing(dice: Random) -> Fields:
-    """A listing that is right."""
-    fields: Fields = {"product_id": product_id(dice), "title": values.title(dice)}
+def listing(rng: Random) -> Fields:
+    """Generate a valid listing."""
+    fields: Fields = {"product_id": product_id(rng), "title": values.title(rng)}
     for name, draw in _MORE_OF_LISTINGS.items():
-        if dice.random() < 0.2:
-            fields[name] = draw(dice)
+        if rng.random() < 0.2:
+            fields[name] = draw(rng)
     return fields
 
 
-def behavior(dice: Random) -> Fields:
-    """Behaviour that is right: of the crawler, of hot shoppers, of passers-by; years out of order."""
+def behavior(rng: Random) -> Fields:
+    """Generate valid behavior: of the crawler, of a hot shopper or of a guest, up to years out of order."""
     fields: Fields = {
-        "product_id": product_id(dice),
-        "action": dice.choice(list(Action)).value,
-        "occurred_at": _moment(dice),
-        "event_id": f"e{dice.randrange(200_000)}",
+        "product_id": product_id(rng),
+        "action": rng.choice(list(Action)).value,
+        "occurred_at": _moment(rng),
+        "event_id": f"e{rng.randrange(200_000)}",
     }
-    luck = dice.random()
-    if luck < 0.06:
-        at = (_START + timedelta(seconds=dice.randrange(86_400))).isoformat()
+    chance = rng.random()
+    if chance < 0.06:
+        at = (_START + timedelta(seconds=rng.randrange(86_400))).isoformat()
         return fields | {"user_id": CRAWLER, "session_id": "all", "action": "view", "occurred_at": at}
-    if luck < 0.7:
-        fields["user_id"] = f"u{int(dice.paretovariate(0.6)) % 3_000}"
-    if luck > 0.5:
-        fields["session_id"] = f"s{dice.randrange(3_000)}"
-    if dice.random() < 0.2:
-        fields["quantity"] = dice.randrange(1, 2**31)
+    if chance < 0.7:
+        fields["user_id"] = f"u{int(rng.paretovariate(0.6)) % 3_000}"
+    if chance > 0.5:
+        fields["session_id"] = f"s{rng.randrange(3_000)}"
+    if rng.random() < 0.2:
+        fields["quantity"] = rng.randrange(1, 2**31)
     return fields
 
 
-def feedback(dice: Random) -> Fields:
-    """A person's word that is right, but for categories that may not exist and products not yet listed."""
-    fields: Fields = {"product_id": product_id(dice), "verdict": "accept", "by": values.title(dice)}
-    if dice.random() < 0.7:
-        fields |= {"verdict": "correct", "category_id": dice.choice(_CATEGORIES)}
+def feedback(rng: Random) -> Fields:
+    """Generate valid feedback. Its category may not exist, and its product may not be listed."""
+    fields: Fields = {"product_id": product_id(rng), "verdict": "accept", "by": values.title(rng)}
+    if rng.random() < 0.7:
+        fields |= {"verdict": "correct", "category_id": rng.choice(_CATEGORIES)}
     return fields
 
 
-def _moment(dice: Random) -> str:
-    at = _START - timedelta(seconds=dice.randrange(60 if dice.random() < 0.5 else 25 * 365 * 86_400))
+def _moment(rng: Random) -> str:
+    at = _START - timedelta(seconds=rng.randrange(60 if rng.random() < 0.5 else 25 * 365 * 86_400))
     return at.isoformat()
 
 
-def _attributes(dice: Random) -> Mapping[str, str]:
-    names = ("color", "颜色", "size", "brand", "material", "gender", values.identifier(dice))
-    return {dice.choice(names): values.title(dice) for _ in range(dice.randrange(6))}
+def _attributes(rng: Random) -> Mapping[str, str]:
+    names = ("color", "颜色", "size", "brand", "material", "gender", values.identifier(rng))
+    return {rng.choice(names): values.title(rng) for _ in range(rng.randrange(6))}
 
 
-def _price(dice: Random) -> Fields:
+def _price(rng: Random) -> Fields:
     return {
-        "amount": dice.choice(values.NUMBERS),
-        "currency": dice.choice(("USD", "usd", "", "€", "XXXX", None)),
+        "amount": rng.choice(values.NUMBERS),
+        "currency": rng.choice(("USD", "usd", "", "€", "XXXX", None)),
     }
 
 
-def _time(dice: Random) -> Any:
-    return dice.choice(values.TIMES)
+def _time(rng: Random) -> Any:
+    return rng.choice(values.TIMES)
 
 
-def _number(dice: Random) -> Any:
-    return dice.choice(values.NUMBERS)
+def _number(rng: Random) -> Any:
+    return rng.choice(values.NUMBERS)
 
 
-def _version(dice: Random) -> Any:
-    return dice.choice((1, 1.0, True, 0, 2, "1", None, -1, 10**4_000, [], "x" * 1_000))
+def _version(rng: Random) -> Any:
+    return rng.choice((1, 1.0, True, 0, 2, "1", None, -1, 10**4_000, [], "x" * 1_000))
 
 
 def _word(*words: str) -> Draw:
-    return lambda dice: dice.choice((*words, *(word.upper() for word in words), values.title(dice), "", None))
+    return lambda rng: rng.choice((*words, *(word.upper() for word in words), values.title(rng), "", None))
 
 
 _MORE_OF_LISTINGS: dict[str, Draw] = {
@@ -101,11 +101,11 @@ _MORE_OF_LISTINGS: dict[str, Draw] = {
     "attributes": _attributes,
     "language": values.identifier,
     "image_url": values.title,
-    "occurred_at": lambda dice: _START.isoformat(),
-    "change": lambda dice: dice.choice(list(Change)).value,
-    "event_id": lambda dice: f"e{dice.randrange(1_000)}",
+    "occurred_at": lambda rng: _START.isoformat(),
+    "change": lambda rng: rng.choice(list(Change)).value,
+    "event_id": lambda rng: f"e{rng.randrange(1_000)}",
 }
-_NASTY: dict[str, Draw] = {
+_HOSTILE: dict[str, Draw] = {
     "schema_version": _version,
     "product_id": values.identifier,
     "event_id": values.identifier,
@@ -128,32 +128,32 @@ _FIELDS = {
     USER_BEHAVIOR: UserBehavior.__struct_fields__,
     CATEGORY_FEEDBACK: CategoryFeedback.__struct_fields__,
 }
-_RIGHT = {PRODUCT_CREATED: listing, USER_BEHAVIOR: behavior, CATEGORY_FEEDBACK: feedback}
+_VALID = {PRODUCT_CREATED: listing, USER_BEHAVIOR: behavior, CATEGORY_FEEDBACK: feedback}
 
 
 def fields(topic: str) -> tuple[str, ...]:
-    """The names of a topic's fields."""
+    """List the names of a topic's fields."""
     return _FIELDS[topic]
 
 
-def right(topic: str, dice: Random) -> Fields:
-    """An event of `topic` that is right, as far as it can tell without the state."""
-    return _RIGHT[topic](dice)
+def valid(topic: str, rng: Random) -> Fields:
+    """Generate an event of a topic that is valid, apart from the workers' state."""
+    return _VALID[topic](rng)
 
 
-def wronged(topic: str, event: Fields, dice: Random) -> Fields:
-    """`event` with one to three of the topic's fields nasty, of another type, or gone."""
+def corrupted(topic: str, event: Fields, rng: Random) -> Fields:
+    """Copy an event with one to three fields that are missing, of another type, or hostile."""
     wrong = dict(event)
-    for name in dice.sample(_FIELDS[topic], dice.randrange(1, 4)):
-        luck = dice.random()
-        if luck < 0.6:
-            wrong[name] = _NASTY.get(name, values.title)(dice)
-        elif luck < 0.75:
-            wrong[name] = dice.choice(values.WRONG_TYPES)
-        elif luck < 0.85:
+    for name in rng.sample(_FIELDS[topic], rng.randrange(1, 4)):
+        chance = rng.random()
+        if chance < 0.6:
+            wrong[name] = _HOSTILE.get(name, values.title)(rng)
+        elif chance < 0.75:
+            wrong[name] = rng.choice(values.WRONG_TYPES)
+        elif chance < 0.85:
             wrong.pop(name, None)
-        elif luck < 0.995:
-            wrong[name] = values.tree(dice)
+        elif chance < 0.995:
+            wrong[name] = values.tree(rng)
         else:
-            wrong[name] = values.long_text(dice)
+            wrong[name] = values.long_text(rng)
     return wrong

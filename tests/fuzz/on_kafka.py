@@ -1,4 +1,4 @@
-"""One run on a real Kafka: records are written, one real worker reads them, and all is accounted for."""
+"""A run on a real Kafka: writes records, lets one real worker process them, and checks their outcomes."""
 
 import re
 import time
@@ -20,31 +20,34 @@ from tests.support.worker_process import WorkerProcess
 MIB = 1024 * 1024
 
 MEMORY_LIMIT = 1_000 * MIB
-"""What a worker may take at its peak, whatever comes in. `docs/operations/bad-input.md` adds it up."""
+"""The limit of a worker's peak memory. `docs/operations/bad-input.md` adds it up."""
 
 SETTINGS: dict[str, object] = {
-    # Half of what the fuzzer writes is dead, and how workers slow down then is tested elsewhere.
+    # Half of the fuzzer's records become dead letters. Other tests cover the throttle of dead letters.
     "dead_letter_burst": 10_000_000,
     "dead_letter_rate_per_s": 1e9,
 }
 
+RESTARTED = r'"event": ?"starting anew"'
+"""The log line of a worker that restarts itself."""
+
 Progress = Callable[[str, int, int], None]
-"""Hears what is being done, how much of it is done, and how much there is."""
+"""Receives the step's name, the number of records done and the total."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run showed. Memory is resident, in bytes.
+    """The result of a run. Memory is resident memory of the worker in bytes.
 
     Attributes:
-        account: what became of the records.
-        consumed: by input topic, the records that the worker's own counters say it consumed.
-        memory_before: when the worker was ready and nothing had been written.
-        memory_after: when all was settled.
-        memory_peak: the most that it ever had.
-        seconds: from the first record written until all was settled.
-        restarts: how often the worker ended or started anew; it never should.
-        log_bytes: what it logged.
+        account: The outcomes of the records.
+        consumed: The number of consumed records by input topic, from the worker's metrics.
+        memory_before: The memory when the worker was ready and nothing had been written.
+        memory_after: The memory when everything was processed.
+        memory_peak: The peak memory.
+        seconds: The time from the first record written until everything was processed.
+        restarts: How often the worker ended or restarted. It should be 0.
+        log_bytes: The size of the worker's log.
     """
 
     account: Account
@@ -57,7 +60,7 @@ class Run:
     log_bytes: int
 
     def faults(self) -> list[str]:
-        """What is not as it must be, a sentence each."""
+        """Describe each fault in a sentence."""
         faults = list(self.account.faults)
         for topic, tally in self.account.topics.items():
             if self.consumed.get(topic) != tally.records:
@@ -67,7 +70,7 @@ class Run:
         if self.memory_peak > MEMORY_LIMIT:
             faults.append(f"the worker took {self.memory_peak // MIB} MiB, above {MEMORY_LIMIT // MIB} MiB")
         if self.restarts:
-            faults.append(f"the worker ended or started anew {self.restarts} times")
+            faults.append(f"the worker ended or restarted {self.restarts} times")
         return faults
 
 
@@ -78,21 +81,21 @@ def run(
     count: int,
     *,
     within_s: float,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = lambda step, done, total: None,
 ) -> Run:
-    """Write `count` records of `seed`, let a worker read them, and account for them.
+    """Write records of the fuzzer, let a worker process them, and check their outcomes.
 
     Args:
-        bootstrap: a Kafka on which there is no deployment yet.
-        folder: for state and logs.
-        seed: of the fuzzer.
-        count: how many records.
-        within_s: how long the worker may take from the last record on.
-        progress: hears how it goes.
+        bootstrap: The address of a broker without a deployment.
+        folder: The directory for state and logs.
+        seed: The seed of the fuzzer.
+        count: The number of records.
+        within_s: Seconds that the worker may take from the last record on.
+        progress: Receives the progress.
     """
     with Deployment(bootstrap, folder, **SETTINGS) as deployment:
         worker = deployment.worker()
-        worker.wait_ready(120)
+        worker.wait_ready()
         before, started = _memory(worker, "VmRSS"), time.monotonic()
         write(bootstrap, islice(records(seed, PARTITIONS), count), lambda at: progress("write", at, count))
         _watch(worker, count, within_s, lambda at: progress("process", at, count))
@@ -100,8 +103,8 @@ def run(
         seconds = time.monotonic() - started
         after, peak = _memory(worker, "VmRSS"), _memory(worker, "VmHWM")
         consumed, log = _consumed(worker), worker.log.read_text()
-        restarts = (worker.process.poll() is not None) + log.count('"event": "starting anew"')
-        restarts += worker.stop(60) != 0
+        restarts = (not worker.alive) + len(re.findall(RESTARTED, log))
+        restarts += worker.stop() != 0
         progress("account", 0, count)
         done = read_account(deployment)
         progress("account", count, count)
@@ -109,7 +112,7 @@ def run(
 
 
 def write(bootstrap: str, fuzzed: Iterable[Fuzzed], progress: Callable[[int], None]) -> None:
-    """Write the records to their partitions, in order."""
+    """Write records to their partitions, in order."""
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "enable.idempotence": True})
     for number, (topic, partition, key, value, headers) in enumerate(fuzzed, 1):
         while True:
@@ -121,11 +124,11 @@ def write(bootstrap: str, fuzzed: Iterable[Fuzzed], progress: Callable[[int], No
         if number % 1_000 == 0:
             producer.poll(0)
             progress(number)
-    assert producer.flush(60) == 0
+    assert producer.flush(240) == 0
 
 
 def read_account(deployment: Deployment) -> Account:
-    """Read all topics and account for what is in them."""
+    """Read all topics and check the outcomes of the inputs."""
     inputs = [record for topic in INPUTS for record in _read(deployment, topic)]
     rows = {
         (record.partition, record.key): record.value
@@ -143,12 +146,12 @@ def _read(deployment: Deployment, topic: str) -> Sequence[MemoryRecord]:
 def _record(message: Message) -> MemoryRecord:
     _, timestamp = message.timestamp()
     headers = message.headers() or []
-    place = message.topic(), message.partition(), message.offset()
-    return MemoryRecord(*place, timestamp, message.key(), message.value(), headers)
+    position = message.topic(), message.partition(), message.offset()
+    return MemoryRecord(*position, timestamp, message.key(), message.value(), headers)
 
 
 def _watch(worker: WorkerProcess, count: int, within_s: float, progress: Callable[[int], None]) -> None:
-    """Wait until the worker has consumed so many records; time that runs out is for `settle` to tell."""
+    """Report progress until the worker has consumed `count` records, has ended, or took too long."""
     deadline = time.monotonic() + within_s
     while worker.process.poll() is None and time.monotonic() < deadline:
         done = sum(_consumed(worker).values())
@@ -159,7 +162,7 @@ def _watch(worker: WorkerProcess, count: int, within_s: float, progress: Callabl
 
 
 def _consumed(worker: WorkerProcess) -> dict[str, int]:
-    """The worker's own counters of records consumed from the input topics, in committed batches."""
+    """Read the worker's counters of records consumed from the input topics, in committed batches."""
     found = re.findall(
         r'^shelfstream_records_consumed_total\{topic="([^"]+)"\} (\S+)$', worker.get("metrics"), re.M
     )

@@ -1,7 +1,7 @@
 """The seeded fuzzer: one seed gives one endless stream of records for the three input topics.
 
-Three kinds take turns: events that are right, so that there is state to damage; events with wrong fields; and
-the bytes of either, broken. Keys and headers are mostly as they should be, and now and then as they are not.
+There are three kinds of records: valid events, so that there is state to damage; events with wrong fields;
+and either of them with corrupted bytes. Most keys and headers are valid, some are not.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ from tests.fuzz import events, values
 
 Headers = list[tuple[str, bytes | None]]
 
-# What the input topics take, less what key, headers and framing may take.
+# The size limit of the input topics, less that of keys, headers and framing.
 _LARGEST = 950_000
 
 
@@ -29,123 +29,123 @@ class Fuzzed(NamedTuple):
 
 
 def records(seed: int, partitions: int = 4) -> Iterator[Fuzzed]:
-    """The records of `seed`, without end; the same for the same seed and number of partitions."""
-    dice = Random(seed)
+    """Generate records without end. The same seed and number of partitions give the same records."""
+    rng = Random(seed)
     while True:
-        (topic,) = dice.choices((PRODUCT_CREATED, USER_BEHAVIOR, CATEGORY_FEEDBACK), (45, 47, 8))
-        yield _record(topic, dice, partitions)
+        (topic,) = rng.choices((PRODUCT_CREATED, USER_BEHAVIOR, CATEGORY_FEEDBACK), (45, 47, 8))
+        yield _record(topic, rng, partitions)
 
 
-def _record(topic: str, dice: Random, partitions: int) -> Fuzzed:
-    fields = events.right(topic, dice)
-    luck = dice.random()
-    if luck < 0.5:
-        fields = events.wronged(topic, fields, dice)
-    value: bytes | None = values.dumped(fields, dice)
-    if luck > 0.8:
-        value = dice.choice(_BREAKS)(value or b"", dice)
-    if dice.random() < 0.02:
+def _record(topic: str, rng: Random, partitions: int) -> Fuzzed:
+    fields = events.valid(topic, rng)
+    chance = rng.random()
+    if chance < 0.5:
+        fields = events.corrupted(topic, fields, rng)
+    value: bytes | None = values.dumped(fields, rng)
+    if chance > 0.8:
+        value = rng.choice(_CORRUPTIONS)(value or b"", rng)
+    if rng.random() < 0.02:
         value = None
-    key = _key(_named(topic, fields), dice)
+    key = _key(_key_value(topic, fields), rng)
     if value is not None:
         value = value[: _LARGEST - len(key or b"")]
-    home = partition_for(key, partitions) if key is not None else dice.randrange(partitions)
-    at = dice.randrange(partitions) if dice.random() < 0.1 else home
-    return Fuzzed(topic, at, key, value, _headers(dice) if dice.random() < 0.2 else [])
+    home = partition_for(key, partitions) if key is not None else rng.randrange(partitions)
+    at = rng.randrange(partitions) if rng.random() < 0.1 else home
+    return Fuzzed(topic, at, key, value, _headers(rng) if rng.random() < 0.2 else [])
 
 
-def _named(topic: str, fields: events.Fields) -> Any:
-    """What the key of an event should say."""
+def _key_value(topic: str, fields: events.Fields) -> Any:
+    """The value that an event's key should have."""
     if topic == USER_BEHAVIOR:
         return fields.get("user_id") or fields.get("session_id")
     return fields.get("product_id")
 
 
-def _key(named: Any, dice: Random) -> bytes | None:
-    luck = dice.random()
-    if luck < 0.05:
+def _key(key_value: Any, rng: Random) -> bytes | None:
+    chance = rng.random()
+    if chance < 0.05:
         return None
-    if luck < 0.07:
-        return dice.choice((b"", b"\xff\xfe", b"other", b"\x00", b"k" * 5_000, b"\xed\xa0\x80", b"p1\n"))
-    return str(named).encode("utf-8", "replace")[:_LARGEST]
+    if chance < 0.07:
+        return rng.choice((b"", b"\xff\xfe", b"other", b"\x00", b"k" * 5_000, b"\xed\xa0\x80", b"p1\n"))
+    return str(key_value).encode("utf-8", "replace")[:_LARGEST]
 
 
-def _headers(dice: Random) -> Headers:
-    return [dice.choice(_HEADERS)(dice) for _ in range(dice.randrange(1, 6))]
+def _headers(rng: Random) -> Headers:
+    return [rng.choice(_HEADERS)(rng) for _ in range(rng.randrange(1, 6))]
 
 
 _HEADERS: Sequence[Callable[[Random], tuple[str, bytes | None]]] = (
-    lambda dice: ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
-    lambda dice: ("traceparent", dice.randbytes(55)),
-    lambda dice: ("traceparent", None),
-    lambda dice: ("tracestate", "ключ=значение".encode()),
-    lambda dice: ("ce_id", dice.choice((b"", None, dice.randbytes(9), b"x" * 3_000))),
-    lambda dice: ("ce_time", b"9999-99-99"),
-    lambda dice: ("content-type", b"text/html"),
-    lambda dice: ("", b""),
-    lambda dice: ("\U0001f600", None),
-    lambda dice: ("x" * 1_000, dice.randbytes(dice.randrange(2_000))),
-    lambda dice: ("shelfstream.attempt", dice.choice((b"3", b"-1", b"9" * 30, "٣".encode(), None))),
-    lambda dice: ("shelfstream.replay", dice.choice((b"", b"{}", None))),
-    lambda dice: ("shelfstream.origin", dice.choice((b"", b"a:b:c", b"x:1", b"\xff:0:0", None))),
-    lambda dice: ("__streams.errors.offset", dice.choice((b"7", b"x", None))),
-    # Told apart by its offset, as the records of a replay are.
-    lambda dice: ("shelfstream.origin", b"product-created:9:%d" % dice.randrange(10**12)),
-    lambda dice: ("shelfstream.moved-from", dice.choice((b"product-created", b"category-feedback", b"\xff"))),
+    lambda rng: ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    lambda rng: ("traceparent", rng.randbytes(55)),
+    lambda rng: ("traceparent", None),
+    lambda rng: ("tracestate", "ключ=значение".encode()),
+    lambda rng: ("ce_id", rng.choice((b"", None, rng.randbytes(9), b"x" * 3_000))),
+    lambda rng: ("ce_time", b"9999-99-99"),
+    lambda rng: ("content-type", b"text/html"),
+    lambda rng: ("", b""),
+    lambda rng: ("\U0001f600", None),
+    lambda rng: ("x" * 1_000, rng.randbytes(rng.randrange(2_000))),
+    lambda rng: ("shelfstream.attempt", rng.choice((b"3", b"-1", b"9" * 30, "٣".encode(), None))),
+    lambda rng: ("shelfstream.replay", rng.choice((b"", b"{}", None))),
+    lambda rng: ("shelfstream.origin", rng.choice((b"", b"a:b:c", b"x:1", b"\xff:0:0", None))),
+    lambda rng: ("__streams.errors.offset", rng.choice((b"7", b"x", None))),
+    # The offset is unique, as in the records of a replay.
+    lambda rng: ("shelfstream.origin", b"product-created:9:%d" % rng.randrange(10**12)),
+    lambda rng: ("shelfstream.moved-from", rng.choice((b"product-created", b"category-feedback", b"\xff"))),
 )
 
 
-def _flipped(value: bytes, dice: Random) -> bytes:
+def _flipped(value: bytes, rng: Random) -> bytes:
     flipped = bytearray(value)
-    for _ in range(dice.randrange(1, 6)):
-        flipped[dice.randrange(len(flipped))] ^= 1 << dice.randrange(8)
+    for _ in range(rng.randrange(1, 6)):
+        flipped[rng.randrange(len(flipped))] ^= 1 << rng.randrange(8)
     return bytes(flipped)
 
 
-def _inserted(value: bytes, dice: Random) -> bytes:
-    at = dice.randrange(len(value) + 1)
-    return value[:at] + dice.choice(_SPLINTERS) + value[at:]
+def _inserted(value: bytes, rng: Random) -> bytes:
+    at = rng.randrange(len(value) + 1)
+    return value[:at] + rng.choice(_FRAGMENTS) + value[at:]
 
 
-def _spliced(value: bytes, dice: Random) -> bytes:
-    other = values.dumped(events.right(dice.choice((PRODUCT_CREATED, USER_BEHAVIOR)), dice), dice)
-    return value[: dice.randrange(len(value) + 1)] + other[dice.randrange(len(other)) :]
+def _spliced(value: bytes, rng: Random) -> bytes:
+    other = values.dumped(events.valid(rng.choice((PRODUCT_CREATED, USER_BEHAVIOR)), rng), rng)
+    return value[: rng.randrange(len(value) + 1)] + other[rng.randrange(len(other)) :]
 
 
-def _doubled(value: bytes, dice: Random) -> bytes:
-    """A field for the second time: of two equal names the last one counts."""
-    name = dice.choice(("product_id", "title", "user_id", "occurred_at", "schema_version"))
-    return value[:-1] + b', "%s": %s}' % (name.encode(), values.dumped(values.tree(dice), dice))
+def _doubled(value: bytes, rng: Random) -> bytes:
+    """Add a field for the second time. The last value of a name counts."""
+    name = rng.choice(("product_id", "title", "user_id", "occurred_at", "schema_version"))
+    return value[:-1] + b', "%s": %s}' % (name.encode(), values.dumped(values.tree(rng), rng))
 
 
-def _padded(value: bytes, dice: Random) -> bytes:
-    """Fields that nobody knows: many, deep, or with numbers beyond all bounds."""
+def _padded(value: bytes, rng: Random) -> bytes:
+    """Add unknown fields: many of them, deeply nested ones, or too large numbers."""
     many = b",".join(b'"f%d": %d' % (number, number) for number in range(2_000))
-    deep = dice.choice((50, 900, 5_000, 50_000))
+    deep = rng.choice((50, 900, 5_000, 50_000))
     more = (many, b'"d": ' + b"[" * deep + b"]" * deep, b'"n": ' + b"9" * 5_000, b'"n": 1e999', b'"n": -')
-    return value[:-1] + b", " + dice.choice(more) + b"}"
+    return value[:-1] + b", " + rng.choice(more) + b"}"
 
 
-_SPLINTERS = (
+_FRAGMENTS = (
     b"\x00", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\\ud800", b"\\udc00\\ud800", b"\\u0000", b"\xef\xbb\xbf",
     b"\x1b", b'"', b"{", b"}", b"[", b",", b":", b"\\", b"//", b"/**/", b"NaN", b"1e999", b"0x1",
     b"'", b"\xe2\x80\xa8",
 )  # fmt: skip
-_BREAKS: Sequence[Callable[[bytes, Random], bytes]] = (
-    lambda value, dice: value[: dice.randrange(len(value))],
-    lambda value, dice: value[dice.randrange(1, len(value)) :],
+_CORRUPTIONS: Sequence[Callable[[bytes, Random], bytes]] = (
+    lambda value, rng: value[: rng.randrange(len(value))],
+    lambda value, rng: value[rng.randrange(1, len(value)) :],
     _flipped,
     _inserted,
     _spliced,
     _doubled,
     _padded,
-    lambda value, dice: b"\xef\xbb\xbf" + value,
-    lambda value, dice: value.decode("utf-8", "replace").encode("utf-16"),
-    lambda value, dice: value + value,
-    lambda value, dice: b"[" + value + b"]",
-    lambda value, dice: values.dumped(value.decode("utf-8", "replace"), dice),
-    lambda value, dice: values.dumped(values.tree(dice), dice),
-    lambda value, dice: dice.randbytes(dice.randrange(300)),
-    lambda value, dice: b"[" * dice.choice((1, 1_000, 100_000)),
-    lambda value, dice: dice.choice((b"", b" ", b"null", b"{}", b"0", b'""', b"\x00" * 100, b"<xml/>")),
+    lambda value, rng: b"\xef\xbb\xbf" + value,
+    lambda value, rng: value.decode("utf-8", "replace").encode("utf-16"),
+    lambda value, rng: value + value,
+    lambda value, rng: b"[" + value + b"]",
+    lambda value, rng: values.dumped(value.decode("utf-8", "replace"), rng),
+    lambda value, rng: values.dumped(values.tree(rng), rng),
+    lambda value, rng: rng.randbytes(rng.randrange(300)),
+    lambda value, rng: b"[" * rng.choice((1, 1_000, 100_000)),
+    lambda value, rng: rng.choice((b"", b" ", b"null", b"{}", b"0", b'""', b"\x00" * 100, b"<xml/>")),
 )

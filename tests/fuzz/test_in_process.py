@@ -1,4 +1,4 @@
-"""Whatever bytes come in, without Kafka: no agent raises, and each record has its one defined end."""
+"""Without Kafka, for any bytes: no agent raises, and each record has one defined outcome."""
 
 from dataclasses import replace
 from itertools import islice
@@ -32,9 +32,9 @@ trees = st.recursive(
 
 @st.composite
 def structured(draw: st.DrawFn) -> Fuzzed:
-    """A right event with any of its fields replaced by anything, with the key that it names or another."""
+    """A valid event with any of its fields replaced by any value, and its own key or another one."""
     topic = draw(topics)
-    fields: dict[str, Any] = events.right(topic, Random(draw(st.integers(0, 2**32))))
+    fields: dict[str, Any] = events.valid(topic, Random(draw(st.integers(0, 2**32))))
     fields |= draw(st.dictionaries(st.sampled_from(events.fields(topic)), trees, max_size=3))
     value = values.dumped(fields, Random(0))
     name = str(fields.get("user_id") or fields.get("session_id") or fields.get("product_id"))
@@ -54,12 +54,12 @@ def enricher() -> Enricher:
 
 
 async def run(enricher: Enricher, fuzzed: list[Fuzzed], seed: int = 0) -> tuple[Account, Agents]:
-    """Let new agents process the records, `AT_ONCE` at a time."""
-    agents, dice, written = Agents(enricher), Random(seed), []
+    """Let new agents process the records, `AT_ONCE` at a time, and check the outcomes."""
+    agents, rng, written = Agents(enricher), Random(seed), []
     try:
         for start in range(0, len(fuzzed), AT_ONCE):
             part = [agents.write(each) for each in fuzzed[start : start + AT_ONCE]]
-            await agents.process(part, dice)
+            await agents.process(part, rng)
             written += part
     finally:
         agents.close()
@@ -68,34 +68,34 @@ async def run(enricher: Enricher, fuzzed: list[Fuzzed], seed: int = 0) -> tuple[
 
 @settings(max_examples=150)
 @given(st.lists(raw | structured(), min_size=1, max_size=12))
-async def test_any_records_come_to_one_end_each(enricher: Enricher, fuzzed: list[Fuzzed]) -> None:
-    done, agents = await run(enricher, fuzzed)
-    assert agents.surprises == []
-    assert done.faults == []
-    assert done.adds_up
+async def test_any_records_have_one_outcome_each(enricher: Enricher, fuzzed: list[Fuzzed]) -> None:
+    result, agents = await run(enricher, fuzzed)
+    assert agents.unexpected_errors == []
+    assert result.faults == []
+    assert result.adds_up
 
 
-async def test_the_fuzzer_s_records_come_to_one_end_each(enricher: Enricher) -> None:
+async def test_the_fuzzer_s_records_have_one_outcome_each(enricher: Enricher) -> None:
     fuzzed = list(islice(records(SEED, PARTITIONS), RECORDS))
-    done, agents = await run(enricher, fuzzed, SEED)
-    assert agents.surprises == []
-    assert done.faults == []
-    assert done.adds_up
-    assert sum(tally.records for tally in done.topics.values()) == RECORDS
+    result, agents = await run(enricher, fuzzed, SEED)
+    assert agents.unexpected_errors == []
+    assert result.faults == []
+    assert result.adds_up
+    assert sum(tally.records for tally in result.topics.values()) == RECORDS
     for topic in (PRODUCT_CREATED, USER_BEHAVIOR, CATEGORY_FEEDBACK):
-        # A fuzzer whose records all die early, or all live, would test little.
-        assert done.topics[topic].dead > 100
-        assert done.topics[topic].processed > 100
+        # A fuzzer whose records are all invalid, or all valid, would test little.
+        assert result.topics[topic].dead > 100
+        assert result.topics[topic].processed > 100
 
 
-def test_one_seed_is_one_stream() -> None:
+def test_a_seed_gives_one_stream() -> None:
     assert list(islice(records(SEED), 1_000)) == list(islice(records(SEED), 1_000))
     assert list(islice(records(SEED), 1_000)) != list(islice(records(SEED + 1), 1_000))
 
 
 @pytest.mark.parametrize("topic", [PRODUCT_ENRICHED, DEAD_LETTER, "shoppers"])
 @pytest.mark.parametrize("change", ["lost", "twice", "other"])
-async def test_the_account_sees_what_is_lost_repeated_or_changed(
+async def test_the_account_finds_lost_repeated_and_changed_outputs(
     enricher: Enricher, topic: str, change: str
 ) -> None:
     agents = Agents(enricher)
@@ -108,6 +108,6 @@ async def test_the_account_sees_what_is_lost_repeated_or_changed(
         agents.topics[topic] += [last, replace(last, key=b"somebody") if topic == "shoppers" else last]
     elif change == "other":
         agents.topics[topic].append(replace(last, key=b"x", value=b"x", headers=last.headers[:-1]))
-    done = account(written, agents.outputs, enricher, PARTITIONS)
-    assert done.faults
-    assert not done.adds_up
+    result = account(written, agents.outputs, enricher, PARTITIONS)
+    assert result.faults
+    assert not result.adds_up

@@ -1,4 +1,4 @@
-"""The fuzzer's records through a real worker on a real Kafka. `make fuzz` does it with 100,000."""
+"""A real worker on a real Kafka processes the fuzzer's records. `make fuzz` does it with 100,000."""
 
 from pathlib import Path
 from random import Random
@@ -12,22 +12,22 @@ from tests.fuzz.on_kafka import run
 from tests.support.broker import StartableKafka
 from tests.support.deployment import Deployment
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1200)]
 
-# Not the seed of `make fuzz`, so that there are more records in all.
+# Another seed than that of `make fuzz`, for more variety.
 SEED, RECORDS = 11, 10_000
 
 
-def test_a_worker_brings_every_record_to_its_one_end(own_broker: StartableKafka, tmp_path: Path) -> None:
-    done = run(own_broker.bootstrap, tmp_path, SEED, RECORDS, within_s=240)
-    assert done.faults() == []
-    assert sum(done.consumed.values()) == RECORDS
+def test_every_record_has_one_outcome(own_broker: StartableKafka, tmp_path: Path) -> None:
+    result = run(own_broker.bootstrap, tmp_path, SEED, RECORDS, within_s=600)
+    assert result.faults() == []
+    assert sum(result.consumed.values()) == RECORDS
 
 
 def test_a_record_too_large_for_a_dead_letter_does_not_stop_its_lane(
     own_broker: StartableKafka, tmp_path: Path
 ) -> None:
-    """Six megabytes that their producer's compression made small enough, and that ours does not."""
+    """The record has six megabytes. Only its producer's compression makes it small enough."""
     block = Random(SEED).randbytes(350_000).hex().encode()
     large = b'{"product_id": 1, "title": "' + block * 9 + b'"}'
     options = {"compression.type": "zstd", "compression.level": 12, "message.max.bytes": 2 * len(large)}
@@ -37,7 +37,7 @@ def test_a_record_too_large_for_a_dead_letter_does_not_stop_its_lane(
         worker.wait_ready()
         for topic in (PRODUCT_CREATED, USER_BEHAVIOR):
             producer.produce(topic, large, b"p1", partition=0)
-        assert producer.flush(30) == 0
+        assert producer.flush(120) == 0
         good = [
             (f"p{number}".encode(), b'{"product_id": "p%d", "title": "x"}' % number) for number in range(50)
         ]

@@ -1,4 +1,4 @@
-"""Values that producers send and nobody expects: texts, ids, times and numbers, drawn by seeded dice."""
+"""Generates unexpected values: texts, ids, times and numbers, from a seeded random generator."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 Draw = Callable[[Random], Any]
-"""Draws a value that JSON can hold."""
+"""Generates a value that JSON can hold."""
 
 _WORDS = (
     "blue", "cotton", "shirt", "for", "men", "size", "10", "500 ml", "pack of 6", "organic", "gold",
@@ -41,14 +41,14 @@ NUMBERS: tuple[Any, ...] = (
 WRONG_TYPES: tuple[Any, ...] = (None, True, 0, -1.5, "", "x", [], [1, "a"], {}, {"a": {"b": []}}, 10**30)
 
 
-def title(dice: Random) -> str:
-    """A title: mostly as sellers type them, now and then as no seller should."""
-    return dice.choice(_TITLES)(dice)
+def title(rng: Random) -> str:
+    """Generate a title: mostly as sellers write them, sometimes with odd characters."""
+    return rng.choice(_TITLES)(rng)
 
 
-def identifier(dice: Random) -> str:
-    """An id, most of them allowed and none of them nice."""
-    return dice.choice(
+def identifier(rng: Random) -> str:
+    """Generate an unusual id. Most of them are allowed."""
+    return rng.choice(
         (
             "",
             "x",
@@ -60,40 +60,40 @@ def identifier(dice: Random) -> str:
             "p" * 256,
             "p" * 257,
             "\U0001f600" * 256,
-            "id" + dice.choice(_ODD_SIGNS),
-            dice.choice(_ODD_SIGNS),
-            "纯棉" * dice.randrange(1, 64),
-            f"sku-{dice.randrange(10**12)}",
-            str(dice.randrange(10**6)),
+            "id" + rng.choice(_ODD_SIGNS),
+            rng.choice(_ODD_SIGNS),
+            "纯棉" * rng.randrange(1, 64),
+            f"sku-{rng.randrange(10**12)}",
+            str(rng.randrange(10**6)),
         )
     )
 
 
-def long_text(dice: Random) -> str:
-    """Hundreds of kilobytes of something that a pattern, a list of words or a table might choke on."""
-    length = dice.choice((50_000, 200_000, 600_000))
-    piece = dice.choice(("x", "size ", "red ", "11111 ", "<a", "&lt;", "İ", "纯棉", "a'", "\t", "pack of "))
+def long_text(rng: Random) -> str:
+    """Generate hundreds of kilobytes that are slow or large for a pattern, a word list or a table."""
+    length = rng.choice((50_000, 200_000, 600_000))
+    piece = rng.choice(("x", "size ", "red ", "11111 ", "<a", "&lt;", "İ", "纯棉", "a'", "\t", "pack of "))
     return (piece * (length // len(piece)))[: length // len(piece.encode())]
 
 
-def _sold(dice: Random) -> str:
-    return " ".join(dice.choices(_WORDS, k=dice.randrange(1, 12)))
+def _sold(rng: Random) -> str:
+    return " ".join(rng.choices(_WORDS, k=rng.randrange(1, 12)))
 
 
-def _with_signs(dice: Random) -> str:
-    return dice.choice(("", " ")).join(dice.choices((*_WORDS, *_ODD_SIGNS), k=dice.randrange(2, 20)))
+def _with_signs(rng: Random) -> str:
+    return rng.choice(("", " ")).join(rng.choices((*_WORDS, *_ODD_SIGNS), k=rng.randrange(2, 20)))
 
 
-def _soup(dice: Random) -> str:
-    return " ".join(f"{dice.choice('ABXZ')}{dice.randrange(10**9):X}-{dice.randrange(99)}" for _ in range(30))
+def _soup(rng: Random) -> str:
+    return " ".join(f"{rng.choice('ABXZ')}{rng.randrange(10**9):X}-{rng.randrange(99)}" for _ in range(30))
 
 
-def _stuffed(dice: Random) -> str:
-    return (dice.choice(_WORDS) + " ") * dice.randrange(50, 400)
+def _stuffed(rng: Random) -> str:
+    return (rng.choice(_WORDS) + " ") * rng.randrange(50, 400)
 
 
-def _ten_thousand(dice: Random) -> str:
-    return dice.choice(("x", "ab ", "棉", "\U0001f600", "size x", "<a b ", "1 ")) * 10_000
+def _ten_thousand(rng: Random) -> str:
+    return rng.choice(("x", "ab ", "棉", "\U0001f600", "size x", "<a b ", "1 ")) * 10_000
 
 
 _TITLES: Sequence[Callable[[Random], str]] = (
@@ -102,20 +102,20 @@ _TITLES: Sequence[Callable[[Random], str]] = (
     _soup,
     _stuffed,
     _ten_thousand,
-    lambda dice: dice.choice(_PROMPTS),
-    lambda dice: "",
+    lambda rng: rng.choice(_PROMPTS),
+    lambda rng: "",
 )
 
 
-def tree(dice: Random, depth: int = 3) -> Any:
-    """Any small JSON value."""
-    if depth == 0 or dice.random() < 0.4:
-        return dice.choice((*WRONG_TYPES, *NUMBERS, identifier(dice)))
-    if dice.random() < 0.5:
-        return [tree(dice, depth - 1) for _ in range(dice.randrange(4))]
-    return {identifier(dice): tree(dice, depth - 1) for _ in range(dice.randrange(4))}
+def tree(rng: Random, depth: int = 3) -> Any:
+    """Generate a small JSON value."""
+    if depth == 0 or rng.random() < 0.4:
+        return rng.choice((*WRONG_TYPES, *NUMBERS, identifier(rng)))
+    if rng.random() < 0.5:
+        return [tree(rng, depth - 1) for _ in range(rng.randrange(4))]
+    return {identifier(rng): tree(rng, depth - 1) for _ in range(rng.randrange(4))}
 
 
-def dumped(value: Any, dice: Random) -> bytes:
-    """JSON as Python writes it (NaN and Infinity too), with or without escapes; no lone surrogates."""
-    return json.dumps(value, ensure_ascii=dice.random() < 0.5).encode("utf-8", "replace")
+def dumped(value: Any, rng: Random) -> bytes:
+    """Encode JSON with Python's `json`, which writes NaN and Infinity too, with or without escapes."""
+    return json.dumps(value, ensure_ascii=rng.random() < 0.5).encode("utf-8", "replace")
