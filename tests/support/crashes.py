@@ -1,4 +1,4 @@
-"""A disk that dies before any of its operations, as the interpreter's audit events tell them."""
+"""Simulates a crash before any change of the file system, by the interpreter's audit events."""
 
 import os
 import sys
@@ -9,16 +9,23 @@ from typing import Any
 from unittest import mock
 
 _WRITING = os.O_WRONLY | os.O_RDWR
-# Each is told before it happens, with the path first; shutil's own events only say what these are for.
+# Each is raised before the change, with the path as its first argument. shutil raises events of its own in
+# addition.
 _CHANGES = frozenset({"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.utime", "os.truncate"})
 
 
 class Crash(BaseException):
-    """The program is dead; no handler of an Exception hears of it."""
+    """The program has crashed. A handler of `Exception` does not catch it."""
 
 
 class _Disk:
-    """How many more changes a folder takes; None: it is not watched."""
+    """Counts the changes below a directory.
+
+    Attributes:
+        folder: The directory. None while no change is counted.
+        left: The number of changes before the crash.
+        opened: The files that were opened to write.
+    """
 
     def __init__(self) -> None:
         self.folder: Path | None = None
@@ -27,23 +34,30 @@ class _Disk:
         self._hooked = False
 
     def watch(self, folder: Path, changes: int) -> None:
-        """From now on; the interpreter never forgets an audit hook, so that there is one for all."""
+        """Count from now on. An audit hook cannot be removed: one serves for all directories."""
         if not self._hooked:
-            sys.addaudithook(self._hear)
+            sys.addaudithook(self._audit)
             self._hooked = True
         self.folder, self.left, self.opened = folder, changes, set()
 
-    def change(self, what: str) -> None:
-        """One more, or the end."""
+    def change(self, name: str) -> None:
+        """Count a change.
+
+        Args:
+            name: The name of the change.
+
+        Raises:
+            Crash: No change is left.
+        """
         self.left -= 1
         if self.left < 0:
-            raise Crash(what)
+            raise Crash(name)
 
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         if self.folder is None or not (event in _CHANGES or _opens_to_write(event, arguments)):
             return
         path = Path(arguments[0])
-        # Names alone are those that shutil removes in a folder that it has open.
+        # Relative names are those that shutil removes in a directory that it has open.
         if path.is_absolute() and not path.is_relative_to(self.folder):
             return
         self.change(event)
@@ -60,9 +74,17 @@ def _opens_to_write(event: str, arguments: tuple[Any, ...]) -> bool:
 
 @contextmanager
 def crashing_after(changes: int | None, folder: Path) -> Iterator[None]:
-    """Let so many changes below the folder happen, and no more; None: as many as are asked for.
+    """Crash after a number of changes below a directory.
 
-    Waiting for the disk counts as a change. Of what was written, and has no other name since, half is lost.
+    An `fsync` counts as a change. The crash truncates each file that was opened to write, and was not renamed
+    since, to half its size.
+
+    Args:
+        changes: The number of changes. If None, there is no crash.
+        folder: The directory.
+
+    Raises:
+        Crash: One more change was tried.
     """
     if changes is None:
         yield

@@ -1,4 +1,4 @@
-"""Writing and reading whole topics, for tests that look at what is there."""
+"""Creates, writes and reads whole topics."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,14 @@ from streams.settings import Settings
 
 
 def create_topic(settings: Settings, *names: str, partitions: int = 4, **config: str) -> None:
-    """Create topics and wait until they are there. Configuration names have `_` for `.`."""
+    """Create topics and wait until they exist.
+
+    Args:
+        settings: The settings of the broker.
+        names: The topics.
+        partitions: The number of partitions of each.
+        config: The topics' configuration. A name has `_` for `.`.
+    """
     dotted = {name.replace("_", "."): value for name, value in config.items()}
     admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 2})
     new = [NewTopic(name, partitions, 1, config=dotted) for name in names]
@@ -23,7 +30,13 @@ def create_topic(settings: Settings, *names: str, partitions: int = 4, **config:
 
 
 def write(settings: Settings, outputs: Iterable[Output], transaction: str | None = None) -> None:
-    """Write records as they are. `transaction` "abort" writes them in one that is aborted."""
+    """Write records.
+
+    Args:
+        settings: The settings of the broker.
+        outputs: The records.
+        transaction: If "abort", the records are written in a transaction that is aborted.
+    """
     options = {"bootstrap.servers": settings.bootstrap_servers, "message.max.bytes": 16 * 1024 * 1024}
     if transaction:
         options["transactional.id"] = "test-writer"
@@ -41,16 +54,20 @@ def write(settings: Settings, outputs: Iterable[Output], transaction: str | None
         producer.abort_transaction(60)
 
 
-def read_all(settings: Settings, topic: str, settled: bool = True) -> Sequence[MemoryRecord]:
-    """All committed records of a topic, by partition and offset.
+def read_all(settings: Settings, topic: str, wait: bool = True) -> Sequence[MemoryRecord]:
+    """Read all committed records of a topic, sorted by partition and offset.
 
-    A commit is answered before its end is written into the partitions: unless `settled` is false, wait until
-    no transaction is open.
+    The broker confirms a commit before it writes the transaction's end into the partitions.
+
+    Args:
+        settings: The settings of the broker.
+        topic: The topic.
+        wait: Whether to wait until no transaction is open.
     """
     consumer = open_consumer(settings, "test-reader")
     try:
-        if settled and not settings.embedded:
-            _wait_until_settled(settings, consumer, topic)
+        if wait and not settings.embedded:
+            _wait_for_open_transactions(settings, consumer, topic)
         ranges = resolve_ranges(consumer, settings, topic, START, END)
         batches = read_ranges(consumer, settings, topic, ranges)
         return sorted(
@@ -61,14 +78,14 @@ def read_all(settings: Settings, topic: str, settled: bool = True) -> Sequence[M
         consumer.close()
 
 
-def _wait_until_settled(settings: Settings, committed: Consumer, topic: str) -> None:
+def _wait_for_open_transactions(settings: Settings, committed: Consumer, topic: str) -> None:
     options = {"bootstrap.servers": settings.bootstrap_servers, "group.id": "test-ends"}
     uncommitted = Consumer(options | {"isolation.level": "read_uncommitted"})
     try:
         deadline = time.monotonic() + 120
         for partition in uncommitted.list_topics(topic, timeout=60).topics[topic].partitions:
-            place = TopicPartition(topic, partition)
-            while committed.get_watermark_offsets(place) != uncommitted.get_watermark_offsets(place):
+            at = TopicPartition(topic, partition)
+            while committed.get_watermark_offsets(at) != uncommitted.get_watermark_offsets(at):
                 assert time.monotonic() < deadline, f"a transaction stays open in {topic}-{partition}"
                 time.sleep(0.05)
     finally:

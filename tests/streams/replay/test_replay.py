@@ -215,12 +215,12 @@ def test_a_killed_replay_continues_and_writes_nothing_twice(
     slow = subprocess.Popen([*shelfstream, "replay", source, *options, "--rate", "200"])
     try:
         deadline = time.monotonic() + 120
-        while not read_all(settings, target, settled=False) and time.monotonic() < deadline:
+        while not read_all(settings, target, wait=False) and time.monotonic() < deadline:
             time.sleep(0.1)
     finally:
         slow.kill()
         slow.wait()
-    assert 0 < len(read_all(settings, target, settled=False)) < 4000
+    assert 0 < len(read_all(settings, target, wait=False)) < 4000
     subprocess.run([*shelfstream, "replay", source, *options], check=True, timeout=240, capture_output=True)
     got = [each.key for each in read_all(settings, target)]
     assert len(got) == len(set(got)) == 4000
