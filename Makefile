@@ -1,25 +1,28 @@
-# `make demo` and `make test` are all that a newcomer needs; both set up what they use.
+# `make demo` and `make test` are all that a newcomer needs. Both install what they use.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Of faults, for `make chaos`.
+# Rounds of faults, for `make chaos`.
 ROUNDS ?= 4
-# A folder with an encoder for GPUs, for `make bench-gpu`.
+# A directory with an encoder for GPUs, for `make bench-gpu`.
 ENCODER ?=
+# The `shelfstream` program of another version, for `make rolling`.
+OTHER ?=
 
 DOCS := var/site
 
 # Python versions for `make test-versions`, besides that of the virtual environment.
 VERSIONS ?= 3.12 3.13 3.14
 
-.PHONY: help demo test docs test-versions floors lock sbom audit licenses fuzz chaos bench bench-gpu lint setup setup-dev setup-peers setup-supply clean
+.PHONY: help demo test docs test-versions floors lock sbom audit licenses fuzz chaos rolling bench bench-gpu lint setup setup-dev setup-peers setup-supply clean
 
 help:
 	@echo "make demo   stream a real shop through real workers for about a minute, with a live view"
 	@echo "make test   set up, lint, type-check and run all tests (a real Kafka: Docker, or Java with Maven)"
 	@echo "make docs   build the pages as a site in $(DOCS); dead links fail"
-	@echo "make fuzz   100,000 bad records through a real worker on a real Kafka, and what became of each"
+	@echo "make fuzz   100,000 bad records through a real worker on a real Kafka, and the outcome of each"
 	@echo "make chaos  faults under load, here and with peers: what is lost or doubled; some 10 minutes for each of ROUNDS=4"
+	@echo "make rolling OTHER=PROGRAM  workers of another version's shelfstream program take turns with ours"
 	@echo "make bench  throughput, latency and growth beside peers, in about half an hour"
 	@echo "make bench-gpu  the text encoder on a GPU; says that it was not run where there is none"
 	@echo "make test-versions  the tests that need no Kafka, on each of Python $(VERSIONS) that is installed"
@@ -63,7 +66,7 @@ demo: setup
 	$(BIN)/shelfstream demo
 
 test: lint docs
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --durations=10 --durations-min=5
 
 docs: setup-dev
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs $(DOCS)
@@ -107,6 +110,9 @@ fuzz: setup-dev
 
 chaos: setup-peers
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --output benchmarks/results/chaos
+
+rolling: setup-dev
+	$(BIN)/python -m tests.chaos --rolling $(OTHER)
 
 bench: setup-peers
 	$(BIN)/python -m benchmarks
