@@ -78,7 +78,7 @@ def gone(pid: int) -> bool:
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
-    for _ in range(3_000):
+    for _ in range(12_000):
         if holds():
             return
         await asyncio.sleep(0.01)

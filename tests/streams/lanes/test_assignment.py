@@ -211,11 +211,11 @@ async def test_a_delivery_goes_to_its_lane_with_its_epoch() -> None:
 
 async def test_waiting_for_capacity_ends_with_a_change_or_the_timeout() -> None:
     worker = Worker()
-    waiting = asyncio.create_task(worker.lanes.wait_for_capacity(30.0))
+    waiting = asyncio.create_task(worker.lanes.wait_for_capacity(600.0))
     await asyncio.sleep(0)
     worker.lanes.capacity_changed()
-    await asyncio.wait_for(waiting, 1.0)
-    await asyncio.wait_for(worker.lanes.wait_for_capacity(0.001), 1.0)
+    await asyncio.wait_for(waiting, 60.0)
+    await asyncio.wait_for(worker.lanes.wait_for_capacity(0.001), 60.0)
 
 
 async def test_real_lanes_go_on_over_a_rebalance_without_losing_or_repeating() -> None:

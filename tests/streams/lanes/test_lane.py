@@ -45,7 +45,7 @@ def test_each_record_counts_once_whatever_commits_fail(
         worker.delay = delay
         worker.lane.start(must_fence=True)
         await worker.drain(fetch)
-        await worker.lane.close(1.0)
+        await worker.lane.close(60.0)
         return bench
 
     bench = asyncio.run(scenario())
@@ -77,7 +77,7 @@ def test_workers_that_die_and_take_over_lose_and_repeat_nothing(
         last = bench.worker(store if keeps_state else None)
         last.lane.start(must_fence=True)
         await last.drain()
-        await last.lane.close(1.0)
+        await last.lane.close(60.0)
         return bench
 
     bench = asyncio.run(scenario())
@@ -107,7 +107,7 @@ def test_pauses_at_any_moment_lose_and_repeat_nothing(
                 worker.pump(fetch)
         worker.lane.start(must_fence=False)
         await worker.drain(fetch)
-        await worker.lane.close(1.0)
+        await worker.lane.close(60.0)
         return bench
 
     bench = asyncio.run(scenario())
@@ -133,7 +133,7 @@ def test_a_zombie_changes_nothing(records: list[tuple[bytes, bytes]], moment: in
             await asyncio.sleep(0)
         await owner.drain()
         await zombie.lane.close(0.0)
-        await owner.lane.close(1.0)
+        await owner.lane.close(60.0)
         return bench
 
     bench = asyncio.run(scenario())
@@ -148,7 +148,7 @@ async def test_poison_goes_to_the_dead_letters_with_its_own_bytes() -> None:
     worker = bench.worker()
     worker.lane.start(must_fence=True)
     await worker.drain(20)
-    await worker.lane.close(1.0)
+    await worker.lane.close(60.0)
     buried = bench.broker.read("dead-letter")
     assert [(record.key, record.value) for record in buried] == [
         each for each in records if each[1] == b"poison"
@@ -166,7 +166,7 @@ async def test_urgent_input_goes_first() -> None:
     bench.write([(b"k", b"urgent")], URGENT)
     worker.pump(30)
     await worker.drain()
-    await worker.lane.close(1.0)
+    await worker.lane.close(60.0)
     assert worker.processor.batches[0] == [b"urgent"]
 
 
@@ -182,7 +182,7 @@ async def test_a_pause_finishes_the_batch_and_goes_on_without_opening_again() ->
     bench.write([(b"k", b"x")] * 10)
     worker.lane.start(must_fence=False)
     await worker.drain()
-    await worker.lane.close(1.0)
+    await worker.lane.close(60.0)
     assert bench.broker.epochs["lane"] == epoch
     assert grouped(bench.counts()) == {b"k": [b"%d" % number for number in range(1, 21)]}
 
@@ -201,7 +201,7 @@ async def test_stale_deliveries_are_dropped() -> None:
     await worker.running()
     worker.lane.offer(INPUT, stale, epoch)
     await worker.drain()
-    await worker.lane.close(1.0)
+    await worker.lane.close(60.0)
     assert grouped(bench.counts()) == {b"k": [b"%d" % number for number in range(1, 11)]}
 
 
@@ -217,7 +217,7 @@ async def test_an_output_too_large_buries_its_record_alone() -> None:
     bench.write([(b"a", b"x"), (b"b", b"xxx"), (b"c", b"x")])
     worker.lane.start(must_fence=True)
     await worker.drain()
-    await worker.lane.close(1.0)
+    await worker.lane.close(60.0)
     assert [record.key for record in bench.broker.read("out")] == [b"a", b"c"]
     assert [record.key for record in bench.broker.read("dead-letter")] == [b"b"]
 
@@ -230,7 +230,7 @@ async def test_damaged_state_is_rebuilt_from_the_changelog() -> None:
     worker = bench.worker(store)
     worker.lane.start(must_fence=True)
     await worker.drain()
-    await worker.lane.close(1.0)
+    await worker.lane.close(60.0)
     checkpoint = store.checkpoint()
     assert checkpoint is not None
     store.apply({b"k": b"damaged"}, checkpoint)
@@ -238,7 +238,7 @@ async def test_damaged_state_is_rebuilt_from_the_changelog() -> None:
     again = bench.worker(store)
     again.lane.start(must_fence=True)
     await again.drain()
-    await again.lane.close(1.0)
+    await again.lane.close(60.0)
     assert bench.counts()[-1] == (b"k", b"4")
     assert bench.broker.read("dead-letter") == []
     assert store.get(b"k") == b"4"
@@ -259,6 +259,6 @@ async def test_an_error_that_stops_is_told_to_the_worker() -> None:
     while not bench.stopped:
         worker.pump()
         await asyncio.sleep(0)
-    await worker.lane.close(1.0)
+    await worker.lane.close(60.0)
     assert isinstance(bench.stopped[0], StopWorker)
     assert bench.broker.offsets == {}

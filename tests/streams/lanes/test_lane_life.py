@@ -46,7 +46,7 @@ async def finish(worker: Worker) -> None:
     """Start, feed to the end, close."""
     worker.lane.start(must_fence=True)
     await worker.drain()
-    await worker.lane.close(1.0)
+    await worker.lane.close(60.0)
 
 
 async def fed(worker: Worker, until: asyncio.Event) -> None:
@@ -148,7 +148,7 @@ async def test_a_pause_beyond_its_budget_undoes_the_batch() -> None:
     stuck.processor.process = endless  # type: ignore[assignment, method-assign]
     stuck.lane.start(must_fence=True)
     await fed(stuck, entered)
-    async with asyncio.timeout(2.0):
+    async with asyncio.timeout(60.0):
         await stuck.lane.pause(0.01)
     assert stuck.lane.state is LaneState.PAUSED
     assert bench.counts() == []
@@ -173,7 +173,7 @@ async def test_a_pause_within_its_budget_finishes_the_batch() -> None:
     worker.processor.process = slow  # type: ignore[assignment, method-assign]
     worker.lane.start(must_fence=True)
     await fed(worker, entered)
-    await worker.lane.pause(5.0)
+    await worker.lane.pause(60.0)
     assert bench.broker.offsets[("group", INPUT)] == len(bench.counts()) == 4
     await worker.lane.close(0.0)
 
@@ -193,7 +193,7 @@ async def test_a_lane_that_restores_is_paused_at_once(monkeypatch: MonkeyPatch) 
     worker.lane.start(must_fence=True)
     await entered.wait()
     assert str(worker.lane.state) == "restoring"
-    async with asyncio.timeout(1.0):
+    async with asyncio.timeout(60.0):
         await worker.lane.pause(600.0)
     await worker.lane.close(600.0)
     assert str(worker.lane.state) == "closed"
@@ -228,7 +228,7 @@ async def test_a_fenced_lane_takes_over_only_after_its_patience() -> None:
     loop, started = asyncio.get_running_loop(), asyncio.get_running_loop().time()
     await worker.drain()
     assert loop.time() - started >= 0.05
-    await worker.lane.close(1.0)
+    await worker.lane.close(60.0)
     fenced = telling.states.index(LaneState.FENCED)
     assert telling.states[fenced + 1 : fenced + 4] == [
         LaneState.OPENING,
@@ -252,11 +252,11 @@ async def test_a_lane_that_lingers_joins_what_trickles_in() -> None:
             await asyncio.sleep(0)
         await asyncio.sleep(1.2 * linger_s)
         await worker.drain()
-        await worker.lane.close(1.0)
+        await worker.lane.close(60.0)
         assert len(bench.counts()) == 10
         return len(worker.processor.batches)
 
-    assert await batches(0.2) == 1
+    assert await batches(1.5) == 1
     assert await batches(0.0) > 1
 
 
@@ -289,7 +289,7 @@ async def test_an_open_lane_tells_the_size_of_its_tables() -> None:
     worker.lane.start(must_fence=True)
     await worker.drain()
     assert worker.lane.table_sizes() == {"counts": (5, 5 * 3)}
-    await worker.lane.close(1.0)
+    await worker.lane.close(60.0)
     assert worker.lane.table_sizes() == {}
 
 
@@ -314,7 +314,7 @@ async def test_state_that_cannot_be_read_even_after_restoring_stops_the_worker()
             break
         worker.pump()
         await asyncio.sleep(0.0002)
-    await worker.lane.close(1.0)
+    await worker.lane.close(60.0)
     assert "another version" in str(bench.stopped[0])
     assert bench.broker.offsets == {}
 
@@ -342,7 +342,7 @@ async def test_a_fenced_lane_opens_again_only_as_a_member_of_the_group() -> None
             break
     assert bench.broker.epochs["lane"] > 2
     await zombie.lane.close(0.0)
-    await owner.lane.close(1.0)
+    await owner.lane.close(60.0)
 
 
 async def test_a_task_that_outlives_its_pause_says_nothing_and_its_successor_waits(
@@ -374,6 +374,6 @@ async def test_a_task_that_outlives_its_pause_says_nothing_and_its_successor_wai
     await worker.drain()
     assert told.failures == []
     assert LaneState.BACKOFF not in told.states
-    await worker.lane.close(1.0)
+    await worker.lane.close(60.0)
     assert told.states[-1:] == [LaneState.CLOSED]
     assert grouped(bench.counts()) == {b"k": [b"1", b"2", b"3"]}
