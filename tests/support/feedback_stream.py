@@ -8,7 +8,7 @@ from streams.inference.thread import InferenceThread
 from streams.records import MemoryRecord, Output
 from streams.settings import Settings
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED
-from tests.support.processing import Source, processor_of, settled, tables_of
+from tests.support.processing import Source, process_batch, processor_of, tables_of
 from tests.support.topic import write
 
 
@@ -26,7 +26,7 @@ class FeedbackStream:
         """Write one record, process it with the agent, and write the outputs."""
         raw = value if isinstance(value, bytes | None) else orjson.dumps(value)
         record = self._sources[topic].record(raw, key.encode())
-        outputs = await settled(self._agent, [record], self._tables)
+        outputs = await process_batch(self._agent, [record], self._tables)
         write(self._settings, [_as_output(record), *outputs])
 
     async def send_listing(self, product_id: str, title: str, **fields: object) -> None:

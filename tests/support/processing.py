@@ -1,4 +1,4 @@
-"""Processors without Kafka: records from values, and tables that settle each batch as a lane does."""
+"""Processors without Kafka: makes records, and applies the changes of a batch as a lane does."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,11 +13,11 @@ from streams.state.tables import Table, Tables, TableSpec
 from streams.topics import DEAD_LETTER
 
 NOW_MS = 1_772_000_000_000
-"""When records arrive: in February 2026."""
+"""The timestamp of records, in February 2026."""
 
 
 def tables_of(spec: TableSpec[Any], partition: int = 0) -> Tables:
-    """An empty table in memory."""
+    """Create the tables of a lane: one empty table in memory."""
     return Tables([Table(spec, MemoryStore())], partition)
 
 
@@ -27,7 +27,7 @@ def processor_of(agent: BatchAgent, partitions: int = 1) -> AgentProcessor:
 
 
 class Source:
-    """Writes records to one partition of a topic, offset after offset."""
+    """Makes the records of one partition of a topic, with growing offsets."""
 
     def __init__(self, topic: str, partition: int = 0, offset: int = 0) -> None:
         self.topic, self.partition, self.offset = topic, partition, offset
@@ -39,17 +39,17 @@ class Source:
         headers: Sequence[tuple[str, bytes]] = (),
         timestamp: int = NOW_MS,
     ) -> MemoryRecord:
-        """The next record."""
+        """Make the next record."""
         record = MemoryRecord(self.topic, self.partition, self.offset, timestamp, key, value, headers)
         self.offset += 1
         return record
 
     def moved(self, output: Output) -> MemoryRecord:
-        """`output` as its reader will get it."""
+        """Make the record that a reader of `output` gets."""
         return self.record(output.value, output.key, output.headers)
 
 
-async def settled(processor: Processor, records: Sequence[Record], tables: Tables) -> list[Output]:
+async def process_batch(processor: Processor, records: Sequence[Record], tables: Tables) -> list[Output]:
     """Process a batch and apply its changes, as after a commit."""
     outputs = await processor.process(records, tables)
     changes = tables.changes()
@@ -61,15 +61,15 @@ async def settled(processor: Processor, records: Sequence[Record], tables: Table
 
 
 def to(topic: str, outputs: Iterable[Output]) -> list[Output]:
-    """Those of `outputs` that go to `topic`."""
+    """Select the outputs to a topic."""
     return [output for output in outputs if output.topic == topic]
 
 
 def header(output: Output, name: str) -> str:
-    """The text of a header."""
+    """Decode a header."""
     return dict(output.headers)[name].decode()
 
 
 def reasons(outputs: Iterable[Output]) -> list[str]:
-    """Why records were dead-lettered."""
+    """List the reasons of the dead letters among `outputs`."""
     return [header(output, REASON) for output in to(DEAD_LETTER, outputs)]

@@ -16,7 +16,7 @@ from streams.lanes.processor import Processor
 from streams.records import Output
 from streams.state.tables import Tables
 from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, DEAD_LETTER, PRODUCT_ENRICHED
-from tests.support.processing import Source, header, processor_of, reasons, settled, tables_of, to
+from tests.support.processing import Source, header, process_batch, processor_of, reasons, tables_of, to
 
 PARTITIONS = 4
 ROWS = affinities_table("affinities-changelog")
@@ -76,7 +76,7 @@ def related(outputs: list[Output]) -> dict[str, list[tuple[str, str]]]:
 async def test_pairs_become_related_products(agent: Processor, tables: Tables) -> None:
     """Best first, in both products' events, and kept in their rows."""
     value = deltas(("a", "b"), ("a", "c"), ("a", "c"))
-    outputs = await settled(agent, [Source(CO_BEHAVIOR).record(value)], tables)
+    outputs = await process_batch(agent, [Source(CO_BEHAVIOR).record(value)], tables)
     assert related(outputs) == {
         "a": [("c", "bought"), ("b", "bought")],
         "b": [("a", "bought")],
@@ -91,7 +91,7 @@ async def test_each_product_is_published_once_a_batch(agent: Processor, tables: 
     """However many records touched it, with all of them counted."""
     source = Source(CO_BEHAVIOR)
     batch = [source.record(deltas(("a", name))) for name in "bcb"]
-    outputs = await settled(agent, batch, tables)
+    outputs = await process_batch(agent, batch, tables)
     assert related(outputs) == {
         "a": [("b", "bought"), ("c", "bought")],
         "b": [("a", "bought")],
@@ -103,8 +103,8 @@ async def test_each_product_is_published_once_a_batch(agent: Processor, tables: 
 async def test_what_hardly_changed_is_not_published_again(agent: Processor, tables: Tables) -> None:
     """The thirtieth meeting moves the score by less than a tenth; the row counts it all the same."""
     source = Source(CO_BEHAVIOR)
-    await settled(agent, [source.record(deltas(*[("a", "b")] * 29))], tables)
-    outputs = await settled(agent, [source.record(deltas(("a", "b")))], tables)
+    await process_batch(agent, [source.record(deltas(*[("a", "b")] * 29))], tables)
+    outputs = await process_batch(agent, [source.record(deltas(("a", "b")))], tables)
     row = tables.of(ROWS).get(b"a")
     assert outputs == []
     assert row is not None
@@ -117,14 +117,14 @@ async def test_deltas_that_cannot_be_read_are_buried_and_others_count(
 ) -> None:
     source = Source(CO_BEHAVIOR)
     batch = [source.record(deltas(("a", "b"))), source.record(value), source.record(deltas(("a", "c")))]
-    outputs = await settled(agent, batch, tables)
+    outputs = await process_batch(agent, batch, tables)
     assert reasons(outputs) == ["malformed-deltas"]
     assert [output.value for output in to(DEAD_LETTER, outputs)] == [value]
     assert set(related(outputs)["a"]) == {("b", "bought"), ("c", "bought")}
 
 
 async def test_a_batch_of_unreadable_deltas_is_dead_letters_alone(agent: Processor, tables: Tables) -> None:
-    outputs = await settled(agent, [Source(CO_BEHAVIOR).record(b"?")], tables)
+    outputs = await process_batch(agent, [Source(CO_BEHAVIOR).record(b"?")], tables)
     assert [output.topic for output in outputs] == [DEAD_LETTER]
 
 
@@ -136,7 +136,7 @@ async def test_a_product_without_behaviour_gets_similar_ones(agent: Processor, t
         source.record(product("near", [90, 10]), b"near"),
         source.record(product("cold", [100, 0]), b"cold"),
     ]
-    outputs = await settled(agent, batch, tables)
+    outputs = await process_batch(agent, batch, tables)
     assert related(outputs)["cold"] == [("near", "similar"), ("far", "similar")]
     events = {output.key: decode_affinity_updated(output.value) for output in to(AFFINITY_UPDATED, outputs)}
     score = events[b"cold"].related[0].score
@@ -147,10 +147,10 @@ async def test_behaviour_outweighs_similar_texts(agent: Processor, tables: Table
     """Once shoppers have met a product, its text is no longer what relates it."""
     texts, meetings = Source(PRODUCT_ENRICHED), Source(CO_BEHAVIOR)
     listed = [texts.record(product(name, [100, number]), name.encode()) for number, name in enumerate("ab")]
-    await settled(agent, listed, tables)
-    outputs = await settled(agent, [meetings.record(deltas(("a", "c")))], tables)
+    await process_batch(agent, listed, tables)
+    outputs = await process_batch(agent, [meetings.record(deltas(("a", "c")))], tables)
     assert related(outputs)["a"] == [("c", "bought")]
-    assert await settled(agent, [texts.record(product("a", [1, 100]), b"a")], tables) == []
+    assert await process_batch(agent, [texts.record(product("a", [1, 100]), b"a")], tables) == []
 
 
 async def test_a_product_that_is_listed_again_unchanged_says_nothing_new(
@@ -158,17 +158,19 @@ async def test_a_product_that_is_listed_again_unchanged_says_nothing_new(
 ) -> None:
     source = Source(PRODUCT_ENRICHED)
     batch = [source.record(product(name, [100, number]), name.encode()) for number, name in enumerate("ab")]
-    assert set(related(await settled(agent, batch, tables))) == {"a", "b"}
+    assert set(related(await process_batch(agent, batch, tables))) == {"a", "b"}
     again = [source.record(record.value, record.key) for record in batch]
-    assert await settled(agent, again, tables) == []
+    assert await process_batch(agent, again, tables) == []
 
 
 async def test_a_withdrawn_product_is_withdrawn_and_forgotten_by_its_neighbours(
     agent: Processor, tables: Tables
 ) -> None:
     """A tombstone downstream, no row, and word to the partition of every neighbour."""
-    await settled(agent, [Source(CO_BEHAVIOR).record(deltas(("a", "b"), ("a", "c"), ("b", "c")))], tables)
-    outputs = await settled(agent, [Source(PRODUCT_ENRICHED).record(None, b"a")], tables)
+    await process_batch(
+        agent, [Source(CO_BEHAVIOR).record(deltas(("a", "b"), ("a", "c"), ("b", "c")))], tables
+    )
+    outputs = await process_batch(agent, [Source(PRODUCT_ENRICHED).record(None, b"a")], tables)
     assert [(output.key, output.value) for output in to(AFFINITY_UPDATED, outputs)] == [(b"a", None)]
     assert tables.of(ROWS).get(b"a") is None
     told = set()
@@ -181,21 +183,21 @@ async def test_a_withdrawn_product_is_withdrawn_and_forgotten_by_its_neighbours(
             told.add((name, said.ids[said.neighbor[row]]))
     assert told == {("b", "a"), ("c", "a")}
     source = Source(CO_BEHAVIOR, offset=10)
-    after = await settled(agent, [source.moved(output) for output in to(CO_BEHAVIOR, outputs)], tables)
+    after = await process_batch(agent, [source.moved(output) for output in to(CO_BEHAVIOR, outputs)], tables)
     assert related(after) == {"b": [("c", "bought")], "c": [("b", "bought")]}
 
 
 async def test_withdrawing_an_unknown_product_is_passed_on(agent: Processor, tables: Tables) -> None:
     """A consumer may know it from before our state was rebuilt."""
-    (output,) = await settled(agent, [Source(PRODUCT_ENRICHED).record(None, b"a")], tables)
+    (output,) = await process_batch(agent, [Source(PRODUCT_ENRICHED).record(None, b"a")], tables)
     assert (output.topic, output.key, output.value) == (AFFINITY_UPDATED, b"a", None)
 
 
 async def test_a_withdrawn_product_is_similar_to_nothing_any_more(agent: Processor, tables: Tables) -> None:
     source = Source(PRODUCT_ENRICHED)
-    await settled(agent, [source.record(product("gone", [100, 0]), b"gone")], tables)
+    await process_batch(agent, [source.record(product("gone", [100, 0]), b"gone")], tables)
     batch = [source.record(None, b"gone"), source.record(product("cold", [100, 1]), b"cold")]
-    assert related([each for each in await settled(agent, batch, tables) if each.value]) == {"cold": []}
+    assert related([each for each in await process_batch(agent, batch, tables) if each.value]) == {"cold": []}
 
 
 async def test_of_one_product_in_a_batch_the_last_record_counts(agent: Processor, tables: Tables) -> None:
@@ -203,10 +205,10 @@ async def test_of_one_product_in_a_batch_the_last_record_counts(agent: Processor
     source = Source(PRODUCT_ENRICHED)
     other = source.record(product("other", [100, 0]), b"other")
     listed = source.record(product("a", [100, 1]), b"a")
-    outputs = await settled(agent, [other, listed, source.record(None, b"a")], tables)
+    outputs = await process_batch(agent, [other, listed, source.record(None, b"a")], tables)
     assert [(output.key, output.value) for output in outputs if output.key == b"a"] == [(b"a", None)]
     batch = [source.record(None, b"a"), source.record(listed.value, b"a")]
-    assert related(await settled(agent, batch, tables))["a"] == [("other", "similar")]
+    assert related(await process_batch(agent, batch, tables))["a"] == [("other", "similar")]
 
 
 async def test_a_foreign_product_record_does_not_hold_up_the_others(agent: Processor, tables: Tables) -> None:
@@ -219,7 +221,7 @@ async def test_a_foreign_product_record_does_not_hold_up_the_others(agent: Proce
         source.record(product("a", [100, 0]), b"a"),
         source.record(product("b", [100, 1]), b"b"),
     ]
-    outputs = await settled(agent, batch, tables)
+    outputs = await process_batch(agent, batch, tables)
     assert related(outputs) == {
         "a": [("b", "similar")],
         "b": [("a", "similar")],
@@ -243,7 +245,7 @@ async def test_the_same_records_give_the_same_outputs_with_ids_of_their_own() ->
             affinity_agent(ROWS, PARTITIONS, BehaviorParameters(), ProductView()), PARTITIONS
         )
         tables = tables_of(ROWS)
-        runs.append([output for batch in batches for output in await settled(agent, batch, tables)])
+        runs.append([output for batch in batches for output in await process_batch(agent, batch, tables)])
     assert runs[0] == runs[1]
     ids = [header(output, "ce_id") for output in runs[0]]
     assert len(set(ids)) == len(ids) >= 9

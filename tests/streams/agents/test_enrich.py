@@ -29,7 +29,7 @@ from streams.topics import (
     PRODUCT_ENRICHED,
     PRODUCT_REPARTITION,
 )
-from tests.support.processing import Source, header, processor_of, reasons, settled, tables_of, to
+from tests.support.processing import Source, header, process_batch, processor_of, reasons, tables_of, to
 
 SHOES, DOGS = 187, 5
 TITLE = "Nike Men's Running Shoes Blue Size 10"
@@ -80,13 +80,15 @@ def enriched(output: Output) -> ProductEnriched:
 
 async def enrich_one(agent: Processor, tables: Tables, record: MemoryRecord) -> ProductEnriched:
     """Process one record that must bring exactly one product-enriched event."""
-    (output,) = to(PRODUCT_ENRICHED, await settled(agent, [record], tables))
+    (output,) = to(PRODUCT_ENRICHED, await process_batch(agent, [record], tables))
     return enriched(output)
 
 
 async def test_a_clear_listing_is_published_with_its_source(agent: Processor, tables: Tables) -> None:
     """Category by the model, keyed by the product, and kept as a row for people's words to come."""
-    (output,) = await settled(agent, [Source(PRODUCT_CREATED, offset=7).record(listing(), b"p")], tables)
+    (output,) = await process_batch(
+        agent, [Source(PRODUCT_CREATED, offset=7).record(listing(), b"p")], tables
+    )
     event = enriched(output)
     assert event.category is not None
     assert event.category.id == SHOES
@@ -124,7 +126,7 @@ async def test_a_listing_that_cannot_be_read_is_buried_and_its_neighbours_are_no
     """Original bytes, the reason and the place in the dead letter; the rest of the batch is published."""
     source = Source(PRODUCT_CREATED)
     batch = [source.record(listing("a"), b"a"), source.record(value, b"p"), source.record(listing("z"), b"z")]
-    outputs = await settled(agent, batch, tables)
+    outputs = await process_batch(agent, batch, tables)
     (letter,) = to(DEAD_LETTER, outputs)
     assert (letter.key, letter.value, reasons(outputs)) == (b"p", value, [reason])
     place = [header(letter, name) for name in (SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET, STAGE)]
@@ -135,7 +137,7 @@ async def test_a_listing_that_cannot_be_read_is_buried_and_its_neighbours_are_no
 @pytest.mark.parametrize("title", ["", " \t\n", "\x00\x00", "qqzx vvrk", "﷽" * 50])
 async def test_a_title_that_says_nothing_goes_to_review(agent: Processor, tables: Tables, title: str) -> None:
     """It is published as undecided, and people are asked."""
-    outputs = await settled(agent, [Source(PRODUCT_CREATED).record(listing(title=title), b"p")], tables)
+    outputs = await process_batch(agent, [Source(PRODUCT_CREATED).record(listing(title=title), b"p")], tables)
     assert enriched(outputs[0]).decision.outcome is DecisionOutcome.ABSTAINED
     (question,) = to(ENRICHMENT_REVIEW, outputs)
     assert decode_enrichment_review(question.value, question.key).why
@@ -166,8 +168,8 @@ async def test_a_withdrawal_is_passed_on_and_forgets_the_product(
 ) -> None:
     """Tombstone or event: downstream gets a tombstone."""
     source = Source(PRODUCT_CREATED)
-    await settled(agent, [source.record(listing(), b"p")], tables)
-    (output,) = await settled(agent, [source.record(withdrawal, b"p")], tables)
+    await process_batch(agent, [source.record(listing(), b"p")], tables)
+    (output,) = await process_batch(agent, [source.record(withdrawal, b"p")], tables)
     assert (output.topic, output.key, output.value) == (PRODUCT_ENRICHED, b"p", None)
     assert tables.of(products_table()).get(b"p") is None
 
@@ -176,7 +178,7 @@ async def test_a_withdrawal_is_passed_on_and_forgets_the_product(
 async def test_a_tombstone_without_a_product_is_buried(
     agent: Processor, tables: Tables, key: bytes | None
 ) -> None:
-    outputs = await settled(agent, [Source(PRODUCT_CREATED).record(None, key)], tables)
+    outputs = await process_batch(agent, [Source(PRODUCT_CREATED).record(None, key)], tables)
     assert reasons(outputs) == ["invalid-key"]
     assert len(outputs) == 1
 
@@ -185,7 +187,7 @@ async def test_the_last_of_several_listings_of_a_product_counts(agent: Processor
     """All are published, each with an identity of its own; the row is the last one's."""
     source = Source(PRODUCT_CREATED)
     batch = [source.record(listing(title=title), b"p") for title in ("Large Wooden Dog Bed", TITLE, TITLE)]
-    outputs = await settled(agent, batch, tables)
+    outputs = await process_batch(agent, batch, tables)
     assert [output.key for output in outputs] == [b"p"] * 3
     assert len({header(output, "ce_id") for output in outputs}) == 3
     row = tables.of(products_table()).get(b"p")
@@ -198,9 +200,9 @@ async def test_the_same_records_give_the_same_outputs(agent: Processor) -> None:
     source = Source(PRODUCT_CREATED)
     values = [(listing(), b"p"), (listing("q", ""), b"q"), (None, b"p"), (b"{", b"r"), (listing(), b"p")]
     batch = [source.record(value, key) for value, key in values]
-    whole = await settled(agent, batch, tables_of(products_table()))
+    whole = await process_batch(agent, batch, tables_of(products_table()))
     tables = tables_of(products_table())
-    pieces = [output for record in batch for output in await settled(agent, [record], tables)]
+    pieces = [output for record in batch for output in await process_batch(agent, [record], tables)]
     assert sorted(map(repr, whole)) == sorted(map(repr, pieces))
 
 
@@ -210,9 +212,9 @@ async def test_the_same_records_give_the_same_outputs(agent: Processor) -> None:
 async def test_a_persons_word_survives_new_listings(agent: Processor, tables: Tables) -> None:
     """Category, decision and the tags that go with it stay; text that changed is taken over."""
     source, people = Source(PRODUCT_CREATED), Source(CATEGORY_FEEDBACK)
-    await settled(agent, [source.record(listing(), b"p")], tables)
+    await process_batch(agent, [source.record(listing(), b"p")], tables)
     told = await enrich_one(agent, tables, people.record(feedback(DOGS, by="Ann"), b"p"))
-    outputs = await settled(agent, [source.record(listing(title=f"{TITLE} new"), b"p")], tables)
+    outputs = await process_batch(agent, [source.record(listing(title=f"{TITLE} new"), b"p")], tables)
     again = enriched(outputs[0])
     assert told.category is not None
     assert (told.category.id, told.category.confidence) == (DOGS, 1.0)
@@ -226,9 +228,9 @@ async def test_a_persons_word_survives_new_listings(agent: Processor, tables: Ta
 async def test_a_persons_word_answers_a_review_for_good(agent: Processor, tables: Tables) -> None:
     """A title that says nothing is not asked about again once somebody said what it is."""
     source = Source(PRODUCT_CREATED)
-    await settled(agent, [source.record(listing(title=""), b"p")], tables)
-    await settled(agent, [Source(CATEGORY_FEEDBACK).record(feedback(DOGS), b"p")], tables)
-    outputs = await settled(agent, [source.record(listing(title=""), b"p")], tables)
+    await process_batch(agent, [source.record(listing(title=""), b"p")], tables)
+    await process_batch(agent, [Source(CATEGORY_FEEDBACK).record(feedback(DOGS), b"p")], tables)
+    outputs = await process_batch(agent, [source.record(listing(title=""), b"p")], tables)
     assert [output.topic for output in outputs] == [PRODUCT_ENRICHED]
     assert enriched(outputs[0]).decision.outcome is DecisionOutcome.PERSON
 
@@ -236,9 +238,9 @@ async def test_a_persons_word_answers_a_review_for_good(agent: Processor, tables
 async def test_a_persons_word_ends_with_the_listing(agent: Processor, tables: Tables) -> None:
     """After a withdrawal, a product of the same id is a new one."""
     source = Source(PRODUCT_CREATED)
-    await settled(agent, [source.record(listing(), b"p")], tables)
-    await settled(agent, [Source(CATEGORY_FEEDBACK).record(feedback(DOGS), b"p")], tables)
-    await settled(agent, [source.record(None, b"p")], tables)
+    await process_batch(agent, [source.record(listing(), b"p")], tables)
+    await process_batch(agent, [Source(CATEGORY_FEEDBACK).record(feedback(DOGS), b"p")], tables)
+    await process_batch(agent, [source.record(None, b"p")], tables)
     event = await enrich_one(agent, tables, source.record(listing(), b"p"))
     assert event.decision.outcome is DecisionOutcome.MODEL
 
@@ -259,7 +261,7 @@ async def test_a_word_that_means_nothing_is_buried(
     agent: Processor, tables: Tables, value: bytes | None, reason: str, stage: str
 ) -> None:
     """With the reason, and without touching what is known."""
-    outputs = await settled(agent, [Source(CATEGORY_FEEDBACK).record(value, b"p")], tables)
+    outputs = await process_batch(agent, [Source(CATEGORY_FEEDBACK).record(value, b"p")], tables)
     assert reasons(outputs) == [reason]
     assert [header(output, STAGE) for output in outputs] == [stage]
     assert tables.of(products_table()).get(b"p") is None
@@ -290,11 +292,11 @@ async def test_a_listing_in_the_wrong_partition_is_moved_and_keeps_its_source(
     wrong = (HOME + 1) % PARTITIONS
     trace = ("traceparent", b"00-" + b"1" * 32 + b"-" + b"2" * 16 + b"-01")
     record = Source(PRODUCT_CREATED, wrong, offset=9).record(listing(), key, [trace])
-    (moved,) = await settled(spread, [record], tables)
+    (moved,) = await process_batch(spread, [record], tables)
     assert (moved.topic, moved.partition, moved.key) == (PRODUCT_REPARTITION, HOME, b"p")
     assert moved.value == record.value
     arrived = Source(PRODUCT_REPARTITION, HOME, offset=40).moved(moved)
-    (output,) = await settled(spread, [arrived], tables_of(products_table(), HOME))
+    (output,) = await process_batch(spread, [arrived], tables_of(products_table(), HOME))
     assert enriched(output).source == Origin(topic=PRODUCT_CREATED, partition=wrong, offset=9)
     assert output.partition == HOME
     assert header(output, "traceparent") == trace[1].decode()
@@ -303,7 +305,7 @@ async def test_a_listing_in_the_wrong_partition_is_moved_and_keeps_its_source(
 async def test_a_listing_without_a_key_in_the_right_partition_is_not_moved(
     spread: Processor, tables: Tables
 ) -> None:
-    (output,) = await settled(spread, [Source(PRODUCT_CREATED, HOME).record(listing())], tables)
+    (output,) = await process_batch(spread, [Source(PRODUCT_CREATED, HOME).record(listing())], tables)
     assert output.topic == PRODUCT_ENRICHED
 
 
@@ -311,7 +313,7 @@ async def test_a_word_in_the_wrong_partition_is_moved_and_still_a_word(
     spread: Processor, tables: Tables
 ) -> None:
     record = Source(CATEGORY_FEEDBACK, (HOME + 1) % PARTITIONS, offset=3).record(feedback(DOGS))
-    (moved,) = await settled(spread, [record], tables)
+    (moved,) = await process_batch(spread, [record], tables)
     event = await enrich_one(spread, tables, Source(PRODUCT_REPARTITION, HOME).moved(moved))
     assert event.decision.outcome is DecisionOutcome.PERSON
     assert event.source == Origin(topic=CATEGORY_FEEDBACK, partition=record.partition, offset=3)
@@ -322,8 +324,8 @@ async def test_a_moved_record_that_is_bad_is_buried_as_it_first_stood(
 ) -> None:
     """A redrive must send it back to its input, and not see the marks of the move."""
     record = Source(PRODUCT_CREATED, (HOME + 1) % PARTITIONS, offset=5).record(b"{", b"p", [("own", b"1")])
-    (moved,) = await settled(spread, [record], tables)
-    outputs = await settled(spread, [Source(PRODUCT_REPARTITION, HOME).moved(moved)], tables)
+    (moved,) = await process_batch(spread, [record], tables)
+    outputs = await process_batch(spread, [Source(PRODUCT_REPARTITION, HOME).moved(moved)], tables)
     assert reasons(outputs) == ["malformed-json"]
     place = [header(outputs[0], name) for name in (SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET)]
     assert place == [PRODUCT_CREATED, str(record.partition), "5"]
@@ -338,8 +340,8 @@ async def test_a_moved_record_with_an_origin_of_its_own_is_buried_where_and_as_i
     """A replayed record, or one whose producer makes up an origin: its dead letter names the record read."""
     source = Source(CATEGORY_FEEDBACK, (HOME + 1) % PARTITIONS, offset=5)
     record = source.record(feedback(999_999_999), key, [("shelfstream.origin", b"product-created:9:9")])
-    (moved,) = await settled(spread, [record], tables)
-    outputs = await settled(spread, [Source(PRODUCT_REPARTITION, HOME).moved(moved)], tables)
+    (moved,) = await process_batch(spread, [record], tables)
+    outputs = await process_batch(spread, [Source(PRODUCT_REPARTITION, HOME).moved(moved)], tables)
     assert reasons(outputs) == ["unknown-category"]
     assert outputs[0].key == key
     place = [header(outputs[0], name) for name in (SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET)]
@@ -349,7 +351,7 @@ async def test_a_moved_record_with_an_origin_of_its_own_is_buried_where_and_as_i
 async def test_a_keyless_record_that_names_no_product_is_buried_where_it_stands(
     spread: Processor, tables: Tables
 ) -> None:
-    outputs = await settled(spread, [Source(PRODUCT_CREATED, 2).record(b"{")], tables)
+    outputs = await process_batch(spread, [Source(PRODUCT_CREATED, 2).record(b"{")], tables)
     assert reasons(outputs) == ["malformed-json"]
 
 
@@ -368,7 +370,7 @@ async def test_headers_of_producers_do_not_lead_a_move_astray(
 ) -> None:
     """Marks that look like ours, and null header values, which Kafka allows, come through a move."""
     record = Source(PRODUCT_CREATED, (HOME + 1) % PARTITIONS, offset=5).record(listing(), b"p", [forged])
-    (moved,) = await settled(spread, [record], tables)
+    (moved,) = await process_batch(spread, [record], tables)
     assert moved.size > len(record.value or b"")
     event = await enrich_one(spread, tables, Source(PRODUCT_REPARTITION, HOME).moved(moved))
     assert event.source == Origin(topic=PRODUCT_CREATED, partition=record.partition, offset=5)

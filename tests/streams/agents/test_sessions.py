@@ -20,7 +20,16 @@ from streams.lanes.runtime import LaneLimits
 from streams.records import MemoryRecord, Output
 from streams.state.tables import Tables
 from streams.topics import CO_BEHAVIOR, DEAD_LETTER, SHOPPER_UPDATED, USER_BEHAVIOR
-from tests.support.processing import NOW_MS, Source, header, processor_of, reasons, settled, tables_of, to
+from tests.support.processing import (
+    NOW_MS,
+    Source,
+    header,
+    process_batch,
+    processor_of,
+    reasons,
+    tables_of,
+    to,
+)
 
 PARTITIONS = 4
 SHOPPERS = shoppers_table("shoppers-changelog")
@@ -74,7 +83,7 @@ def met(outputs: list[Output]) -> set[tuple[str, str, str, float]]:
 
 async def test_a_basket_becomes_pairs_and_one_event_of_its_shopper(agent: Processor, tables: Tables) -> None:
     """Each pair in both directions, where each product's row lies; taste from what is known of them."""
-    outputs = await settled(agent, basket(Source(USER_BEHAVIOR), "abc"), tables)
+    outputs = await process_batch(agent, basket(Source(USER_BEHAVIOR), "abc"), tables)
     pairs = [("a", "b"), ("a", "c"), ("b", "c")]
     assert met(outputs) == {
         (*pair, "bought", 1.0) for one, other in pairs for pair in ((one, other), (other, one))
@@ -90,8 +99,8 @@ async def test_a_basket_becomes_pairs_and_one_event_of_its_shopper(agent: Proces
 async def test_a_session_goes_on_in_the_next_batch(agent: Processor, tables: Tables) -> None:
     """What was in the basket before meets what comes."""
     source = Source(USER_BEHAVIOR)
-    assert met(await settled(agent, basket(source, "a"), tables)) == set()
-    outputs = await settled(agent, basket(source, "b"), tables)
+    assert met(await process_batch(agent, basket(source, "a"), tables)) == set()
+    outputs = await process_batch(agent, basket(source, "b"), tables)
     assert met(outputs) == {("a", "b", "bought", 1.0), ("b", "a", "bought", 1.0)}
 
 
@@ -99,7 +108,7 @@ async def test_shoppers_do_not_meet(agent: Processor, tables: Tables) -> None:
     """Nor does a guest meet the user with the same id as the guest's session would suggest."""
     source = Source(USER_BEHAVIOR)
     batch = basket(source, "a", "u") + basket(source, "b", "v")
-    outputs = await settled(agent, batch, tables)
+    outputs = await process_batch(agent, batch, tables)
     assert met(outputs) == set()
     assert sorted(output.key or b"" for output in to(SHOPPER_UPDATED, outputs)) == [b"u", b"v"]
 
@@ -110,10 +119,10 @@ async def test_a_crawler_s_pairs_are_written_in_parts_and_all_of_them(
     """One batch may bring millions: never all of them at once, and no two records with one identity."""
     source = Source(USER_BEHAVIOR)
     batch = [source.record(behavior(f"p{number}"), b"u") for number in range(60)]
-    whole = await settled(agent, batch, tables_of(SHOPPERS))
+    whole = await process_batch(agent, batch, tables_of(SHOPPERS))
     monkeypatch.setattr(sessions, "_EVENTS_AT_ONCE", 7)
     monkeypatch.setattr(sessions, "_PAIRS_AT_ONCE", 50)
-    parts = await settled(agent, batch, tables_of(SHOPPERS))
+    parts = await process_batch(agent, batch, tables_of(SHOPPERS))
     assert len(to(CO_BEHAVIOR, whole)) == PARTITIONS < len(to(CO_BEHAVIOR, parts))
     assert met(parts) == met(whole)
     assert sum(len(decode_deltas(each.value or b"")) for each in to(CO_BEHAVIOR, parts)) == 60 * 59
@@ -131,7 +140,7 @@ async def test_the_longest_ids_fill_neither_a_row_nor_the_topic_of_pairs(agent: 
         for name in ids
         for action in ("view", "cart", "purchase")
     ]
-    outputs = await settled(agent, batch, tables)
+    outputs = await process_batch(agent, batch, tables)
     row = tables.of(SHOPPERS).get(b"u")
     assert row is not None
     assert len(row.to_bytes()) < LaneLimits().row_bytes
@@ -140,7 +149,7 @@ async def test_the_longest_ids_fill_neither_a_row_nor_the_topic_of_pairs(agent: 
 
 async def test_a_guest_is_known_by_the_session(agent: Processor, tables: Tables) -> None:
     record = Source(USER_BEHAVIOR).record(behavior("a", None, session_id="s"), b"s")
-    (update,) = await settled(agent, [record], tables)
+    (update,) = await process_batch(agent, [record], tables)
     assert (update.topic, update.key) == (SHOPPER_UPDATED, b"s")
     assert tables.of(SHOPPERS).get(b"s") is not None
 
@@ -173,7 +182,7 @@ async def test_behaviour_that_cannot_be_read_is_buried_and_its_neighbours_count(
     """The dead letter has the original bytes; the rest of the session meets as if it were not there."""
     source = Source(USER_BEHAVIOR)
     batch = [*basket(source, "x"), source.record(value, b"u"), *basket(source, "y")]
-    outputs = await settled(agent, batch, tables)
+    outputs = await process_batch(agent, batch, tables)
     (letter,) = to(DEAD_LETTER, outputs)
     assert (letter.key, letter.value, reasons(outputs)) == (b"u", value, [reason])
     assert header(letter, SOURCE_OFFSET) == "1"
@@ -184,7 +193,7 @@ async def test_a_batch_of_nothing_but_bad_behaviour_brings_dead_letters_alone(
     agent: Processor, tables: Tables
 ) -> None:
     source = Source(USER_BEHAVIOR)
-    outputs = await settled(agent, [source.record(b"{", b"u"), source.record(None, b"u")], tables)
+    outputs = await process_batch(agent, [source.record(b"{", b"u"), source.record(None, b"u")], tables)
     assert [output.topic for output in outputs] == [DEAD_LETTER, DEAD_LETTER]
     assert tables.of(SHOPPERS).get(b"u") is None
 
@@ -192,7 +201,7 @@ async def test_a_batch_of_nothing_but_bad_behaviour_brings_dead_letters_alone(
 @pytest.mark.parametrize("ahead", [timedelta(), timedelta(days=1)])
 async def test_a_clock_a_little_ahead_is_taken(agent: Processor, tables: Tables, ahead: timedelta) -> None:
     value = behavior(occurred_at=(NOW + ahead).isoformat())
-    outputs = await settled(agent, [Source(USER_BEHAVIOR).record(value, b"u")], tables)
+    outputs = await process_batch(agent, [Source(USER_BEHAVIOR).record(value, b"u")], tables)
     assert reasons(outputs) == []
 
 
@@ -202,7 +211,7 @@ async def test_a_record_without_a_sensible_time_is_taken_by_its_event(
 ) -> None:
     """Old clients write -1: that the arrival is unknown is no fault of the behaviour."""
     record = Source(USER_BEHAVIOR).record(behavior(), b"u", timestamp=timestamp)
-    (update,) = await settled(agent, [record], tables)
+    (update,) = await process_batch(agent, [record], tables)
     assert update.topic == SHOPPER_UPDATED
 
 
@@ -212,10 +221,10 @@ async def test_a_duplicate_event_changes_nothing(agent: Processor, tables: Table
     source = Source(USER_BEHAVIOR)
     values = [behavior("a", event_id="1"), behavior("b", event_id="2"), behavior("b", event_id="2")]
     batch = [source.record(value, b"u") for value in values]
-    outputs = await settled(agent, batch[:2] if apart else batch, tables)
+    outputs = await process_batch(agent, batch[:2] if apart else batch, tables)
     if apart:
         before = tables.of(SHOPPERS).store.get(b"u")
-        again = await settled(agent, batch[2:], tables)
+        again = await process_batch(agent, batch[2:], tables)
         assert met(again) == set()
         assert tables.of(SHOPPERS).store.get(b"u") == before
     assert met(outputs) == {("a", "b", "bought", 1.0), ("b", "a", "bought", 1.0)}
@@ -226,7 +235,7 @@ async def test_a_duplicate_event_changes_nothing(agent: Processor, tables: Table
 async def test_a_return_meets_nothing(agent: Processor, tables: Tables) -> None:
     source = Source(USER_BEHAVIOR)
     batch = [*basket(source, "a"), source.record(behavior("b", action="return"), b"u")]
-    assert met(await settled(agent, batch, tables)) == set()
+    assert met(await process_batch(agent, batch, tables)) == set()
 
 
 def shop(source: Source) -> list[MemoryRecord]:
@@ -238,14 +247,14 @@ def shop(source: Source) -> list[MemoryRecord]:
 async def test_the_same_records_give_the_same_outputs(agent: Processor) -> None:
     """Byte for byte, ids included: a batch that was undone and read again leaves no other trace."""
     batch = shop(Source(USER_BEHAVIOR))
-    once = await settled(agent, batch, tables_of(SHOPPERS))
-    assert once == await settled(agent, batch, tables_of(SHOPPERS))
+    once = await process_batch(agent, batch, tables_of(SHOPPERS))
+    assert once == await process_batch(agent, batch, tables_of(SHOPPERS))
 
 
 async def test_ids_are_unique(agent: Processor, tables: Tables) -> None:
     """Over topics, target partitions and batches, however the batches are cut."""
     batch = shop(Source(USER_BEHAVIOR))
-    outputs = [output for cut in (batch[:5], batch[5:]) for output in await settled(agent, cut, tables)]
+    outputs = [output for cut in (batch[:5], batch[5:]) for output in await process_batch(agent, cut, tables)]
     ids = [header(output, "ce_id") for output in outputs if output.topic != DEAD_LETTER]
     assert len(set(ids)) == len(ids) > 2 * PARTITIONS
     assert len({output.partition for output in to(CO_BEHAVIOR, outputs)}) == PARTITIONS
@@ -253,6 +262,6 @@ async def test_ids_are_unique(agent: Processor, tables: Tables) -> None:
 
 async def test_each_target_partition_gets_one_record_of_a_batch(agent: Processor, tables: Tables) -> None:
     """Columnar deltas and not a record for each pair."""
-    outputs = to(CO_BEHAVIOR, await settled(agent, shop(Source(USER_BEHAVIOR)), tables))
+    outputs = to(CO_BEHAVIOR, await process_batch(agent, shop(Source(USER_BEHAVIOR)), tables))
     targets = [output.partition for output in outputs]
     assert sorted(targets) == sorted(set(targets))

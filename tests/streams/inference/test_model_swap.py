@@ -22,7 +22,7 @@ from streams.inference.thread import InferenceThread
 from streams.records import Output
 from streams.topics import CATEGORY_FEEDBACK, ENRICHMENT_REVIEW, PRODUCT_CREATED, PRODUCT_ENRICHED
 from tests.support.model_folders import recalibrated
-from tests.support.processing import Source, header, processor_of, settled, tables_of, to
+from tests.support.processing import Source, header, process_batch, processor_of, tables_of, to
 
 TITLES = ("Nike Men's Running Shoes Blue Size 10", "Ceramic mug", "zzzz", "Large Wooden Dog Bed", "")
 
@@ -88,7 +88,7 @@ def test_a_swap_at_any_moment_falls_between_batches(
         for size, before, within in batches:
             await inference.replace(Serving(models[before]))
             records = [source.record(*listing(number)) for number in range(size)]
-            work = asyncio.create_task(settled(agent, records, tables))
+            work = asyncio.create_task(process_batch(agent, records, tables))
             await asyncio.sleep(0)
             swap = asyncio.create_task(inference.replace(Serving(models[within])))
             assert judged_by(await work) == [version(models[before])] * size
@@ -104,7 +104,7 @@ async def test_a_canary_s_products_say_so_whatever_comes_of_them(
     await inference.replace(Serving(old, new, 0.3))
     agent = processor_of(enrich_agent(inference, 1), 1)
     tables, source = tables_of(products_table()), Source(PRODUCT_CREATED)
-    outputs = await settled(agent, [source.record(*listing(number)) for number in range(200)], tables)
+    outputs = await process_batch(agent, [source.record(*listing(number)) for number in range(200)], tables)
     expected = [version(new) if on_canary(b"p%d" % number, 0.3) else version(old) for number in range(200)]
     assert judged_by(outputs) == expected
     by_key = dict(zip([output.key for output in to(PRODUCT_ENRICHED, outputs)], expected, strict=True))
@@ -113,7 +113,7 @@ async def test_a_canary_s_products_say_so_whatever_comes_of_them(
     for question in questions:
         assert f'"model_version":"{by_key[question.key]}"'.encode() in (question.value or b"")
     gone = [source.record(None, key) for key in by_key]
-    for record, output in zip(gone, await settled(agent, gone, tables), strict=True):
+    for record, output in zip(gone, await process_batch(agent, gone, tables), strict=True):
         judge, taxonomy = by_key[output.key], old.model_info.taxonomy_version
         subject = (output.key or b"").decode()
         assert header(output, "ce_id") == output_id(
@@ -133,7 +133,9 @@ async def test_a_replay_by_the_same_model_is_the_same_statement_and_by_another_i
         agent = processor_of(enrich_agent(inference, 1), 1)
         source = Source(PRODUCT_CREATED)
         records = [source.record(*listing(number)) for number in range(20)]
-        return [header(each, "ce_id") for each in await settled(agent, records, tables_of(products_table()))]
+        return [
+            header(each, "ce_id") for each in await process_batch(agent, records, tables_of(products_table()))
+        ]
 
     first, other, again = await identities(old), await identities(new), await identities(old)
     assert first == again
@@ -146,11 +148,11 @@ async def test_a_person_s_word_stays_when_another_model_takes_over(
     await inference.replace(Serving(old))
     agent = processor_of(enrich_agent(inference, 1), 1)
     tables, source = tables_of(products_table()), Source(PRODUCT_CREATED)
-    await settled(agent, [source.record(*listing(0))], tables)
+    await process_batch(agent, [source.record(*listing(0))], tables)
     word = b'{"product_id": "p0", "verdict": "correct", "category_id": 5}'
-    await settled(agent, [Source(CATEGORY_FEEDBACK).record(word, b"p0")], tables)
+    await process_batch(agent, [Source(CATEGORY_FEEDBACK).record(word, b"p0")], tables)
     await inference.replace(Serving(new))
-    (output,) = await settled(agent, [source.record(*listing(0))], tables)
+    (output,) = await process_batch(agent, [source.record(*listing(0))], tables)
     event = decode_product_enriched(output.value, output.key)
     assert event.category is not None
     assert (event.category.id, event.decision.outcome) == (5, DecisionOutcome.PERSON)
