@@ -116,7 +116,7 @@ def out_of_sample(
     students: list[Student | None] = []
     for held_out in range(folds):
         others = [title for title, fold in zip(relabeled, fold_of, strict=True) if fold != held_out]
-        report = loss_reporter(f"Judging part {held_out + 1} of {folds}", progress)
+        report = loss_reporter(f"Fold {held_out + 1} of {folds}", progress)
         # Without other titles there is nothing to train on: the probabilities stay uniform.
         students.append(train(others, tree, config, report) if others else None)
 

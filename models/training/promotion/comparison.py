@@ -52,14 +52,14 @@ def compare(
     titles = [example for example in examples if example.split == "test" and example.kind == "title"]
     if not titles:
         raise StopWorker(
-            "The data hold out no title to judge by. A tenth of the titles is held out, by the hash of its "
+            "The data hold out no title to evaluate on. A tenth of the titles is held out, by the hash of its "
             "words: there are too few different ones."
         )
     scores = []
     for step, (name, artifact) in enumerate((("serving", serving), ("candidate", candidate))):
-        progress(f"judging by the {name}", step, 2)
+        progress(f"evaluating the {name} model", step, 2)
         scores.append(score(artifact, titles, taxonomy, second))
-    progress("judged", 2, 2)
+    progress("evaluated", 2, 2)
     (right, not_wrong), (candidate_right, candidate_not_wrong) = scores
     metrics = {
         RIGHT: Paired(right, candidate_right),

@@ -1,12 +1,12 @@
-"""`shelfstream models`: what the registry holds, what serves, and the way back."""
+"""`shelfstream models`: list, add, promote, roll back and try the models of a registry."""
 
-import json
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
+import orjson
 
 from models.registry.deployment import Deployment
 from models.registry.registry import Registry
@@ -17,17 +17,17 @@ from streams.commands.tables import new_table, print_table
 from streams.options import with_settings
 from streams.settings import Settings
 
-_SOON = "Workers take it over within seconds; `shelfstream status` shows what each runs."
+_SOON = "Workers load it within seconds; `shelfstream status` shows the model of each worker."
 
 
 def with_registry(command: Callable[..., None]) -> Callable[..., None]:
-    """Give `command` --registry, and pass it `registry`."""
+    """Add the option --registry to a command, and pass it the argument `registry`."""
 
     @click.option(
         "--registry",
         "at",
         type=click.Path(file_okay=False, path_type=Path),
-        help="The registry's folder; else the setting model_registry.",
+        help="Folder of the registry. If unset, the setting model_registry.",
     )
     @with_settings
     @wraps(command)
@@ -42,29 +42,30 @@ def with_registry(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group()
 def models() -> None:
-    """The models of the registry: which serve, which are tried, and the way back."""
+    """Models of a registry: list, add, promote, roll back, try as shadow or canary."""
 
 
 @models.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @with_registry
 def list_models(registry: Registry, as_json: bool) -> None:
-    """List all models, the oldest first: what each does now, how well it did, and whether it is sound."""
+    """List all models, oldest first, with role, state, and metrics on unseen shops."""
     if not registry.folder.is_dir():
-        raise StopWorker(f"There is no registry {registry.folder}: begin it with `shelfstream models add`.")
+        raise StopWorker(f"There is no registry {registry.folder}: create it with `shelfstream models add`.")
     deployment = registry.deployment()
     rows = [_row(registry, deployment, version) for version in registry.versions()]
     if as_json:
-        click.echo(json.dumps({"deployment": _shown(deployment), "models": rows}, indent=2))
+        listed = {"deployment": _fields(deployment), "models": rows}
+        click.echo(orjson.dumps(listed, option=orjson.OPT_INDENT_2).decode())
         return
-    _tell(deployment)
+    _show(deployment)
     if not rows:
         click.echo("The registry holds no models.")
         return
     table = new_table("model", "role", "state", "published unseen", "right of it")
     for row in rows:
         table.add_row(
-            row["version"], row["role"], row["state"], _share(row["published"]), _share(row["precision"])
+            row["version"], row["role"], row["state"], _percent(row["published"]), _percent(row["precision"])
         )
     print_table(table)
 
@@ -73,7 +74,7 @@ def list_models(registry: Registry, as_json: bool) -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @with_registry
 def add(registry: Registry, folder: Path) -> None:
-    """Take a copy of a trained model's FOLDER in; it serves nobody until it is promoted or tried."""
+    """Add a copy of the trained model in FOLDER. It does not serve until it is promoted or tried."""
     version = registry.add(folder)
     click.echo(f"{version} is in the registry {registry.folder}.")
 
@@ -82,16 +83,16 @@ def add(registry: Registry, folder: Path) -> None:
 @click.argument("version")
 @with_registry
 def promote(registry: Registry, version: str) -> None:
-    """Let VERSION serve."""
-    _tell(registry.promote(version))
+    """Make VERSION the serving model."""
+    _show(registry.promote(version))
     click.echo(_SOON)
 
 
 @models.command()
 @with_registry
 def rollback(registry: Registry) -> None:
-    """Let serve again what served before, and end every trial; once more goes forward again."""
-    _tell(registry.rollback())
+    """Serve the previous model again, and end shadow and canary. A second rollback undoes the first."""
+    _show(registry.rollback())
     click.echo(_SOON)
 
 
@@ -100,9 +101,9 @@ def rollback(registry: Registry) -> None:
 @click.option("--off", is_flag=True, help="End it.")
 @with_registry
 def shadow(registry: Registry, version: str | None, off: bool) -> None:
-    """Let VERSION judge beside what serves, publishing nothing: metrics and status count the differences."""
+    """Let VERSION predict beside the serving model, without publishing; metrics count the differences."""
     _one_of(version, off)
-    _tell(registry.set_shadow(version))
+    _show(registry.set_shadow(version))
     click.echo(_SOON)
 
 
@@ -113,14 +114,14 @@ def shadow(registry: Registry, version: str | None, off: bool) -> None:
     type=click.FloatRange(0.0, 1.0, min_open=True),
     default=0.05,
     show_default=True,
-    help="Of the products.",
+    help="Share of the products, between 0 and 1.",
 )
 @click.option("--off", is_flag=True, help="End it.")
 @with_registry
 def canary(registry: Registry, version: str | None, share: float, off: bool) -> None:
-    """Let VERSION publish for a share of the products, always the same ones."""
+    """Let VERSION publish for a fixed share of the products."""
     _one_of(version, off)
-    _tell(registry.set_canary(version, share))
+    _show(registry.set_canary(version, share))
     click.echo(_SOON)
 
 
@@ -130,7 +131,7 @@ def _one_of(version: str | None, off: bool) -> None:
 
 
 def _row(registry: Registry, deployment: Deployment, version: str) -> dict[str, Any]:
-    """What is to be told of a version."""
+    """Version, role, state and metrics of a model."""
     row: dict[str, Any] = {"version": version, "role": _role(deployment, version)}
     try:
         manifest = registry.artifact(version).manifest
@@ -150,7 +151,7 @@ def _role(deployment: Deployment, version: str) -> str:
 
 
 def _unseen(manifest: Manifest) -> dict[str, float | None]:
-    """What it published on shops that it was trained without, and the share right of that: plain means."""
+    """Mean coverage and mean precision on the shops that were left out in training."""
     unseen = [each for each in manifest.measurements if each.name.startswith("unseen ")]
     if not unseen:
         return {"published": None, "precision": None}
@@ -160,16 +161,16 @@ def _unseen(manifest: Manifest) -> dict[str, float | None]:
     }
 
 
-def _share(share: float | None) -> str:
-    return "" if share is None else f"{share:.1%}"
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
 
 
-def _shown(deployment: Deployment) -> dict[str, Any]:
+def _fields(deployment: Deployment) -> dict[str, Any]:
     return {name: getattr(deployment, name) for name in deployment.__struct_fields__}
 
 
-def _tell(deployment: Deployment) -> None:
-    """What serves, in words."""
+def _show(deployment: Deployment) -> None:
+    """Print which models serve, and which are tried."""
     click.echo(f"Serving: {_name(deployment.serving)}")
     if deployment.serving is not None or deployment.previous is not None:
         click.echo(f"Before:  {_name(deployment.previous)} (`shelfstream models rollback` returns to it)")

@@ -1,6 +1,5 @@
 """Encoders as they are published: brought once, checked, pooled, and written as what is served."""
 
-import json
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -8,6 +7,7 @@ import msgspec
 import numpy as np
 import onnx
 import onnxruntime as ort
+import orjson
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -67,7 +67,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
     with ZipFile(path, "w") as files:
         files.writestr("letters.onnx", published_graph().SerializeToString())
         numbers = {token: number for number, token in enumerate(TOKENS)}
-        files.writestr("letters-tokenizer.json", json.dumps({"model": {"vocab": numbers}}))
+        files.writestr("letters-tokenizer.json", orjson.dumps({"model": {"vocab": numbers}}))
     shipped = PUBLISHED["en"]
     there = Published("letters", "letters", sha256(path.read_bytes()), "mean", shipped.scale)
     monkeypatch.setattr(Published, "address", property(lambda self: path.as_uri()))

@@ -118,7 +118,7 @@ def test_a_student_classifies_only_unseen_titles_and_probabilities_sum_to_one() 
     assert {node.id for node in tree.nodes} <= {node.id for node in TREE.nodes}
     steps: list[tuple[str, int, int]] = []
     predict = out_of_sample([*zorbs, *titles()], tree, known, CONFIG, 2, lambda *step: steps.append(step))
-    assert {name.partition(",")[0] for name, _, _ in steps} == {"Judging part 1 of 2", "Judging part 2 of 2"}
+    assert {name.partition(",")[0] for name, _, _ in steps} == {"Fold 1 of 2", "Fold 2 of 2"}
     classes = sorted({known[each.category] for each in titles()})
     probabilities = predict(range(40), classes)
     assert probabilities.shape == (40, len(classes))

@@ -1,12 +1,12 @@
 """Training: gradient, coarse labels, splits, quantization, and a whole run on a tiny shop."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import orjson
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -201,7 +201,7 @@ def test_a_shop_s_own_listings_make_a_snapshot_with_every_feature(tmp_path: Path
     lines = [{"product_id": str(number), "title": f"Mug {number}", "brand": "Acme"} for number in range(20)]
     withdrawn = {"product_id": "0", "change": "withdrawn"}
     path = tmp_path / "listings.jsonl"
-    path.write_text("\n".join(json.dumps(line) for line in [*lines, withdrawn]) + "\n")
+    path.write_text("\n".join(orjson.dumps(line).decode() for line in [*lines, withdrawn]) + "\n")
     done = CliRunner().invoke(
         snapshot_command, ["--listings", str(path), "--output", str(tmp_path / "own.json")]
     )

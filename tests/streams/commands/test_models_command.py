@@ -1,11 +1,11 @@
 """`shelfstream models` and `shelfstream status`: what serves, at a glance, and what is refused."""
 
-import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import orjson
 import pytest
 from click.testing import CliRunner, Result
 
@@ -48,7 +48,7 @@ def shell(tmp_path: Path) -> Shell:
 
 
 def roles(shell: Shell) -> list[str]:
-    rows = json.loads(shell.run("list", "--json"))["models"]
+    rows = orjson.loads(shell.run("list", "--json"))["models"]
     assert [row["version"] for row in rows] == shell.versions
     return [row["role"] for row in rows]
 
@@ -80,7 +80,7 @@ def test_a_damaged_model_is_listed_with_its_damage_and_not_promoted(shell: Shell
     (shell.registry.folder / damaged / "student.bin").write_bytes(b"")
     assert "student.bin is not the file that its manifest names" in shell.run("list")
     assert "student.bin" in shell.run("promote", damaged, code=1)
-    assert json.loads(shell.run("list", "--json"))["deployment"]["serving"] is None
+    assert orjson.loads(shell.run("list", "--json"))["deployment"]["serving"] is None
 
 
 def test_what_cannot_be_done_is_refused_in_a_sentence(shell: Shell) -> None:
@@ -127,7 +127,7 @@ def worker() -> Iterator[tuple[WorkerStatus, str]]:
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(json.dumps(shown.as_json(0.0)).encode())
+            self.wfile.write(orjson.dumps(shown.as_json(0.0)))
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Nothing."""
@@ -165,7 +165,7 @@ def test_a_worker_s_models_are_told_at_a_glance(worker: tuple[WorkerStatus, str]
         "enrich product-created-0",
     ):
         assert part in result.output
-    told = json.loads(CliRunner().invoke(main, ["status", "--url", url, "--json"]).stdout)
+    told = orjson.loads(CliRunner().invoke(main, ["status", "--url", url, "--json"]).stdout)
     assert told["model_version"] == "student-1-a"
 
 

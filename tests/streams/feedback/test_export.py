@@ -81,7 +81,7 @@ async def test_the_latest_feedback_per_product_becomes_a_line_with_its_source(
     assert second.source.offset == 2
     assert (second.verdict, second.model_version) == (Verdict.CORRECT, stream.version)
     assert "one person chose Apparel & Accessories > Clothing > Shirts & Tops" in done.stderr
-    assert "2 lines (1 accept, 1 correct) from 3 words" in done.stderr
+    assert "2 lines (1 accept, 1 correct) from 3 feedback records" in done.stderr
 
 
 async def test_feedback_that_cannot_be_used_is_left_out_and_counted(
@@ -101,9 +101,9 @@ async def test_feedback_that_cannot_be_used_is_left_out_and_counted(
     for message in (
         "1 records were refused: malformed-json",
         "1 records were refused: unknown-category",
-        "1 words left out: the product was withdrawn",
-        "1 words left out: the product has no title",
-        "1 words left out: the accepted category is not known",
+        "1 products left out: the product was withdrawn",
+        "1 products left out: the product has no title",
+        "1 products left out: the accepted category is not known",
     ):
         assert message in done.stderr
 
@@ -172,4 +172,4 @@ def test_feedback_is_exported_from_a_real_kafka_with_a_real_worker(
     assert (line.category_id, line.verdict, line.who) == (SHOES, Verdict.ACCEPT, "Cleo")
     assert (line.text, line.source.offset) == ("nike men's running shoes, blue, size 10", 2)
     assert line.model_version.startswith("student-")
-    assert "1 lines (1 accept) from 3 words" in done.stderr
+    assert "1 lines (1 accept) from 3 feedback records" in done.stderr
