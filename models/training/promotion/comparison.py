@@ -52,8 +52,8 @@ def compare(
     titles = [example for example in examples if example.split == "test" and example.kind == "title"]
     if not titles:
         raise StopWorker(
-            "The data hold out no title to evaluate on. A tenth of the titles is held out, by the hash of its "
-            "words: there are too few different ones."
+            "The data hold out no title to evaluate on. A tenth of the titles is held out, by the hash of "
+            "its words: there are too few different ones."
         )
     scores = []
     for step, (name, artifact) in enumerate((("serving", serving), ("candidate", candidate))):

@@ -58,8 +58,8 @@ def export(
 ) -> None:
     """Write the latest feedback on each product, with the product's title and the feedback's provenance.
 
-    Reads category-feedback, product-enriched and product-created up to their current ends, read committed, and
-    writes nothing to Kafka. Decisions of the model alone are not exported.
+    Reads category-feedback, product-enriched and product-created up to their current ends, read committed,
+    and writes nothing to Kafka. Decisions of the model alone are not exported.
     """
     anonymize = str if with_names else partial(pseudonym, salt=_salt(salt_file))
     taxonomy = Taxonomy.of(settings.taxonomy)

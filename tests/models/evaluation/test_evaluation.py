@@ -43,14 +43,14 @@ def labeled(title: str, category_id: int, language: str = "en") -> LabeledTitle:
     return LabeledTitle(title, GOOGLE.node(category_id).index, "test", "test", language)
 
 
-def test_the_committed_labels_are_of_the_tree_and_no_title_stands_twice() -> None:
+def test_the_committed_labels_are_in_the_tree_and_titles_are_distinct() -> None:
     titles = own_titles(GOOGLE)
     assert {title.source for title in titles} == set(OWN.values())
     assert all(title.title.strip() == title.title != "" for title in titles)
     assert max(Counter(title.title.lower() for title in titles).values()) == 1
 
 
-def test_the_committed_sets_are_as_large_and_wide_as_their_pages_say() -> None:
+def test_the_committed_sets_have_the_sizes_that_their_pages_state() -> None:
     readme = (DATA / "README.md").read_text("utf-8")
     counts = Counter((title.source, title.language) for title in own_titles(GOOGLE))
     assert f"{counts['gift shop', 'en']} titles of a British giftware shop" in readme
@@ -68,13 +68,13 @@ def test_the_committed_sets_are_as_large_and_wide_as_their_pages_say() -> None:
         assert len(departments) == len(GOOGLE.roots)
 
 
-def test_another_tree_is_refused_with_the_title_and_the_category() -> None:
+def test_another_tree_is_rejected_with_the_title_and_the_category() -> None:
     other = Taxonomy("other-1", {194: ("Earrings",)}, {})
     with pytest.raises(StopWorker, match=r"GLOVES.*5113.*other-1"):
         own_titles(other)
 
 
-def test_only_held_out_titles_of_the_shops_are_measured_and_brands_counted(tmp_path: Path) -> None:
+def test_only_held_out_titles_of_the_shops_are_read_and_brands_counted(tmp_path: Path) -> None:
     write_shops(tmp_path)
     titles = known_titles(tmp_path, GOOGLE)
     assert titles
@@ -103,7 +103,7 @@ def test_a_prediction_is_the_enricher_s_decision() -> None:
         else:
             assert GOOGLE.nodes[predictions.decided[row]].id == enrichment.category.id
             assert predictions.certainty[row] == enrichment.category.confidence
-    # Deeper than its coarse label, the last one is right all the same.
+    # The last prediction is deeper than its coarse label, and right.
     assert predictions.right.tolist() == [True, False, True, True]
     assert [GOOGLE.nodes[index].name for index in predictions.predicted[0]] == [
         "Home & Garden",
@@ -141,7 +141,7 @@ MADE = made(
 )
 
 
-def test_scores_count_each_level_where_the_label_goes_so_deep() -> None:
+def test_scores_count_the_titles_whose_label_is_deep_enough() -> None:
     found = scores("made", MADE)
     assert [level.texts for level in found.levels] == [5, 4, 4]
     assert [level.accuracy for level in found.levels] == [0.6, 0.75, 0.5]
@@ -153,7 +153,7 @@ def test_scores_count_each_level_where_the_label_goes_so_deep() -> None:
     assert (nothing.coverage, nothing.precision, nothing.levels[1].texts) == (0.0, None, 0)
 
 
-def test_only_siblings_are_confused_and_the_surest_mistakes_come_first() -> None:
+def test_only_siblings_are_confused_and_the_most_confident_mistakes_come_first() -> None:
     pairs = {
         (each.label, each.taken_for): (each.level, each.texts, each.of) for each in confusions(MADE, GOOGLE)
     }
@@ -175,7 +175,7 @@ def test_reasons_name_the_pieces_and_unknown_titles_have_none() -> None:
     assert explain("🙂") == ["Not one word of the title is known to the student."]
 
 
-def test_the_report_is_the_same_twice_and_survives_json(tmp_path: Path) -> None:
+def test_the_report_is_reproducible_and_survives_json(tmp_path: Path) -> None:
     write_shops(tmp_path)
     titles = [*own_titles(GOOGLE)[::5], *known_titles(tmp_path, GOOGLE)]
     artifact = Artifact.load(None, GOOGLE)
@@ -224,7 +224,7 @@ def test_the_report_is_the_same_twice_and_survives_json(tmp_path: Path) -> None:
     ],
 )
 def test_format_1_keeps_its_fields(struct: type[msgspec.Struct], fields: str) -> None:
-    """Programs read the report: fields may be added at the end, and none renamed."""
+    """Programs read the report: fields may be added at the end, but not renamed."""
     assert FORMAT == 1
     expected = tuple(fields.split())
     assert struct.__struct_fields__[: len(expected)] == expected

@@ -1,4 +1,4 @@
-"""Measures against plain definitions, slices, and typing errors."""
+"""Metrics against their definitions, slices, and typing errors."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ def title(text: str) -> LabeledTitle:
 
 
 def plain_f1(pairs: Sequence[tuple[int, int]]) -> float:
-    """The mean over the labels' categories of the harmonic mean of precision and recall."""
+    """Macro F1 by its definition: the mean harmonic mean of precision and recall."""
     found = []
     for category in {label for label, _ in pairs}:
         hits = sum(label == guess == category for label, guess in pairs)
@@ -63,7 +63,7 @@ def test_the_bins_hold_all_texts_and_their_gaps_are_the_calibration_error(
 
 
 @given(JUDGED, st.integers(2, 70))
-def test_each_point_of_the_curve_is_what_a_threshold_gives(
+def test_each_point_of_the_curve_matches_a_threshold(
     predictions: list[tuple[float, bool]], points: int
 ) -> None:
     confidence, right = np.array([sure for sure, _ in predictions]), np.array([hit for _, hit in predictions])
@@ -116,7 +116,7 @@ def test_titles_fall_into_slices(text: str, short: bool, long: bool, mixed: bool
 
 
 def edits(before: str, after: str) -> bool:
-    """Whether one swap of neighbors, one letter left out, or one doubled makes `after` of `before`."""
+    """Whether `after` is `before` with two neighboring letters swapped, or one left out or doubled."""
     swaps = {before[:i] + before[i + 1] + before[i] + before[i + 2 :] for i in range(len(before) - 1)}
     drops = {before[:i] + before[i + 1 :] for i in range(len(before))}
     doubles = {before[: i + 1] + before[i:] for i in range(len(before))}

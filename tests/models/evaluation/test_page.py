@@ -40,7 +40,7 @@ HOSTILE = [
 
 
 def page(text: str) -> str:
-    """A page with a text in every place that can hold one."""
+    """A page with a text in every place that accepts one."""
     section = Section(title=text, note=text, rows=[msgspec.structs.replace(SCORES, name=text)])
     detail = Detail(
         source=text,
@@ -103,7 +103,7 @@ def test_nothing_is_loaded_from_anywhere() -> None:
     assert not re.search(r"https?:|//|url\(|@import|<script|<link|\ssrc=|\shref=", html)
 
 
-def test_it_fits_phones_and_the_dark() -> None:
+def test_it_has_a_viewport_and_a_dark_scheme() -> None:
     html = page("calm")
     assert '<meta name="viewport" content="width=device-width, initial-scale=1"/>' in html
     assert "prefers-color-scheme:dark" in html

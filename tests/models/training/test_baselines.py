@@ -67,7 +67,7 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_all_baselines_answer_every_text_and_learn_from_the_train_split_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The encoders, of which one needs torch and one takes minutes, are replaced; what they get counts."""
+    """The encoders, which need torch or take minutes, are replaced; their training data is checked."""
     write_shops(tmp_path)
     trained_on: list[Example] = []
 

@@ -1,4 +1,4 @@
-"""What the gate compares: trained models as they are served, on held-out titles, in the protected slices."""
+"""Comparison of trained models as they are served, on held-out titles, in the protected slices."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -120,7 +120,7 @@ def test_a_better_model_passes_and_not_the_other_way_round(
     assert not compare(good, good, examples, TREE, QUICK).promote
 
 
-def test_a_model_of_other_titles_or_another_split_is_told_apart(data: Path, good: Artifact) -> None:
+def test_shops_with_other_titles_or_another_split_are_found(data: Path, good: Artifact) -> None:
     examples = read_shops(data, TREE)
     feedback = [Example("tea", 0, "feedback", "train")]
     assert shops_split_differently(good, [*examples, *feedback]) == []

@@ -1,4 +1,4 @@
-"""Prototypes and the teacher, with an encoder small enough to see through: a text's letters, counted."""
+"""Prototypes and distillation, with a tiny encoder that counts a text's letters."""
 
 import gzip
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ def letters(tmp_path: Path) -> EncoderStage:
     return EncoderStage(words, Letters(), Prototypes.from_taxonomy(TREE, encode), SCALE, "en", "letters1")
 
 
-def test_each_category_has_its_name_and_path_and_each_english_synonym_as_points() -> None:
+def test_each_category_s_name_and_path_and_each_english_synonym_is_a_prototype() -> None:
     prototypes = Prototypes.from_taxonomy(TREE, encode)
     assert np.bincount(prototypes.categories).tolist() == [
         2 if node.name == "Shoes" else 1 for node in TREE.nodes
@@ -68,7 +68,7 @@ def test_each_category_has_its_name_and_path_and_each_english_synonym_as_points(
     assert np.allclose(np.linalg.norm(prototypes.vectors, axis=1), 1.0, atol=1e-6)
 
 
-def test_a_text_is_as_near_as_the_nearest_point() -> None:
+def test_a_text_is_as_near_as_the_nearest_prototype() -> None:
     prototypes = Prototypes.from_taxonomy(TREE, encode)
     scores = prototypes.scores(encode(["xyzzz", "milk"]))
     assert scores.shape == (2, len(TREE))
@@ -91,7 +91,7 @@ def test_the_student_learns_words_from_the_teacher_that_no_title_has(letters: En
     assert logits.argmax(axis=1).tolist() == [INDEX["Milk"], INDEX["Shoes"]]
 
 
-def test_a_title_that_nobody_labeled_is_an_example_with_probabilities(letters: EncoderStage) -> None:
+def test_an_unlabeled_title_becomes_an_example_with_probabilities(letters: EncoderStage) -> None:
     (example,) = title_examples(letters, ["milk milk"], 0.5)
     assert (example.category, example.kind, example.weight) == (INDEX["Milk"], "title", 0.5)
     assert dict(example.probabilities)[INDEX["Milk"]] > 0.5
@@ -114,7 +114,7 @@ def write_annotated(data: Path) -> None:
                 lines.write("\n")
 
 
-def test_titles_to_learn_from_are_near_none_that_is_labeled(tmp_path: Path) -> None:
+def test_unlabeled_titles_are_no_near_duplicates_of_labeled_ones(tmp_path: Path) -> None:
     assert unlabeled_titles(tmp_path, []) == product_words(tmp_path) == []
     write_annotated(tmp_path)
     every = unlabeled_titles(tmp_path, [])
@@ -122,12 +122,12 @@ def test_titles_to_learn_from_are_near_none_that_is_labeled(tmp_path: Path) -> N
     assert unlabeled_titles(tmp_path, ["220 紫大茶壶"]) == [text for text in every if text != "紫大茶壶"]
 
 
-def test_words_for_products_are_chinese_and_come_once(tmp_path: Path) -> None:
+def test_product_words_are_chinese_and_distinct(tmp_path: Path) -> None:
     write_annotated(tmp_path)
     assert sorted(product_words(tmp_path)) == sorted(["茶壶", "男鞋"])
 
 
-def test_the_encoders_teach_words_and_chinese_titles(tmp_path: Path) -> None:
+def test_words_and_chinese_titles_are_distilled_from_the_encoders(tmp_path: Path) -> None:
     write_shops(tmp_path)
     write_annotated(tmp_path)
     encoders = load_encoders()

@@ -1,4 +1,4 @@
-"""Encoders as they are published: brought once, checked, pooled, and written as what is served."""
+"""Export of published encoders: download, verification, pooling, and the served form."""
 
 from pathlib import Path
 from zipfile import ZipFile
@@ -27,7 +27,7 @@ TABLE = np.random.default_rng(3).normal(size=(2000, 8)).astype(np.float32)
 
 
 def published_graph() -> onnx.ModelProto:
-    """A vector for each token, as BERT's graphs end; token types are asked for and added."""
+    """A graph like BERT's: one vector per token, with an input for token types."""
     asked = ("input_ids", "attention_mask", "token_type_ids")
     graph = helper.make_graph(
         [
@@ -62,7 +62,7 @@ def test_a_published_graph_is_pooled_into_unit_vectors(pooling: Pooling) -> None
 
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
-    """A published encoder that is at hand as a file."""
+    """A published encoder in a local file."""
     path = tmp_path / "letters.jar"
     with ZipFile(path, "w") as files:
         files.writestr("letters.onnx", published_graph().SerializeToString())
@@ -75,7 +75,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
     return there
 
 
-def test_an_archive_is_brought_once_and_checked(
+def test_an_archive_is_downloaded_once_and_verified(
     archive: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[int, int]] = []
@@ -94,7 +94,7 @@ def test_an_archive_is_brought_once_and_checked(
         download(archive, tmp_path / "third", lambda *done: None)
 
 
-def test_what_is_written_is_read_and_says_what_the_published_one_said(
+def test_an_exported_encoder_loads_and_gives_the_published_vectors(
     archive: Published, tmp_path: Path
 ) -> None:
     steps: list[str] = []
@@ -113,7 +113,7 @@ def test_what_is_written_is_read_and_says_what_the_published_one_said(
     assert stage.combine(["b"], np.full((1, 2), 0.5, dtype=np.float32)).argmax() == 1
 
 
-def test_the_shipped_ones_are_those_that_are_published() -> None:
+def test_the_shipped_encoders_are_the_published_ones() -> None:
     for language, published in PUBLISHED.items():
         assert published.address.startswith("https://repo1.maven.org/maven2/dev/langchain4j/")
         assert len(published.digest) == 64

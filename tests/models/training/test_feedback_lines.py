@@ -1,4 +1,4 @@
-"""People's words as training data: what is read, what wins, what is left out, and that they stay apart."""
+"""Human feedback as training data: reading, precedence, conflicts, and its own data set."""
 
 import csv
 from datetime import UTC, datetime
@@ -67,7 +67,7 @@ def test_each_text_has_one_category_or_is_a_conflict(lines: list[FeedbackLine]) 
     for example in examples:
         said = [INDEX[each.category_id] for each in lines if each.text == example.text]
         assert example.category in said
-        # All that was said of it is the category itself or one above it.
+        # All feedback on it is the category itself or an ancestor of it.
         assert all(category in TREE.ancestors(example.category) for category in said)
         assert (example.shop, example.weight, example.split) == ("feedback", 2.0, split_of(example.text))
     for text in conflicts:
@@ -76,7 +76,7 @@ def test_each_text_has_one_category_or_is_a_conflict(lines: list[FeedbackLine]) 
 
 
 @given(LINES)
-def test_what_is_written_is_read_and_the_last_line_on_a_product_wins(
+def test_written_lines_are_read_and_the_last_line_on_a_product_wins(
     tmp_path_factory: pytest.TempPathFactory, lines: list[FeedbackLine]
 ) -> None:
     path = write_lines(tmp_path_factory.mktemp("feedback") / "feedback.jsonl", lines)
@@ -99,7 +99,7 @@ def test_attributes_make_a_second_example_in_the_same_split() -> None:
         (encode_line(line("p", "tea", 77)), "category 77"),
     ],
 )
-def test_what_is_no_feedback_of_this_tree_is_refused(tmp_path: Path, raw: bytes, problem: str) -> None:
+def test_feedback_of_another_tree_is_rejected(tmp_path: Path, raw: bytes, problem: str) -> None:
     path = tmp_path / "feedback.jsonl"
     path.write_bytes(encode_line(line("q", "tea", TEA)) + b"\n" + raw + b"\n")
     with pytest.raises(StopWorker, match=problem):
@@ -107,7 +107,7 @@ def test_what_is_no_feedback_of_this_tree_is_refused(tmp_path: Path, raw: bytes,
 
 
 def write_table(path: Path, *rows: tuple[str, str, str, str]) -> Path:
-    """A gone-through table: shop, title, suggested, accept."""
+    """A reviewed table of shop, title, suggested, accept."""
     with path.open("w", encoding="utf-8", newline="") as target:
         table = csv.writer(target, dialect="excel-tab")
         table.writerow(COLUMNS)
@@ -139,7 +139,7 @@ def test_only_accepted_corrections_count_and_may_be_edited(tmp_path: Path) -> No
         (("flipkart", "tea", "5", "yes"), "line 3: another row"),
     ],
 )
-def test_what_cannot_be_followed_is_refused(
+def test_invalid_corrections_are_rejected(
     tmp_path: Path, row: tuple[str, str, str, str], problem: str
 ) -> None:
     path = write_table(tmp_path / "suggestions.tsv", ("flipkart", "tea", "6", "yes"), row)
@@ -147,14 +147,14 @@ def test_what_cannot_be_followed_is_refused(
         read_corrections(path, TREE)
 
 
-def test_another_table_is_refused(tmp_path: Path) -> None:
+def test_another_table_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "table.tsv"
     path.write_text("shop\ttitle\n", encoding="utf-8")
     with pytest.raises(StopWorker, match="lacks columns"):
         read_corrections(path, TREE)
 
 
-def test_suggestions_come_back_as_they_were_once_accepted(tmp_path: Path) -> None:
+def test_accepted_suggestions_are_read_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "suggestions.tsv"
     with path.open("w", encoding="utf-8", newline="") as target:
         write_suggestions(target, [Suggestion("openbg", '鞋 "x"', 0, INDEX[SHOES], 0.5, "why")], TREE)
@@ -179,7 +179,7 @@ def test_feedback_changes_the_data_and_stays_a_shop_of_its_own(tmp_path: Path) -
         read_examples(tmp_path, TREE, HumanLabels(None, stranger), 1.0)
 
 
-def test_a_person_s_word_on_a_shop_s_own_title_overrules_its_label_but_no_correction(tmp_path: Path) -> None:
+def test_feedback_on_a_shop_s_title_overrides_its_label_but_no_correction(tmp_path: Path) -> None:
     write_shops(tmp_path)
     tea, milk = "acme red green tea x", "acme red oat milk x"
     words = [line("p", tea, MILK), line("q", milk, FOOD), line("r", "一鞋子", MILK)]
@@ -188,9 +188,9 @@ def test_a_person_s_word_on_a_shop_s_own_title_overrules_its_label_but_no_correc
     found = read_examples(tmp_path, TREE, HumanLabels(feedback, table), 1.0)
     labels = {(each.shop, each.text): TREE.nodes[each.category].id for each in found}
     assert [labels[shop, tea] for shop in ("flipkart", "instacart", "feedback")] == [MILK, SHIRTS, MILK]
-    # Only coarser than the shop's own label, which stays.
+    # The feedback is only coarser than the shop's label, which is kept.
     assert [labels[shop, milk] for shop in ("flipkart", "instacart", "feedback")] == [MILK, MILK, FOOD]
-    # A title's attributes go with it.
+    # The texts with the title's attributes have the same label.
     assert {labels[shop, text] for shop, text in labels if text.startswith("一鞋子 ")} == {MILK}
 
 

@@ -60,7 +60,7 @@ def test_the_bounds_are_those_of_plain_resampling() -> None:
 
 
 @given(SCORES)
-def test_an_equal_model_is_not_promoted_and_blocked_by_nothing_but_that(scores: list[float]) -> None:
+def test_an_equal_model_is_not_promoted_because_it_is_not_better(scores: list[float]) -> None:
     held = decision_on(scores, scores)
     assert not held.promote
     assert held.reasons == ["right overall: not shown to be better (+0.00%, at worst +0.00%)"]
@@ -102,7 +102,7 @@ def test_a_second_metric_protects_and_needs_not_be_better() -> None:
         (100, 10, 0.01, SliceResult.TOO_FEW),
     ],
 )
-def test_as_many_gained_as_lost_is_no_loss_only_where_enough_texts_say_so(
+def test_equal_gains_and_losses_are_not_worse_only_with_enough_texts(
     texts: int, flips: int, tolerance: float, expected: SliceResult
 ) -> None:
     serving = [1.0] * flips + [0.0] * flips + [1.0] * (texts - 2 * flips)
@@ -113,7 +113,7 @@ def test_as_many_gained_as_lost_is_no_loss_only_where_enough_texts_say_so(
     assert not found.promote
 
 
-def test_each_shop_counts_alike_however_many_titles_it_has() -> None:
+def test_shops_have_equal_weight_whatever_their_number_of_titles() -> None:
     serving, candidate = np.ones(1010), np.ones(1010)
     serving[:10] = 0.0
     large = np.arange(1010) >= 10
@@ -124,7 +124,7 @@ def test_each_shop_counts_alike_however_many_titles_it_has() -> None:
     assert {each.slice for each in found.comparisons} == {"overall", "small", "large"}
 
 
-def test_the_same_numbers_give_the_same_decision_and_another_slice_changes_no_other() -> None:
+def test_the_decision_is_reproducible_and_slices_are_independent() -> None:
     random = np.random.default_rng(5)
     serving, candidate = (random.integers(0, 2, 300).astype(float).tolist() for _ in range(2))
     first, rest = np.arange(300) < 150, np.arange(300) >= 150
@@ -135,8 +135,8 @@ def test_the_same_numbers_give_the_same_decision_and_another_slice_changes_no_ot
     assert alone != decision_on(serving, candidate, GateConfig(resamples=2_000, seed=1), first=first)
 
 
-def test_of_models_that_are_alike_only_about_one_in_twenty_passes() -> None:
-    """One-sided 95%: what the bound promises. Slices are left out here, which could only hold more back."""
+def test_about_one_in_twenty_equal_models_passes() -> None:
+    """The bound is one-sided with 95% confidence. Slices, which only hold back more, are left out."""
     random = np.random.default_rng(7)
     passed = 0
     for _ in range(400):

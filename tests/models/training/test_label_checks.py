@@ -1,4 +1,4 @@
-"""Labels that may be wrong: contradictions by brute force, planted errors, and what a person accepts."""
+"""Label checks: conflicts against brute force, planted errors, and accepted corrections."""
 
 import gzip
 import random
@@ -46,7 +46,7 @@ def test_near_duplicates_have_one_key_and_one_split(
 
 
 @given(WORDS, WORDS)
-def test_titles_of_other_words_have_other_keys(words: list[str], others: list[str]) -> None:
+def test_titles_with_other_words_have_other_keys(words: list[str], others: list[str]) -> None:
     same = title_key(clean(" ".join(words))) == title_key(clean(" ".join(others)))
     assert same == (Counter(map(clean, words)) == Counter(map(clean, others)))
 
@@ -75,7 +75,7 @@ def test_conflicts_are_those_of_brute_force(rows: list[tuple[str, str, int]]) ->
 
 
 def titles(wrong: frozenset[int] = frozenset()) -> list[Example]:
-    """Titles of two shops; those with the given numbers have the label of another category."""
+    """Titles of two shops. Those with the given numbers have the label of another category."""
     names = list(TITLES)
     index = {node.name: node.index for node in TREE.nodes}
     found: list[Example] = []
@@ -88,7 +88,7 @@ def titles(wrong: frozenset[int] = frozenset()) -> list[Example]:
     return found
 
 
-def test_planted_errors_are_found_with_the_right_label_and_hardly_anything_else() -> None:
+def test_planted_errors_are_found_with_the_correct_label_and_few_others() -> None:
     planted = frozenset(range(3, 256, 23))
     clean_titles = titles()
     found = label_errors(titles(planted), TREE, CONFIG)
@@ -112,7 +112,7 @@ def test_a_coarse_label_is_no_error() -> None:
 
 
 def test_a_student_classifies_only_unseen_titles_and_probabilities_sum_to_one() -> None:
-    """One whose near-duplicates all have a nonsense label would else confirm it."""
+    """Otherwise a title whose near-duplicates have the same wrong label would confirm it."""
     zorbs = [Example(f"zorb {number}", 1, "one", "train") for number in range(30)]
     tree, known = pruned(TREE, {each.category for each in [*titles(), *zorbs]})
     assert {node.id for node in tree.nodes} <= {node.id for node in TREE.nodes}
@@ -128,7 +128,7 @@ def test_a_student_classifies_only_unseen_titles_and_probabilities_sum_to_one() 
 
 
 def spoil(data: Path) -> tuple[str, str]:
-    """Give one title of flipkart a wrong label, and another two; returns their cleaned titles."""
+    """Give one title of flipkart a wrong label, and another one two labels. Return both cleaned titles."""
     path = data / "products" / "flipkart.tsv.gz"
     lines = gzip.decompress(path.read_bytes()).decode().splitlines()
     number = next(place for place, line in enumerate(lines) if line.endswith("\tTea"))
@@ -139,14 +139,14 @@ def spoil(data: Path) -> tuple[str, str]:
     return clean(lines[number].split("\t")[1]), clean(twice.split("\t")[1])
 
 
-def test_each_title_is_told_once_contradictions_before_errors(tmp_path: Path) -> None:
+def test_each_title_is_reported_once_conflicts_before_errors(tmp_path: Path) -> None:
     write_shops(tmp_path)
     wrong, twice = spoil(tmp_path)
     found = check_labels(tmp_path, TREE, CONFIG, lambda *_: None)
     assert len({(each.shop, each.title) for each in found}) == len(found)
     conflicts = [each for each in found if each.reason.startswith("conflict")]
     assert found[: len(conflicts)] == conflicts
-    # Other shops label both titles rightly, so both are contradicted.
+    # Other shops have the correct label for both titles, so both are in conflict.
     assert {each.title for each in conflicts} == {wrong, twice}
     of_flipkart = {each.title: each for each in conflicts if each.shop == "flipkart"}
     names = {node.name: node.index for node in TREE.nodes}
@@ -154,7 +154,7 @@ def test_each_title_is_told_once_contradictions_before_errors(tmp_path: Path) ->
     assert of_flipkart[twice].suggested == names["Milk"]
 
 
-def test_the_command_writes_a_table_that_training_takes_once_accepted(
+def test_the_command_writes_a_table_whose_accepted_rows_training_reads(
     tmp_path: Path,
 ) -> None:
     write_shops(tmp_path)

@@ -1,6 +1,6 @@
-"""Training with privacy: titles move nothing but the shifts, and the shifts join the student's own matrix.
+"""Training with privacy: titles change only the shifts, which are added to the student's output matrix.
 
-DP-SGD itself is Opacus's; here gradient descent without noise stands in for it, which needs no torch.
+Gradient descent without noise replaces DP-SGD by Opacus, so torch is not needed.
 """
 
 from pathlib import Path
@@ -42,7 +42,7 @@ AUXILIARY = category_examples(TREE, 1.0)
 
 
 def logits_of(task: HeadTask, head: Head) -> Floats:
-    """The groups' logits as DP-SGD sees them, written out group by group."""
+    """The groups' logits in DP-SGD, computed group by group."""
     logits = task.offsets.copy()
     shifts = task.hidden @ head.weights + head.bias
     for group, ancestors in enumerate(task.lineage):
@@ -69,7 +69,7 @@ def without_noise(task: HeadTask, privacy: Privacy, progress: LossCallback) -> H
 PRIVATE = PrivateTraining(Privacy(3.0, epochs=60, levels=2), without_noise)
 
 
-def test_a_group_is_a_category_of_the_last_level_with_all_below_or_one_above_alone() -> None:
+def test_a_group_is_a_category_of_the_last_level_with_all_below_or_a_single_one_above() -> None:
     starts, group_of = groups_of(TREE, 1)
     assert [TREE.nodes[start].level for start in starts] == [1, 1]
     for node in TREE.nodes:
@@ -79,8 +79,8 @@ def test_a_group_is_a_category_of_the_last_level_with_all_below_or_one_above_alo
 
 
 @pytest.mark.parametrize("levels", [1, 2])
-def test_the_shifted_student_gives_the_probabilities_that_were_learnt(levels: int) -> None:
-    """Also where a group is many categories: the student's own softmax sums to the groups' softmax."""
+def test_the_shifted_student_gives_the_trained_probabilities(levels: int) -> None:
+    """The student's softmax, summed over each group, equals the groups' softmax."""
     base = train(AUXILIARY, TREE, CONFIG)
     titles = examples()
     scale = public_scale(base, AUXILIARY)
@@ -112,7 +112,7 @@ def test_a_label_is_the_groups_of_its_subtree() -> None:
             assert inside == set(range(first, last))
 
 
-def test_titles_shift_the_decisions_and_leave_the_words_as_they_were() -> None:
+def test_titles_shift_the_decisions_and_leave_the_word_vectors_unchanged() -> None:
     """The shop labels shoes as milk: the student learns that with the public vocabulary alone."""
     node = {node.name: node.index for node in TREE.nodes}
     titles = [Example("zyxw sneakers", node["Milk"], "tiny", "train")] * 40
@@ -148,7 +148,7 @@ def test_only_titles_of_the_train_split_are_trained_on() -> None:
     assert len(seen[0].first) == len(examples())
 
 
-def test_the_whole_way_gives_an_artifact_like_any_other_and_says_what_it_guarantees(tmp_path: Path) -> None:
+def test_a_private_run_gives_a_usual_artifact_whose_card_states_the_guarantee(tmp_path: Path) -> None:
     write_shops(tmp_path)
     steps: list[str] = []
     manifest = train_model(

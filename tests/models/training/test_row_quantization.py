@@ -1,4 +1,4 @@
-"""Integer products must come near the plain ones, and a row's answer must not depend on other rows."""
+"""Quantized products are near the exact ones, and a row's result does not depend on other rows."""
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +52,7 @@ def run(ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float32], npt.NDArra
 
 @settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 999), min_size=3, max_size=3), min_size=1, max_size=6))
-def test_products_are_near_the_plain_ones_whatever_stands_beside(rows: list[list[int]]) -> None:
+def test_quantized_products_are_near_the_exact_ones_in_any_batch(rows: list[list[int]]) -> None:
     ids = np.array(rows, dtype=np.int64)
     out, more = run(ids)
     plain = TABLE[ids] @ MATRIX
@@ -64,7 +64,7 @@ def test_products_are_near_the_plain_ones_whatever_stands_beside(rows: list[list
         assert np.array_equal(out[number], run(np.array([row], dtype=np.int64))[0][0])
 
 
-def test_the_graph_is_rewritten_and_its_source_is_not() -> None:
+def test_the_copy_is_rewritten_and_the_source_graph_is_not() -> None:
     kinds = [node.op_type for node in QUANTIZED.graph.node]
     assert kinds.count("MatMulInteger") == 2
     assert kinds.count("ReduceMax") == 1, "an activation is rounded once for all its products"

@@ -1,4 +1,4 @@
-"""Training of the span tagger: titles read without leaks, scores counted right, CRFs exported as they are."""
+"""Training of the span tagger: splits without leaks, scores, and export of the CRFs."""
 
 import gzip
 from pathlib import Path
@@ -31,7 +31,7 @@ PRODUCTS, COLOURS, BRANDS = ("手机壳", "中性笔", "台灯", "保温杯"), (
 
 
 def marked(*parts: tuple[str, str]) -> AnnotatedTitle:
-    """A title of texts with their kinds, '' for none."""
+    """A title made of texts with their kinds; '' means none."""
     text, spans = "", []
     for part, kind in parts:
         if kind:
@@ -55,7 +55,7 @@ def write(data: Path, name: str, text: str) -> None:
         lines.write(text)
 
 
-def test_a_title_of_two_parts_is_of_the_test_alone(tmp_path: Path) -> None:
+def test_a_title_in_both_parts_is_in_the_test_split_only(tmp_path: Path) -> None:
     both = marked(("晨光", "brand"), ("中性笔", "product"))
     other = marked(("台灯", "product"), (" 包邮", ""))
     write(tmp_path, "taobao_dev", bio(both))
@@ -78,7 +78,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["笔", "红色", "a4"]), st.sampled_from(["", "product", "model"]))))
-def test_labels_and_spans_say_the_same(parts: list[tuple[str, str]]) -> None:
+def test_labels_decode_to_the_encoded_spans(parts: list[tuple[str, str]]) -> None:
     title = marked(*parts)
     assert spans_of_labels(labels_of(title, KINDS["taobao"])) == list(title.spans)
     assert spans_of_labels(labels_of(title, ("model",))) == [
@@ -99,7 +99,7 @@ def test_only_exact_spans_are_right() -> None:
     assert total.f1 == pytest.approx(1 / 3)
 
 
-def test_confidences_are_shares_of_steps_that_hold_enough() -> None:
+def test_confidences_are_precisions_of_steps_with_enough_spans() -> None:
     sure = [(0.96, True)] * 29 + [(0.99, False)]
     unsure = [(0.3, True)] * 10 + [(0.75, False)] * 10
     assert confidence_steps([*sure, *unsure]) == [(0.0, 0.5), (0.95, 0.9375)]
@@ -107,7 +107,7 @@ def test_confidences_are_shares_of_steps_that_hold_enough() -> None:
 
 
 def test_an_exported_tagger_finds_what_its_crf_finds(tmp_path: Path) -> None:
-    """A tiny CRF learns its titles; int8 and hashing leave it as it is."""
+    """A tiny CRF learns its titles. Hashing and int8 weights do not change its output."""
     titles = [
         marked((brand, "brand"), ("新款", ""), (colour, "other"), (product, "product"))
         for brand in BRANDS
@@ -149,7 +149,7 @@ def test_an_exported_tagger_finds_what_its_crf_finds(tmp_path: Path) -> None:
     assert "| all | 1,234 | 50.0% | 25.0% | 33.3% | 25.0% |" in render_span_card(manifest)
 
 
-def test_plain_features_say_what_is_around() -> None:
+def test_plain_features_describe_the_surroundings() -> None:
     first, _, last = plain_features("a4笔")
     assert {"-1:#", "0:a", "1:4", "0,1:a4", "s:a", "s5:a9c"} <= set(first)
     assert {"0:笔", "-1:4", "1:#", "3-2:a4笔"} <= set(last)

@@ -86,8 +86,8 @@ def test_the_gradient_towards_a_teacher_s_probabilities_is_the_numerical_one(see
         assert np.allclose((above - below) / 2e-2, gradient[:, column], atol=2e-3)
 
 
-def test_it_learns_and_a_coarse_label_teaches_without_hiding_the_finer_one() -> None:
-    """Half of the shoes are labeled only as wear; shoes are still found to be shoes."""
+def test_a_coarse_label_is_learned_without_hiding_the_finer_one() -> None:
+    """Half of the shoes are labeled as wear only. Shoes are still predicted as shoes."""
     node = {node.name: node.index for node in TREE.nodes}
     coarse = [
         Example(example.text, node["Wear"] if number % 2 else example.category, "tiny", "train")
@@ -107,7 +107,7 @@ def test_training_is_reproducible_and_unknown_text_gives_the_bias() -> None:
     assert np.array_equal(empty[0], first.bias)
 
 
-def test_the_vocabulary_keeps_what_enough_texts_say() -> None:
+def test_the_vocabulary_keeps_features_of_enough_texts() -> None:
     features = [["=a", "=a", "x y"], ["=a", "x y"], ["x y", "abc"], ["=b"]]
     assert len(build_vocabulary(features, 100)) == 2
     assert len(build_vocabulary(features, 2)) == 1
@@ -142,8 +142,8 @@ def test_category_names_become_examples_in_every_language() -> None:
     assert {("sneakers", shoes), ("球鞋", shoes)} <= found
 
 
-def test_the_whole_way_gives_a_model_that_loads_and_decides(tmp_path: Path) -> None:
-    """Read, train, calibrate, measure also without each shop, export, load by both backends, classify."""
+def test_a_training_run_gives_a_model_that_loads_and_classifies(tmp_path: Path) -> None:
+    """Read, train, calibrate, evaluate with unseen shops, export, load with both backends, classify."""
     write_shops(tmp_path)
     steps: list[tuple[str, int, int]] = []
     manifest = train_model(
@@ -169,7 +169,7 @@ def test_the_whole_way_gives_a_model_that_loads_and_decides(tmp_path: Path) -> N
 
 
 def check_snapshot(artifact: Artifact) -> None:
-    """The calibration titles through the model are beside it, and a stream of them has not drifted."""
+    """The snapshot counts the calibration titles and the model's decisions on them."""
     reference = DriftReference.for_model(artifact, TREE)
     assert reference.snapshot is not None
     titles = sum(data.calibration for data in artifact.manifest.training_data)
@@ -180,7 +180,7 @@ def check_snapshot(artifact: Artifact) -> None:
     assert reference.snapshot.counts["language"]["cjk"] > 0
 
 
-def test_a_model_without_a_snapshot_is_given_one_and_another_name(tmp_path: Path) -> None:
+def test_adding_a_snapshot_changes_the_version(tmp_path: Path) -> None:
     write_shops(tmp_path)
     config = TrainingConfig(dimensions=8, epochs=2, batch=32)
     folder = tmp_path / "student"
@@ -232,7 +232,7 @@ class FixedStage:
         return joint
 
 
-def test_a_second_stage_that_does_harm_is_found_out_on_calibration_titles() -> None:
+def test_a_harmful_second_stage_is_detected_on_calibration_titles() -> None:
     """A high temperature and no seen n-grams make the student escalate every text."""
     titles = examples()
     held_out = [replace(each, split="calibration") for each in titles]
@@ -243,7 +243,7 @@ def test_a_second_stage_that_does_harm_is_found_out_on_calibration_titles() -> N
 
 
 @pytest.mark.parametrize("harm", [True, False])
-def test_a_student_that_is_better_alone_is_measured_and_served_so(
+def test_a_student_that_is_better_alone_is_evaluated_and_served_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: bool
 ) -> None:
     monkeypatch.setattr(training_run, "student_is_better_alone", lambda *_: harm)

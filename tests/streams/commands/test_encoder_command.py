@@ -1,4 +1,4 @@
-"""`shelfstream encoder export` as its user sees it; what it writes is tested with the export itself."""
+"""The command `shelfstream encoder export`; the written files are tested with the export itself."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from schemas.errors import StopWorker
 from streams.cli import main
 
 
-def test_it_writes_the_language_s_folder_and_says_what_it_is(
+def test_it_writes_the_language_s_folder_and_prints_the_encoder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[Request, Path]] = []
@@ -31,7 +31,7 @@ def test_it_writes_the_language_s_folder_and_says_what_it_is(
     assert result.stdout == f"letters, which reads zh, is in {tmp_path / 'zh'}.\n"
 
 
-def test_what_cannot_be_had_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_is_one_error_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def export(*_: object) -> None:
         raise StopWorker("Cannot bring it: give --source.")
 
@@ -41,7 +41,7 @@ def test_what_cannot_be_had_is_told_in_a_sentence(tmp_path: Path, monkeypatch: p
     assert result.stderr.strip() == "Error: Cannot bring it: give --source."
 
 
-def test_other_languages_are_refused(tmp_path: Path) -> None:
+def test_other_languages_are_rejected(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["encoder", "export", "--language", "fr", "-o", str(tmp_path)])
     assert result.exit_code == 2
     assert "'en', 'zh'" in result.stderr

@@ -1,4 +1,4 @@
-"""`shelfstream evaluate`: figures on standard output, a page and JSON in a folder, sentences for mistakes."""
+"""`shelfstream evaluate`: metrics on standard output, a page and JSON in a folder, error messages."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_it_prints_figures_and_writes_the_report(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--model", "--data"])
-def test_a_folder_without_a_model_or_data_is_refused_with_the_reason(option: str, tmp_path: Path) -> None:
+def test_a_folder_without_a_model_or_data_is_rejected_with_the_reason(option: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["evaluate", option, str(tmp_path), "-o", str(tmp_path / "out")])
     assert result.exit_code == 1
     assert {"--model": "manifest.json", "--data": "flipkart.tsv"}[option] in result.stderr
@@ -45,7 +45,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert "cannot write the report" in result.stderr
 
 
-def test_baselines_want_data_and_their_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_baselines_need_data_and_their_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(main, ["evaluate", "--baselines"])
     assert result.exit_code == 2
     assert "--data" in result.stderr

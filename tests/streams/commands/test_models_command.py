@@ -1,4 +1,4 @@
-"""`shelfstream models` and `shelfstream status`: what serves, at a glance, and what is refused."""
+"""`shelfstream models` and `shelfstream status`: serving models, trials, and rejected changes."""
 
 import threading
 from collections.abc import Iterator
@@ -83,7 +83,7 @@ def test_a_damaged_model_is_listed_with_its_damage_and_not_promoted(shell: Shell
     assert orjson.loads(shell.run("list", "--json"))["deployment"]["serving"] is None
 
 
-def test_what_cannot_be_done_is_refused_in_a_sentence(shell: Shell) -> None:
+def test_impossible_changes_are_one_error_message(shell: Shell) -> None:
     assert "Nothing was promoted yet" in shell.run("rollback", code=1)
     assert "has no model nonsense" in shell.run("promote", "nonsense", code=1)
     shell.run("shadow", shell.versions[0])
@@ -100,8 +100,8 @@ def test_without_a_registry_the_commands_say_what_to_set(monkeypatch: pytest.Mon
     assert "SHELFSTREAM_MODEL_REGISTRY" in result.output
 
 
-def test_a_registry_that_is_not_there_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
-    """A slip in its name must not look like a deployment that was lost."""
+def test_a_missing_registry_is_not_an_empty_one(tmp_path: Path) -> None:
+    """A typing error in its name must not look like a lost deployment."""
     for arguments in (["list"], ["rollback"], ["promote", "student-1-00000000"]):
         result = CliRunner().invoke(main, ["models", *arguments, "--registry", str(tmp_path / "registyr")])
         assert result.exit_code == 1
@@ -115,12 +115,12 @@ def test_the_setting_names_the_registry(shell: Shell, monkeypatch: pytest.Monkey
     assert shell.versions[0] in result.output
 
 
-# What workers run
+# Models of the workers
 
 
 @pytest.fixture
 def worker() -> Iterator[tuple[WorkerStatus, str]]:
-    """A status, and the address that serves it."""
+    """A status, and the address of a server that returns it."""
     shown = WorkerStatus(worker_id="w-0", joined=True)
 
     class Handler(BaseHTTPRequestHandler):
@@ -151,7 +151,7 @@ TRIAL = ModelReport(
 )
 
 
-def test_a_worker_s_models_are_told_at_a_glance(worker: tuple[WorkerStatus, str]) -> None:
+def test_the_status_shows_a_worker_s_models(worker: tuple[WorkerStatus, str]) -> None:
     shown, url = worker
     shown.judged_by(TRIAL)
     shown.lane("enrich", "product-created", 0).committed(5, 0.0)
@@ -169,7 +169,7 @@ def test_a_worker_s_models_are_told_at_a_glance(worker: tuple[WorkerStatus, str]
     assert told["model_version"] == "student-1-a"
 
 
-def test_a_worker_that_is_not_ready_or_not_there_is_told_by_the_exit_code(
+def test_the_exit_code_tells_an_unready_and_a_missing_worker(
     worker: tuple[WorkerStatus, str],
 ) -> None:
     shown, url = worker
@@ -183,7 +183,7 @@ def test_a_worker_that_is_not_ready_or_not_there_is_told_by_the_exit_code(
     assert "No worker answers" in result.output
 
 
-def test_the_page_shows_the_trial_and_the_trouble() -> None:
+def test_the_page_shows_the_trial_and_the_problem() -> None:
     shown = WorkerStatus(joined=True)
     assert "canary" not in render(shown.as_json(0.0))
     shown.judged_by(TRIAL)

@@ -1,4 +1,4 @@
-"""The pipeline as its user runs it: one file, steps that are not done twice, mistakes told."""
+"""The command `shelfstream pipeline`: one file, completed steps, error messages."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ promote = true
 def plan(tmp_path: Path) -> Path:
     (tmp_path / "tree.csv").write_text(TREE, encoding="utf-8")
     write_data(tmp_path / "data")
-    # Different words, so that some are held out: titles that differ in numbers alone are near-duplicates.
+    # Titles that differ only in numbers are near-duplicates. Distinct words let some be held out.
     path = tmp_path / "data" / "products" / "acme.tsv"
     numbers = {str(number): chr(ord("a") + number) * 3 for number in range(12)}
     lines = [line.split("\t") for line in path.read_text().splitlines()]
@@ -47,7 +47,7 @@ def run(plan: Path, *options: str) -> Result:
     return CliRunner().invoke(main, ["pipeline", str(plan), *options])
 
 
-def test_each_step_is_done_once_until_something_changes(plan: Path) -> None:
+def test_each_step_runs_once_until_something_changes(plan: Path) -> None:
     folder = plan.parent
     first = run(plan)
     assert first.exit_code == 0, first.output
@@ -63,12 +63,12 @@ def test_each_step_is_done_once_until_something_changes(plan: Path) -> None:
 
     plan.write_text(plan.read_text().replace("epochs = 12", "epochs = 13"))
     changed = run(plan)
-    # Labels do not depend on the training; the new model is asked about, and is hardly better.
+    # The label check does not depend on the training. The new model is not significantly better.
     assert changed.output.count("done before") == 1
     assert changed.exit_code == 3
     assert "Held back" in changed.output
     assert registry.versions() == [version]
-    # What was held back is asked about again, and nothing before it.
+    # Only the gate is asked again, as it held the model back.
     assert run(plan).output.count("done before") == 3
 
 
@@ -81,7 +81,7 @@ def test_each_step_is_done_once_until_something_changes(plan: Path) -> None:
         ("data = ", "Invalid value"),
     ],
 )
-def test_a_file_that_is_no_pipeline_is_told_of(tmp_path: Path, text: str, says: str) -> None:
+def test_an_invalid_pipeline_file_is_named(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "pipeline.toml"
     path.write_text(text)
     with pytest.raises(StopWorker, match=says):
@@ -91,14 +91,14 @@ def test_a_file_that_is_no_pipeline_is_told_of(tmp_path: Path, text: str, says: 
     assert "pipeline.toml" in result.output
 
 
-def test_a_file_that_the_plan_names_and_that_is_missing_is_told_of(plan: Path) -> None:
+def test_a_missing_file_of_the_pipeline_is_named(plan: Path) -> None:
     plan.write_text(plan.read_text().replace("[train]", '[train]\ncorrections = "none.tsv"'))
     result = run(plan)
     assert result.exit_code == 1
     assert "none.tsv" in result.output
 
 
-def test_titles_that_are_too_alike_to_hold_any_out_are_told_of(plan: Path) -> None:
+def test_titles_that_are_too_similar_to_hold_any_out_are_an_error(plan: Path) -> None:
     path = plan.parent / "data" / "products" / "acme.tsv"
     path.write_text("title\tcategory_path\n" + "".join(f"Zorvo mug {n}\tDrinkware\n" for n in range(9)))
     result = run(plan)

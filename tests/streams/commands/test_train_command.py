@@ -1,4 +1,4 @@
-"""`shelfstream train` says which extra is missing before it reads any data."""
+"""`shelfstream train` names a missing extra before it reads any data."""
 
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_training_with_privacy_names_the_extra_that_it_needs(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_budget_of_nothing_is_a_wrong_option(tmp_path: Path) -> None:
+def test_a_budget_of_zero_is_an_invalid_option(tmp_path: Path) -> None:
     result = CliRunner().invoke(train, ["--data", str(tmp_path), "-o", str(tmp_path), "--private", "0"])
     assert result.exit_code == 2
     assert "--private" in result.stderr
