@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
+import orjson
 
 from schemas.errors import StopWorker
 
@@ -106,15 +106,23 @@ def _records(lines: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _object(number: int, line: str) -> dict[str, Any]:
     try:
-        fields = msgspec.json.decode(line, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+        fields = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
         raise ValueError(f"line {number}: no JSON object: {error}") from error
+    if not isinstance(fields, dict):
+        raise ValueError(f"line {number}: no JSON object: {line[:80]!r}")  # noqa: TRY004 - of the file
     _check_columns(number, list(fields))
     return fields
 
 
 def _table(lines: list[str], start: int, *, tabs: bool) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Tab-separated lines as they stand, or comma-separated ones, where a quoted field may hold line ends."""
+    """Yield line numbers and fields of a table.
+
+    Tab-separated fields are read as they are. A comma-separated field may be quoted and contain line ends.
+
+    Raises:
+        ValueError: A line does not fit the header; the message names it.
+    """
     source = (f"{line}\n" for line in lines[start:])
     reader = csv.reader(source, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(source)
     columns = _columns(next(reader))

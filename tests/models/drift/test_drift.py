@@ -253,10 +253,10 @@ def test_another_kind_of_listing_drifts_and_the_greatest_drift_comes_first() -> 
 def test_without_new_listings_the_report_becomes_unavailable() -> None:
     drift = watched(snapshot_of(MIXED), MIXED, times=2)
     assert drift.report(HALF_LIFE_S).listings == pytest.approx(600)
-    faded = drift.report(2 * HALF_LIFE_S)
-    assert faded.listings < MIN_LISTINGS
-    assert faded.features == ()
-    assert faded.unavailable_reason == "300 of 500 listings so far"
+    later = drift.report(2 * HALF_LIFE_S)
+    assert later.listings < MIN_LISTINGS
+    assert later.features == ()
+    assert later.unavailable_reason == "300 of 500 listings so far"
 
 
 def test_a_constant_quarter_of_the_products_is_sampled() -> None:
