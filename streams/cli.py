@@ -1,4 +1,4 @@
-"""The command line: one command a module, imported only when called, so that `--help` is quick."""
+"""The command line. Each command is a module that is imported when it is called, so that `--help` is fast."""
 
 from importlib import import_module
 from typing import cast
@@ -33,11 +33,11 @@ class LazyGroup(click.Group):
     """A click group that imports a command's module when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name all commands, in the order of the table above."""
+        """Return the names of all commands, in the order of `COMMANDS`."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command `cmd_name`; None if there is no such command."""
+        """Import the command `cmd_name`. Returns None if there is no such command."""
         target = COMMANDS.get(cmd_name)
         if target is None:
             return None
@@ -48,4 +48,4 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="shelfstream")
 def main() -> None:
-    """Turn listings into categories, tags and attributes, and behaviour into affinities, exactly once."""
+    """Classify product listings and compute related products from shopper behavior, exactly once."""

@@ -1,4 +1,4 @@
-"""How each Kafka client is told where the brokers are and how to be trusted."""
+"""Connection options for each Kafka client: addresses and security."""
 
 import ssl
 from typing import Any
@@ -7,12 +7,12 @@ from streams.settings import Settings
 
 
 def confluent_options(settings: Settings) -> dict[str, Any]:
-    """The options that any confluent-kafka client needs: address, name, security."""
+    """Return the options of every confluent-kafka client: addresses, client id and security."""
     options: dict[str, Any] = {
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": settings.app_id,
         "security.protocol": settings.security_protocol,
-        "log_level": 2,  # what goes wrong comes back as an error too
+        "log_level": 2,  # errors are also returned or raised, so librdkafka need not log them
     }
     if settings.security_protocol.startswith("SASL"):
         options["sasl.mechanism"] = settings.sasl_mechanism
@@ -29,10 +29,10 @@ def confluent_options(settings: Settings) -> dict[str, Any]:
 
 
 def aiokafka_options(settings: Settings) -> dict[str, Any]:
-    """The same for any aiokafka client.
+    """Return the options of every aiokafka client: addresses, client id and security.
 
     Raises:
-        OSError: a file of the TLS settings cannot be read.
+        OSError: A file of the TLS settings cannot be read.
     """
     options: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers,
@@ -52,8 +52,12 @@ def aiokafka_options(settings: Settings) -> dict[str, Any]:
 
 
 def consumer_options(settings: Settings) -> dict[str, Any]:
-    """The same for any aiokafka consumer: `aiokafka_options`, and whether checksums are checked.
+    """Return the options of every aiokafka consumer.
 
-    The embedded broker sets a batch's offsets without renewing its checksum.
+    These are `aiokafka_options`, without the check of checksums on the embedded broker, which sets a batch's
+    offsets but not its checksum.
+
+    Raises:
+        OSError: A file of the TLS settings cannot be read.
     """
     return {**aiokafka_options(settings), "check_crcs": not settings.embedded}

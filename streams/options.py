@@ -1,4 +1,4 @@
-"""What the commands share: the options that choose settings, and errors that end as clear messages."""
+"""Shared by the commands: options for settings and positions, and errors as messages for the operator."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,68 +12,76 @@ from confluent_kafka import KafkaException
 from schemas.errors import ShelfstreamError, StopWorker
 from streams.replay.positions import FORMS, Position, parse_position
 from streams.settings import Settings
-from streams.settings_sources import Loaded, load_settings
+from streams.settings_sources import LoadedSettings, load_settings
 
 R = TypeVar("R")
 
 
 class PositionType(click.ParamType):
-    """An option's value that is a position in a topic."""
+    """Click type of a position in a topic."""
 
     name = "position"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Position:
-        """Read the position, or fail with the forms that it can have."""
+        """Parse a position.
+
+        Raises:
+            click.BadParameter: The value has none of the forms of a position. The message lists them.
+        """
         if isinstance(value, Position):
             return value
         position = parse_position(str(value), datetime.now(UTC))
         if position is None:
-            self.fail(f"{value!r} is none of: {FORMS}", param, ctx)
+            self.fail(f"{value!r} is not one of: {FORMS}", param, ctx)
         return position
 
 
 POSITION = PositionType()
 
 
-class Misconfigured(click.ClickException):
-    """The settings are wrong: exit code 2, as for wrong options."""
+class InvalidSettings(click.ClickException):
+    """The settings are invalid. Exits with code 2, as click does for invalid options."""
 
     exit_code = 2
 
 
-def with_loaded(command: Callable[..., R]) -> Callable[..., R]:
-    """Give `command` --config and --bootstrap-servers, and pass it `loaded`: settings and sources."""
+def with_loaded_settings(command: Callable[..., R]) -> Callable[..., R]:
+    """Add --config and --bootstrap-servers to `command`, and pass it `loaded`: the `LoadedSettings`."""
 
     @click.option(
         "--config",
         type=click.Path(path_type=Path),
-        help="TOML file of settings; else the one that SHELFSTREAM_CONFIG names.",
+        help="TOML file with settings. Default: the file that SHELFSTREAM_CONFIG names.",
     )
-    @click.option("--bootstrap-servers", help="Kafka's addresses; else as in the settings.")
+    @click.option("--bootstrap-servers", help="Addresses of the Kafka brokers. Default: the setting.")
     @wraps(command)
     def run(*args: Any, config: Path | None, bootstrap_servers: str | None, **kwargs: Any) -> R:
         try:
             loaded = load_settings(config, options={"bootstrap_servers": bootstrap_servers})
         except StopWorker as error:
-            raise Misconfigured(str(error)) from None
-        return translated(command, *args, loaded=loaded, **kwargs)
+            raise InvalidSettings(str(error)) from None
+        return with_error_messages(command, *args, loaded=loaded, **kwargs)
 
     return run
 
 
 def with_settings(command: Callable[..., R]) -> Callable[..., R]:
-    """Give `command` --config and --bootstrap-servers, and pass it `settings`."""
+    """Add --config and --bootstrap-servers to `command`, and pass it `settings`: the validated `Settings`."""
 
     @wraps(command)
-    def run(*args: Any, loaded: Loaded, **kwargs: Any) -> R:
+    def run(*args: Any, loaded: LoadedSettings, **kwargs: Any) -> R:
         settings: Settings = loaded.settings
         return command(*args, settings=settings, **kwargs)
 
-    return with_loaded(run)
+    return with_loaded_settings(run)
 
 
-def translated(command: Callable[..., R], *args: Any, **kwargs: Any) -> R:
-    """Call `command`; errors that are meant for people end it with their message and exit code 1."""
+def with_error_messages(command: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    """Call `command`, and turn its expected errors into messages.
+
+    Raises:
+        click.ClickException: `command` raised a `ShelfstreamError` or a `KafkaException`. Exits with code 1.
+    """
     try:
         return command(*args, **kwargs)
     except ShelfstreamError as error:

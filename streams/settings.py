@@ -1,4 +1,4 @@
-"""The settings: one frozen object, and what each means. `streams.settings_sources` makes it."""
+"""The settings: one immutable object that documents each value. `streams.settings_sources` loads it."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -19,153 +19,203 @@ def _secret(text: str) -> Meta:
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What an operator can choose; the fields' descriptions are the manual.
+    """The settings of a worker. The fields' descriptions are the manual, `docs/operations/settings.md`.
 
-    Made here directly it is not validated: `settings_sources.load_settings` does that.
+    The constructor validates nothing. `settings_sources.load_settings` does.
     """
 
-    bootstrap_servers: Annotated[str, _doc("Kafka's addresses, host:port, comma-separated", min_length=1)] = (
-        "localhost:9092"
-    )
+    bootstrap_servers: Annotated[
+        str, _doc("Addresses of the Kafka brokers, host:port, comma-separated.", min_length=1)
+    ] = "localhost:9092"
     app_id: Annotated[
         str,
         _doc(
-            "names the consumer groups, transactions and internal topics; one per deployment",
+            "Consumer group, and prefix of transactional ids and internal topics. One per deployment.",
             pattern=r"^[A-Za-z0-9._-]{1,100}$",
         ),
     ] = "shelfstream"
     agents: Annotated[
-        tuple[AgentName, ...], _doc("the agents that this worker runs, comma-separated", min_length=1)
+        tuple[AgentName, ...], _doc("Agents that this worker runs, comma-separated.", min_length=1)
     ] = ("enrich", "sessions", "affinity")
     embedded: Annotated[
-        bool, _doc("the broker is the embedded one: topics cannot be created, checked or read committed")
+        bool,
+        _doc("Whether the broker is the embedded one. It has no topic configuration and no read_committed."),
     ] = False
 
-    data_dir: Annotated[Path, _doc("the folder of the local state; one per worker")] = Path("var/state")
+    data_dir: Annotated[
+        Path, _doc("Directory for local state. Each worker uses a directory of its own inside.")
+    ] = Path("var/state")
     state_store: Annotated[
         Literal["rocksdb", "memory"],
-        _doc("where local state lives: rocksdb survives restarts; memory does not"),
+        _doc(
+            "Where tables are stored. `rocksdb` survives a restart, `memory` is restored from the changelogs."
+        ),
     ] = "rocksdb"
 
     partitions: Annotated[
         int,
-        _doc("partitions of every topic; they must be the same for all and cannot change", ge=1, le=10_000),
+        _doc(
+            "Partitions of every topic. All topics have the same number, and it cannot change later.",
+            ge=1,
+            le=10_000,
+        ),
     ] = 4
     replication_factor: Annotated[
-        int, _doc("copies of each record, when topics are created", ge=1, le=32)
+        int, _doc("Replicas of each partition when topics are created.", ge=1, le=32)
     ] = 1
     compression: Annotated[
-        Literal["none", "gzip", "snappy", "lz4", "zstd"], _doc("of the records that are produced")
+        Literal["none", "gzip", "snappy", "lz4", "zstd"], _doc("Compression codec of produced records.")
     ] = "lz4"
 
     session_timeout_s: Annotated[
-        float, _doc("seconds of silence after which a worker counts as dead", gt=0)
+        float, _doc("Seconds without a heartbeat after which the group removes a worker.", gt=0)
     ] = 15.0
     heartbeat_interval_s: Annotated[
-        float, _doc("seconds between heartbeats; at most a third of session_timeout_s", gt=0)
+        float, _doc("Seconds between heartbeats. At most a third of session_timeout_s.", gt=0)
     ] = 3.0
-    rebalance_timeout_s: Annotated[float, _doc("seconds that a worker has to join a rebalance", gt=0)] = 60.0
+    rebalance_timeout_s: Annotated[
+        float, _doc("Seconds that a worker has to rejoin the group during a rebalance.", gt=0)
+    ] = 60.0
     transaction_timeout_s: Annotated[
-        float, _doc("seconds after which the broker aborts a dead worker's transaction", ge=1)
+        float, _doc("Seconds after which the broker aborts the open transaction of a worker that died.", ge=1)
     ] = 60.0
     revoke_budget_s: Annotated[
-        float, _doc("seconds that a rebalance waits for batches under way before they are aborted", ge=0)
+        float, _doc("Seconds that a rebalance waits for batches in progress before they are aborted.", ge=0)
     ] = 5.0
 
-    batch_max_records: Annotated[int, _doc("records of a batch at most", ge=1, le=1_000_000)] = 4000
+    batch_max_records: Annotated[int, _doc("Maximum number of records of a batch.", ge=1, le=1_000_000)] = (
+        4000
+    )
     batch_max_bytes: Annotated[
-        int, _doc("bytes of a batch at most; a larger record is a batch alone", ge=1)
+        int, _doc("Maximum size of a batch in bytes. A larger record is a batch of its own.", ge=1)
     ] = 4 * MIB
     batch_linger_ms: Annotated[
-        float, _doc("milliseconds that a batch which is not full waits for more records", ge=0, le=10_000)
+        float, _doc("Milliseconds that a lane waits for a batch to fill.", ge=0, le=10_000)
     ] = 5.0
     in_flight_max_bytes: Annotated[
         int,
-        _doc("bytes of records in memory at most, before fetching pauses; at least batch_max_bytes", ge=1),
+        _doc(
+            "Maximum bytes of fetched records in memory. Fetching pauses above. At least batch_max_bytes.",
+            ge=1,
+        ),
     ] = 64 * MIB
 
     retry_backoff_min_s: Annotated[
-        float, _doc("seconds before the first retry; doubles from there", gt=0)
+        float, _doc("Seconds before the first retry. The pause doubles with each retry.", gt=0)
     ] = 0.2
-    retry_backoff_max_s: Annotated[float, _doc("seconds between retries at most", gt=0)] = 30.0
+    retry_backoff_max_s: Annotated[float, _doc("Maximum seconds between retries.", gt=0)] = 30.0
     dead_letter_burst: Annotated[
-        int, _doc("dead letters that a worker may write at once before it slows down to the rate below", ge=1)
+        int,
+        _doc(
+            "Dead letters that a worker can write at once before it slows down to dead_letter_rate_per_s.",
+            ge=1,
+        ),
     ] = 10_000
     dead_letter_rate_per_s: Annotated[
-        float, _doc("dead letters per second that it may write for ever", gt=0)
+        float, _doc("Dead letters per second that a worker can write continuously.", gt=0)
     ] = 100.0
 
-    model_path: Annotated[Path | None, _doc("the folder of the model; unset: the shipped one")] = None
+    model_path: Annotated[
+        Path | None, _doc("Directory of the model. If unset, the shipped model serves.")
+    ] = None
     taxonomy: Annotated[
         Path | None,
-        _doc("the file of your own category tree; without a model_path its names decide; unset: Google's"),
+        _doc(
+            "File with your own category tree. Without model_path, classification is zero-shot, by its names."
+            " If unset, Google's product taxonomy."
+        ),
     ] = None
     model_registry: Annotated[
         Path | None,
-        _doc(
-            "the folder of models whose deployment is followed; while it names none, and unset: model_path's"
-        ),
+        _doc("Model registry directory. If unset, or if it has no deployed model, `model_path` is served."),
     ] = None
     inference: Annotated[
         Literal["thread", "process"],
-        _doc("where the model runs: a thread shares the worker's interpreter, a process has one of its own"),
+        _doc("Where the model runs. `thread` shares the interpreter with the lanes, `process` has its own."),
     ] = "process"
-    inference_threads: Annotated[int, _doc("threads that one inference may use", ge=1, le=1024)] = 1
+    inference_threads: Annotated[int, _doc("Maximum number of threads of one inference.", ge=1, le=1024)] = 1
     cascade: Annotated[
-        bool, _doc("whether text encoders judge the listings of which the student is unsure")
+        bool, _doc("Whether the text encoder classifies the listings of which the student is unsure.")
     ] = True
     encoder_path: Annotated[
-        Path | None, _doc("the folder of text encoders, by language; unset: the shipped ones")
+        Path | None, _doc("Directory of text encoders, by language. If unset, the shipped encoders.")
     ] = None
     encoder_runtime: Annotated[
-        Literal["onnx", "torch"], _doc("what runs the text encoders; torch needs the extra `torch`")
+        Literal["onnx", "torch"], _doc("Runtime of the text encoders. `torch` needs the extra `torch`.")
     ] = "onnx"
     device: Annotated[
         Literal["cpu", "cuda", "auto"],
-        _doc("where the text encoders run; auto: on CUDA where their folder and the machine can"),
+        _doc("Device of the text encoders. `auto` uses CUDA if the machine and the encoders support it."),
     ] = "cpu"
-    # The bounds are floats, as in the contract's Probability: typing takes equal annotations for one object.
+    # The bounds are floats as in the contract's Probability, because typing caches equal annotations.
     confidence_threshold: Annotated[
         Annotated[float, Meta(ge=0.0, le=1.0)] | None,
-        _doc("least calibrated confidence at which the model decides without review; unset: the model's own"),
+        _doc("Minimum calibrated confidence of a category that needs no review. If unset, the model's own."),
     ] = None
     drift_half_life_h: Annotated[
-        float, _doc("hours after which a listing counts half when drift is measured", gt=0)
+        float, _doc("Hours after which a listing counts half in the drift statistics.", gt=0)
     ] = 24.0
     drift_snapshot: Annotated[
-        Path | None, _doc("the file of histograms that drift is measured against; unset: the model's own")
+        Path | None, _doc("File with the reference histograms of drift. If unset, the model's own.")
     ] = None
-    session_gap_min: Annotated[float, _doc("minutes of inactivity that end a session", gt=0)] = 30.0
-    half_life_days: Annotated[float, _doc("days in which a co-occurrence loses half its weight", gt=0)] = 60.0
-    affinity_bound: Annotated[int, _doc("neighbours kept per product and relation", ge=1, le=10_000)] = 400
+    session_gap_min: Annotated[float, _doc("Minutes of inactivity after which a session ends.", gt=0)] = 30.0
+    half_life_days: Annotated[float, _doc("Days after which a co-occurrence counts half.", gt=0)] = 60.0
+    affinity_bound: Annotated[
+        int, _doc("Maximum number of neighbors kept per product and relation.", ge=1, le=10_000)
+    ] = 400
     affinity_top_k: Annotated[
-        int, _doc("neighbours published per product and relation; at most affinity_bound", ge=1, le=10_000)
+        int,
+        _doc(
+            "Maximum number of neighbors published per product and relation. At most affinity_bound.",
+            ge=1,
+            le=10_000,
+        ),
     ] = 20
     publish_change: Annotated[
-        float, _doc("least relative change of a product's scores that is published", ge=0, le=1)
+        float, _doc("Minimum relative change of a product's scores that is published, 0 to 1.", ge=0, le=1)
     ] = 0.1
 
-    http_host: Annotated[str, _doc("where health, status and metrics are served")] = "127.0.0.1"
-    http_port: Annotated[int, _doc("its port; 0: any that is free; -1: not served", ge=-1, le=65_535)] = 9464
+    http_host: Annotated[str, _doc("Address at which health, status and metrics are served.")] = "127.0.0.1"
+    http_port: Annotated[
+        int,
+        _doc(
+            "Port of health, status and metrics. 0 takes any free port, -1 serves nothing.", ge=-1, le=65_535
+        ),
+    ] = 9464
     log_format: Annotated[
-        Literal["auto", "console", "json"], _doc("of the logs; auto: console on a terminal, else json")
+        Literal["auto", "console", "json"],
+        _doc("Format of the logs. `auto` is `console` on a terminal and `json` elsewhere."),
     ] = "auto"
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], _doc("least severity logged")] = "info"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], _doc("Minimum severity of logged events.")
+    ] = "info"
 
     security_protocol: Annotated[
-        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], _doc("how Kafka is talked to")
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+        _doc("Security protocol of the Kafka connections."),
     ] = "PLAINTEXT"
     sasl_mechanism: Annotated[
-        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], _doc("how Kafka knows us, with SASL_*")
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
+        _doc("SASL mechanism, with security_protocol SASL_*."),
     ] = "PLAIN"
-    sasl_username: Annotated[str | None, _doc("the user, with SASL_*")] = None
-    sasl_password: Annotated[str | None, _secret("the user's password, with SASL_*; never shown")] = None
-    ssl_cafile: Annotated[Path | None, _doc("the PEM file of the authority to trust, with SSL")] = None
-    ssl_certfile: Annotated[Path | None, _doc("the PEM file of our certificate, with SSL")] = None
-    ssl_keyfile: Annotated[Path | None, _doc("the PEM file of our private key, with SSL")] = None
+    sasl_username: Annotated[str | None, _doc("SASL user name, with security_protocol SASL_*.")] = None
+    sasl_password: Annotated[
+        str | None, _secret("SASL password, with security_protocol SASL_*. Never shown.")
+    ] = None
+    ssl_cafile: Annotated[
+        Path | None,
+        _doc("PEM file of the trusted certificate authority, with security_protocol SSL or SASL_SSL."),
+    ] = None
+    ssl_certfile: Annotated[
+        Path | None, _doc("PEM file of the client certificate, with security_protocol SSL or SASL_SSL.")
+    ] = None
+    ssl_keyfile: Annotated[
+        Path | None,
+        _doc("PEM file of the client certificate's private key, with security_protocol SSL or SASL_SSL."),
+    ] = None
 
     def __repr__(self) -> str:
-        return f"Settings({', '.join(f'{name}={shown(self, name)}' for name in NAMES)})"
+        return f"Settings({', '.join(f'{name}={display_value(self, name)}' for name in NAMES)})"
 
 
 NAMES: tuple[str, ...] = Settings.__struct_fields__
@@ -173,7 +223,7 @@ TYPES: dict[str, Any] = get_type_hints(Settings, include_extras=True)
 
 
 def metadata(name: str) -> Meta:
-    """The bounds and the description of the setting `name`."""
+    """Return the bounds and the description of the setting `name`."""
     meta = TYPES[name].__metadata__[0]
     assert isinstance(meta, Meta)
     return meta
@@ -185,17 +235,17 @@ def is_secret(name: str) -> bool:
 
 
 def variable(name: str) -> str:
-    """The environment variable of the setting `name`."""
+    """Return the environment variable of the setting `name`."""
     return PREFIX + name.upper()
 
 
 def documentation(name: str) -> str:
-    """What the setting `name` means, in one line."""
+    """Return the description of the setting `name`, one line."""
     return metadata(name).description or ""
 
 
-def shown(settings: Settings, name: str) -> str:
-    """The value of the setting `name` as text that may be logged: secrets are hidden."""
+def display_value(settings: Settings, name: str) -> str:
+    """Return the value of the setting `name` as text that can be logged. Secrets are hidden."""
     value = getattr(settings, name)
     if value is None:
         return "unset"

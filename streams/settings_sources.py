@@ -1,4 +1,4 @@
-"""Where the settings come from: defaults, a TOML file, the environment and a command's options."""
+"""Loads the settings from defaults, a TOML file, the environment and a command's options."""
 
 import difflib
 import math
@@ -16,12 +16,18 @@ from streams.settings import NAMES, PREFIX, TYPES, Settings, documentation, is_s
 
 CONFIG = PREFIX + "CONFIG"
 _NOT_SETTINGS = {CONFIG, PREFIX + "REQUIRE_KAFKA"}
-# Kubernetes puts these into every container of a namespace that has a service called shelfstream.
+# Kubernetes sets these in every container of a namespace that has a service named shelfstream.
 _SERVICE_LINKS = re.compile(PREFIX + r"(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_(TCP|UDP)\w*)")
 
 
-class Loaded(NamedTuple):
-    """The settings, and where each comes from: "default", a file's path, a variable's name, or "option"."""
+class LoadedSettings(NamedTuple):
+    """Settings with their sources.
+
+    Attributes:
+        settings: The validated settings.
+        sources: Source of each setting by name: "default", the path of a file, the name of an environment
+            variable, or "option".
+    """
 
     settings: Settings
     sources: dict[str, str]
@@ -31,16 +37,17 @@ def load_settings(
     config: Path | None = None,
     environ: Mapping[str, str] | None = None,
     options: Mapping[str, Any] | None = None,
-) -> Loaded:
-    """Gather and validate the settings; later sources win.
+) -> LoadedSettings:
+    """Load and validate the settings. Options override the environment, which overrides the file.
 
     Args:
-        config: a TOML file with the settings' names as keys; None: the one that SHELFSTREAM_CONFIG names.
-        environ: the environment; None: this process's.
-        options: settings by name from a command's options; None values count as not given.
+        config: TOML file whose keys are setting names. None means the file that SHELFSTREAM_CONFIG names.
+        environ: The environment. None means that of this process.
+        options: Settings by name from a command's options. None values are ignored.
 
     Raises:
-        StopWorker: lists every problem: unknown names with the nearest known one, bad values, contradictions.
+        StopWorker: Lists all problems at once: unknown names with the nearest known name, invalid values,
+            and contradictions.
     """
     environ = os.environ if environ is None else environ
     problems: list[str] = []
@@ -49,7 +56,7 @@ def load_settings(
     path = config or (Path(environ[CONFIG]) if environ.get(CONFIG) else None)
     given = [
         (name, value, str(path), f"{name} in {path}")
-        for name, value in (_read(path, problems) if path else {}).items()
+        for name, value in (_read_file(path, problems) if path else {}).items()
     ]
     given += [
         (name.removeprefix(PREFIX).lower(), value, name, name)
@@ -71,14 +78,14 @@ def load_settings(
     if problems:
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise StopWorker(f"The settings have {count}:\n" + "\n".join(f"  - {each}" for each in problems))
-    return Loaded(settings, sources)
+    return LoadedSettings(settings, sources)
 
 
-def _read(path: Path, problems: list[str]) -> dict[str, Any]:
+def _read_file(path: Path, problems: list[str]) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        problems.append(f"{path}: cannot be read ({error.strerror}); name a TOML file or unset {CONFIG}")
+        problems.append(f"{path}: cannot be read ({error.strerror}); name a TOML file, or unset {CONFIG}")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         problems.append(f"{path}: is not TOML: {error}")
     return {}
@@ -91,7 +98,7 @@ def _unknown(name: str, label: str) -> str:
 
 
 def _converted(name: str, value: Any, label: str, problems: list[str]) -> Any:
-    """The value in the setting's type; None, and a problem noted, when it does not fit."""
+    """Convert a value to the setting's type. Returns None, and adds a problem, if it is invalid."""
     if name == "agents" and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     elif isinstance(value, str):
@@ -105,31 +112,35 @@ def _converted(name: str, value: Any, label: str, problems: list[str]) -> Any:
             return converted
         why = "Expected a finite number"
     got = "" if is_secret(name) else f", got {value!r}"
-    problems.append(f"{label}: {why}{got} ({documentation(name)})")
+    problems.append(f"{label}: {why}{got} ({documentation(name).removesuffix('.')})")
     return None
 
 
 def to_path(kind: type, value: Any) -> Any:
-    """What msgspec calls for types that it does not know: a path is a string that is not empty."""
+    """Decode hook for msgspec: converts a non-empty string to a path.
+
+    Raises:
+        ValidationError: The type is not a path, or the value is no such string.
+    """
     if kind is Path and isinstance(value, str) and value:
         return Path(value)
     raise ValidationError("Expected a path")
 
 
 def _contradictions(settings: Settings) -> list[str]:
-    """What the settings say that cannot be at once."""
+    """Return a message for each rule between settings that is broken."""
     checks = (
         (
             settings.heartbeat_interval_s * 3 <= settings.session_timeout_s,
-            "heartbeat_interval_s must be at most a third of session_timeout_s, or one lost heartbeat kills",
+            "heartbeat_interval_s must be at most a third of session_timeout_s, to tolerate lost ones",
         ),
         (
             settings.revoke_budget_s < settings.rebalance_timeout_s,
-            "revoke_budget_s must be less than rebalance_timeout_s, or a rebalance expels the worker",
+            "revoke_budget_s must be less than rebalance_timeout_s, or a rebalance removes the worker",
         ),
         (
             settings.in_flight_max_bytes >= settings.batch_max_bytes,
-            "in_flight_max_bytes must be at least batch_max_bytes, or no batch ever fits",
+            "in_flight_max_bytes must be at least batch_max_bytes, or no batch fits",
         ),
         (
             settings.retry_backoff_min_s <= settings.retry_backoff_max_s,
@@ -137,7 +148,7 @@ def _contradictions(settings: Settings) -> list[str]:
         ),
         (
             settings.affinity_top_k <= settings.affinity_bound,
-            "affinity_top_k must be at most affinity_bound: what is not kept cannot be published",
+            "affinity_top_k must be at most affinity_bound: only kept neighbors can be published",
         ),
         (
             not settings.security_protocol.startswith("SASL")
@@ -154,7 +165,7 @@ def _contradictions(settings: Settings) -> list[str]:
         ),
         (
             not settings.embedded or settings.partitions == 4,
-            "partitions must be 4 with the embedded broker, which knows no other number",
+            "partitions must be 4 with the embedded broker, whose topics always have 4",
         ),
     )
     return [problem for holds, problem in checks if not holds]

@@ -1,4 +1,4 @@
-"""The topics: one table of what each must be, and the pure comparison with what a broker has."""
+"""The topics of a deployment: their specification, and the comparison with the topics of a broker."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -24,14 +24,25 @@ PRODUCT_REPARTITION = "product-repartition"
 
 
 class Cleanup(StrEnum):
-    """What the broker does with old records: delete them, or keep the last of each key."""
+    """The broker's cleanup policy: delete old records, or keep the last record of each key."""
 
     DELETE = "delete"
     COMPACT = "compact"
 
 
 class TopicSpec(NamedTuple):
-    """What a topic must be. `retention_ms` is None for compacted topics, FOREVER_MS for unlimited."""
+    """The specification of a topic.
+
+    Attributes:
+        name: Name of the topic.
+        key: What the key of its records is.
+        carries: What its records say.
+        partitions: Number of partitions.
+        cleanup: Cleanup policy.
+        retention_ms: Retention time. None for compacted topics, `FOREVER_MS` for unlimited retention.
+        max_message_bytes: Maximum size of a record batch.
+        internal: Whether the topic is no interface to other systems.
+    """
 
     name: str
     key: str
@@ -44,7 +55,7 @@ class TopicSpec(NamedTuple):
 
     @property
     def config(self) -> dict[str, str]:
-        """The broker's configuration entries of the topic."""
+        """The configuration entries of the topic."""
         config = {"cleanup.policy": self.cleanup.value, "max.message.bytes": str(self.max_message_bytes)}
         if self.retention_ms is not None:
             config["retention.ms"] = str(self.retention_ms)
@@ -52,7 +63,7 @@ class TopicSpec(NamedTuple):
 
 
 class ActualTopic(NamedTuple):
-    """What the broker has."""
+    """A topic as the broker describes it."""
 
     name: str
     partitions: int
@@ -60,7 +71,16 @@ class ActualTopic(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A topic is not what it must be. Workers refuse to start on a `refused` one; others are told."""
+    """A difference between a topic and its specification.
+
+    Attributes:
+        kind: "existence", "partitions", or the name of a configuration entry.
+        topic: Name of the topic.
+        want: The specified value.
+        have: The actual value.
+        remedy: What the operator can do, as sentences.
+        refused: Whether workers refuse to start. They tolerate other differences.
+    """
 
     kind: str
     topic: str
@@ -71,37 +91,37 @@ class Difference(NamedTuple):
 
 
 def changelog(settings: Settings, table: str) -> str:
-    """The name of the topic that keeps the rows of `table`."""
+    """Return the name of the changelog topic of `table`."""
     return f"{settings.app_id}-{table}-changelog"
 
 
 def redriven(settings: Settings) -> str:
-    """The name of the topic that remembers which dead letters were redriven, longer than they are kept."""
+    """Return the name of the topic of redriven dead letters. Its retention is longer than theirs."""
     return f"{settings.app_id}-redriven"
 
 
 def desired(settings: Settings) -> tuple[TopicSpec, ...]:
-    """The table: every topic of a deployment.
+    """Return the specification of every topic of a deployment.
 
-    All have the same number of partitions, because an agent's state lies in the partition of its input.
-    Only the topic of dead letters takes larger records than the inputs do: a dead letter is an input and
-    its headers. Feedback is kept for ever, because a person's word cannot be computed again.
+    All topics have the same number of partitions, because an agent's state is partitioned like its input.
+    The dead-letter topic takes larger records than the inputs, because a dead letter is an input with more
+    headers. Feedback is retained forever, because it cannot be computed again.
     """
     delete, compact = Cleanup.DELETE, Cleanup.COMPACT
     rows: tuple[tuple[str, str, str, Cleanup, int | None, int, bool], ...] = (
         (PRODUCT_CREATED, "product_id", "a listing was created, changed or withdrawn", delete, 30, 1, False),
-        (USER_BEHAVIOR, "user_id or session_id", "what a shopper did", delete, 30, 1, False),
-        (CATEGORY_FEEDBACK, "product_id", "a person's word on a category", delete, FOREVER_MS, 1, False),
-        (PRODUCT_ENRICHED, "product_id", "what is known of a product", compact, None, 2, False),
-        (ENRICHMENT_REVIEW, "product_id", "what a person must decide", delete, 30, 2, False),
+        (USER_BEHAVIOR, "user_id or session_id", "an action of a shopper", delete, 30, 1, False),
+        (CATEGORY_FEEDBACK, "product_id", "a person's decision on a category", delete, FOREVER_MS, 1, False),
+        (PRODUCT_ENRICHED, "product_id", "a product's category, tags, attributes", compact, None, 2, False),
+        (ENRICHMENT_REVIEW, "product_id", "a category for a person to decide", delete, 30, 2, False),
         (AFFINITY_UPDATED, "product_id", "a product's related products", compact, None, 2, False),
-        (SHOPPER_UPDATED, "user_id or session_id", "what a shopper likes", compact, None, 2, False),
-        (DEAD_LETTER, "that of the source", "what could not be processed, and why", delete, 30, 4, False),
-        (CO_BEHAVIOR, "none", "pairs of products of one batch, as columns", delete, 3, 4, True),
-        (PRODUCT_REPARTITION, "product_id", "listings written to a wrong partition", delete, 3, 2, True),
-        (changelog(settings, "shoppers"), "user_id or session_id", "sessions' state", compact, None, 2, True),
+        (SHOPPER_UPDATED, "user_id or session_id", "a shopper's preferences", compact, None, 2, False),
+        (DEAD_LETTER, "the source's", "a record that could not be processed", delete, 30, 4, False),
+        (CO_BEHAVIOR, "none", "product pairs of a batch, as columns", delete, 3, 4, True),
+        (PRODUCT_REPARTITION, "product_id", "listings moved to their partition", delete, 3, 2, True),
+        (changelog(settings, "shoppers"), "user_id or session_id", "sessions' table", compact, None, 2, True),
         (redriven(settings), "none", "which dead letters were redriven", delete, 31, 1, True),
-        (changelog(settings, "affinities"), "product_id", "affinity's state", compact, None, 2, True),
+        (changelog(settings, "affinities"), "product_id", "affinity's table", compact, None, 2, True),
     )
     return tuple(
         TopicSpec(
@@ -119,11 +139,14 @@ def desired(settings: Settings) -> tuple[TopicSpec, ...]:
 
 
 def diff(wanted: Sequence[TopicSpec], actual: Mapping[str, ActualTopic]) -> list[Difference]:
-    """Compare what must be with what is, topic by topic in the table's order.
+    """Compare topics with their specification.
 
     Args:
-        wanted: the table.
-        actual: what the broker has, by name; topics beyond the table are ignored.
+        wanted: The specifications.
+        actual: The broker's topics by name. Topics without a specification are ignored.
+
+    Returns:
+        The differences, in the order of `wanted`.
     """
     return [
         difference
@@ -133,12 +156,12 @@ def diff(wanted: Sequence[TopicSpec], actual: Mapping[str, ActualTopic]) -> list
 
 
 def diff_partitions(wanted: Sequence[TopicSpec], actual: Mapping[str, ActualTopic]) -> list[Difference]:
-    """Compare only the partitions of topics that are there: an embedded broker has no more to it."""
+    """Compare only the number of partitions of existing topics, as for the embedded broker."""
     return [each for each in diff(wanted, actual) if each.kind == "partitions"]
 
 
 def describe_differences(differences: Sequence[Difference]) -> str:
-    """The differences as lines for people: which topic, what it should be, what it is, what to do."""
+    """Return one line per difference: the topic, the specified and the actual value, and the remedy."""
     return "\n".join(
         f"  - {each.topic}: {each.kind} should be {each.want}, is {each.have}. {each.remedy}"
         for each in differences
@@ -154,8 +177,8 @@ def _differences(spec: TopicSpec, actual: ActualTopic) -> list[Difference]:
     found = []
     if actual.partitions != spec.partitions:
         remedy = (
-            f"Set SHELFSTREAM_PARTITIONS={actual.partitions} if all topics have as many; else make the"
-            " topic anew and replay into it: partitions added later split a key's records."
+            f"Set SHELFSTREAM_PARTITIONS={actual.partitions} if all topics have as many; else create the"
+            " topic again and replay into it: partitions that are added later split the records of a key."
         )
         found.append(
             Difference(
@@ -166,6 +189,6 @@ def _differences(spec: TopicSpec, actual: ActualTopic) -> list[Difference]:
         have = actual.config.get(entry, "unknown")
         if have == want or (entry == "max.message.bytes" and have.isdigit() and int(have) > int(want)):
             continue
-        remedy = "Run `shelfstream topics create --fix`, which sets it."
+        remedy = "Run `shelfstream topics create --fix` to set it."
         found.append(Difference(entry, spec.name, want, have, remedy, refused=entry != "retention.ms"))
     return found

@@ -21,7 +21,7 @@ from schemas.events import DecisionOutcome
 from schemas.keys import shopper_id
 from streams.cli import COMMANDS, main
 from streams.demo.sample_shop import iter_baskets, iter_products
-from streams.settings import NAMES, Settings, shown, variable
+from streams.settings import NAMES, Settings, display_value, variable
 from tests.support.broker import StartableKafka
 from tests.support.deployment import Deployment
 
@@ -186,7 +186,7 @@ def test_the_settings_to_touch_are_there_with_their_defaults() -> None:
     page = (ROOT / "docs" / "getting-started" / "on-call-engineer.md").read_text("utf-8")
     rows = dict(re.findall(r"^\| `(SHELFSTREAM_\w+)` \| `([^`]*)` \|", page, re.MULTILINE))
     assert len(rows) >= 8
-    known = {variable(name): shown(Settings(), name) for name in NAMES}
+    known = {variable(name): display_value(Settings(), name) for name in NAMES}
     assert rows.items() <= known.items()
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import StopWorker
 from streams.commands.operate.settings import settings as command
-from streams.settings import NAMES, Settings, documentation, shown, variable
+from streams.settings import NAMES, Settings, display_value, documentation, variable
 from streams.settings_sources import load_settings
 
 
@@ -118,7 +118,7 @@ def test_a_password_is_never_shown(password: str) -> None:
     settings = load_settings(environ={"SHELFSTREAM_SASL_PASSWORD": marked}).settings
     assert settings.sasl_password == marked
     assert marked not in repr(settings)
-    assert shown(settings, "sasl_password") == "(hidden)"
+    assert display_value(settings, "sasl_password") == "(hidden)"
 
 
 @given(st.sampled_from(NAMES), st.text())
