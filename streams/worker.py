@@ -1,4 +1,4 @@
-"""`shelfstream worker`: runs agents until it is told to stop."""
+"""`shelfstream worker`: runs agents until SIGTERM or SIGINT. The composition root of a worker."""
 
 import asyncio
 import os
@@ -39,19 +39,19 @@ log = structlog.get_logger()
 
 
 class GroupLost(ShelfstreamError):
-    """The consumer group has lost this worker for good; a new program must take its place."""
+    """The worker has left its consumer group and does not rejoin. A new process must replace it."""
 
 
-class Surroundings(Service):
-    """What runs beside the lanes: the HTTP server, the product_view view and the watch over lag and budget.
+class WorkerServices(Service):
+    """The services beside the lanes: HTTP server, product view, model reloader, and the membership watch.
 
     Args:
-        app: the application.
-        settings: the validated settings.
-        agents: the worker's agents.
-        follower: keeps the product_view view up to date, where an agent reads it.
-        monitor: where observations go.
-        dead_letter_budget: How many dead letters may be written.
+        app: The application.
+        settings: The validated settings.
+        agents: The worker's agents.
+        follower: Keeps the product view up to date. None if no agent reads it.
+        monitor: Receives the observations.
+        dead_letter_budget: Dead letters that can be written now.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class Surroundings(Service):
         self._agents = agents
         self._follower = follower
         self._monitor = monitor
-        self._health = HealthServer(monitor.status, monitor.metrics, self._watch)
-        patience_s = 4 * settings.session_timeout_s + settings.rebalance_timeout_s
-        self._membership = MembershipWatch(patience_s, time.monotonic())
+        self._health = HealthServer(monitor.status, monitor.metrics, self._observe)
+        timeout_s = 4 * settings.session_timeout_s + settings.rebalance_timeout_s
+        self._membership = MembershipWatch(timeout_s, time.monotonic())
 
     async def on_start(self) -> None:
-        """Listen, and begin to follow the product_view."""
+        """Start the HTTP server and the background tasks."""
         settings = self._settings
         port = await self._health.start(settings.http_host, settings.http_port)
         if port is not None:
@@ -88,36 +88,37 @@ class Surroundings(Service):
         self.add_future(self._tick())
 
     async def on_stop(self) -> None:
-        """Stop listening."""
-        self._monitor.status.stopping = True
+        """Stop the HTTP server and close the agents."""
+        self._monitor.stopping()
         await self._health.stop()
         self._agents.close()
 
     async def _tick(self) -> None:
         while not self.should_stop:
             await asyncio.sleep(1.0)
-            self._watch()
+            self._observe()
             await self._watch_membership()
 
     async def _watch_membership(self) -> None:
-        """Stop a worker that its group has lost although Kafka answers: started anew, it will join again."""
+        """Crash a worker that does not rejoin its group although Kafka answers. A new process will join."""
         if not self._membership.lost(self._app.is_member(), time.monotonic()):
             return
         try:
             await asyncio.to_thread(verify_topics, self._settings)
         except RetryLater as error:
-            self._monitor.status.broker_error = str(error)
-            self._membership.forgive(time.monotonic())
+            self._monitor.broker_unreachable(error)
+            self._membership.reset(time.monotonic())
         else:
             await self._app.crash(
                 GroupLost(
-                    f"no member of the group {self._settings.app_id} for {self._membership.patience_s:.0f} s,"
-                    " although Kafka answers; starting the worker anew helps, unless the broker refuses its"
-                    " settings: see the log above"
+                    f"not a member of the group {self._settings.app_id} for"
+                    f" {self._membership.timeout_s:.0f} s, although Kafka answers; a restart helps, unless"
+                    " the broker refuses the worker's settings: see the log above"
                 )
             )
 
-    def _watch(self) -> None:
+    def _observe(self) -> None:
+        """Update the gauges of the dead-letter budget, the models, lag and state."""
         self._monitor.watch_dead_letters(self._dead_letter_budget)
         if self._agents.serving is not None:
             self._monitor.watch_models(self._agents.serving.report())
@@ -131,16 +132,17 @@ def run_worker(settings: Settings, announce: Callable[[str], Any] = lambda line:
     """Run a worker until SIGTERM or SIGINT.
 
     Args:
-        settings: the validated settings.
-        announce: told in one line what the worker is about to do.
+        settings: The validated settings.
+        announce: Called with one line about the worker before it starts.
 
     Raises:
-        StopWorker: topics, model, versions or folders don't fit; the message says what to do.
+        StopWorker: Topics, model, library versions or directories are not usable; says what to do.
+        GroupLost: The worker must be replaced by a new process.
     """
     _verify_topics(settings)
     agents = create_agents(settings)
-    with WorkerDirectory(settings.data_dir) as slot:
-        worker_id = f"{socket.gethostname()}-{slot.number}"
+    with WorkerDirectory(settings.data_dir) as directory:
+        worker_id = f"{socket.gethostname()}-{directory.number}"
         configure_logs(settings.log_format, settings.log_level, worker_id=worker_id)
         status = WorkerStatus(
             worker_id=worker_id,
@@ -151,25 +153,25 @@ def run_worker(settings: Settings, announce: Callable[[str], Any] = lambda line:
         monitor = Monitor(status, Metrics())
         monitor.watch_models(agents.serving.report() if agents.serving is not None else NO_MODELS)
         announce(f"worker {worker_id} runs {', '.join(settings.agents)} on {settings.bootstrap_servers}")
-        _run(settings, agents, slot, monitor)
+        _run(settings, agents, directory, monitor)
 
 
 def _verify_topics(settings: Settings) -> None:
-    """Check the topics, waiting for a broker that is not there yet for as long as it takes."""
+    """Verify the topics. Waits without limit for a broker that does not answer."""
     backoff = Backoff(settings.retry_backoff_min_s, settings.retry_backoff_max_s)
     while True:
         try:
             verify_topics(settings)
         except RetryLater as error:
             wait_s = backoff.next()
-            log.warning("Kafka is away; waiting", error=str(error), wait_s=round(wait_s, 1))
+            log.warning("Kafka is unreachable, waiting", error=str(error), wait_s=round(wait_s, 1))
             time.sleep(wait_s)
         else:
             return
 
 
-def _run(settings: Settings, agents: WorkerAgents, slot: WorkerDirectory, monitor: Monitor) -> None:
-    """Wire the application and give it this thread until a signal or an error ends it."""
+def _run(settings: Settings, agents: WorkerAgents, directory: WorkerDirectory, monitor: Monitor) -> None:
+    """Compose the application and run it in this thread until a signal or an error."""
     loop = new_loop()
     follower = None
     if agents.product_view is not None:
@@ -177,25 +179,25 @@ def _run(settings: Settings, agents: WorkerAgents, slot: WorkerDirectory, monito
     context = agent_context(
         settings,
         agents.agents,
-        state_dir=slot.path,
+        state_dir=directory.path,
         observer=monitor,
         **({} if follower is None else {"before_restore": follower.ready}),
     )
-    app = build_app(context, leave_or_start_anew)
-    surroundings = Surroundings(app, settings, agents, follower, monitor, context.dead_letter_budget)
-    run_program(loop, app, surroundings)
+    app = build_app(context, exit_or_restart)
+    services = WorkerServices(app, settings, agents, follower, monitor, context.dead_letter_budget)
+    run_program(loop, app, services)
 
 
-def _start_anew(reason: GroupLost) -> NoReturn:
-    """Run the program again in the same process: a supervisor sees no failure; locks and sockets end."""
-    log.error("starting anew", reason=str(reason))
+def _restart(reason: GroupLost) -> NoReturn:
+    """Execute the program again in the same process id. Locks and sockets are released."""
+    log.error("restarting", reason=str(reason))
     os.execv(sys.executable, [sys.executable, "-m", "streams", *sys.argv[1:]])
 
 
-def leave_or_start_anew(app: LaneApp) -> None:
-    """A lost worker starts anew even where its client hangs while it stops; any other leaves."""
+def exit_or_restart(app: LaneApp) -> None:
+    """End a worker whose shutdown timed out. Restarts it if its group lost it, and exits otherwise."""
     if isinstance(app.crash_reason, GroupLost):
-        _start_anew(app.crash_reason)
+        _restart(app.crash_reason)
     exit_without_leaving(app)
 
 
@@ -203,21 +205,19 @@ def _with_agents(settings: Settings, names: str) -> Settings:
     chosen = tuple(name.strip() for name in names.split(","))
     unknown = [name for name in chosen if name not in AGENTS]
     if unknown:
-        raise click.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(AGENTS)}")
+        raise click.BadParameter(f"unknown agents: {', '.join(unknown)}; known agents: {', '.join(AGENTS)}")
     return msgspec.structs.replace(settings, agents=tuple(name for name in AGENTS if name in chosen))
 
 
 @click.command("worker")
 @with_settings
-@click.option(
-    "--agents", "names", help="Comma-separated: enrich, sessions, affinity. The setting `agents` by default."
-)
+@click.option("--agents", "names", help="Agents to run, comma-separated. Default: the setting `agents`.")
 def worker(settings: Settings, names: str | None) -> None:
-    """Run agents until told to stop (SIGTERM or Ctrl-C)."""
+    """Run agents until SIGTERM or Ctrl-C."""
     if names is not None:
         settings = _with_agents(settings, names)
     configure_logs(settings.log_format, settings.log_level, worker_id=str(os.getpid()))
     try:
         run_worker(settings, lambda line: click.echo(line, file=sys.stderr))
     except GroupLost as error:
-        _start_anew(error)
+        _restart(error)

@@ -13,7 +13,7 @@ from streams.agents.feedback import corrected
 from streams.agents.outputs import OutputBuilder
 from streams.agents.products import ProductRow, products_table
 from streams.inference.messages import InvalidListing, Listing, Prediction
-from streams.inference.thread import Inference
+from streams.inference.protocol import Inference
 from streams.lanes.agent import Batch, BatchAgent, Batches, batch_agent
 from streams.provenance import MOVED_FROM, ORIGIN, input_of, moved_header, origin_header, source_of
 from streams.records import Output, Record
@@ -39,7 +39,7 @@ def enrich_agent(inference: Inference, partitions: int) -> BatchAgent:
         async for batch in batches:
             inputs = _read(batch, partitions)
             listings = [_listing(record) for record, feedback in inputs if feedback is None]
-            predictions = iter(await inference.judge(listings) if listings else ())
+            predictions = iter(await inference.predict(listings) if listings else ())
             table = batch.table(products)
             for record, feedback in inputs:
                 try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from models.behavior.next_behavior import shipped_next_behavior
 from models.behavior.parameters import BehaviorParameters
+from models.serving_config import Hardware, ServingConfig
 from schemas.errors import StopWorker
 from streams.agents.affinity import affinities_table, affinity_agent
 from streams.agents.product_view import ProductView
@@ -18,8 +19,7 @@ from streams.settings import Settings
 from streams.topics import changelog
 
 if TYPE_CHECKING:
-    from streams.inference.messages import ModelChoice
-    from streams.inference.thread import Inference
+    from streams.inference.protocol import Inference
 
 AGENTS = ("enrich", "sessions", "affinity")
 """The names of the agents, in the order of the data flow."""
@@ -76,11 +76,12 @@ def create_agents(settings: Settings) -> WorkerAgents:
 
     Raises:
         StopWorker: The model cannot be loaded.
+        RetryLater: The model's process died while it loaded the model.
     """
     agents: list[BatchAgent] = []
     serving = None
     if "enrich" in settings.agents:
-        # Imported only here: a worker without this agent needs neither the model nor its runtime in memory.
+        # Imported here, so that a worker without this agent loads neither the model nor its runtime.
         from streams.agents.enrich import enrich_agent
 
         serving = _model_serving(settings)
@@ -104,55 +105,55 @@ def create_agents(settings: Settings) -> WorkerAgents:
 def _model_serving(settings: Settings) -> ModelServing:
     """Serve the model that the settings name, or the models of a registry's deployment."""
     from models.registry.registry import Registry
+    from models.taxonomy.tree import Taxonomy
     from streams.inference.model_reloader import ModelReloader
     from streams.inference.serving import ServingInference
 
     if settings.model_registry is None:
-        inference = ServingInference(_loaded(settings, settings.model_path))
+        inference = ServingInference(_load_inference(settings, settings.model_path))
         return ModelServing(inference, inference.report)
     if not settings.model_registry.is_dir():
         raise StopWorker(
             f"There is no model registry {settings.model_registry}: correct SHELFSTREAM_MODEL_REGISTRY, "
-            "or begin one with `shelfstream models add`."
+            "or create one with `shelfstream models add`."
         )
-    registry = Registry(settings.model_registry, _choice_of(settings, None).tree())
+    registry = Registry(settings.model_registry, Taxonomy.of(settings.taxonomy))
 
     def load(version: str | None) -> "Inference":
-        return _loaded(settings, settings.model_path if version is None else registry.artifact(version).path)
+        path = settings.model_path if version is None else registry.artifact(version).path
+        return _load_inference(settings, path)
 
     reloader = ModelReloader(registry, load, time.monotonic())
     return ModelServing(reloader.inference, reloader.report, reloader.run)
 
 
-def _loaded(settings: Settings, path: Path | None) -> "Inference":
+def _load_inference(settings: Settings, model: Path | None) -> "Inference":
     """Load a model directory in a thread or in a process, as the settings say."""
-    choice = _choice_of(settings, path)
+    from streams.inference.messages import PredictorConfig
+
+    config = PredictorConfig(
+        serving=_serving_config(settings, model),
+        drift_snapshot=settings.drift_snapshot,
+        drift_half_life_s=settings.drift_half_life_h * 3600,
+    )
     if settings.inference == "process":
         from streams.inference.process import InferenceProcess
 
-        return InferenceProcess(choice)
+        return InferenceProcess(config)
     from streams.inference.predictor import load_predictor
     from streams.inference.thread import InferenceThread
 
-    return InferenceThread(load_predictor(choice))
+    return InferenceThread(load_predictor(config))
 
 
-def _choice_of(settings: Settings, path: Path | None) -> "ModelChoice":
-    from models.serving_config import Hardware
-    from streams.inference.messages import ModelChoice
-
-    def text(path: Path | None) -> str | None:
-        return None if path is None else str(path)
-
-    return ModelChoice(
-        path=text(path),
+def _serving_config(settings: Settings, model: Path | None) -> ServingConfig:
+    return ServingConfig(
+        model=model,
+        taxonomy=settings.taxonomy,
+        encoders=settings.encoder_path,
+        prototype_cache=settings.data_dir / "prototypes",
         threads=settings.inference_threads,
         threshold=settings.confidence_threshold,
         cascade=settings.cascade,
-        taxonomy=text(settings.taxonomy),
-        cache=text(settings.data_dir / "prototypes"),
-        encoder=text(settings.encoder_path),
         hardware=Hardware(device=settings.device, runtime=settings.encoder_runtime),
-        drift_snapshot=text(settings.drift_snapshot),
-        drift_half_life_s=settings.drift_half_life_h * 3600,
     )

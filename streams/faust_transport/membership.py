@@ -1,27 +1,27 @@
-"""Noticing that a worker has dropped out of its group for good: pure, with time passed in."""
+"""Detects that a worker has left its consumer group for good. Pure: the time is an argument."""
 
 
 class MembershipWatch:
-    """Tells a worker that waits for its group from one whose client will never come back.
+    """Distinguishes a worker that waits for its group from one whose client will not rejoin.
 
-    A rebalance, a broker that restarts, or a slow start are over within the patience. A client that neither
-    fails nor joins beyond that must be replaced, and that is done best by a new process.
+    A rebalance, a restart of the broker and a slow start end within the timeout. A client that has neither
+    failed nor joined by then must be replaced by a new process.
 
     Args:
-        patience_s: seconds without membership that are nothing to worry about.
-        now: monotonic seconds.
+        timeout_s: Seconds without membership after which the worker is lost.
+        now: Current time in monotonic seconds.
     """
 
-    def __init__(self, patience_s: float, now: float) -> None:
-        self.patience_s = patience_s
+    def __init__(self, timeout_s: float, now: float) -> None:
+        self.timeout_s = timeout_s
         self._member_at = now
 
     def lost(self, member: bool, now: float) -> bool:
-        """Whether membership has been missing for longer than the patience."""
+        """Record whether the worker is a member now, and return whether it is lost."""
         if member:
             self._member_at = now
-        return now - self._member_at > self.patience_s
+        return now - self._member_at > self.timeout_s
 
-    def forgive(self, now: float) -> None:
-        """Begin to wait anew: the cause lies elsewhere."""
+    def reset(self, now: float) -> None:
+        """Restart the timeout, because the broker is the cause."""
         self._member_at = now

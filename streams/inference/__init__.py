@@ -1,1 +1,1 @@
-"""Model serving off the event loop: thread or process, shadow and canary, hot reload."""
+"""Model serving off the event loop: in a thread or a process, with shadow, canary and hot reload."""

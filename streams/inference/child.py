@@ -1,7 +1,8 @@
-"""The model's process, which `InferenceProcess` starts: `… -m streams.inference.child SOCKET CHOICE`.
+"""The model's process. `InferenceProcess` starts it as `python -m streams.inference.child SOCKET CONFIG`.
 
-It ends when the worker hangs up, however that ends, even killed; the signals that tell a worker to stop are
-not for it, as the worker first finishes what it has begun.
+SOCKET is the number of an inherited file descriptor, CONFIG a `PredictorConfig` as JSON. The process exits
+when the worker closes the socket, also when the worker is killed. It ignores SIGINT and SIGTERM, because a
+worker that is told to stop first finishes its batches.
 """
 
 import gc
@@ -14,70 +15,80 @@ import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
-import msgspec
-
 from schemas.errors import ShelfstreamError
-from streams.inference.messages import ModelChoice
+from streams.inference.messages import PredictorConfig
 from streams.inference.predictor import Predictor, load_predictor
-from streams.inference.wire import Answer, Failure, Frames, Ready, Word, decode_listings, encode
+from streams.inference.wire import (
+    BatchResult,
+    Failure,
+    MessageSocket,
+    Ready,
+    Reply,
+    decode_config,
+    decode_listings,
+    encode,
+)
 
-_REPORT_EVERY_S = 1.0
+_DRIFT_INTERVAL_S = 1.0
 
 
-def load(choice: ModelChoice) -> Predictor:
-    """What judges in this process."""
-    return load_predictor(choice)
+def main(load: Callable[[PredictorConfig], Predictor] = load_predictor) -> None:
+    """Load the model, report that it is ready, and predict batches until the worker ends the stream.
 
-
-def main(load: Callable[[ModelChoice], Predictor] = load) -> None:
-    """Load the model, say so, and judge what comes until no more will."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
-    frames = Frames(socket.socket(fileno=int(sys.argv[1])))
-    received: SimpleQueue[bytearray] = SimpleQueue()
-    words: SimpleQueue[Word | None] = SimpleQueue()
-    threading.Thread(target=_receive, args=(frames, received), daemon=True).start()
-    sender = threading.Thread(target=_send, args=(frames, words), daemon=True)
+    Args:
+        load: Loads the model of a configuration.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    connection = MessageSocket(socket.socket(fileno=int(sys.argv[1])))
+    requests: SimpleQueue[bytearray] = SimpleQueue()
+    replies: SimpleQueue[Reply | None] = SimpleQueue()
+    threading.Thread(target=_receive, args=(connection, requests), daemon=True).start()
+    sender = threading.Thread(target=_send, args=(connection, replies), daemon=True)
     sender.start()
     try:
-        judge = load(msgspec.json.decode(sys.argv[2], type=ModelChoice))
+        predictor = load(decode_config(sys.argv[2]))
     except ShelfstreamError as error:
-        words.put(Failure.of(error))
+        replies.put(Failure.of(error))
     else:
-        # The model's own objects stay for good: the collector need not look at them again.
+        # The model's objects are never freed, so the garbage collector need not visit them.
         gc.freeze()
-        words.put(Ready(judge.model_version))
-        _work(judge, received, words)
-    words.put(None)
+        replies.put(Ready(predictor.model_version))
+        _serve(predictor, requests, replies)
+    replies.put(None)
     sender.join()
 
 
-def _receive(frames: Frames, received: "SimpleQueue[bytearray]") -> None:
-    """Take in batches ahead of time, so that none has to be waited for."""
-    while (frame := frames.receive()) is not None:
-        received.put(frame)
-    os._exit(0)  # nobody is left to answer
+def _receive(connection: MessageSocket, requests: "SimpleQueue[bytearray]") -> None:
+    """Receive batches ahead of time, so that the model does not wait for the next one."""
+    while (message := connection.receive()) is not None:
+        requests.put(message)
+    os._exit(0)  # the worker is gone: nobody reads a reply
 
 
-def _send(frames: Frames, words: "SimpleQueue[Word | None]") -> None:
-    """Give out answers while the next batch is in work."""
-    while (word := words.get()) is not None:
-        frames.send(encode(word))
+def _send(connection: MessageSocket, replies: "SimpleQueue[Reply | None]") -> None:
+    """Send replies while the model predicts the next batch."""
+    while (reply := replies.get()) is not None:
+        connection.send(encode(reply))
 
 
-def _work(judge: Predictor, received: "SimpleQueue[bytearray]", words: "SimpleQueue[Word | None]") -> None:
-    told, reported_at = judge.cache_requests, -_REPORT_EVERY_S
-    while frame := received.get():
+def _serve(
+    predictor: Predictor, requests: "SimpleQueue[bytearray]", replies: "SimpleQueue[Reply | None]"
+) -> None:
+    """Predict each batch until an empty message arrives."""
+    counted, reported_at = predictor.cache_requests, -_DRIFT_INTERVAL_S
+    while message := requests.get():
         try:
-            found = judge(decode_listings(frame))
+            predictions = predictor.predict(decode_listings(message))
         except Exception as error:
-            words.put(Failure.of(error))
+            replies.put(Failure.of(error))
             continue
-        hits, misses = judge.cache_requests
-        due = time.monotonic() - reported_at >= _REPORT_EVERY_S
-        words.put(Answer(found, hits - told[0], misses - told[1], judge.drift_report() if due else None))
+        hits, misses = predictor.cache_requests
+        due = time.monotonic() - reported_at >= _DRIFT_INTERVAL_S
+        drift = predictor.drift_report() if due else None
+        replies.put(BatchResult(predictions, hits - counted[0], misses - counted[1], drift))
         reported_at = time.monotonic() if due else reported_at
-        told = hits, misses
+        counted = hits, misses
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a worker's models are and do, as plain data: the agents fill it, operations show it."""
+"""The state of a worker's models as plain data. Inference fills it; observability shows it."""
 
 from dataclasses import dataclass, field
 
@@ -7,12 +7,12 @@ from models.drift.report import DriftReport
 
 @dataclass(frozen=True, slots=True)
 class ShadowCounts:
-    """How a candidate's predictions compare with those that were published; counts are listings.
+    """The comparison of a shadow's predictions with the published ones. All counts are listings.
 
     Attributes:
-        compared: Judged by both.
-        dropped: Not compared, because the candidate was behind.
-        differing: By what differs, see `streams.inference.shadow.ASPECTS`.
+        compared: Predicted by both models.
+        dropped: Not compared, because the shadow was behind.
+        differing: Differing predictions by aspect, see `streams.inference.shadow.ASPECTS`.
     """
 
     compared: int = 0
@@ -20,28 +20,28 @@ class ShadowCounts:
     differing: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, int]:
-        """All counts by name."""
+        """Return all counts by name."""
         return {"compared": self.compared, "dropped": self.dropped, **self.differing}
 
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """The models of a worker now. Versions are those in its events; counts only grow.
+    """The current models of a worker. Counts cover all models since the start and only grow.
 
     Attributes:
-        model_version: What judges.
-        taxonomy_version: Its category tree's.
-        candidate_version: What is tried; empty where nothing is.
-        canary_share: The share of the products for which the candidate publishes.
-        shadow: What the candidate's comparison says so far; None where it does not judge in the shadow.
-        shadowed: The same of all candidates since the start.
-        cache_hits: Texts whose classification was at hand, of all models since the start.
-        cache_misses: Texts that were classified, likewise.
-        swaps: How often other models were taken over.
-        failures: How often a model could not be taken over, or failed at work.
-        restarts: How often a model's process ended by itself and was started again.
-        drift: How far listings of late are from the training of what judges; None: nobody watches.
-        trouble: Why other models run than those that are deployed; None where they do not.
+        model_version: Version of the serving model, as in its events.
+        taxonomy_version: Version of its category tree.
+        candidate_version: Version of the candidate. Empty without one.
+        canary_share: Share of the products, 0 to 1, for which the candidate publishes.
+        shadow: Counts of the current shadow. None without one.
+        shadow_totals: Counts of all shadows since the start.
+        cache_hits: Listings whose classification was cached.
+        cache_misses: Listings that were classified.
+        swaps: Number of times that a model was loaded to serve or to be tried.
+        failures: Number of times that a deployed model or the deployment could not be used.
+        restarts: Number of times that a model's process died and was restarted.
+        drift: Drift of the recent listings. None if it is not measured.
+        trouble: Why the worker runs other models than the deployed ones. None if it runs those.
     """
 
     model_version: str
@@ -49,7 +49,7 @@ class ModelReport:
     candidate_version: str = ""
     canary_share: float = 0.0
     shadow: ShadowCounts | None = None
-    shadowed: ShadowCounts = ShadowCounts()
+    shadow_totals: ShadowCounts = ShadowCounts()
     cache_hits: int = 0
     cache_misses: int = 0
     swaps: int = 0
@@ -60,4 +60,4 @@ class ModelReport:
 
 
 NO_MODELS = ModelReport(model_version="", taxonomy_version="")
-"""Of a worker that runs none."""
+"""The report of a worker that runs no model."""

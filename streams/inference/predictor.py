@@ -1,11 +1,10 @@
-"""From a listing's record to the encoded events about it: what is done for each title, beside the event loop.
+"""Prediction of listing records: decode, enrich, encode. Runs off the event loop, in a thread or a process.
 
-Bytes go in and bytes come out, so that it may be done in another process at hardly any cost.
+Input and output are bytes, so that a process boundary costs little.
 """
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TypeGuard
 
 from models.drift.detector import DriftDetector
@@ -16,7 +15,7 @@ from models.serving_config import ServingConfig
 from schemas.codec import decode_product_created, encode
 from schemas.errors import InvalidEvent, StopWorker
 from schemas.events import Change, ProductCreated, Source
-from streams.inference.messages import InvalidListing, Listing, ModelChoice, Prediction
+from streams.inference.messages import InvalidListing, Listing, Prediction, Predictions, PredictorConfig
 
 _WARM_UP = (
     "Warm woollen socks",
@@ -27,49 +26,39 @@ _WARM_UP = (
 )
 
 
-def load_enricher(choice: ModelChoice) -> Enricher:
-    """The model, read, verified and warm.
+def load_enricher(config: ServingConfig) -> Enricher:
+    """Load and verify a model, and enrich a few titles with it.
 
     Raises:
-        StopWorker: it is missing, damaged or does not fit; says why.
+        StopWorker: The model is missing, damaged or of another format, or it cannot enrich.
     """
-    enricher = Enricher.load(
-        ServingConfig(
-            model=_path(choice.path),
-            taxonomy=_path(choice.taxonomy),
-            encoders=_path(choice.encoder),
-            prototype_cache=_path(choice.cache),
-            threads=choice.threads,
-            threshold=choice.threshold,
-            cascade=choice.cascade,
-            hardware=choice.hardware,
-        )
-    )
-    # The first batch would wait for buffers and threads; and what cannot judge these should judge none.
+    enricher = Enricher.load(config)
+    # The first batch must not wait for buffers and threads, and a model that fails here must not serve.
     try:
         enricher.enrich([ProductCreated(product_id="0", title=title) for title in _WARM_UP])
     except Exception as error:
-        raise StopWorker(f"{enricher.model_version} loads, but cannot judge: {error!r}.") from error
+        raise StopWorker(f"{enricher.model_version} loads, but cannot predict: {error!r}.") from error
     return enricher
 
 
-def load_predictor(choice: ModelChoice) -> "Predictor":
-    """The model with what watches its drift; raises as `load_enricher` does."""
-    enricher = load_enricher(choice)
-    reference = DriftReference.for_model(enricher.artifact, enricher.taxonomy, _path(choice.drift_snapshot))
-    return Predictor(enricher, DriftDetector(reference, choice.drift_half_life_s))
+def load_predictor(config: PredictorConfig) -> "Predictor":
+    """Load a model and its drift reference.
 
-
-def _path(text: str | None) -> Path | None:
-    return None if text is None else Path(text)
+    Raises:
+        StopWorker: As in `load_enricher`, or the drift snapshot cannot be read.
+    """
+    enricher = load_enricher(config.serving)
+    reference = DriftReference.for_model(enricher.artifact, enricher.taxonomy, config.drift_snapshot)
+    return Predictor(enricher, DriftDetector(reference, config.drift_half_life_s))
 
 
 class Predictor:
-    """Judges batches of listings, wherever it is run; a batch is judged by one thread at a time.
+    """Predicts batches of listings. Not thread-safe: one thread at a time calls `predict`.
 
     Args:
-        enricher: the model.
-        drift: watches what comes and what the model makes of it; batches that are undone later count too.
+        enricher: The model.
+        drift: Measures the drift of listings and decisions; it also counts batches that are undone later.
+            None measures nothing.
     """
 
     def __init__(self, enricher: Enricher, drift: DriftDetector | None = None) -> None:
@@ -78,46 +67,53 @@ class Predictor:
 
     @property
     def model_version(self) -> str:
-        """The model's."""
+        """The model's version."""
         return self.enricher.model_version
 
     @property
     def cache_requests(self) -> tuple[int, int]:
-        """Listings whose classification was at hand, and those that were classified; both only grow."""
+        """Cache hits and misses of the classification so far, in listings. Both only grow."""
         return self.enricher.cache_hits, self.enricher.cache_misses
 
     def drift_report(self) -> DriftReport | None:
-        """How far the listings of late are from the training; None where nothing watches."""
+        """The drift of the recent listings from the training data. None if drift is not measured."""
         return None if self._drift is None else self._drift.report(time.monotonic())
 
-    def __call__(self, listings: Sequence[Listing]) -> list[Prediction | InvalidListing]:
-        """What becomes of each listing, in order."""
-        events = [_read(listing) for listing in listings]
-        listed = [event for event in events if _is_listed(event)]
-        judged = iter(self._judged(listed))
-        found: list[Prediction | InvalidListing] = []
+    def predict(self, listings: Sequence[Listing]) -> Predictions:
+        """Predict a batch.
+
+        Args:
+            listings: The records, undecoded.
+
+        Returns:
+            One result per listing, in order.
+        """
+        events = [_decode(listing) for listing in listings]
+        enrichments = self._enrich([event for event in events if _is_listed(event)])
+        predictions: Predictions = []
         for listing, event in zip(listings, events, strict=True):
             if isinstance(event, InvalidListing):
-                found.append(event)
+                predictions.append(event)
             elif _is_listed(event):
-                found.append(_judgement(listing, event, *next(judged)))
+                predictions.append(_prediction(listing, event, self.enricher, next(enrichments)))
             else:
-                found.append(Prediction(event.product_id, None, None, self.model_version))
-        return found
+                predictions.append(Prediction(event.product_id, None, None, self.model_version))
+        return predictions
 
-    def _judged(self, products: Sequence[ProductCreated]) -> list[tuple[Enricher, Enrichment]]:
-        """Who judged each product, and what was made of it."""
+    def _enrich(self, products: Sequence[ProductCreated]) -> Iterator[Enrichment]:
+        """Enrich the products and count them for drift."""
         if not products:
-            return []
+            return iter(())
         enrichments = self.enricher.enrich(products)
         if self._drift is not None:
             self._drift.observe(products, enrichments, time.monotonic())
-        return [(self.enricher, enrichment) for enrichment in enrichments]
+        return iter(enrichments)
 
 
-def _judgement(
+def _prediction(
     listing: Listing, event: ProductCreated, enricher: Enricher, enrichment: Enrichment
 ) -> Prediction:
+    """Encode the events of one listing."""
     source = Source(topic=listing.topic, partition=listing.partition, offset=listing.offset)
     review = enricher.review(event, enrichment, source)
     enriched = enricher.event(event, enrichment, source)
@@ -130,7 +126,7 @@ def _judgement(
     )
 
 
-def _read(listing: Listing) -> ProductCreated | InvalidListing:
+def _decode(listing: Listing) -> ProductCreated | InvalidListing:
     try:
         return decode_product_created(listing.value, listing.key)
     except InvalidEvent as error:
@@ -138,5 +134,5 @@ def _read(listing: Listing) -> ProductCreated | InvalidListing:
 
 
 def _is_listed(event: ProductCreated | InvalidListing) -> TypeGuard[ProductCreated]:
-    """Whether there is something to judge: a withdrawal needs no model."""
+    """Whether the event describes a product to classify. A withdrawal needs no model."""
     return isinstance(event, ProductCreated) and event.change is not Change.WITHDRAWN

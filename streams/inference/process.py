@@ -1,4 +1,4 @@
-"""The model in a process of its own, so that it and the lanes do not wait for one interpreter."""
+"""Inference in a child process, so that the model and the lanes do not share one interpreter lock."""
 
 import asyncio
 import socket
@@ -11,120 +11,133 @@ from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-import msgspec
 import structlog
 
 from models.drift.report import DriftReport
 from models.enrichment.model_info import LoadedModelInfo, ModelInfo
+from models.taxonomy.tree import Taxonomy
 from schemas.errors import InferenceFailed, RetryLater, ShelfstreamError
 from streams.backoff import Backoff
-from streams.inference.messages import InvalidListing, Listing, ModelChoice, Prediction
-from streams.inference.wire import Answer, Failure, Frames, Ready, decode_word, encode
+from streams.inference.messages import Listing, Predictions, PredictorConfig
+from streams.inference.wire import (
+    BatchResult,
+    Failure,
+    MessageSocket,
+    Ready,
+    decode_reply,
+    encode,
+    encode_config,
+)
 
 log = structlog.get_logger()
 
 ATTEMPTS = 2
-"""How often the model's process may die of one batch before the batch counts as at fault."""
+"""Number of times that the model's process may die on one batch before the batch fails."""
 PROGRAM = (sys.executable, "-P", "-m", "streams.inference.child")
-_STOP_S = 10.0
-
-Found = list[Prediction | InvalidListing]
+_STOP_TIMEOUT_S = 10.0
 
 
 @dataclass(eq=False, slots=True)
 class _Batch:
-    """Listings on their way, and who waits for them."""
+    """A batch that awaits its predictions.
+
+    Attributes:
+        listings: The records.
+        loop: Event loop of the waiting lane.
+        future: What the lane awaits.
+        deaths: Number of processes that died while they predicted this batch.
+    """
 
     listings: Sequence[Listing]
     loop: asyncio.AbstractEventLoop
-    future: "asyncio.Future[Found]"
+    future: "asyncio.Future[Predictions]"
     deaths: int = 0
 
-    def settle(self, found: Found | ShelfstreamError) -> None:
-        """Tell the waiting lane, in its own thread; a lane or a loop that is gone needs no answer."""
+    def resolve(self, result: Predictions | ShelfstreamError) -> None:
+        """Pass the result or the error to the lane. Does nothing if its event loop is closed."""
         with suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(self._settle, found)
+            self.loop.call_soon_threadsafe(self._resolve, result)
 
-    def _settle(self, found: Found | ShelfstreamError) -> None:
+    def _resolve(self, result: Predictions | ShelfstreamError) -> None:
         if self.future.done():
             return
-        if isinstance(found, ShelfstreamError):
-            self.future.set_exception(found)
+        if isinstance(result, ShelfstreamError):
+            self.future.set_exception(result)
         else:
-            self.future.set_result(found)
+            self.future.set_result(result)
 
 
 class _Child:
-    """The model's process, started.
+    """A started model process.
 
     Attributes:
-        in_work: batches that it was sent and has not answered, in their order.
+        process: The process.
+        connection: The socket to it.
+        unanswered: Batches that were sent and not answered, in order.
     """
 
-    def __init__(self, program: Sequence[str], choice: ModelChoice) -> None:
+    def __init__(self, program: Sequence[str], config: PredictorConfig) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
-                [*program, str(theirs.fileno()), msgspec.json.encode(choice).decode()],
+                [*program, str(theirs.fileno()), encode_config(config).decode()],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the worker, which then lets this process end in order
+                start_new_session=True,  # Ctrl-C reaches the worker only, which stops this process in order
             )
-        self.frames = Frames(ours)
-        self.in_work: deque[_Batch] = deque()
+        self.connection = MessageSocket(ours)
+        self.unanswered: deque[_Batch] = deque()
 
-    def wait_ready(self) -> Ready:
-        """Wait until the model is loaded.
+    def wait_ready(self) -> Ready | None:
+        """Wait until the model is loaded. Returns None if the process died while it loaded the model.
 
         Raises:
-            StopWorker: it cannot be.
-            RetryLater: the process ended and did not say why.
+            StopWorker: The model cannot be loaded.
         """
-        frame = self.frames.receive()
-        word = None if frame is None else decode_word(frame)
-        if isinstance(word, Ready):
-            return word
-        self.end()
-        if isinstance(word, Failure):
-            raise word.error()
-        raise RetryLater(f"the model's process ended with {self.process.returncode} before it was ready")
+        message = self.connection.receive()
+        reply = None if message is None else decode_reply(message)
+        if isinstance(reply, Ready):
+            return reply
+        self.stop()
+        if isinstance(reply, Failure):
+            raise reply.error()
+        return None
 
-    def end(self) -> None:
-        """End it, in order if it listens, and take its exit code."""
-        self.frames.hang_up()
+    def stop(self) -> None:
+        """Close the connection and wait for the exit code. Kills the process if it does not exit in time."""
+        self.connection.close()
         try:
-            self.process.wait(_STOP_S)
+            self.process.wait(_STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 
 
 class InferenceProcess:
-    """Runs the model in a process of its own; see `Inference`.
+    """Runs the model in a child process. See `Inference`.
 
-    Batches are sent as they come, so that the model always has the next one at hand. A process that dies is
-    started again and given once more what it had not answered; what it was judging as it died is given up
-    after `ATTEMPTS` deaths.
+    Batches are sent as they come, so that the model always has the next one. If the process dies, it is
+    started again and gets the unanswered batches once more. A batch on which it died `ATTEMPTS` times fails.
 
     Args:
-        choice: the model.
-        program: what runs it.
+        config: The model and how it runs.
+        program: Command that runs the model.
 
     Attributes:
-        model_info: as `Inference.model_info`.
-        cache_requests: as `Inference.cache_requests`.
-        drift: as `Inference.drift`, at most a second old while listings come.
-        restarts: as `Inference.restarts`.
+        model_info: See `Inference.model_info`.
+        cache_requests: See `Inference.cache_requests`.
+        drift: See `Inference.drift`. At most a second old while listings come.
+        restarts: See `Inference.restarts`. Includes processes that died while they loaded the model.
 
     Raises:
-        StopWorker: the model cannot be loaded.
-        RetryLater: its process does not start.
+        StopWorker: The model cannot be loaded.
+        RetryLater: The process died while it loaded the model.
     """
 
-    def __init__(self, choice: ModelChoice, program: Sequence[str] = PROGRAM) -> None:
-        self._choice, self._program = choice, program
-        self._taxonomy = choice.tree()
-        self._todo: SimpleQueue[_Batch | _Child | None] = SimpleQueue()
+    def __init__(self, config: PredictorConfig, program: Sequence[str] = PROGRAM) -> None:
+        self._config, self._program = config, program
+        self._taxonomy = Taxonomy.of(config.serving.taxonomy)
+        self._queue: SimpleQueue[_Batch | _Child | None] = SimpleQueue()
         self._closing = threading.Event()
         self._backoff = Backoff(0.1, 10.0)
         self.cache_requests = (0, 0)
@@ -132,90 +145,113 @@ class InferenceProcess:
         self.restarts = 0
         self.model_info: ModelInfo
         self._child: _Child | None = self._start()
-        threading.Thread(target=self._keep, name="inference", daemon=True).start()
+        threading.Thread(target=self._run, name="inference", daemon=True).start()
 
-    async def judge(self, listings: Sequence[Listing]) -> Found:
-        """As `Inference.judge`."""
+    async def predict(self, listings: Sequence[Listing]) -> Predictions:
+        """See `Inference.predict`."""
         if self._closing.is_set():
             raise RetryLater("the model's process is being stopped")
         loop = asyncio.get_running_loop()
         batch = _Batch(listings, loop, loop.create_future())
-        self._todo.put(batch)
+        self._queue.put(batch)
         return await batch.future
 
     def close(self) -> None:
-        """As `Inference.close`; does not wait for the process to end."""
+        """See `Inference.close`."""
         self._closing.set()
-        self._todo.put(None)
+        self._queue.put(None)
 
     @property
     def pid(self) -> int | None:
-        """The process; None between one that died and the next."""
+        """Id of the process. None between the death of one process and the start of the next."""
         return None if self._child is None else self._child.process.pid
 
-    # What the keeping thread does: it alone starts processes and sends.
+    # The supervising thread. No other thread starts processes or sends.
 
-    def _keep(self) -> None:
-        while (each := self._todo.get()) is not None:
-            if isinstance(each, _Child):
-                self._replace(each)
+    def _run(self) -> None:
+        """Send batches and restart processes that died, until `close`."""
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, _Child):
+                self._restart(item)
             else:
-                self._hand_over(each)
+                self._send(item)
         if self._child is not None:
             with suppress(OSError):
-                self._child.frames.send(b"")
+                self._child.connection.send(b"")
 
     def _start(self) -> _Child:
-        child = _Child(self._program, self._choice)
+        """Start a process and wait until its model is loaded.
+
+        Raises:
+            StopWorker: The model cannot be loaded.
+            RetryLater: The process died while it loaded the model.
+        """
+        child = _Child(self._program, self._config)
         self.drift = None
-        self.model_info = LoadedModelInfo(child.wait_ready().model_version, self._taxonomy)
-        threading.Thread(target=self._listen, args=(child,), name="inference answers", daemon=True).start()
+        ready = child.wait_ready()
+        if ready is None:
+            self._record_death(child, "loading")
+            raise RetryLater(
+                f"the model's process exited with code {child.process.returncode} while it loaded the model"
+            )
+        self.model_info = LoadedModelInfo(ready.model_version, self._taxonomy)
+        threading.Thread(
+            target=self._receive_replies, args=(child,), name="inference replies", daemon=True
+        ).start()
         return child
 
-    def _hand_over(self, batch: _Batch) -> None:
+    def _send(self, batch: _Batch) -> None:
+        """Send a batch, and start a process first if none runs."""
         if batch.future.done():
             return
         try:
             child = self._child = self._child or self._start()
         except ShelfstreamError as error:
-            batch.settle(error)
+            batch.resolve(error)
             return
-        child.in_work.append(batch)
-        # If it has just died, who listens to it notices, and the batch is handed over again.
+        child.unanswered.append(batch)
+        # If the process has just died, `_receive_replies` reports it and `_restart` sends the batch again.
         with suppress(OSError):
-            child.frames.send(encode(batch.listings))
+            child.connection.send(encode(batch.listings))
 
-    def _replace(self, died: _Child) -> None:
-        log.warning("the model's process ended and is started again", code=died.process.returncode)
+    def _restart(self, died: _Child) -> None:
+        """Start a new process after a pause, and send it the unanswered batches of the one that died."""
+        self._record_death(died, "serving")
         self._child = None
-        self.restarts += 1
-        batches = list(died.in_work)
+        batches = list(died.unanswered)
         if batches:
             batches[0].deaths += 1
             if batches[0].deaths >= ATTEMPTS:
                 count = len(batches[0].listings)
-                batches.pop(0).settle(
-                    InferenceFailed(f"the model's process ended {ATTEMPTS} times over {count} listings")
+                batches.pop(0).resolve(
+                    InferenceFailed(
+                        f"the model's process died {ATTEMPTS} times on a batch of {count} listings"
+                    )
                 )
         self._closing.wait(self._backoff.next())
         for batch in batches:
-            self._hand_over(batch)
+            self._send(batch)
 
-    # What the listening thread of each process does.
+    def _record_death(self, child: _Child, phase: str) -> None:
+        log.warning("model process died", exit_code=child.process.returncode, phase=phase)
+        self.restarts += 1
 
-    def _listen(self, child: _Child) -> None:
-        while (frame := child.frames.receive()) is not None:
-            word, batch = decode_word(frame), child.in_work.popleft()
-            if isinstance(word, Answer):
+    # The receiving thread of each process.
+
+    def _receive_replies(self, child: _Child) -> None:
+        """Resolve the batches of a process until it ends."""
+        while (message := child.connection.receive()) is not None:
+            reply, batch = decode_reply(message), child.unanswered.popleft()
+            if isinstance(reply, BatchResult):
                 self._backoff.reset()
                 hits, misses = self.cache_requests
-                self.cache_requests = (hits + word.cache_hits, misses + word.cache_misses)
-                self.drift = word.drift or self.drift
-                batch.settle(word.found)
-            elif isinstance(word, Failure):
-                batch.settle(word.error())
-        child.end()
+                self.cache_requests = (hits + reply.cache_hits, misses + reply.cache_misses)
+                self.drift = reply.drift or self.drift
+                batch.resolve(reply.predictions)
+            elif isinstance(reply, Failure):
+                batch.resolve(reply.error())
+        child.stop()
         if self._closing.is_set():
-            for batch in child.in_work:
-                batch.settle(RetryLater("the model's process is being stopped"))
-        self._todo.put(child)
+            for batch in child.unanswered:
+                batch.resolve(RetryLater("the model's process is being stopped"))
+        self._queue.put(child)

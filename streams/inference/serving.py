@@ -1,4 +1,4 @@
-"""The models that serve and are tried, as one inference; each batch is judged by those that it began with."""
+"""Inference with a replaceable serving model and candidate. A batch keeps the models it began with."""
 
 import asyncio
 from collections import Counter
@@ -13,28 +13,26 @@ from models.enrichment.model_info import ModelInfo
 from models.registry.deployment import on_canary
 from schemas.codec import decode_product_created
 from schemas.errors import InvalidEvent
-from streams.inference.messages import InvalidListing, Listing, Prediction
+from streams.inference.messages import Listing, Predictions
 from streams.inference.model_report import ModelReport
+from streams.inference.protocol import Inference
 from streams.inference.shadow import Shadow
-from streams.inference.thread import Inference
 
 log = structlog.get_logger()
 
-PATIENCE_S = 60.0
-"""Seconds that batches may hold a model that is needed no more, before it is closed all the same."""
-
-Found = list[Prediction | InvalidListing]
+RELEASE_TIMEOUT_S = 60.0
+"""Seconds that a replaced model waits for its batches before it is closed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
-    """Who judges.
+class ServingModels:
+    """The models of a worker.
 
     Attributes:
-        model: Judges and publishes.
-        candidate: Is tried; None: nobody is.
-        canary_share: Of the products, for which the candidate judges and publishes instead.
-        shadow: Whether the candidate also judges what the model published.
+        model: The serving model.
+        candidate: The model on trial. None without one.
+        canary_share: Share of the products, 0 to 1, for which the candidate publishes in place of the model.
+        shadow: Whether the candidate also predicts what the model published.
     """
 
     model: Inference
@@ -44,87 +42,88 @@ class Serving:
 
     @property
     def loaded(self) -> list[Inference]:
-        """All of them."""
+        """The model, and the candidate if there is one."""
         return [each for each in (self.model, self.candidate) if each is not None]
 
 
 class ServingInference:
-    """An `Inference` whose models may be replaced while it works.
+    """An `Inference` whose models can be replaced while it works. For the event loop's thread only.
 
     Args:
-        model: Serves until `replace` says otherwise.
+        model: The first serving model.
 
     Attributes:
-        serving: Who judges the next batch.
-        failed: The candidate that raised something at work, and what, until somebody takes it out.
+        models: The models of the next batch.
+        candidate_failure: The candidate that failed, and its error, until the reader resets it to None.
     """
 
     def __init__(self, model: Inference) -> None:
-        self.serving = Serving(model)
-        self.failed: tuple[Inference, Exception] | None = None
+        self.models = ServingModels(model)
+        self.candidate_failure: tuple[Inference, Exception] | None = None
         self._shadow = Shadow()
         self._comparisons: set[asyncio.Task[None]] = set()
-        self._leaving: list[Inference] = []
+        self._retiring: list[Inference] = []
         self._retired_hits = self._retired_misses = self._retired_restarts = 0
-        self._holders: Counter[Inference] = Counter()
+        self._uses: Counter[Inference] = Counter()
         self._released = asyncio.Event()
 
     @property
     def model_info(self) -> ModelInfo:
-        """As `Inference.model_info`: that of the model which serves."""
-        return self.serving.model.model_info
+        """See `Inference.model_info`. That of the serving model."""
+        return self.models.model.model_info
 
     @property
     def cache_requests(self) -> tuple[int, int]:
-        """As `Inference.cache_requests`: of all models since the start."""
+        """See `Inference.cache_requests`. The sum over all models since the start."""
         hits, misses = self._retired_hits, self._retired_misses
-        for each in (*self.serving.loaded, *self._leaving):
+        for each in (*self.models.loaded, *self._retiring):
             hits, misses = hits + each.cache_requests[0], misses + each.cache_requests[1]
         return hits, misses
 
     @property
     def restarts(self) -> int:
-        """As `Inference.restarts`: of all models since the start."""
-        return self._retired_restarts + sum(each.restarts for each in (*self.serving.loaded, *self._leaving))
+        """See `Inference.restarts`. The sum over all models since the start."""
+        return self._retired_restarts + sum(each.restarts for each in (*self.models.loaded, *self._retiring))
 
     @property
     def drift(self) -> DriftReport | None:
-        """As `Inference.drift`: of the model which serves."""
-        return self.serving.model.drift
+        """See `Inference.drift`. That of the serving model."""
+        return self.models.model.drift
 
-    async def judge(self, listings: Sequence[Listing]) -> Found:
-        """As `Inference.judge`. What a candidate cannot judge, the model that serves does."""
-        serving = self.serving
-        with self._holding(*serving.loaded):
-            chosen = _chosen(listings, serving)
-            found = await self._split(listings, chosen, serving)
-            if serving.shadow and serving.candidate is not None:
-                self._offer(serving.candidate, listings, found, chosen)
-        return found
+    async def predict(self, listings: Sequence[Listing]) -> Predictions:
+        """See `Inference.predict`. If the candidate fails, the serving model predicts its listings too."""
+        models = self.models
+        with self._using(*models.loaded):
+            canary = _canary_indices(listings, models)
+            predictions = await self._predict_split(listings, canary, models)
+            if models.shadow and models.candidate is not None:
+                self._begin_comparison(models.candidate, listings, predictions, canary)
+        return predictions
 
-    async def replace(self, serving: Serving) -> None:
-        """Predict with these models from the next batch on.
+    async def replace(self, models: ServingModels) -> None:
+        """Predict with other models from the next batch on.
 
-        Returns once those that are needed no more are closed: no batch holds them then.
+        Returns once the models that are no longer needed are closed. They are closed when no batch uses them,
+        at the latest after `RELEASE_TIMEOUT_S`.
         """
-        leaving = [each for each in self.serving.loaded if each not in serving.loaded]
-        self._leaving += leaving
-        self.serving = serving
-        self._shadow.begin(serving.candidate if serving.shadow else None)
-        for each in leaving:
+        retiring = [each for each in self.models.loaded if each not in models.loaded]
+        self._retiring += retiring
+        self.models = models
+        self._shadow.begin(models.candidate if models.shadow else None)
+        for each in retiring:
             await self._retire(each)
 
     def report(self) -> ModelReport:
-        """The models in service and what they did."""
-        serving, (hits, misses) = self.serving, self.cache_requests
-        model_info, candidate = self.model_info, serving.candidate
+        """Return the current models and all counts."""
+        models, (hits, misses) = self.models, self.cache_requests
+        model_info, candidate = self.model_info, models.candidate
         return ModelReport(
             model_version=model_info.model_version,
             taxonomy_version=model_info.taxonomy_version,
             candidate_version="" if candidate is None else candidate.model_info.model_version,
-            canary_share=serving.canary_share,
-            shadow=self._shadow.counts if serving.shadow else None,
-            shadowed=self._shadow.totals,
+            canary_share=models.canary_share,
+            shadow=self._shadow.counts if models.shadow else None,
+            shadow_totals=self._shadow.totals,
             cache_hits=hits,
             cache_misses=misses,
             restarts=self.restarts,
@@ -132,66 +131,73 @@ class ServingInference:
         )
 
     def close(self) -> None:
-        """As `Inference.close`."""
+        """See `Inference.close`. Cancels the shadow's comparisons."""
         for comparison in self._comparisons:
             comparison.cancel()
-        for each in (*self.serving.loaded, *self._leaving):
+        for each in (*self.models.loaded, *self._retiring):
             each.close()
 
-    async def _split(self, listings: Sequence[Listing], chosen: set[int], serving: Serving) -> Found:
-        """The candidate judges those at the chosen places, the model all others, both at once."""
-        if not chosen:
-            return await serving.model.judge(listings)
-        theirs, ours = await asyncio.gather(
-            self._tried([listings[place] for place in sorted(chosen)], serving),
-            serving.model.judge([each for place, each in enumerate(listings) if place not in chosen]),
+    async def _predict_split(
+        self, listings: Sequence[Listing], canary: set[int], models: ServingModels
+    ) -> Predictions:
+        """Predict the canary's listings with the candidate and all others with the model, concurrently."""
+        if not canary:
+            return await models.model.predict(listings)
+        of_candidate, of_model = await asyncio.gather(
+            self._predict_canary([listings[index] for index in sorted(canary)], models),
+            models.model.predict([each for index, each in enumerate(listings) if index not in canary]),
         )
-        sides = {True: iter(theirs), False: iter(ours)}
-        return [next(sides[place in chosen]) for place in range(len(listings))]
+        parts = {True: iter(of_candidate), False: iter(of_model)}
+        return [next(parts[index in canary]) for index in range(len(listings))]
 
-    async def _tried(self, listings: Sequence[Listing], serving: Serving) -> Found:
-        """What the candidate says; what the model does where it fails."""
-        assert serving.candidate is not None
+    async def _predict_canary(self, listings: Sequence[Listing], models: ServingModels) -> Predictions:
+        """Predict with the candidate. If it fails, note the failure and predict with the serving model."""
+        assert models.candidate is not None
         try:
-            return await serving.candidate.judge(listings)
+            return await models.candidate.predict(listings)
         except Exception as error:
-            self.failed = (serving.candidate, error)
-        return await serving.model.judge(listings)
+            self.candidate_failure = (models.candidate, error)
+        return await models.model.predict(listings)
 
-    def _offer(self, candidate: Inference, listings: Sequence[Listing], found: Found, but: set[int]) -> None:
-        """Let the shadow judge what the model published; what the candidate published is its own."""
-        places = [place for place in range(len(listings)) if place not in but]
-        if not places or not self._shadow.has_room(len(places)):
+    def _begin_comparison(
+        self, candidate: Inference, listings: Sequence[Listing], predictions: Predictions, canary: set[int]
+    ) -> None:
+        """Compare the listings that the serving model predicted, in a task of their own."""
+        indices = [index for index in range(len(listings)) if index not in canary]
+        if not indices or not self._shadow.has_capacity(len(indices)):
             return
-        self._holders[candidate] += 1
+        self._uses[candidate] += 1
         comparison = asyncio.create_task(
             self._compare(
-                candidate, [listings[place] for place in places], [found[place] for place in places]
+                candidate, [listings[index] for index in indices], [predictions[index] for index in indices]
             )
         )
         self._comparisons.add(comparison)
-        comparison.add_done_callback(lambda task: self._compared(task, candidate))
+        comparison.add_done_callback(lambda task: self._end_comparison(task, candidate))
 
-    async def _compare(self, candidate: Inference, listings: Sequence[Listing], found: Found) -> None:
+    async def _compare(
+        self, candidate: Inference, listings: Sequence[Listing], predictions: Predictions
+    ) -> None:
         try:
-            await self._shadow.compare(candidate, listings, found)
+            await self._shadow.compare(candidate, listings, predictions)
         except Exception as error:
-            self.failed = (candidate, error)
+            self.candidate_failure = (candidate, error)
 
-    def _compared(self, comparison: asyncio.Task[None], candidate: Inference) -> None:
+    def _end_comparison(self, comparison: asyncio.Task[None], candidate: Inference) -> None:
         self._comparisons.discard(comparison)
         self._release(candidate)
 
     async def _retire(self, inference: Inference) -> None:
+        """Wait until no batch uses a replaced model, then close it."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                while self._holders[inference]:
+            async with asyncio.timeout(RELEASE_TIMEOUT_S):
+                while self._uses[inference]:
                     self._released.clear()
                     await self._released.wait()
         except TimeoutError:
-            # Its batches are read again, by whoever serves then.
-            log.warning("a model is closed at work", model=inference.model_info.model_version)
-        self._leaving.remove(inference)
+            # The lanes read its batches again and predict them with the new model.
+            log.warning("model closed while batches still use it", model=inference.model_info.model_version)
+        self._retiring.remove(inference)
         hits, misses = inference.cache_requests
         self._retired_hits += hits
         self._retired_misses += misses
@@ -199,33 +205,33 @@ class ServingInference:
         inference.close()
 
     @contextmanager
-    def _holding(self, *inferences: Inference) -> Iterator[None]:
-        self._holders.update(inferences)
+    def _using(self, *inferences: Inference) -> Iterator[None]:
+        self._uses.update(inferences)
         try:
             yield
         finally:
             self._release(*inferences)
 
     def _release(self, *inferences: Inference) -> None:
-        """Forget who is held no more; whoever waits for that looks again."""
-        self._holders -= Counter(inferences)
+        """End one use of each model, and wake the retirements that wait for it."""
+        self._uses -= Counter(inferences)
         self._released.set()
 
 
-def _chosen(listings: Sequence[Listing], serving: Serving) -> set[int]:
-    """The places of the canary's listings."""
-    share = serving.canary_share
-    if serving.candidate is None or not share:
+def _canary_indices(listings: Sequence[Listing], models: ServingModels) -> set[int]:
+    """Return the indices of the listings that the candidate publishes."""
+    share = models.canary_share
+    if models.candidate is None or not share:
         return set()
     return {
-        place
-        for place, listing in enumerate(listings)
-        if (product := _product(listing)) is not None and on_canary(product, share)
+        index
+        for index, listing in enumerate(listings)
+        if (product := _product_key(listing)) is not None and on_canary(product, share)
     }
 
 
-def _product(listing: Listing) -> bytes | None:
-    """The product's key; None where the listing cannot be read, so that it is all the same who says so."""
+def _product_key(listing: Listing) -> bytes | None:
+    """Return the product's key. None if the listing is invalid: then both models give the same result."""
     if listing.key is not None:
         return listing.key
     try:

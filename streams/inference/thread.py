@@ -1,101 +1,59 @@
-"""What runs the model, so that the event loop never waits for it: a thread here, or a process of its own."""
+"""Inference in a thread of the worker's process."""
 
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from models.drift.report import DriftReport
 from models.enrichment.model_info import ModelInfo
 from schemas.errors import RetryLater
-from streams.inference.messages import InvalidListing, Listing, Prediction
+from streams.inference.messages import Listing, Predictions
 
 if TYPE_CHECKING:
     from streams.inference.predictor import Predictor
 
 
-class Inference(Protocol):
-    """Judges batches one after the other, in the order in which lanes ask.
-
-    Lanes overlap: while one lane's batch is judged, others decode, encode and commit.
-
-    """
-
-    @property
-    def model_info(self) -> ModelInfo:
-        """Names, tags and versions of the model that judges now."""
-        ...
-
-    @property
-    def cache_requests(self) -> tuple[int, int]:
-        """Listings whose classification was at hand, and those that were classified; both only grow."""
-        ...
-
-    @property
-    def restarts(self) -> int:
-        """How often the model's process ended by itself and was started again; only grows."""
-        ...
-
-    @property
-    def drift(self) -> DriftReport | None:
-        """How far the listings of late are from the training; None where nobody watches, or nothing came."""
-        ...
-
-    async def judge(self, listings: Sequence[Listing]) -> list[Prediction | InvalidListing]:
-        """What becomes of each listing, in order.
-
-        Raises:
-            InferenceFailed: the model cannot judge these listings.
-            RetryLater: the model cannot judge anything for now.
-            StopWorker: the model cannot be loaded again.
-        """
-        ...
-
-    def close(self) -> None:
-        """Let the batch in work end and take no more."""
-        ...
-
-
 class InferenceThread:
-    """Runs the model on one thread of this process, sharing its interpreter.
+    """Runs the model on one thread of this process, which shares the interpreter with the lanes.
 
     Args:
-        judge: what is done with each batch.
+        predictor: The loaded model.
     """
 
-    def __init__(self, judge: "Predictor") -> None:
-        self._judge = judge
+    def __init__(self, predictor: "Predictor") -> None:
+        self._predictor = predictor
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
 
     @property
     def model_info(self) -> ModelInfo:
-        """As `Inference.model_info`."""
-        return self._judge.enricher
+        """See `Inference.model_info`."""
+        return self._predictor.enricher
 
     @property
     def cache_requests(self) -> tuple[int, int]:
-        """As `Inference.cache_requests`."""
-        return self._judge.cache_requests
+        """See `Inference.cache_requests`."""
+        return self._predictor.cache_requests
 
     @property
     def restarts(self) -> int:
-        """None: a thread lives as long as its process."""
+        """Always 0: a thread lives as long as its process."""
         return 0
 
     @property
     def drift(self) -> DriftReport | None:
-        """As `Inference.drift`."""
-        return self._judge.drift_report()
+        """See `Inference.drift`."""
+        return self._predictor.drift_report()
 
-    async def judge(self, listings: Sequence[Listing]) -> list[Prediction | InvalidListing]:
-        """As `Inference.judge`; what the model raises passes through."""
+    async def predict(self, listings: Sequence[Listing]) -> Predictions:
+        """See `Inference.predict`. Errors of the model are raised unchanged."""
         loop = asyncio.get_running_loop()
         try:
-            judged = loop.run_in_executor(self._executor, self._judge, listings)
+            predictions = loop.run_in_executor(self._executor, self._predictor.predict, listings)
         except RuntimeError as closed:
             raise RetryLater("the model's thread is being stopped") from closed
-        return await judged
+        return await predictions
 
     def close(self) -> None:
-        """As `Inference.close`."""
+        """Accept no more batches and drop those that have not begun."""
         self._executor.shutdown(wait=False, cancel_futures=True)

@@ -1,1 +1,1 @@
-"""What a worker shows: metrics, health, status page, logs."""
+"""Observability of a worker: metrics, health, status page and logs."""

@@ -1,8 +1,10 @@
-"""The worker's HTTP side: liveness, readiness, metrics and the status page."""
+"""The worker's HTTP server: liveness, readiness, metrics and the status page."""
 
 import time
 from collections.abc import Callable
+from typing import Any
 
+import orjson
 from aiohttp import web
 
 from schemas.errors import StopWorker
@@ -18,21 +20,21 @@ _SAFE = {
 
 
 class HealthServer:
-    """Serves a worker's status on the worker's own event loop, so that an answer proves that the loop runs.
+    """Serves a worker's status on the worker's event loop, so that a response proves that the loop runs.
 
-    | path | answer |
+    | path | response |
     | --- | --- |
-    | `/live` | 200; 503 once the worker failed for good: restart it |
-    | `/ready` | 200, or 503 with the reasons as JSON: it is starting, restoring, or Kafka is away; warnings |
-    | `/metrics` | Prometheus' text format |
-    | `/status.json` | everything that the page shows |
+    | `/live` | 200, or 503 if the worker failed and must be restarted |
+    | `/ready` | 200, or 503 with reasons as JSON: starting, restoring, Kafka unreachable; also warnings |
+    | `/metrics` | the metrics in Prometheus' text format |
+    | `/status.json` | the data of the status page |
     | `/` | the status page |
 
     Args:
-        status: what the lanes fill.
-        metrics: the worker's instruments.
-        before_scrape: called before metrics and status are read, to bring gauges up to date.
-        clock: monotonic seconds.
+        status: The worker's status.
+        metrics: The worker's metrics.
+        before_scrape: Called before metrics or status are read, to update gauges.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class HealthServer:
         self._runner: web.AppRunner | None = None
 
     def application(self) -> web.Application:
-        """The routes, for a server or a test client."""
+        """Return the routes as an application, for a server or a test client."""
         application = web.Application()
         application.router.add_get("/", self._page)
         application.router.add_get("/live", self._live)
@@ -59,17 +61,17 @@ class HealthServer:
         return application
 
     async def start(self, host: str, port: int) -> int | None:
-        """Listen.
+        """Start to listen.
 
         Args:
-            host: the address to listen at.
-            port: 0 for any that is free; -1 to not listen at all.
+            host: Address to listen at.
+            port: Port to listen at. 0 takes any free port, -1 does not listen.
 
         Returns:
-            The port; None when not listening.
+            The port. None if the server does not listen.
 
         Raises:
-            StopWorker: the address cannot be had.
+            StopWorker: The address is in use or not available.
         """
         if port < 0:
             return None
@@ -81,25 +83,25 @@ class HealthServer:
             await runner.cleanup()
             raise StopWorker(
                 f"cannot serve health at {host}:{port} ({error.strerror}): set SHELFSTREAM_HTTP_PORT to "
-                "another port, to 0 for any that is free, or to -1 for none"
+                "another port, to 0 for any free port, or to -1 for none"
             ) from error
         self._runner = runner
         return int(runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Stop listening; does nothing if it does not."""
+        """Stop listening. Does nothing if the server does not listen."""
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
 
     async def _live(self, request: web.Request) -> web.Response:
         failed = self._status.fatal
-        return web.json_response({"live": failed is None, "reason": failed}, status=503 if failed else 200)
+        return _json_response({"live": failed is None, "reason": failed}, status=503 if failed else 200)
 
     async def _ready(self, request: web.Request) -> web.Response:
-        reasons = self._status.unready(self._clock())
+        reasons = self._status.unready_reasons(self._clock())
         answer = {"ready": not reasons, "reasons": reasons, "warnings": self._status.warnings()}
-        return web.json_response(answer, status=503 if reasons else 200)
+        return _json_response(answer, status=503 if reasons else 200)
 
     async def _scrape(self, request: web.Request) -> web.Response:
         self._before_scrape()
@@ -107,9 +109,15 @@ class HealthServer:
 
     async def _json(self, request: web.Request) -> web.Response:
         self._before_scrape()
-        return web.json_response(self._status.as_json(self._clock()))
+        return _json_response(self._status.as_json(self._clock()))
 
     async def _page(self, request: web.Request) -> web.Response:
         self._before_scrape()
         page = render(self._status.as_json(self._clock()))
         return web.Response(text=page, content_type="text/html", headers=_SAFE)
+
+
+def _json_response(data: dict[str, Any], status: int = 200) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(data), content_type="application/json", charset="utf-8", status=status
+    )

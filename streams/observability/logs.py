@@ -1,13 +1,15 @@
-"""Structured logs: ours and those of every library, in one form, on standard error."""
+"""Structured logs on standard error, in one format for this project and all libraries."""
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any, TextIO
 
+import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-# What they tell at their usual levels, our own logs and metrics tell better.
+# Minimum levels of noisy libraries. Our own logs and metrics report the same events better.
 _QUIET: dict[str, int] = {
     "aiohttp.access": logging.WARNING,
     "aiokafka": logging.WARNING,
@@ -23,18 +25,19 @@ _DEBUGGED = {"aiokafka": logging.INFO, "faust": logging.INFO, "mode": logging.IN
 def configure_logs(
     form: str = "auto", level: str = "info", stream: TextIO | None = None, **context: Any
 ) -> None:
-    """Send all logs of this process to `stream`, once for all; call again to change them.
+    """Configure all logs of this process. A later call replaces the configuration.
 
     Args:
-        form: "console" (colours on a terminal), "json" (an object a line), or "auto": console on a terminal.
-        level: the least severity of our own logs: "debug", "info", "warning" or "error".
-        stream: where to; None: standard error.
-        context: what every line says, such as `worker_id`.
+        form: "console" (colored on a terminal), "json" (one object per line), or "auto" ("console" on a
+            terminal, "json" elsewhere).
+        level: Minimum severity of our own logs: "debug", "info", "warning" or "error".
+        stream: Where the logs are written. None means standard error.
+        context: Fields of every line, such as `worker_id`.
     """
     stream = sys.stderr if stream is None else stream
     as_json = form == "json" or (form == "auto" and not stream.isatty())
     shared: list[Processor] = [
-        _always(context),
+        _with_context(context),
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
@@ -56,8 +59,8 @@ def configure_logs(
     )
 
 
-def _always(context: dict[str, Any]) -> Processor:
-    """Adds `context` to each line; context variables would not reach other threads."""
+def _with_context(context: dict[str, Any]) -> Processor:
+    """Return a processor that adds `context` to each line. Context variables do not reach other threads."""
 
     def add(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         return {**context, **event}
@@ -66,12 +69,15 @@ def _always(context: dict[str, Any]) -> Processor:
 
 
 def _route(shared: list[Processor], as_json: bool, stream: TextIO, level: str) -> None:
-    """Make one handler the only way out, for structlog and for the standard library's loggers."""
+    """Install one handler for structlog and for the standard library's loggers."""
     renderers: list[Processor]
     if as_json:
-        # Not structlog's own `dict_tracebacks`: it adds every frame's variables, and with them whole records.
+        # structlog's `dict_tracebacks` would add the variables of every frame, and with them whole records.
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        renderers = [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
+        renderers = [
+            structlog.processors.ExceptionRenderer(tracebacks),
+            structlog.processors.JSONRenderer(_to_json),
+        ]
     else:
         plain = structlog.dev.plain_traceback
         renderers = [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
@@ -91,3 +97,16 @@ def _route(shared: list[Processor], as_json: bool, stream: TextIO, level: str) -
         logger.propagate = True
         logger.setLevel(max(least, logging.getLevelNamesMapping()[level.upper()]))
     logging.captureWarnings(True)
+
+
+def _to_json(event: EventDict, default: Callable[[Any], Any]) -> str:
+    """Serialize a line. `default` converts objects that JSON has no type for."""
+    try:
+        return orjson.dumps(event, default=default, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
+        # orjson rejects lone surrogates and integers beyond 64 bits. The line is logged as text instead.
+        return orjson.dumps({_escaped(name): _escaped(value) for name, value in event.items()}).decode()
+
+
+def _escaped(value: Any) -> str:
+    return str(value).encode("utf-8", "backslashreplace").decode()

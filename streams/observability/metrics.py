@@ -1,4 +1,4 @@
-"""The metrics of a worker: one registry, instruments named for what they mean, and the manual of them all."""
+"""The Prometheus metrics of a worker, and their manual."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
@@ -19,14 +19,21 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _RECORDS = (1, 4, 16, 64, 256, 1_000, 4_000, 16_000)
 _BYTES = (1 << 10, 1 << 14, 1 << 17, 1 << 20, 1 << 22, 1 << 24)
 _STAGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
-# Up to a day: what a worker that was away for a night catches up on is worth a number too.
+# Up to a day, so that the backlog of a worker that was down for a night is measured too.
 _END_TO_END = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3_600, 86_400)
 
 M = TypeVar("M", bound=MetricWrapperBase)
 
 
 class MetricDocumentation(NamedTuple):
-    """A line of the manual: the name as Prometheus shows it, the type, the labels, and what it means."""
+    """A row of the manual.
+
+    Attributes:
+        name: Name of the metric as Prometheus shows it.
+        kind: "counter", "gauge" or "histogram".
+        labels: Names of its labels.
+        meaning: Its help text.
+    """
 
     name: str
     kind: str
@@ -35,9 +42,14 @@ class MetricDocumentation(NamedTuple):
 
 
 class Metrics:
-    """All instruments of one worker. Times are in seconds, sizes in bytes.
+    """All metrics of one worker. Times are in seconds, sizes in bytes.
 
-    Labels stay few: topics, partitions, agents, tables, and slugs that the code names; never a key or an id.
+    Label values are topics, partitions, agents, tables, versions and constants of the code. Keys and ids are
+    never label values, so that the number of time series stays bounded.
+
+    Attributes:
+        registry: The registry of these metrics.
+        manual: Their documentation, in the order of definition.
     """
 
     def __init__(self) -> None:
@@ -48,109 +60,132 @@ class Metrics:
         self._batches()
         self._decisions()
         self._models()
-        self._trouble()
+        self._errors()
         self._state()
 
     def exposition(self) -> bytes:
-        """All values now, in Prometheus' text format (`CONTENT_TYPE`)."""
+        """Return all current values in Prometheus' text format (`CONTENT_TYPE`)."""
         return generate_latest(self.registry)
 
     def _flow(self) -> None:
         self.records_consumed = self._counter(
-            "records_consumed", "records read, in committed batches", "topic"
+            "records_consumed", "Records read in committed batches.", "topic"
         )
         self.records_produced = self._counter(
-            "records_produced", "records written, in committed batches", "topic"
+            "records_produced", "Records written in committed batches.", "topic"
         )
         self.consumer_lag = self._gauge(
-            "consumer_lag_records", "records that wait between us and the topic's end", "topic", "partition"
+            "consumer_lag_records",
+            "Records between the lane's position and the last stable offset.",
+            "topic",
+            "partition",
         )
         self.last_commit = self._gauge(
-            "last_commit_timestamp_seconds", "Unix time of the lane's last commit", "topic", "partition"
+            "last_commit_timestamp_seconds", "Unix time of the lane's last commit.", "topic", "partition"
         )
         self.end_to_end = self._histogram(
             "end_to_end_seconds",
-            "from a record's timestamp to the commit of its outputs",
+            "Time from the timestamp of a batch's last record to the commit of its outputs.",
             _END_TO_END,
             "agent",
         )
 
     def _batches(self) -> None:
-        self.batch_records = self._histogram("batch_records", "records of a batch", _RECORDS, "agent")
-        self.batch_bytes = self._histogram("batch_bytes", "bytes of a batch as read", _BYTES, "agent")
+        self.batch_records = self._histogram("batch_records", "Records per batch.", _RECORDS, "agent")
+        self.batch_bytes = self._histogram("batch_bytes", "Bytes of input per batch.", _BYTES, "agent")
         self.batch_stage = self._histogram(
             "batch_stage_seconds",
-            "time of a batch by stage: process, commit",
+            "Time per batch by stage: process, commit.",
             _STAGES,
             "agent",
             "stage",
         )
-        self.in_flight = self._gauge("in_flight_bytes", "records that wait in memory for their batch")
+        self.in_flight = self._gauge(
+            "in_flight_bytes", "Bytes of fetched records that are not processed yet."
+        )
         self.transactions = self._counter(
-            "transactions", "Kafka transactions by result: committed, aborted", "agent", "result"
+            "transactions", "Kafka transactions by result: committed, aborted.", "agent", "result"
         )
 
     def _decisions(self) -> None:
         self.decisions = self._counter(
-            "decisions", "categories by who decided: model, person, abstained", "outcome"
+            "decisions", "Published decisions by outcome: model, person, abstained.", "outcome"
         )
         self.cache_requests = self._counter(
-            "cache_requests", "titles looked up in the enrichment cache, by result: hit, miss", "result"
+            "cache_requests", "Lookups of titles in the classification cache by result: hit, miss.", "result"
         )
         self.drift_psi = self._gauge(
-            "drift_psi", "population stability index against the training; from 0.25 it drifted", "feature"
+            "drift_psi",
+            "Population stability index against the reference. From 0.25 the feature has drifted.",
+            "feature",
         )
         self.drift_listings = self._gauge(
-            "drift_listings", "listings that drift is measured on, the older ones counting less"
+            "drift_listings", "Decayed number of listings in the drift statistics."
         )
         self.versions = self._gauge(
-            "versions", "always 1; the labels say what runs", "version", "model_version", "taxonomy_version"
+            "versions",
+            "Always 1. The labels carry the running versions.",
+            "version",
+            "model_version",
+            "taxonomy_version",
         )
 
     def _models(self) -> None:
         self.canary_share = self._gauge(
-            "canary_share", "share of the products for which a candidate model publishes", "model_version"
+            "canary_share",
+            "Share of the products for which the candidate model publishes, 0 to 1.",
+            "model_version",
         )
         self.model_swaps = self._counter(
-            "model_swaps", "times that a worker took over another model, to serve or to be tried"
+            "model_swaps", "Number of times another model was loaded, to serve or as a candidate."
         )
         self.model_failures = self._counter(
-            "model_failures", "times that a deployed model or deployment could not be used"
+            "model_failures", "Number of times a deployed model or the deployment could not be used."
         )
         self.model_trouble = self._gauge(
-            "model_trouble", "1 while other models run than those that are deployed, else 0"
+            "model_trouble", "1 while the worker does not run the deployed models, else 0."
         )
         self.shadow_listings = self._counter(
             "shadow_listings",
-            "listings for a candidate in the shadow, by result: compared, dropped",
+            "Listings offered to the shadow model by result: compared, dropped.",
             "result",
         )
         self.shadow_differences = self._counter(
             "shadow_differences",
-            "compared listings that differ, by aspect: level1, category, outcome",
+            "Compared listings whose predictions differ, by aspect: level1, category, outcome.",
             "aspect",
         )
 
-    def _trouble(self) -> None:
+    def _errors(self) -> None:
         self.dead_letters = self._counter(
-            "dead_letters", "records that could not be processed, by reason", "topic", "reason"
+            "dead_letters", "Records that could not be processed, by reason.", "topic", "reason"
         )
         self.dead_letter_budget = self._gauge(
             "dead_letter_budget_records",
-            "dead letters that may still come at once; below 0 the worker slows down",
+            "Dead letters that can be written at once. Below 0 the worker slows down.",
         )
-        self.retries = self._counter("retries", "work done again after a passing failure, by cause", "cause")
+        self.retries = self._counter(
+            "retries", "Batches that failed and are retried, by error class.", "cause"
+        )
         self.model_restarts = self._counter(
-            "model_restarts", "times that the model's process ended by itself and was started again"
+            "model_restarts",
+            "Number of times the model's process died and was restarted, also while it loaded the model.",
         )
-        self.fenced = self._counter("fenced", "lanes that lost their partition to a newer owner", "agent")
-        self.rebalances = self._counter("rebalances", "times that partitions were assigned anew")
+        self.fenced = self._counter(
+            "fenced", "Number of times a lane was fenced by a newer owner of its partition.", "agent"
+        )
+        self.rebalances = self._counter(
+            "rebalances", "Number of times the group assigned partitions to this worker."
+        )
 
     def _state(self) -> None:
-        self.state_rows = self._gauge("state_rows", "rows of a table", "table", "partition")
-        self.state_bytes = self._gauge("state_bytes", "bytes of a table's rows", "table", "partition")
+        self.state_rows = self._gauge("state_rows", "Rows of a table.", "table", "partition")
+        self.state_bytes = self._gauge("state_bytes", "Bytes of a table's rows.", "table", "partition")
         self.restore_remaining = self._gauge(
-            "restore_remaining_records", "changelog records still to be read", "table", "partition"
+            "restore_remaining_records",
+            "Changelog records that restoration has not read yet.",
+            "table",
+            "partition",
         )
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
@@ -171,4 +206,4 @@ class Metrics:
 
 
 METRICS: tuple[MetricDocumentation, ...] = tuple(Metrics().manual)
-"""The manual of all metrics."""
+"""Documentation of all metrics."""

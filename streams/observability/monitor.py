@@ -1,4 +1,4 @@
-"""Turns what lanes tell into metrics, the worker's status and logs."""
+"""Turns the reports of lanes and models into metrics, the worker's status and logs."""
 
 import time
 from collections import Counter
@@ -19,7 +19,7 @@ from streams.records import Output, Partition, Record
 from streams.topics import DEAD_LETTER, PRODUCT_ENRICHED
 
 if TYPE_CHECKING:
-    # A worker without the agent enrich needs neither the model nor its runtime in memory.
+    # A worker without the agent enrich does not load the models' packages.
     from models.drift.report import DriftReport
 
 log = structlog.get_logger()
@@ -28,47 +28,47 @@ _OUTCOMES = ("model", "person", "abstained")
 
 
 class Monitor(Observer):
-    """The observer of a worker's lanes.
+    """The observer of a worker's lanes. Updates metrics and status, and logs.
 
     Args:
-        status: what the status page and readiness show.
-        metrics: what Prometheus reads.
+        status: The worker's status.
+        metrics: The worker's metrics.
     """
 
     def __init__(self, status: WorkerStatus, metrics: Metrics) -> None:
         self.status = status
         self.metrics = metrics
-        self._told: dict[Total, int] = {}
+        self._totals: dict[Total, int] = {}
 
     def assigned(self) -> None:
-        """The worker is a member of its group, whether it got partitions or not."""
+        """Count the assignment. The worker is now a member of its group, with or without partitions."""
         self.status.joined = True
         self.metrics.rebalances.inc()
 
     def lane_changed(self, lane: LaneView, state: LaneState, detail: str) -> None:
-        """Show the state; say in the log what an operator would want to know."""
+        """Update the lane's status, and log when it runs."""
         shown = self._status_of(lane)
         shown.state = state
         if state is LaneState.RUNNING:
             shown.restore_remaining = None
             shown.next_offsets = {at.topic: offset for at, offset in lane.next_offsets.items()}
-            log.info("lane runs", lane=str(lane), next_offsets=shown.next_offsets)
-            self._forget_broker_error()
+            log.info("lane running", lane=str(lane), next_offsets=shown.next_offsets)
+            self._clear_broker_error()
         elif detail:
             shown.last_error = detail
         if state is LaneState.CLOSED:
             self.status.lanes.pop(shown.name, None)
-        log.debug("lane", lane=str(lane), state=state.value, detail=detail)
+        log.debug("lane state changed", lane=str(lane), state=state.value, detail=detail)
 
     def lane_restoring(self, lane: LaneView, at: Partition, remaining: int) -> None:
-        """Show how much of the changelog is left."""
+        """Update the progress of the restoration."""
         shown = self._status_of(lane)
         before = shown.restore_remaining if shown.restore_remaining is not None else remaining
         shown.restored(max(0, before - remaining), remaining, time.monotonic())
         self.metrics.restore_remaining.labels(at.topic, str(at.partition)).set(remaining)
 
     def batch_committed(self, lane: LaneView, report: BatchReport) -> None:
-        """Count records, outputs, decisions and dead letters; time the stages."""
+        """Count records, outputs, decisions and dead letters, and observe the times of the stages."""
         metrics, agent = self.metrics, lane.agent
         shown = self._status_of(lane)
         shown.committed(report.records, time.monotonic())
@@ -86,20 +86,20 @@ class Monitor(Observer):
         self._count_outcomes(report)
 
     def batch_failed(self, lane: LaneView, error: BaseException) -> None:
-        """Count and log: the batch will be read again."""
+        """Count and log the failure. The lane reads the batch again."""
         agent = lane.agent
         self.metrics.transactions.labels(agent, "aborted").inc()
         self.metrics.retries.labels(type(error).__name__).inc()
         if isinstance(error, Fenced):
             self.metrics.fenced.labels(agent).inc()
         elif _is_connection(error):
-            self.status.broker_error = str(error) or type(error).__name__
-        log.warning("batch undone, will be read again", lane=str(lane), error=repr(error))
+            self.broker_unreachable(error)
+        log.warning("batch failed, retrying", lane=str(lane), error=repr(error))
 
     def record_dead_lettered(self, lane: LaneView, record: Record, error: Exception) -> None:
-        """Log with the trace: the record met a case that the code does not know."""
+        """Log the error with its traceback, because it is unexpected."""
         log.error(
-            "a record goes to the dead letters",
+            "record dead-lettered",
             lane=str(lane),
             topic=record.topic,
             partition=record.partition,
@@ -107,36 +107,44 @@ class Monitor(Observer):
             exc_info=error,
         )
 
+    def stopping(self) -> None:
+        """The worker stops: it is no longer ready."""
+        self.status.stopping = True
+
+    def broker_unreachable(self, error: BaseException) -> None:
+        """The broker cannot be reached: the worker is not ready until a lane runs again."""
+        self.status.broker_error = str(error) or type(error).__name__
+
     def watch_dead_letters(self, budget: TokenBucket) -> None:
-        """Show how much of the dead-letter budget is left now."""
+        """Update the remaining dead-letter budget."""
         left = budget.left(time.monotonic())
         self.metrics.dead_letter_budget.set(left)
         self.status.dead_letter_ceiling = left <= 0
 
     def watch_models(self, report: ModelReport) -> None:
-        """Show what judges; count what came since the last look."""
-        metrics, shadowed = self.metrics, report.shadowed
-        self.status.judged_by(report)
+        """Update the models' versions, and add to the counters what came since the last report."""
+        metrics, shadow = self.metrics, report.shadow_totals
+        self.status.update_models(report)
         metrics.versions.clear()
         metrics.versions.labels(self.status.version, report.model_version, report.taxonomy_version).set(1)
         metrics.canary_share.clear()
         if report.candidate_version:
             metrics.canary_share.labels(report.candidate_version).set(report.canary_share)
         metrics.model_trouble.set(report.trouble is not None)
-        self._grown(metrics.model_swaps, report.swaps)
-        self._grown(metrics.model_failures, report.failures)
-        self._grown(metrics.model_restarts, report.restarts)
-        self._grown(metrics.cache_requests.labels("hit"), report.cache_hits)
-        self._grown(metrics.cache_requests.labels("miss"), report.cache_misses)
-        self._grown(metrics.shadow_listings.labels("compared"), shadowed.compared)
-        self._grown(metrics.shadow_listings.labels("dropped"), shadowed.dropped)
-        for aspect, count in shadowed.differing.items():
-            self._grown(metrics.shadow_differences.labels(aspect), count)
+        self._count_up_to(metrics.model_swaps, report.swaps)
+        self._count_up_to(metrics.model_failures, report.failures)
+        self._count_up_to(metrics.model_restarts, report.restarts)
+        self._count_up_to(metrics.cache_requests.labels("hit"), report.cache_hits)
+        self._count_up_to(metrics.cache_requests.labels("miss"), report.cache_misses)
+        self._count_up_to(metrics.shadow_listings.labels("compared"), shadow.compared)
+        self._count_up_to(metrics.shadow_listings.labels("dropped"), shadow.dropped)
+        for aspect, count in shadow.differing.items():
+            self._count_up_to(metrics.shadow_differences.labels(aspect), count)
         if report.drift is not None:
             self.watch_drift(report.drift)
 
     def watch_drift(self, report: "DriftReport") -> None:
-        """Show the drift of each feature; none while there is nothing to say."""
+        """Update the drift of each feature. The report has no features while too few listings came."""
         self.metrics.drift_psi.clear()
         for each in report.features:
             self.metrics.drift_psi.labels(each.feature).set(each.index)
@@ -148,27 +156,27 @@ class Monitor(Observer):
         )
 
     def watch_state(self, lane: LaneView) -> None:
-        """Show how large the lane's tables are."""
+        """Update the sizes of the lane's tables."""
         for table, (rows, size) in lane.table_sizes().items():
             self.metrics.state_rows.labels(table, str(lane.partition)).set(rows)
             self.metrics.state_bytes.labels(table, str(lane.partition)).set(size)
 
     def watch_lag(self, lane: LaneView, lags: Mapping[Partition, int | None]) -> None:
-        """Show how many records wait in each of the lane's inputs."""
+        """Update the lag of each of the lane's inputs. None values are unknown."""
         known = {at: lag for at, lag in lags.items() if lag is not None}
         self._status_of(lane).lag = sum(known.values()) if known else None
         for at, lag in known.items():
             self.metrics.consumer_lag.labels(at.topic, str(at.partition)).set(lag)
 
-    def _grown(self, counter: Total, total: int) -> None:
-        """Count what was added to a total that only grows."""
-        counter.inc(total - self._told.get(counter, 0))
-        self._told[counter] = total
+    def _count_up_to(self, counter: Total, total: int) -> None:
+        """Raise a counter by the growth of a total since the last call."""
+        counter.inc(total - self._totals.get(counter, 0))
+        self._totals[counter] = total
 
     def _status_of(self, lane: LaneView) -> LaneStatus:
         return self.status.lane(lane.agent, lane.topics[-1], lane.partition)
 
-    def _forget_broker_error(self) -> None:
+    def _clear_broker_error(self) -> None:
         self.status.broker_error = None
 
     def _count_outcomes(self, report: BatchReport) -> None:
@@ -187,7 +195,7 @@ def _header(output: Output, name: str) -> str:
 
 
 def _is_connection(error: BaseException) -> bool:
-    """Whether the error says that the broker cannot be reached (aiokafka's, or the system's)."""
+    """Whether the broker cannot be reached, by an error of aiokafka or of the operating system."""
     return isinstance(error, ConnectionError) or type(error).__name__ in (
         "KafkaConnectionError",
         "NodeNotReadyError",

@@ -1,4 +1,4 @@
-"""What a worker is doing now, as plain data: lanes fill it, health and the live view read it."""
+"""The current status of a worker as plain data. The monitor fills it; health and the status page read it."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,7 +9,11 @@ from streams.lanes.observer import LaneState
 
 
 class Rate:
-    """Events per second, the recent ones weighing more: a weight halves every `half_life_s` seconds."""
+    """An exponentially decayed rate of events per second.
+
+    Args:
+        half_life_s: Seconds after which an event counts half.
+    """
 
     def __init__(self, half_life_s: float = 5.0) -> None:
         self._decay = math.log(2) / half_life_s
@@ -18,25 +22,30 @@ class Rate:
         self._at = 0.0
 
     def add(self, count: int, now: float) -> None:
-        """Count events. `now` is any clock in seconds that never goes back."""
+        """Count events.
+
+        Args:
+            count: Number of events.
+            now: Current time in monotonic seconds.
+        """
         if self._since is None:
             self._since = self._at = now
         self._weight = self._weight * math.exp(-self._decay * (now - self._at)) + count
         self._at = now
 
     def per_second(self, now: float) -> float:
-        """The rate at `now`; 0 before anything was counted."""
+        """Return the rate at `now`, in monotonic seconds. 0 before the first event."""
         if self._since is None:
             return 0.0
-        # The weight that a steady stream of 1 a second would have by now; the first second counts as whole,
-        # or the first batch would look like a flood.
+        # The weight that 1 event per second would have by now. The time is at least one second, because a
+        # shorter time would exaggerate the rate of the first batch.
         steady = (1 - math.exp(-self._decay * max(now - self._since, 1.0))) / self._decay
         return self._weight * math.exp(-self._decay * (now - self._at)) / steady
 
 
 @dataclass
 class LaneStatus:
-    """One lane: one agent on one partition of its input. Counts are records."""
+    """The status of a lane. Counts are records."""
 
     agent: str
     topic: str
@@ -52,24 +61,30 @@ class LaneStatus:
 
     @property
     def name(self) -> str:
-        """How people call it, such as `enrich product-created-3`."""
+        """Name of the lane, such as `enrich product-created-3`."""
         return f"{self.agent} {self.topic}-{self.partition}"
 
     def committed(self, records: int, now: float) -> None:
-        """A batch of `records` was committed at `now` (monotonic seconds)."""
+        """Record that a batch of `records` was committed at `now`, in monotonic seconds."""
         self.state = LaneState.RUNNING
         self.records += records
         self.rate.add(records, now)
         self.last_error = None
 
     def restored(self, records: int, remaining: int, now: float) -> None:
-        """`records` of the changelog were read; `remaining` are left."""
+        """Record the progress of the restoration.
+
+        Args:
+            records: Changelog records read since the last call.
+            remaining: Changelog records still to be read.
+            now: Current time in monotonic seconds.
+        """
         self.state = LaneState.RESTORING
         self.restore_remaining = remaining
         self.restore_rate.add(records, now)
 
-    def why_unready(self, now: float) -> str | None:
-        """Why this lane does not do its work; None when it does."""
+    def unready_reason(self, now: float) -> str | None:
+        """Return why the lane does not process records. None if it does. `now` is in monotonic seconds."""
         if self.state in (LaneState.RUNNING, LaneState.PAUSED, LaneState.CLOSED):
             return None
         if self.state is LaneState.RESTORING and self.restore_remaining is not None:
@@ -82,9 +97,12 @@ class LaneStatus:
 
 @dataclass
 class DriftStatus:
-    """How far this worker's listings are from what the model was made for.
+    """The drift of this worker's listings and decisions from the model's reference.
 
-    `silent_why` says why nothing can be said; `features` are index and plain word by name, the worst first.
+    Attributes:
+        listings: Decayed number of listings in the statistics.
+        silent_why: Why no index is available. None if there are indices.
+        features: Index and "stable", "moving" or "drifted" by feature, the largest index first.
     """
 
     listings: int
@@ -92,9 +110,9 @@ class DriftStatus:
     features: dict[str, tuple[float, str]]
 
     def warnings(self) -> list[str]:
-        """A sentence for each feature that has drifted."""
+        """Return a sentence for each feature that has drifted."""
         return [
-            f"{name} has drifted from the training: population stability index {index:.2f}"
+            f"{name} has drifted from the reference: population stability index {index:.2f}"
             for name, (index, word) in self.features.items()
             if word == "drifted"
         ]
@@ -102,7 +120,7 @@ class DriftStatus:
 
 @dataclass
 class WorkerStatus:
-    """The whole worker."""
+    """The status of a worker. The fields are those of `/status.json`."""
 
     worker_id: str = ""
     version: str = ""
@@ -124,12 +142,12 @@ class WorkerStatus:
     lanes: dict[str, LaneStatus] = field(default_factory=dict)
 
     def lane(self, agent: str, topic: str, partition: int) -> LaneStatus:
-        """The status of a lane; made at its first use."""
+        """Return the status of a lane. It is created at the first call."""
         lane = LaneStatus(agent, topic, partition)
         return self.lanes.setdefault(lane.name, lane)
 
-    def judged_by(self, report: ModelReport) -> None:
-        """What judges now."""
+    def update_models(self, report: ModelReport) -> None:
+        """Take over the versions and the trial of a report."""
         self.model_version = report.model_version
         self.taxonomy_version = report.taxonomy_version
         self.candidate_version = report.candidate_version
@@ -137,36 +155,36 @@ class WorkerStatus:
         self.shadow = None if report.shadow is None else report.shadow.as_dict()
         self.model_trouble = report.trouble
 
-    def unready(self, now: float) -> list[str]:
-        """Why the worker does not do its work; empty when it is ready. `now` in monotonic seconds."""
+    def unready_reasons(self, now: float) -> list[str]:
+        """Return why the worker is not ready. Empty if it is. `now` is in monotonic seconds."""
         reasons = [
             reason
             for holds, reason in (
                 (self.fatal is not None, f"the worker failed: {self.fatal}"),
                 (self.stopping, "the worker is stopping"),
-                (self.broker_error is not None, f"Kafka is away: {self.broker_error}"),
+                (self.broker_error is not None, f"Kafka is unreachable: {self.broker_error}"),
                 (not self.joined, "the worker has not joined its consumer group yet"),
                 (
                     self.dead_letter_ceiling,
-                    "too many dead letters, the worker slows down: look at `shelfstream dead-letters list`",
+                    "too many dead letters, the worker slows down: see `shelfstream dead-letters list`",
                 ),
             )
             if holds
         ]
-        return reasons + [why for lane in self.lanes.values() if (why := lane.why_unready(now))]
+        return reasons + [reason for lane in self.lanes.values() if (reason := lane.unready_reason(now))]
 
     def warnings(self) -> list[str]:
-        """What somebody should look at although the worker does its work."""
+        """Return problems that an operator should look at although the worker is ready."""
         trouble = [] if self.model_trouble is None else [self.model_trouble]
         return trouble + ([] if self.drift is None else self.drift.warnings())
 
     def as_json(self, now: float) -> dict[str, Any]:
-        """Everything, as data for JSON, with rates at `now`."""
+        """Return all fields, readiness and lanes as data for JSON. `now` is in monotonic seconds."""
         lanes = []
         for lane in self.lanes.values():
             shown = {name: value for name, value in vars(lane).items() if not isinstance(value, Rate)}
             lanes.append(shown | {"rate": round(lane.rate.per_second(now), 1)})
         own = {name: value for name, value in vars(self).items() if name != "lanes"}
         own["drift"] = None if self.drift is None else vars(self.drift)
-        reasons = self.unready(now)
+        reasons = self.unready_reasons(now)
         return own | {"ready": not reasons, "reasons": reasons, "warnings": self.warnings(), "lanes": lanes}

@@ -1,4 +1,4 @@
-"""The status page: what a worker does, at a glance, as one HTML page without scripts or other files."""
+"""The status page of a worker: one HTML page without scripts and other files."""
 
 from html import escape
 from string import Template
@@ -40,7 +40,11 @@ _FACTS = ("worker_id", "version", "agents", "model_version", "taxonomy_version",
 
 
 def render(status: dict[str, Any]) -> str:
-    """The page of `status`, which is what `WorkerStatus.as_json` returns."""
+    """Return the page.
+
+    Args:
+        status: The result of `WorkerStatus.as_json`.
+    """
     ready = status["ready"]
     facts = "".join(
         f"<dt>{name.replace('_', ' ')}</dt><dd>{_text(value)}</dd>"
@@ -61,7 +65,7 @@ def render(status: dict[str, Any]) -> str:
 
 
 def _trial(status: dict[str, Any]) -> list[tuple[str, str]]:
-    """What is to be said of a candidate model, if there is one."""
+    """Return rows about the candidate model, if there is one."""
     version, share, shadow = status["candidate_version"], status["canary_share"], status["shadow"]
     facts = []
     if share:
@@ -74,7 +78,7 @@ def _trial(status: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _lanes(lanes: list[dict[str, Any]]) -> str:
     if not lanes:
-        return "<p>None: the other workers have all partitions, or the group is still forming.</p>"
+        return "<p>None: other workers have all partitions, or the group is rebalancing.</p>"
     numbers = ("lag", "rate", "records")
     rows = "".join(
         f"<tr><td>{_text(lane['agent'])}</td><td>{_text(lane['topic'])}-{lane['partition']}</td>"
@@ -109,23 +113,23 @@ def _list(kind: str, lines: list[str]) -> str:
 def _drift(drift: dict[str, Any] | None) -> str:
     if drift is None:
         return ""
-    title = "<h2>Drift of this worker's listings from the training</h2>"
+    title = "<h2>Drift of this worker's listings from the reference</h2>"
     if drift["silent_why"] is not None:
-        return f"{title}<p>Nothing to say: {_text(drift['silent_why'])}.</p>"
+        return f"{title}<p>Not measured: {_text(drift['silent_why'])}.</p>"
     rows = "".join(
         f'<tr><td>{_text(name)}</td><td class="number">{index:.3f}</td>'
         f'<td class="{_text(word)}">{_text(word)}</td></tr>'
         for name, (index, word) in list(drift["features"].items())[:_WORST]
     )
     return (
-        f"{title}<p>Over {_number(drift['listings'])} listings, older ones counting less; worst first.</p>"
+        f"{title}<p>Over {_number(drift['listings'])} listings, decayed. Largest index first.</p>"
         f'<table><tr><th>feature</th><th class="number">PSI</th><th></th></tr>{rows}</table>'
     )
 
 
 def _dead_letters(counts: dict[str, int]) -> str:
     if not counts:
-        return "<p>None since it started.</p>"
+        return "<p>None since the start.</p>"
     rows = "".join(
         f'<tr><td>{_text(reason)}</td><td class="number">{_number(count)}</td></tr>'
         for reason, count in sorted(counts.items(), key=lambda item: -item[1])

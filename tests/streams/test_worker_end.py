@@ -1,4 +1,4 @@
-"""How a worker ends when its goodbye is not answered: anew if the group lost it, else with its own code."""
+"""How a worker ends when its shutdown times out: by a restart if its group lost it, else by its exit code."""
 
 import os
 from types import SimpleNamespace
@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from streams.worker import GroupLost, leave_or_start_anew
+from streams.worker import GroupLost, exit_or_restart
 
 
 class Ended(BaseException):
-    """Stands for the end of the program."""
+    """Raised in place of the end of the program."""
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ class Ended(BaseException):
     [
         (None, ("exit", 0)),
         (ValueError("a bug"), ("exit", 1)),
-        (GroupLost("the group knows nothing of us"), ("exec", "streams")),
+        (GroupLost("not a member"), ("exec", "streams")),
     ],
 )
 def test_the_end_says_why(
@@ -34,5 +34,5 @@ def test_the_end_says_why(
     monkeypatch.setattr(os, "execv", lambda path, words: record("exec", words[2]))
     app: Any = SimpleNamespace(crash_reason=reason)
     with pytest.raises(Ended):
-        leave_or_start_anew(app)
+        exit_or_restart(app)
     assert ends == [end]

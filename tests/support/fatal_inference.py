@@ -1,6 +1,6 @@
-"""A model's process of which some listings are the end: run as a script by `InferenceProcess`.
+"""A model process for tests, run as a script by `InferenceProcess`.
 
-A title of `fatal` kills it, `failing` raises; any other listing is its own prediction.
+The value `fatal` kills the process and `failing` raises an error. Any other value is its own prediction.
 """
 
 import os
@@ -12,17 +12,17 @@ from streams.inference.child import main
 from streams.inference.messages import Listing, Prediction
 
 
-class FatalJudge:
-    """Judges by the title alone."""
+class FatalPredictor:
+    """Predicts from the record's value alone."""
 
     model_version = "fatal-1"
     cache_requests = (0, 0)
 
     def drift_report(self) -> None:
-        """Nobody watches."""
+        """Measure no drift."""
 
-    def __call__(self, listings: Sequence[Listing]) -> list[Prediction]:
-        """See `Predictor`."""
+    def predict(self, listings: Sequence[Listing]) -> list[Prediction]:
+        """See `Predictor.predict`."""
         for listing in listings:
             if listing.value == b"fatal":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -32,5 +32,5 @@ class FatalJudge:
 
 
 if __name__ == "__main__":
-    fatal: Any = FatalJudge()
-    main(lambda choice: fatal)
+    fatal: Any = FatalPredictor()
+    main(lambda config: fatal)

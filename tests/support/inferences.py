@@ -1,4 +1,4 @@
-"""Models that say what they are told to, for tests of who judges what."""
+"""Fake models with fixed predictions, for tests of which model predicts."""
 
 import asyncio
 import json
@@ -12,16 +12,16 @@ from streams.inference.messages import InvalidListing, Listing, Prediction
 
 
 class FakeInference:
-    """Puts everything where it was told to.
+    """Predicts the same category for every listing.
 
     Args:
-        version: What it calls itself.
-        path: Where it puts everything.
-        breaks_at: A title at which it raises something.
+        version: Its model version.
+        path: Path of the category.
+        breaks_at: Title at which `predict` raises an error. None for no error.
 
     Attributes:
-        may: Judges wait until it is set, as it is at first.
-        closed: Whether nobody needs it any more.
+        may: `predict` waits until this is set. It is set at first.
+        closed: Whether `close` was called.
     """
 
     alive: ClassVar["weakref.WeakSet[FakeInference]"] = weakref.WeakSet()
@@ -38,8 +38,8 @@ class FakeInference:
         self._breaks_at = breaks_at
         self.alive.add(self)
 
-    async def judge(self, listings: Sequence[Listing]) -> list[Prediction | InvalidListing]:
-        """As `Inference.judge`."""
+    async def predict(self, listings: Sequence[Listing]) -> list[Prediction | InvalidListing]:
+        """See `Inference.predict`."""
         await self.may.wait()
         await asyncio.sleep(0)
         assert not self.closed
@@ -51,13 +51,13 @@ class FakeInference:
         return [Prediction((each.key or b"").decode(), enriched, None, version, "model") for each in listings]
 
     def close(self) -> None:
-        """As `Inference.close`."""
+        """See `Inference.close`."""
         self.closed = True
         self.alive.discard(self)
 
 
 def listings(count: int, title: str = "a title") -> list[Listing]:
-    """As many products, p0 the first."""
+    """Return one listing for each of the products p0, p1 and so on."""
     return [
         Listing(
             json.dumps({"product_id": f"p{number}", "title": title}).encode(), b"p%d" % number, "t", 0, number

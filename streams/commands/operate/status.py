@@ -77,7 +77,7 @@ def _print_drift(drift: dict[str, Any]) -> None:
     if drift["silent_why"] is not None:
         click.echo(f"drift: not measured, {drift['silent_why']}")
         return
-    table = new_table("drift from training", "PSI", f"over {drift['listings']:,} listings")
+    table = new_table("drift from the reference", "PSI", f"over {drift['listings']:,} listings")
     for name, (index, level) in drift["features"].items():
         table.add_row(name, f"{index:.3f}", level)
     print_table(table)

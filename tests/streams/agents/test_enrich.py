@@ -7,6 +7,7 @@ import pytest
 
 from models.enrichment.enricher import Enricher
 from models.enrichment.event_builder import TITLE_CHARACTERS
+from models.serving_config import ServingConfig
 from schemas.codec import decode_enrichment_review, decode_product_enriched
 from schemas.dead_letters import SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC, STAGE
 from schemas.events import DecisionOutcome, ProductEnriched
@@ -14,7 +15,7 @@ from schemas.events import Source as Origin
 from schemas.keys import partition_for
 from streams.agents.enrich import enrich_agent
 from streams.agents.products import ProductRow, products_table
-from streams.inference.messages import Listing, ModelChoice
+from streams.inference.messages import Listing, PredictorConfig
 from streams.inference.predictor import Predictor, load_predictor
 from streams.inference.thread import InferenceThread
 from streams.lanes.processor import Processor
@@ -387,11 +388,11 @@ async def test_a_record_that_somebody_else_put_among_the_moved_is_a_listing(
     assert event.source == Origin(topic=PRODUCT_REPARTITION, partition=HOME, offset=8)
 
 
-async def test_what_is_judged_is_watched_for_drift() -> None:
-    watching = InferenceThread(load_predictor(ModelChoice(cascade=False)))
+async def test_predicted_listings_count_for_drift() -> None:
+    watching = InferenceThread(load_predictor(PredictorConfig(serving=ServingConfig(cascade=False))))
     assert watching.drift is not None
     assert watching.drift.listings == 0
     values = [listing(product_id=str(number)) for number in range(400)]
-    await watching.judge([Listing(value, None, PRODUCT_CREATED, 0, 0) for value in values])
+    await watching.predict([Listing(value, None, PRODUCT_CREATED, 0, 0) for value in values])
     watching.close()
     assert watching.drift.listings > 50

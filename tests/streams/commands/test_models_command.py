@@ -153,7 +153,7 @@ TRIAL = ModelReport(
 
 def test_the_status_shows_a_worker_s_models(worker: tuple[WorkerStatus, str]) -> None:
     shown, url = worker
-    shown.judged_by(TRIAL)
+    shown.update_models(TRIAL)
     shown.lane("enrich", "product-created", 0).committed(5, 0.0)
     result = CliRunner().invoke(main, ["status", "--url", url])
     assert result.exit_code == 0
@@ -186,7 +186,7 @@ def test_the_exit_code_tells_an_unready_and_a_missing_worker(
 def test_the_page_shows_the_trial_and_the_problem() -> None:
     shown = WorkerStatus(joined=True)
     assert "canary" not in render(shown.as_json(0.0))
-    shown.judged_by(TRIAL)
+    shown.update_models(TRIAL)
     page = render(shown.as_json(0.0))
     for part in (
         "student-1-b for 5.0% of the products",

@@ -59,10 +59,10 @@ async def test_an_unready_worker_is_exit_1_with_its_reasons_also_as_json(
     status.broker_error = "refused\x1b[2J"
     result = await shown("--url", url)
     assert result.exit_code == 1
-    assert "reason: Kafka is away: refused\\x1b[2J" in result.stdout
+    assert "reason: Kafka is unreachable: refused\\x1b[2J" in result.stdout
     result = await shown("--url", url, "--json")
     assert result.exit_code == 1
-    assert orjson.loads(result.stdout)["reasons"] == ["Kafka is away: refused\x1b[2J"]
+    assert orjson.loads(result.stdout)["reasons"] == ["Kafka is unreachable: refused\x1b[2J"]
 
 
 async def test_a_worker_that_does_not_answer_is_reported(url: str) -> None:

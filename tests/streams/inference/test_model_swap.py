@@ -1,4 +1,4 @@
-"""Models change between batches and never within one; each event says, and its identity too, who judged."""
+"""Models change between batches, never within one; each event and its id name the model that predicted."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from schemas.events import Source as Place
 from streams.agents.enrich import enrich_agent
 from streams.agents.products import products_table
 from streams.inference.predictor import Predictor
-from streams.inference.serving import Serving, ServingInference
+from streams.inference.serving import ServingInference, ServingModels
 from streams.inference.thread import InferenceThread
 from streams.records import Output
 from streams.topics import CATEGORY_FEEDBACK, ENRICHMENT_REVIEW, PRODUCT_CREATED, PRODUCT_ENRICHED
@@ -28,10 +28,10 @@ TITLES = ("Nike Men's Running Shoes Blue Size 10", "Ceramic mug", "zzzz", "Large
 
 
 class Kept(InferenceThread):
-    """Goes on after it was replaced, as the same models come and go."""
+    """Stays open after it was replaced, because these tests swap the same models back and forth."""
 
     def close(self) -> None:
-        """Nothing."""
+        """Stay open."""
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,8 @@ def version(model: Kept) -> str:
     return model.model_info.model_version
 
 
-def judged_by(outputs: Sequence[Output]) -> list[str]:
-    """The version of each enriched product; whatever else an output says of it must agree."""
+def versions_of(outputs: Sequence[Output]) -> list[str]:
+    """The model version of each enriched product. The id of each output must agree with it."""
     versions = []
     for output in to(PRODUCT_ENRICHED, outputs):
         event = decode_product_enriched(output.value, output.key)
@@ -78,7 +78,7 @@ def judged_by(outputs: Sequence[Output]) -> list[str]:
 def test_a_swap_at_any_moment_falls_between_batches(
     old: Kept, new: Kept, batches: list[tuple[int, bool, bool]]
 ) -> None:
-    """A swap before a batch counts for it, one while it is in work does not."""
+    """A swap before a batch applies to it; a swap during a batch does not."""
     models = (old, new)
 
     async def scenario() -> None:
@@ -86,12 +86,12 @@ def test_a_swap_at_any_moment_falls_between_batches(
         agent = processor_of(enrich_agent(inference, 1), 1)
         tables, source = tables_of(products_table()), Source(PRODUCT_CREATED)
         for size, before, within in batches:
-            await inference.replace(Serving(models[before]))
+            await inference.replace(ServingModels(models[before]))
             records = [source.record(*listing(number)) for number in range(size)]
             work = asyncio.create_task(process_batch(agent, records, tables))
             await asyncio.sleep(0)
-            swap = asyncio.create_task(inference.replace(Serving(models[within])))
-            assert judged_by(await work) == [version(models[before])] * size
+            swap = asyncio.create_task(inference.replace(ServingModels(models[within])))
+            assert versions_of(await work) == [version(models[before])] * size
             await swap
 
     asyncio.run(scenario())
@@ -100,13 +100,13 @@ def test_a_swap_at_any_moment_falls_between_batches(
 async def test_a_canary_s_products_say_so_whatever_comes_of_them(
     inference: ServingInference, old: Kept, new: Kept
 ) -> None:
-    """Listings, questions to people and withdrawals of a product are one model's."""
-    await inference.replace(Serving(old, new, 0.3))
+    """All outputs of a product, reviews and withdrawals too, come from one model."""
+    await inference.replace(ServingModels(old, new, 0.3))
     agent = processor_of(enrich_agent(inference, 1), 1)
     tables, source = tables_of(products_table()), Source(PRODUCT_CREATED)
     outputs = await process_batch(agent, [source.record(*listing(number)) for number in range(200)], tables)
     expected = [version(new) if on_canary(b"p%d" % number, 0.3) else version(old) for number in range(200)]
-    assert judged_by(outputs) == expected
+    assert versions_of(outputs) == expected
     by_key = dict(zip([output.key for output in to(PRODUCT_ENRICHED, outputs)], expected, strict=True))
     questions = to(ENRICHMENT_REVIEW, outputs)
     assert questions
@@ -114,11 +114,11 @@ async def test_a_canary_s_products_say_so_whatever_comes_of_them(
         assert f'"model_version":"{by_key[question.key]}"'.encode() in (question.value or b"")
     gone = [source.record(None, key) for key in by_key]
     for record, output in zip(gone, await process_batch(agent, gone, tables), strict=True):
-        judge, taxonomy = by_key[output.key], old.model_info.taxonomy_version
+        model_version, taxonomy = by_key[output.key], old.model_info.taxonomy_version
         subject = (output.key or b"").decode()
         assert header(output, "ce_id") == output_id(
             Place(topic=record.topic, partition=record.partition, offset=record.offset),
-            judge,
+            model_version,
             taxonomy,
             PRODUCT_ENRICHED,
             subject,
@@ -129,7 +129,7 @@ async def test_a_replay_by_the_same_model_is_the_same_statement_and_by_another_i
     inference: ServingInference, old: Kept, new: Kept
 ) -> None:
     async def identities(model: Kept) -> list[str]:
-        await inference.replace(Serving(model))
+        await inference.replace(ServingModels(model))
         agent = processor_of(enrich_agent(inference, 1), 1)
         source = Source(PRODUCT_CREATED)
         records = [source.record(*listing(number)) for number in range(20)]
@@ -145,13 +145,13 @@ async def test_a_replay_by_the_same_model_is_the_same_statement_and_by_another_i
 async def test_a_person_s_word_stays_when_another_model_takes_over(
     inference: ServingInference, old: Kept, new: Kept
 ) -> None:
-    await inference.replace(Serving(old))
+    await inference.replace(ServingModels(old))
     agent = processor_of(enrich_agent(inference, 1), 1)
     tables, source = tables_of(products_table()), Source(PRODUCT_CREATED)
     await process_batch(agent, [source.record(*listing(0))], tables)
     word = b'{"product_id": "p0", "verdict": "correct", "category_id": 5}'
     await process_batch(agent, [Source(CATEGORY_FEEDBACK).record(word, b"p0")], tables)
-    await inference.replace(Serving(new))
+    await inference.replace(ServingModels(new))
     (output,) = await process_batch(agent, [source.record(*listing(0))], tables)
     event = decode_product_enriched(output.value, output.key)
     assert event.category is not None

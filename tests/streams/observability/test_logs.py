@@ -1,4 +1,4 @@
-"""The logs: one form for ours and for every library's."""
+"""The logs: one format for this project and for all libraries."""
 
 import io
 import json
@@ -27,7 +27,7 @@ def _lines(stream: io.StringIO) -> list[dict[str, object]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-def test_ours_and_a_librarys_lines_have_one_form() -> None:
+def test_our_lines_and_those_of_a_library_have_one_format() -> None:
     stream = io.StringIO()
     configure_logs("json", stream=stream, worker_id="w1")
     structlog.get_logger("streams.lanes.lane").info("batch committed", records=3)
@@ -39,7 +39,7 @@ def test_ours_and_a_librarys_lines_have_one_form() -> None:
     assert str(ours["timestamp"]).endswith("Z")
 
 
-def test_other_threads_say_too_which_worker_they_are_of() -> None:
+def test_lines_of_other_threads_name_the_worker() -> None:
     stream = io.StringIO()
     configure_logs("json", stream=stream, worker_id="w1")
     thread = threading.Thread(target=structlog.get_logger("inference").info, args=("warm",))
@@ -48,7 +48,7 @@ def test_other_threads_say_too_which_worker_they_are_of() -> None:
     assert _lines(stream)[0]["worker_id"] == "w1"
 
 
-def test_noisy_libraries_are_quiet_and_debug_lets_them_speak() -> None:
+def test_noisy_libraries_are_logged_at_debug_level_only() -> None:
     stream = io.StringIO()
     configure_logs("json", stream=stream)
     logging.getLogger("aiokafka.cluster").info("metadata")
@@ -59,10 +59,10 @@ def test_noisy_libraries_are_quiet_and_debug_lets_them_speak() -> None:
     assert _lines(stream)[0]["event"] == "starting"
 
 
-def test_below_the_level_nothing_is_said() -> None:
+def test_nothing_is_logged_below_the_level() -> None:
     stream = io.StringIO()
     configure_logs("json", "error", stream=stream)
-    structlog.get_logger("streams").warning("nobody hears this")
+    structlog.get_logger("streams").warning("not logged")
     assert stream.getvalue() == ""
 
 
@@ -77,9 +77,19 @@ def test_an_exception_is_one_json_line_with_its_type() -> None:
     assert "ValueError" in json.dumps(line["exception"])
 
 
+@pytest.mark.parametrize("value", ["\ud800", 2**70, {1: "\ud800"}, object()])
+def test_a_value_that_json_does_not_have_loses_no_line(value: object) -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream=stream, worker_id="w1")
+    structlog.get_logger("streams").info("odd", value=value)
+    (line,) = _lines(stream)
+    assert (line["event"], line["worker_id"]) == ("odd", "w1")
+    assert line["value"]
+
+
 @pytest.mark.parametrize("form", ["json", "console"])
-def test_an_exception_does_not_tell_what_the_variables_held(form: str) -> None:
-    """They hold records, which may be personal, and would make one line many times as long."""
+def test_a_traceback_does_not_contain_the_values_of_variables(form: str) -> None:
+    """Variables hold records, which can be personal data and make a line many times as long."""
     stream = io.StringIO()
     configure_logs(form, stream=stream)
     title = "a shopper's secret"
@@ -101,7 +111,7 @@ def test_warnings_become_log_lines() -> None:
     assert "old way" in str(_lines(stream)[-1]["event"])
 
 
-def test_auto_is_json_where_no_terminal_is() -> None:
+def test_auto_is_json_without_a_terminal() -> None:
     stream = io.StringIO()
     configure_logs(stream=stream)
     structlog.get_logger("streams").info("hello")

@@ -115,20 +115,20 @@ def test_a_lane_that_runs_is_ready_and_one_that_restores_says_how_much_is_left(m
     monitor.lane_changed(lane(), LaneState.RESTORING, "")
     monitor.lane_restoring(lane(), CHANGELOG, 1_000)
     assert value(monitor, "restore_remaining_records", table="changelog", partition="3") == 1_000
-    assert "1,000 records left" in " ".join(monitor.status.unready(time.monotonic()))
+    assert "1,000 records left" in " ".join(monitor.status.unready_reasons(time.monotonic()))
     monitor.lane_restoring(lane(), CHANGELOG, 0)
     monitor.lane_changed(lane(), LaneState.RUNNING, "")
     assert value(monitor, "restore_remaining_records", table="changelog", partition="3") == 0
-    assert monitor.status.unready(time.monotonic()) == []
+    assert monitor.status.unready_reasons(time.monotonic()) == []
     assert shown(monitor).next_offsets == {PRODUCT_CREATED: 40}
 
 
 def test_a_worker_without_partitions_has_joined_all_the_same(monitor: Monitor) -> None:
     """A spare worker is ready; each assignment is counted."""
-    assert monitor.status.unready(0.0) != []
+    assert monitor.status.unready_reasons(0.0) != []
     monitor.assigned()
     monitor.assigned()
-    assert monitor.status.unready(0.0) == []
+    assert monitor.status.unready_reasons(0.0) == []
     assert value(monitor, "rebalances_total") == 2
 
 
@@ -138,9 +138,9 @@ def test_a_broker_that_is_away_makes_the_worker_unready_until_a_lane_runs_again(
 ) -> None:
     monitor.assigned()
     monitor.batch_failed(lane(), error)
-    assert any("Kafka is away" in reason for reason in monitor.status.unready(0.0))
+    assert any("Kafka is unreachable" in reason for reason in monitor.status.unready_reasons(0.0))
     monitor.lane_changed(lane(), LaneState.RUNNING, "")
-    assert monitor.status.unready(0.0) == []
+    assert monitor.status.unready_reasons(0.0) == []
 
 
 def test_an_undone_batch_is_counted_by_its_cause(monitor: Monitor) -> None:
@@ -159,10 +159,10 @@ def test_an_undone_batch_is_counted_by_its_cause(monitor: Monitor) -> None:
 def test_a_lane_that_waits_says_why_until_it_commits(monitor: Monitor) -> None:
     monitor.assigned()
     monitor.lane_changed(lane(), LaneState.BACKOFF, "RetryLater: no answer")
-    assert any("no answer" in reason for reason in monitor.status.unready(0.0))
+    assert any("no answer" in reason for reason in monitor.status.unready_reasons(0.0))
     monitor.batch_committed(lane(), report())
     assert shown(monitor).last_error is None
-    assert monitor.status.unready(0.0) == []
+    assert monitor.status.unready_reasons(0.0) == []
 
 
 def test_a_closed_lane_leaves_the_status_page(monitor: Monitor) -> None:
@@ -187,10 +187,10 @@ def test_a_spent_dead_letter_budget_makes_the_worker_unready(monitor: Monitor) -
     monitor.assigned()
     bucket = TokenBucket(10, 1e-6, time.monotonic())
     monitor.watch_dead_letters(bucket)
-    assert monitor.status.unready(0.0) == []
+    assert monitor.status.unready_reasons(0.0) == []
     bucket.spend(15, time.monotonic())
     monitor.watch_dead_letters(bucket)
-    assert any("dead letters" in reason for reason in monitor.status.unready(0.0))
+    assert any("dead letters" in reason for reason in monitor.status.unready_reasons(0.0))
     assert value(monitor, "dead_letter_budget_records") == pytest.approx(-5, abs=0.1)
 
 
@@ -202,12 +202,12 @@ def test_what_models_did_is_counted_once(monitor: Monitor) -> None:
     """The report tells totals, and Prometheus gets what was added."""
     for hits, misses, compared in ((10, 3, 0), (10, 3, 0), (12, 4, 7)):
         differing = {"level1": 0, "category": compared // 2, "outcome": compared}
-        shadowed = ShadowCounts(compared, hits, differing)
+        shadow_totals = ShadowCounts(compared, hits, differing)
         monitor.watch_models(
             models(
                 cache_hits=hits,
                 cache_misses=misses,
-                shadowed=shadowed,
+                shadow_totals=shadow_totals,
                 swaps=misses,
                 failures=hits,
                 restarts=misses,
@@ -244,7 +244,7 @@ def test_a_model_that_is_not_in_service_is_a_warning_and_no_reason_to_be_unready
     monitor.assigned()
     monitor.watch_models(models(trouble="n is deployed, but not in service: torn"))
     assert value(monitor, "model_trouble") == 1
-    assert monitor.status.unready(0.0) == []
+    assert monitor.status.unready_reasons(0.0) == []
     assert monitor.status.warnings() == ["n is deployed, but not in service: torn"]
     assert monitor.status.as_json(0.0)["warnings"] == monitor.status.warnings()
     monitor.watch_models(models())

@@ -26,16 +26,16 @@ def running_worker() -> WorkerStatus:
 
 def test_a_worker_is_ready_when_it_joined_and_every_lane_runs() -> None:
     status = running_worker()
-    assert status.unready(10.0) == []
+    assert status.unready_reasons(10.0) == []
     status.lane("enrich", "product-created", 1)
-    assert status.unready(10.0) == ["enrich product-created-1 is opening"]
+    assert status.unready_reasons(10.0) == ["enrich product-created-1 is opening"]
 
 
 def test_a_worker_that_got_no_partition_is_ready_once_it_joined() -> None:
     status = WorkerStatus()
-    assert status.unready(0.0) == ["the worker has not joined its consumer group yet"]
+    assert status.unready_reasons(0.0) == ["the worker has not joined its consumer group yet"]
     status.joined = True
-    assert status.unready(0.0) == []
+    assert status.unready_reasons(0.0) == []
 
 
 def test_each_trouble_has_its_own_reason() -> None:
@@ -45,7 +45,7 @@ def test_each_trouble_has_its_own_reason() -> None:
     status.fatal = "no model"
     lane = status.lane("enrich", "product-created", 0)
     lane.state, lane.last_error = LaneState.FENCED, "a newer owner"
-    reasons = "\n".join(status.unready(10.0))
+    reasons = "\n".join(status.unready_reasons(10.0))
     for part in ("connection refused", "too many dead letters", "no model", "is fenced: a newer owner"):
         assert part in reasons
 
@@ -55,7 +55,7 @@ def test_restoring_tells_how_much_is_left_and_about_how_long() -> None:
     lane = status.lane("sessions", "user-behavior", 2)
     for second in range(11):
         lane.restored(1000, 20_000 - 1000 * second, float(second))
-    (reason,) = status.unready(10.0)
+    (reason,) = status.unready_reasons(10.0)
     assert reason.startswith(
         "sessions user-behavior-2 is restoring its state: 10,000 records left, ready in about"
     )
@@ -102,7 +102,7 @@ def test_the_page_shows_every_lane_with_its_numbers() -> None:
 def test_drift_is_shown_with_its_word_and_warns_without_making_the_worker_unready() -> None:
     status = running_worker()
     status.drift = DriftStatus(900, None, {"language": (0.3, "drifted"), "depth": (0.2, "moving")})
-    assert status.unready(10.0) == []
+    assert status.unready_reasons(10.0) == []
     (warning,) = status.warnings()
     assert "language has drifted" in warning
     page = render(status.as_json(10.0))
@@ -140,7 +140,7 @@ async def test_an_unready_worker_lives_and_says_why_it_is_not_ready(
     status.broker_error = "connection refused"
     answer = await client.get("/ready")
     assert answer.status == 503
-    assert json.loads(await answer.text())["reasons"] == ["Kafka is away: connection refused"]
+    assert json.loads(await answer.text())["reasons"] == ["Kafka is unreachable: connection refused"]
     assert (await client.get("/live")).status == 200
 
 
