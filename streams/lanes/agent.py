@@ -32,6 +32,7 @@ from streams.state.tables import Table, Tables, TableSpec
 T = TypeVar("T")
 V = TypeVar("V")
 
+_NO_TABLES = Tables([], 0)
 _NEXT_BATCH = object()
 """Yielded by the agent's coroutine, and received by `_advance`, when the loop asks for the next batch."""
 
@@ -174,8 +175,9 @@ class Batch:
     def end(self) -> list[Output]:
         """Return the outputs, drop the records, and let later writes raise. The lane calls this."""
         outputs, self.outputs = self.outputs, []
-        # The suspended loop still refers to its batch. It must not keep megabytes alive.
+        # The suspended loop still refers to its batch. It must keep neither records nor tables alive.
         self.records = ()
+        self._tables = _NO_TABLES
         self._append = _reject
         return outputs
 

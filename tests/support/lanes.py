@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from streams.lanes.lane import Lane
 from streams.lanes.memory import MemoryBroker, MemoryConsumer, MemoryReader, MemoryTransactionalWriter
 from streams.lanes.observer import LaneState, Observer
+from streams.lanes.processor import Processor
 from streams.lanes.runtime import LaneLimits, Progress
 from streams.records import Output, Partition, Record
 from streams.state.restoration import restore
@@ -104,9 +105,14 @@ class Bench:
         for key, value in records:
             self.broker.append(Output(at.topic, at.partition, key, value))
 
-    def worker(self, store: Store | None = None, observer: Observer | None = None) -> "Worker":
-        """A worker with a lane of its own, not started."""
-        return Worker(self, store or MemoryStore(), observer or Observer())
+    def worker(
+        self,
+        store: Store | None = None,
+        observer: Observer | None = None,
+        processor: Processor | None = None,
+    ) -> "Worker":
+        """A worker with a lane of its own, not started; it counts, unless there is another processor."""
+        return Worker(self, store or MemoryStore(), observer or Observer(), processor)
 
     def counts(self) -> list[tuple[bytes | None, bytes | None]]:
         """What was written to the output."""
@@ -116,7 +122,9 @@ class Bench:
 class Worker:
     """One lane and the consumer that feeds it."""
 
-    def __init__(self, bench: Bench, store: Store, observer: Observer) -> None:
+    def __init__(
+        self, bench: Bench, store: Store, observer: Observer, processor: Processor | None = None
+    ) -> None:
         self.bench = bench
         self.processor = Counting()
         self.runtime = MemoryRuntime(bench, store)
@@ -124,7 +132,7 @@ class Worker:
             bench.broker, "lane", "group", lambda moment: bench.fault(moment)
         )
         self.lane = Lane(
-            self.processor,
+            processor or self.processor,
             0,
             writer=self.writer,
             runtime=self.runtime,

@@ -1,0 +1,35 @@
+"""An observer that logs what lanes report."""
+
+import structlog
+
+from streams.lanes.observer import LaneState, LaneView, Observer
+from streams.records import Record
+
+log = structlog.get_logger()
+
+
+class LogObserver(Observer):
+    """Logs lanes that run, failures and dead letters."""
+
+    def lane_changed(self, lane: LaneView, state: LaneState, detail: str) -> None:
+        """Log that a lane runs, or why it does not."""
+        if state is LaneState.RUNNING:
+            offsets = {at.topic: offset for at, offset in lane.next_offsets.items()}
+            log.info("lane runs", lane=str(lane), next_offsets=offsets)
+        else:
+            log.debug("lane changed", lane=str(lane), state=state.value, detail=detail)
+
+    def batch_failed(self, lane: LaneView, error: BaseException) -> None:
+        """Log the error."""
+        log.warning("batch undone, it will be processed again", lane=str(lane), error=repr(error))
+
+    def record_dead_lettered(self, lane: LaneView, record: Record, error: Exception) -> None:
+        """Log the position of the record, and the error with its traceback."""
+        log.error(
+            "record dead-lettered",
+            lane=str(lane),
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            exc_info=error,
+        )
