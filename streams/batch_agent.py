@@ -23,7 +23,8 @@ from streams.agent_tester import AgentTester
 from streams.app import build_app
 from streams.backoff import Backoff
 from streams.lane_runtime import agent_context
-from streams.lanes.agent import AgentFunction, Batch, BatchAgent, Batches, batch_agent
+from streams.lanes.agent import AgentFunction, BatchAgent, Batches, batch_agent
+from streams.lanes.batch import Batch
 from streams.lanes.log_observer import LogObserver
 from streams.lanes.observer import Observer
 from streams.lanes.typed_topic import Topic, json_table

@@ -1,4 +1,4 @@
-"""The program around an application: its event loop, and a run until a signal or an error ends it."""
+"""The program around an application: its event loop, and its run until a signal or an error."""
 
 import asyncio
 
@@ -11,9 +11,9 @@ from streams.app import LaneApp
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """The loop of this thread, to be made before the application.
+    """Create the event loop of this thread. Call this before the application is built.
 
-    Faust makes loops of its own, one for the consumer's thread: only the policy reaches them all.
+    It also sets uvloop's policy, because Faust creates more loops, such as that of the consumer's thread.
     """
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     loop = asyncio.new_event_loop()
@@ -22,15 +22,20 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 
 def run_program(loop: asyncio.AbstractEventLoop, app: LaneApp, *services: ServiceT) -> None:
-    """Give the application and its services this thread until SIGTERM, SIGINT or an error.
+    """Run the application and its services in this thread until SIGTERM, SIGINT or an error.
+
+    Args:
+        loop: The event loop.
+        app: The application.
+        services: Services to run beside it.
 
     Raises:
-        ShelfstreamError: the application crashed for a reason of ours.
+        ShelfstreamError: The application crashed with this error.
     """
     runner = faust.Worker(
         app, *services, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
     )
-    # Its end would write terminal codes into whatever reads our standard output.
+    # The spinner would write terminal codes to the standard output.
     runner.spinner = None
     try:
         runner.execute_from_commandline()

@@ -1,4 +1,4 @@
-"""Records: partitions, records read from Kafka, and outputs to write."""
+"""Records: partitions, records that were read from Kafka, and outputs to write."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Partition(NamedTuple):
 
 
 class Record(Protocol):
-    """A record as read from Kafka; aiokafka's `ConsumerRecord` is one. `timestamp` is in milliseconds."""
+    """A record as read from Kafka. `timestamp` is in milliseconds since 1970."""
 
     @property
     def topic(self) -> str: ...  # noqa: D102
@@ -40,7 +40,7 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MemoryRecord:
-    """A record made without Kafka: by the in-memory broker, offline commands and tests."""
+    """A record that does not come from Kafka, but from an offline command or a test."""
 
     topic: str
     partition: int
@@ -76,20 +76,20 @@ class Output(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def size(self) -> int:
-        """Bytes of key, value and headers, with an allowance for the record's own framing."""
+        """Bytes of key, value and headers, and an allowance of 64 bytes for the record's framing."""
         size = 64 + len(self.key or b"") + len(self.value or b"")
         for name, value in self.headers:
-            # A moved record keeps its own headers, and Kafka allows null in them.
+            # A moved record keeps its original headers, and Kafka allows null values in them.
             size += len(name) + len(value or b"") + 4
         return size
 
 
 RECORD_BYTES = 256
-"""What a record takes beside its bytes: a million tombstones are much more than their keys."""
+"""Bytes of memory that a record takes beside its key, value and headers."""
 
 
 def size_of(record: Record) -> int:
-    """What it costs to hold the record: its key, value and headers, and `RECORD_BYTES`."""
+    """Return the memory of a record in bytes: key, value and headers, and `RECORD_BYTES`."""
     size = RECORD_BYTES + len(record.key or b"") + len(record.value or b"")
     if record.headers:
         for name, value in record.headers:

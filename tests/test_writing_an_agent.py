@@ -15,8 +15,8 @@ import orjson
 import pytest
 from confluent_kafka import Producer
 
+from tests.support.broker import Kafka
 from tests.support.committed import committed_records
-from tests.support.kafka import Kafka
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "writing-an-agent.md").read_text("utf-8")

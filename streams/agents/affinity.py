@@ -11,7 +11,8 @@ from schemas.errors import InvalidEvent
 from streams.agents.co_behavior import co_behavior
 from streams.agents.outputs import OutputBuilder
 from streams.agents.product_view import ProductView
-from streams.lanes.agent import Batch, BatchAgent, Batches, batch_agent
+from streams.lanes.agent import BatchAgent, Batches, batch_agent
+from streams.lanes.batch import Batch
 from streams.records import Output, Record
 from streams.state.tables import Table, TableSpec
 from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, PRODUCT_ENRICHED

@@ -14,7 +14,8 @@ from streams.agents.outputs import OutputBuilder
 from streams.agents.products import ProductRow, products_table
 from streams.inference.messages import InvalidListing, Listing, Prediction
 from streams.inference.protocol import Inference
-from streams.lanes.agent import Batch, BatchAgent, Batches, batch_agent
+from streams.lanes.agent import BatchAgent, Batches, batch_agent
+from streams.lanes.batch import Batch
 from streams.provenance import MOVED_FROM, ORIGIN, input_of, moved_header, origin_header, source_of
 from streams.records import Output, Record
 from streams.state.tables import Table

@@ -15,7 +15,8 @@ from schemas.events import UserBehavior
 from schemas.keys import shopper_id
 from streams.agents.co_behavior import CoBehaviorOutputs
 from streams.agents.outputs import OutputBuilder
-from streams.lanes.agent import Batch, BatchAgent, Batches, batch_agent
+from streams.lanes.agent import BatchAgent, Batches, batch_agent
+from streams.lanes.batch import Batch
 from streams.records import Record
 from streams.state.tables import TableSpec
 from streams.topics import USER_BEHAVIOR

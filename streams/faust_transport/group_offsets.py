@@ -1,7 +1,8 @@
-"""Where a consumer group stands, asked in a way that never takes a coordinator's refusal for an answer.
+"""The committed offsets of a consumer group.
 
-aiokafka 0.14 reads the errors of single partitions only. A coordinator that is loading, or has moved, refuses
-the request as a whole; aiokafka then says that nothing was ever committed, and all would be processed again.
+aiokafka 0.14 checks the errors of single partitions only. A coordinator that is loading, or has moved,
+refuses the request as a whole. aiokafka then reports that nothing was ever committed, and a lane would
+process all records again. Therefore a client of confluent-kafka asks.
 """
 
 import asyncio
@@ -16,12 +17,12 @@ from streams.records import Partition
 
 
 class GroupOffsets:
-    """Committed offsets of a group, by a client of its own.
+    """The committed offsets of a group.
 
     Args:
-        group: the consumer group.
+        group: The consumer group.
         client: confluent-kafka's connection settings.
-        timeout_s: how long one question may take.
+        timeout_s: Seconds that a request may take.
     """
 
     def __init__(self, group: str, client: Mapping[str, Any], timeout_s: float) -> None:
@@ -32,10 +33,10 @@ class GroupOffsets:
         self._lock = threading.Lock()
 
     async def committed(self, at: Partition) -> int:
-        """The committed offset, or the partition's first where nothing was ever committed.
+        """Return the committed offset of a partition, or its first offset if nothing was committed.
 
         Raises:
-            RetryLater: the coordinator or the partition's leader does not answer, or not yet.
+            RetryLater: The coordinator or the partition's leader does not answer.
         """
         return await asyncio.to_thread(self._committed, at)
 
@@ -54,10 +55,10 @@ class GroupOffsets:
         return int(found.offset) if found.offset >= 0 else int(first)
 
     def _unknown(self, at: Partition, why: object) -> RetryLater:
-        return RetryLater(f"where the group {self._group} stands in {at} is not known: {why}")
+        return RetryLater(f"the committed offset of the group {self._group} in {at} is unknown: {why}")
 
     def _consumer(self) -> Consumer:
-        """A consumer that never joins. An AdminClient can ask too, but librdkafka 2.16 dies of a refusal."""
+        """Return a consumer that never joins the group: a refused AdminClient crashes librdkafka 2.16."""
         with self._lock:
             if self._connected is None:
                 own = {"group.id": self._group, "enable.auto.commit": False}

@@ -1,7 +1,8 @@
-"""The Faust transport of the lanes: what one fetch brought for one partition is one Faust event.
+"""The Faust transport of the lanes: one Faust event holds the records of one fetch of one partition.
 
-Faust keeps the agents, the group membership, assignment and rebalancing. Its per-message way (a task, a queue
-put and an ack for each record) and its commits are not used: the lanes' transactions commit the offsets.
+Faust keeps the agents, the group membership, assignment and rebalancing. Its path for single messages, with a
+task, a queue and an acknowledgement for each, is not used. Neither are its commits: the transactions of the
+lanes commit the offsets.
 """
 
 import asyncio
@@ -23,42 +24,47 @@ from streams.records import Partition, Record
 
 log = structlog.get_logger()
 
-_FETCH_PAUSE_S = 0.5
-_STAY_EVERY_S = 5.0
+_FETCH_RETRY_S = 0.5
+_KEEP_MEMBERSHIP_EVERY_S = 5.0
 
 
 class Delivery(NamedTuple):
-    """The value of a lane's Faust event: records of one partition, and the epoch of the seek before them."""
+    """The value of a Faust event.
+
+    Attributes:
+        records: Records of one partition, in offset order.
+        epoch: The epoch of the last seek before they were fetched.
+    """
 
     records: list[Record]
     epoch: int
 
 
 class LaneGroup(Protocol):
-    """The lanes as the transport sees them."""
+    """The lanes, as the transport calls them."""
 
     def ready_partitions(self, active: Iterable[Partition]) -> set[Partition]:
-        """Those of the active partitions whose lanes take more records."""
+        """Return those of the active partitions whose lanes have capacity."""
         ...
 
     async def wait_for_capacity(self, timeout_s: float) -> None:
-        """Wait until some lane may take more, or the timeout has passed."""
+        """Wait until the capacity of a lane changes, for `timeout_s` seconds at most."""
         ...
 
     async def revoke(self) -> None:
-        """The group takes all partitions back (eager rebalancing)."""
+        """Pause all lanes: the group revokes all partitions (eager rebalancing)."""
         ...
 
     async def assign(self, partitions: Iterable[Partition], generation: int) -> None:
-        """The group gave us exactly these partitions in this generation."""
+        """Own exactly these partitions, which the group assigned in this generation."""
         ...
 
 
 class LaneTopic(Topic):
-    """A topic whose events carry deliveries: there is nothing to decode, agents decode from bytes."""
+    """A topic whose events carry deliveries. Agents decode the bytes, so that nothing is decoded here."""
 
     def _compile_decode(self) -> None:
-        # Topic would compile a decoder over the method below.
+        # `Topic` would replace the method below by a compiled decoder.
         return
 
     async def decode(self, message: Any, *, propagate: bool = False) -> Any:
@@ -67,7 +73,7 @@ class LaneTopic(Topic):
 
 
 class LaneConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread, reading committed records, with partition n of every topic in one worker."""
+    """Faust's consumer thread. It reads committed records, and fetches whole batches."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,8 +85,8 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             **self.app.kafka_client,
             client_id=conf.broker_client_id,
             group_id=conf.id,
-            # Range puts partition n of all topics of equal size on one member, as lanes with several inputs
-            # and shared state need it.
+            # The range assignor gives partition n of all topics to one member, if all topics have the same
+            # number of partitions. Lanes with several inputs need that.
             partition_assignment_strategy=[RangePartitionAssignor],
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -95,7 +101,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         )
 
     async def seek_all(self, offsets: Mapping[Partition, int], epoch: int) -> None:
-        """Deliver from these offsets on, in deliveries that bear `epoch`."""
+        """Deliver records from these offsets on, with this epoch."""
         await self.call_thread(self._seek_all, offsets, epoch)
 
     async def _seek_all(self, offsets: Mapping[Partition, int], epoch: int) -> None:
@@ -105,14 +111,22 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             self._epochs[at] = epoch
 
     async def fetch(self, partitions: Iterable[Partition], timeout_s: float) -> dict[Partition, Delivery]:
-        """What one fetch brought for each partition, or nothing after the timeout."""
-        wanted = {TopicPartition(*at) for at in partitions}
-        return cast("dict[Partition, Delivery]", await self.call_thread(self._fetch, wanted, timeout_s))
+        """Fetch from partitions.
 
-    async def _fetch(self, wanted: set[TopicPartition], timeout_s: float) -> dict[Partition, Delivery]:
-        batches = await self._fetch_records(self._ensure_consumer(), wanted, timeout=timeout_s)
-        # Seeks run on this thread too: between the fetch and this line none can have come, so that the epoch
-        # is that of the very position the records were read from.
+        Args:
+            partitions: The partitions.
+            timeout_s: Seconds to wait for records.
+
+        Returns:
+            A delivery for each partition with records; empty after the timeout.
+        """
+        tps = {TopicPartition(*at) for at in partitions}
+        return cast("dict[Partition, Delivery]", await self.call_thread(self._fetch, tps, timeout_s))
+
+    async def _fetch(self, tps: set[TopicPartition], timeout_s: float) -> dict[Partition, Delivery]:
+        batches = await self._fetch_records(self._ensure_consumer(), tps, timeout=timeout_s)
+        # Seeks run on this thread too. None can have run since the fetch, so that the epoch belongs to the
+        # position from which the records were read.
         return {
             at: Delivery(records, self._epochs.get(at, 0))
             for tp, records in batches.items()
@@ -120,17 +134,17 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         }
 
     def is_member(self) -> bool:
-        """Whether the group's coordinator is known and knows us."""
+        """Return whether the group's coordinator is known, and this consumer has a member id."""
         if self._consumer is None:
             return False
         coordinator = self._consumer._coordinator
         return coordinator.coordinator_id is not None and bool(coordinator.member_id)
 
     async def keep_membership(self) -> None:
-        """Say that we live although we fetch nothing.
+        """Count as a poll without fetching.
 
-        A consumer that does not poll for max_poll_interval leaves the group, but lanes may well have enough
-        to do for longer: a large restoration, or dead letters beyond their budget.
+        A consumer that does not poll within max_poll_interval leaves the group. Lanes may be without capacity
+        for longer than that: during a large restoration, or when dead letters are throttled.
         """
         await self.call_thread(self._poll_nothing)
 
@@ -139,10 +153,16 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             await asyncio.sleep(0)
 
     def lag(self, at: Partition, next_offset: int, idle: bool) -> int | None:
-        """How many offsets lie between `next_offset` and the last stable offset; None before the first fetch.
+        """Return the number of offsets between a lane's position and the last stable offset.
 
-        When everything was fetched and the lane is idle, what is left are transaction markers and aborted
-        records, which nobody will ever consume: 0.
+        Args:
+            at: The input.
+            next_offset: The next offset that the lane will process.
+            idle: Whether the lane has nothing to process.
+
+        Returns:
+            The lag; None before the first fetch. It is 0 when everything was fetched and the lane is idle:
+            the offsets in between are transaction markers and aborted records, which are never delivered.
         """
         state = self._ensure_consumer()._subscription.subscription.assignment.state_value(TopicPartition(*at))
         if state is None or state.lso is None:
@@ -153,9 +173,9 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class LaneConsumer(driver.Consumer):
-    """Faust's consumer, delivering whole partition batches to the lanes that want them."""
+    """Faust's consumer. It delivers whole batches of a partition to lanes with capacity."""
 
-    _stayed_at = 0.0
+    _membership_kept_at = 0.0
 
     _thread: LaneConsumerThread
 
@@ -169,21 +189,21 @@ class LaneConsumer(driver.Consumer):
 
     @property
     def lanes(self) -> LaneGroup:
-        """The application's lanes."""
+        """The lanes of the application."""
         return cast(LaneGroup, self.app.lanes)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Let the lanes finish or undo their work before the group may give it to others."""
+        """Pause the lanes before the group assigns their partitions to other members."""
         await self.lanes.revoke()
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Open the lanes in the background: a long restoration never holds up a rebalance."""
+        """Start the lanes in the background, so that a long restoration does not delay the rebalance."""
         await super().on_partitions_assigned(assigned, generation_id)
         await self.lanes.assign({Partition(tp.topic, tp.partition) for tp in assigned}, generation_id)
 
     async def perform_seek(self) -> None:
-        """Nothing: each lane seeks for itself, after it has fenced its older owner."""
+        """Do nothing: each lane seeks for itself, after it has fenced older owners."""
 
     async def _drain_messages(self, fetcher: Any) -> None:
         while not (self.should_stop or fetcher.should_stop):
@@ -196,30 +216,30 @@ class LaneConsumer(driver.Consumer):
                     return
                 if is_being_cancelled():
                     raise
-                log.warning("fetching was given up by its client, will go on")
-                await asyncio.sleep(_FETCH_PAUSE_S)
+                log.warning("the client cancelled a fetch, repeating it")
+                await asyncio.sleep(_FETCH_RETRY_S)
             except KafkaError as error:
-                if not _passing(error):
+                if not _is_transient(error):
                     raise
-                log.warning("fetching failed, will go on", error=repr(error))
-                await asyncio.sleep(_FETCH_PAUSE_S)
+                log.warning("fetch failed, repeating it", error=repr(error))
+                await asyncio.sleep(_FETCH_RETRY_S)
 
     async def _drain_once(self) -> None:
-        wanting = self.lanes.ready_partitions(Partition(*tp) for tp in self._get_active_partitions())
-        if not self.flow_active or not wanting:
+        ready = self.lanes.ready_partitions(Partition(*tp) for tp in self._get_active_partitions())
+        if not self.flow_active or not ready:
             await self.lanes.wait_for_capacity(0.1)
-            await self._stay_a_member()
+            await self._keep_membership()
             return
-        deliveries = await self.thread.fetch(wanting, 0.1)
+        deliveries = await self.thread.fetch(ready, 0.1)
         for at, delivery in deliveries.items():
             await self.callback(self._message_of(at, delivery))
         if not deliveries:
             await asyncio.sleep(0)
 
-    async def _stay_a_member(self) -> None:
+    async def _keep_membership(self) -> None:
         now = time.monotonic()
-        if now - self._stayed_at > _STAY_EVERY_S:
-            self._stayed_at = now
+        if now - self._membership_kept_at > _KEEP_MEMBERSHIP_EVERY_S:
+            self._membership_kept_at = now
             await self.thread.keep_membership()
 
     def _message_of(self, at: Partition, delivery: Delivery) -> ConsumerMessage:
@@ -239,12 +259,12 @@ class LaneConsumer(driver.Consumer):
         )
 
 
-def _passing(error: KafkaError) -> bool:
-    """Whether fetching may succeed later: everything but a refusal of our rights."""
+def _is_transient(error: KafkaError) -> bool:
+    """Return whether fetching may succeed later: after any error except missing permissions."""
     return not isinstance(error, TopicAuthorizationFailedError | GroupAuthorizationFailedError)
 
 
 class LaneTransport(driver.Transport):
-    """Registered as `lane://`; the address is that of the Kafka cluster."""
+    """The transport of `lane://` URLs; the address is that of the Kafka cluster."""
 
     Consumer: ClassVar[type] = LaneConsumer

@@ -1,4 +1,4 @@
-"""The versions that the lane was tested with. It overrides internals of both, so others are refused."""
+"""The tested versions of Faust and aiokafka. The transport overrides internals of both."""
 
 from importlib.metadata import version
 
@@ -8,13 +8,13 @@ TESTED: dict[str, str] = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
 
 
 def check_versions(installed: dict[str, str] | None = None) -> None:
-    """Refuse a Faust or aiokafka that the lane was not tested with.
+    """Check the installed versions of Faust and aiokafka.
 
     Args:
-        installed: versions by distribution; those of this environment when None.
+        installed: Versions by distribution; None takes those of this environment.
 
     Raises:
-        StopWorker: names what is installed and what to install.
+        StopWorker: A version was not tested. The message says what to install.
     """
     found = installed if installed is not None else {name: version(name) for name in TESTED}
     wrong = [f"{name} {found.get(name)}" for name, tested in TESTED.items() if found.get(name) != tested]

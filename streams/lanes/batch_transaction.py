@@ -4,7 +4,7 @@ import time
 
 from streams.lanes.bisection import Bisection
 from streams.lanes.observer import BatchReport
-from streams.lanes.record_buffer import Batch
+from streams.lanes.record_buffer import InputBatch
 from streams.lanes.runtime import LaneRuntime
 from streams.lanes.transactional_writer import TransactionalWriter
 from streams.state.tables import Tables
@@ -25,7 +25,7 @@ class BatchTransaction:
         self._writer = writer
         self._runtime = runtime
 
-    async def run(self, batch: Batch, tables: Tables) -> BatchReport:
+    async def run(self, batch: InputBatch, tables: Tables) -> BatchReport:
         """Process a batch, commit it, and apply its state changes.
 
         After an exception the tables may hold staged changes, which the caller must discard. The outcome of

@@ -40,7 +40,7 @@ from streams.lanes.bisection import Bisection
 from streams.lanes.observer import LaneState, Observer
 from streams.lanes.opening import FailureHistory, Opening
 from streams.lanes.processor import Processor
-from streams.lanes.record_buffer import Batch, RecordBuffer
+from streams.lanes.record_buffer import InputBatch, RecordBuffer
 from streams.lanes.runtime import LaneLimits, LaneRuntime
 from streams.lanes.transactional_writer import Fenced, TransactionalWriter
 from streams.records import Output, Partition, Record
@@ -207,10 +207,10 @@ class Lane:
                 self._opening.restored = False
                 raise
             except Exception as error:
+                self._opening.restored = False
                 if is_being_cancelled():
                     # The request failed before it was cancelled. The lane is paused or closed by now, so
                     # this task must not report or change anything.
-                    self._opening.restored = False
                     return
                 await self._recover(error)
             finally:
@@ -237,25 +237,20 @@ class Lane:
             self._change(LaneState.RUNNING)
 
     async def _work(self) -> None:
+        """Process and commit batches until the lane is paused."""
+        limits = self._limits
         while self._in_charge:
-            batch = await self._next_batch()
-            if batch is not None:
-                await self._process_and_commit(batch)
+            if not self._buffer:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            if limits.linger_s and self._buffer.bytes < limits.batch_bytes // 4:
+                await asyncio.sleep(limits.linger_s)
+            batch = self._buffer.take()
+            self._runtime.capacity_changed()
+            await self._process_and_commit(batch)
 
-    async def _next_batch(self) -> Batch | None:
-        """Return the next records of the first input that has some; None when the lane is paused."""
-        while self._in_charge and not self._buffer:
-            self._arrived.clear()
-            await self._arrived.wait()
-        if not self._in_charge:
-            return None
-        if self._limits.linger_s and self._buffer.bytes < self._limits.batch_bytes // 4:
-            await asyncio.sleep(self._limits.linger_s)
-        batch = self._buffer.take()
-        self._runtime.capacity_changed()
-        return batch
-
-    async def _process_and_commit(self, batch: Batch) -> None:
+    async def _process_and_commit(self, batch: InputBatch) -> None:
         """Run the batch's transaction. After an exception `_run` undoes the batch."""
         opening = self._opening
         opening.batch = batch

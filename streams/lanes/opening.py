@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from schemas.errors import RetryLater, StopWorker
 from streams.backoff import Backoff
-from streams.lanes.record_buffer import Batch
+from streams.lanes.record_buffer import InputBatch
 from streams.records import Partition
 from streams.state.tables import StateDamaged, Tables
 
@@ -29,7 +29,7 @@ class Opening:
     tables: Tables | None = None
     next_offsets: dict[Partition, int] = field(default_factory=dict)
     restored: bool = False
-    batch: Batch | None = None
+    batch: InputBatch | None = None
 
     def open_tables(self) -> Tables:
         """Return the tables.

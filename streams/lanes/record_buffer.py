@@ -7,7 +7,7 @@ from typing import NamedTuple
 from streams.records import Partition, Record, size_of
 
 
-class Batch(NamedTuple):
+class InputBatch(NamedTuple):
     """Records to process together.
 
     Attributes:
@@ -82,7 +82,7 @@ class RecordBuffer:
         self._bytes[at] += size
         return True
 
-    def take(self) -> Batch:
+    def take(self) -> InputBatch:
         """Remove and return the next batch, from the first input that has records.
 
         Raises:
@@ -93,7 +93,7 @@ class RecordBuffer:
                 return self._take(at, queue)
         raise IndexError("take from an empty record buffer")
 
-    def _take(self, at: Partition, queue: deque[tuple[Sequence[Record], int]]) -> Batch:
+    def _take(self, at: Partition, queue: deque[tuple[Sequence[Record], int]]) -> InputBatch:
         taken: list[Record] = []
         size = 0
         while queue and len(taken) < self._batch_records and size < self._batch_bytes:
@@ -110,7 +110,7 @@ class RecordBuffer:
                 queue.appendleft((head[count:], head_size - cut_size))
                 break
         self._bytes[at] -= size
-        return Batch(at, taken, size)
+        return InputBatch(at, taken, size)
 
     @staticmethod
     def _cut(records: Sequence[Record], least: int, most: int, most_bytes: int) -> tuple[int, int]:

@@ -171,13 +171,14 @@ class KafkaTransactionalWriter:
         return written
 
     async def _send(self, producer: AIOKafkaProducer, outputs: Iterable[Output]) -> dict[Partition, int]:
-        by_partition: defaultdict[Partition, list[Output]] = defaultdict(list)
+        # Plain tuples: a `Partition` for each output would cost more than the rest of this loop.
+        by_partition: defaultdict[tuple[str, int], list[Output]] = defaultdict(list)
         for output in outputs:
-            by_partition[Partition(output.topic, output.partition)].append(output)
-        ends = await asyncio.gather(
-            *(self._send_to(producer, at, group) for at, group in by_partition.items())
-        )
-        return dict(zip(by_partition, ends, strict=True))
+            by_partition[output.topic, output.partition].append(output)
+        partitions = [Partition(*at) for at in by_partition]
+        groups = zip(partitions, by_partition.values(), strict=True)
+        ends = await asyncio.gather(*(self._send_to(producer, at, group) for at, group in groups))
+        return dict(zip(partitions, ends, strict=True))
 
     async def _send_to(self, producer: AIOKafkaProducer, at: Partition, outputs: Sequence[Output]) -> int:
         """Send the outputs of one partition in order. Return the offset after the last one."""

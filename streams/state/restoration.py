@@ -1,4 +1,4 @@
-"""Restoring a lane's tables from their changelogs, read_committed, before the lane reads its inputs."""
+"""Restoration: a lane's tables are rebuilt from their changelogs before the lane reads its inputs."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,21 +13,22 @@ from streams.records import Partition, Record
 from streams.state.stores import Checkpoint
 from streams.state.tables import Table, Tables
 
-# A compacted topic drops tombstones after delete.retention.ms (24 h by default): rows older than that may
-# miss deletions, so that such a store is rebuilt rather than caught up.
 STALE_MS = 20 * 3600 * 1000
+"""Milliseconds after which a store is rebuilt from the start of its changelog. A compacted topic drops
+tombstones after delete.retention.ms (24 hours by default), so that an older store could miss deletions."""
 
-# Polls of half a second that bring nothing, after which a reader has lost its broker for good.
 IDLE_POLLS = 60
+"""Polls of half a second without records after which a new reader is needed."""
 
 Progress = Callable[[Partition, int], None]
+"""Called with a changelog partition and the number of offsets that are still to be read."""
 
 
 class ChangelogReader(Protocol):
     """Reads committed records of one partition at a time."""
 
     async def bounds(self, at: Partition) -> tuple[int, int]:
-        """The first offset kept and the end (the last stable offset)."""
+        """Return the first offset and the end: the last stable offset."""
         ...
 
     async def seek(self, at: Partition, offset: int) -> None:
@@ -35,7 +36,7 @@ class ChangelogReader(Protocol):
         ...
 
     async def poll(self, at: Partition) -> tuple[Sequence[Record], int]:
-        """Some next records, maybe none, and the position after them."""
+        """Return some next records, or none, and the position after them."""
         ...
 
 
@@ -46,7 +47,7 @@ class KafkaChangelogReader:
         self._consumer = consumer
 
     async def bounds(self, at: Partition) -> tuple[int, int]:
-        """The first offset kept and the last stable offset."""
+        """Return the first offset and the last stable offset."""
         partition = TopicPartition(*at)
         first = await self._consumer.beginning_offsets([partition])
         last = await self._consumer.end_offsets([partition])
@@ -59,7 +60,7 @@ class KafkaChangelogReader:
         self._consumer.seek(partition, offset)
 
     async def poll(self, at: Partition) -> tuple[Sequence[Record], int]:
-        """Whatever one fetch brings within half a second."""
+        """Return what one fetch brings within half a second, and the position after it."""
         partition = TopicPartition(*at)
         batches = await self._consumer.getmany(partition, timeout_ms=500)
         position = await self._consumer.position(partition)
@@ -68,7 +69,11 @@ class KafkaChangelogReader:
 
 @asynccontextmanager
 async def open_reader(client: dict[str, Any]) -> AsyncIterator[KafkaChangelogReader]:
-    """A reader for as long as the block lasts. `client` holds aiokafka's connection settings."""
+    """Open a reader for the duration of the block.
+
+    Args:
+        client: aiokafka's connection settings.
+    """
     consumer = AIOKafkaConsumer(
         **client,
         isolation_level="read_committed",
@@ -87,16 +92,19 @@ async def open_reader(client: dict[str, Any]) -> AsyncIterator[KafkaChangelogRea
 async def restore(
     tables: Tables, reader: ChangelogReader, progress: Progress, *, now_ms: int | None = None
 ) -> int:
-    """Bring every table of a lane up to its changelog's end.
+    """Bring every table of a lane up to the end of its changelog.
 
     Args:
-        tables: the lane's tables, with nothing staged.
-        reader: where the changelogs are read.
-        progress: called with the changelog partition and the number of offsets still to read.
-        now_ms: the time in milliseconds; the clock's when None.
+        tables: The lane's tables, with nothing staged.
+        reader: Reads the changelogs.
+        progress: Receives how much is left.
+        now_ms: Milliseconds since 1970; None takes the clock's.
 
     Returns:
-        How many records were read.
+        The number of records that were read.
+
+    Raises:
+        RetryLater: The reader made no progress.
     """
     moment = int(time.time() * 1000) if now_ms is None else now_ms
     count = 0
@@ -129,7 +137,7 @@ async def _restore(
         records, position = await reader.poll(at)
         idle_polls = idle_polls + 1 if position == before else 0
         if idle_polls >= IDLE_POLLS:
-            raise RetryLater(f"reading {at} stands still at {position} of {end}; a new reader will try")
+            raise RetryLater(f"reading {at} makes no progress at {position} of {end}; trying again")
         rows = {record.key: record.value for record in records if record.key is not None}
         table.restore(rows, Checkpoint((position, now_ms)))
         count += len(records)
@@ -138,10 +146,10 @@ async def _restore(
 
 
 def _usable(checkpoint: Checkpoint, first: int, end: int, now_ms: int) -> bool:
-    """Whether a store can be caught up rather than rebuilt.
+    """Return whether a store can be caught up. Otherwise it must be rebuilt.
 
-    Beyond the end, the changelog is not the one that the store came from; before the start with rows, what
-    lies between was deleted.
+    A checkpoint behind the end belongs to another changelog. Between a checkpoint and a later start, records
+    were deleted.
     """
-    fresh = now_ms - checkpoint.written_at < STALE_MS
-    return checkpoint.offset <= end and (checkpoint.offset >= first or first == 0) and fresh
+    recent = now_ms - checkpoint.written_at < STALE_MS
+    return checkpoint.offset <= end and (checkpoint.offset >= first or first == 0) and recent

@@ -1,7 +1,7 @@
-"""Where a table's rows lie on this worker: in memory or in RocksDB, with a checkpoint beside them.
+"""Stores: a table's rows on this worker, in memory or in RocksDB, with a checkpoint.
 
-A store is a cache of its changelog. Rows and checkpoint change in one atomic write, so a worker killed at any
-moment resumes reading the changelog exactly where its rows end.
+A store is a cache of its changelog. Rows and checkpoint change in one atomic write, so that a killed worker
+continues to read the changelog where its rows end.
 """
 
 import shutil
@@ -13,15 +13,15 @@ from typing import Protocol
 
 from rocksdict import Options, Rdict, WriteBatch
 
-# Rows live under "r" + key; the checkpoint under a key that no row can have.
+# The database key of a row is "r" and the row's key. The checkpoint has a key that no row can have.
 _ROW = b"r"
 _CHECKPOINT = b"c"
-# How RocksDB says that another handle, of another process or of this one, has the directory.
+# RocksDB's error messages when this or another process has opened the directory.
 _IN_USE = ("While lock file:", "lock hold by current process")
 
 
 class Checkpoint(tuple[int, int]):
-    """How far the rows reflect the changelog: the next offset to read, and when (ms) that was written."""
+    """The next changelog offset to read, and the time in milliseconds since 1970 at which it was written."""
 
     __slots__ = ()
 
@@ -32,35 +32,35 @@ class Checkpoint(tuple[int, int]):
 
     @property
     def written_at(self) -> int:
-        """Milliseconds since the epoch."""
+        """Milliseconds since 1970."""
         return self[1]
 
 
 class Store(Protocol):
-    """Rows of bytes by key. A contract suite runs over each implementation."""
+    """Rows of bytes by key. One test suite runs over all implementations."""
 
     def get(self, key: bytes) -> bytes | None:
-        """The row of `key`, or None."""
+        """Return the row of `key`, or None."""
         ...
 
     def apply(self, changes: Mapping[bytes, bytes | None], checkpoint: Checkpoint) -> None:
-        """Write all changes (None deletes) and the checkpoint atomically."""
+        """Write all changes and the checkpoint atomically. None deletes a row."""
         ...
 
     def checkpoint(self) -> Checkpoint | None:
-        """How far the rows reach, or None if the store is new."""
+        """Return the checkpoint, or None if the store is new."""
         ...
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """All rows in the order of their keys."""
+        """Yield all rows in the order of their keys."""
         ...
 
     def size(self) -> tuple[int, int]:
-        """About how many rows there are, and their bytes."""
+        """Return about how many rows there are, and their bytes."""
         ...
 
     def wipe(self) -> None:
-        """Forget everything, the checkpoint included."""
+        """Delete all rows and the checkpoint."""
         ...
 
     def close(self) -> None:
@@ -69,14 +69,14 @@ class Store(Protocol):
 
 
 class MemoryStore:
-    """A store that lasts as long as the process; every start restores from the changelog."""
+    """A store that ends with the process. Every start restores it from the changelog."""
 
     def __init__(self) -> None:
         self._rows: dict[bytes, bytes] = {}
         self._checkpoint: Checkpoint | None = None
 
     def get(self, key: bytes) -> bytes | None:
-        """The row of `key`, or None."""
+        """Return the row of `key`, or None."""
         return self._rows.get(key)
 
     def apply(self, changes: Mapping[bytes, bytes | None], checkpoint: Checkpoint) -> None:
@@ -89,36 +89,36 @@ class MemoryStore:
         self._checkpoint = checkpoint
 
     def checkpoint(self) -> Checkpoint | None:
-        """How far the rows reach."""
+        """Return the checkpoint."""
         return self._checkpoint
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """All rows in the order of their keys."""
+        """Yield all rows in the order of their keys."""
         yield from sorted(self._rows.items())
 
     def size(self) -> tuple[int, int]:
-        """How many rows there are, and their bytes."""
+        """Return how many rows there are, and their bytes."""
         return len(self._rows), sum(len(key) + len(row) for key, row in self._rows.items())
 
     def wipe(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         self._rows.clear()
         self._checkpoint = None
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing."""
 
 
 class RocksStore:
     """A store on disk that survives restarts.
 
-    A directory that RocksDB cannot open is wiped: its rows are only a cache of the changelog.
+    A directory that RocksDB cannot open is deleted: its rows are a cache of the changelog.
 
     Args:
-        path: the directory, owned by this store alone.
+        path: The directory, used by this store alone.
 
     Raises:
-        OSError: the directory is in use, or can be neither opened nor made anew (disk full, no permission).
+        OSError: The directory is in use, or cannot be created (disk full, no permission).
     """
 
     def __init__(self, path: Path) -> None:
@@ -127,9 +127,8 @@ class RocksStore:
         try:
             self._db = self._open()
         except Exception as broken:
-            # A locked directory is somebody's who is alive; anything else that cannot be opened is only
-            # a damaged cache.
-            if any(words in str(broken) for words in _IN_USE):
+            # A locked directory belongs to a live process. Any other failure means a damaged cache.
+            if any(message in str(broken) for message in _IN_USE):
                 raise OSError(f"RocksDB at {path} is in use by another process: {broken}") from broken
             shutil.rmtree(path, ignore_errors=True)
             try:
@@ -140,7 +139,7 @@ class RocksStore:
     def _open(self) -> Rdict:
         options = Options(raw_mode=True)
         options.create_if_missing(True)
-        # Lanes are many and small: 64 of them must not take RocksDB's default of 64 MiB each.
+        # A worker may have many small lanes: 64 of them must not take RocksDB's default of 64 MiB each.
         options.set_write_buffer_size(8 * 1024 * 1024)
         options.set_max_write_buffer_number(2)
         options.set_keep_log_file_num(2)
@@ -148,7 +147,7 @@ class RocksStore:
         return Rdict(str(self._path), options)
 
     def get(self, key: bytes) -> bytes | None:
-        """The row of `key`, or None."""
+        """Return the row of `key`, or None."""
         row: bytes | None = self._db.get(_ROW + key)
         return row
 
@@ -164,28 +163,28 @@ class RocksStore:
         self._db.write(batch)
 
     def checkpoint(self) -> Checkpoint | None:
-        """How far the rows reach."""
+        """Return the checkpoint."""
         packed = self._db.get(_CHECKPOINT)
         return None if packed is None else Checkpoint(struct.unpack(">qq", packed))
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """All rows in the order of their keys."""
+        """Yield all rows in the order of their keys."""
         for key, value in self._db.items(from_key=_ROW):
             yield key[len(_ROW) :], value
 
     def size(self) -> tuple[int, int]:
-        """RocksDB's estimates; updates not yet compacted count twice."""
+        """Return RocksDB's estimates. Updates that are not compacted yet count twice."""
         rows = self._db.property_int_value("rocksdb.estimate-num-keys") or 0
         held = self._db.property_int_value("rocksdb.cur-size-all-mem-tables") or 0
         return max(0, rows - 1), held + (self._db.property_int_value("rocksdb.total-sst-files-size") or 0)
 
     def wipe(self) -> None:
-        """Remove the directory and begin an empty one."""
+        """Replace the directory by an empty one."""
         self.close()
         shutil.rmtree(self._path, ignore_errors=True)
         self._db = self._open()
 
     def close(self) -> None:
-        """Flush and release the directory's lock; rows that a full disk won't take are in the changelog."""
+        """Flush and release the directory's lock. Rows that do not fit a full disk are in the changelog."""
         with suppress(Exception):
             self._db.close()

@@ -1,8 +1,8 @@
-"""A lane's tables: rows read through a cache, changes staged until their transaction has committed.
+"""A lane's tables: rows are read through a cache, changes are staged until their transaction commits.
 
-The way of a change is stage → commit → apply. A staged row is seen by the batch that wrote it; `discard`
-drops all of them without a trace; `changes` are what the transaction writes to the changelog; `apply` moves
-them into the store once the transaction has committed.
+A change is staged, committed and applied. The batch that stages a row reads it back. `discard` drops all
+staged rows. The transaction writes `changes` to the changelog. After it has committed, `apply` moves them
+into the store.
 """
 
 from collections import OrderedDict
@@ -18,27 +18,27 @@ V = TypeVar("V")
 
 
 class StateDamaged(RetryLater):
-    """A row cannot be read or decoded: the lane wipes its tables and restores them from the changelog."""
+    """A row cannot be read or decoded. The lane wipes its tables and restores them from the changelog."""
 
 
-#: How many decoded rows a table keeps at hand.
 CACHED_ROWS = 20_000
+"""Decoded rows that a table caches at most."""
 
-#: How many bytes these rows may have, encoded: most rows have some hundreds, and a few a megabyte.
 CACHED_BYTES = 32 * 1024 * 1024
+"""Encoded bytes of the cached rows at most. Most rows have some hundred bytes, a few have a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableSpec(Generic[V]):
-    """What a table holds.
+    """Describes a table.
 
     Attributes:
-        name: the table's name, also of its directory.
-        changelog: the compacted topic that carries its rows; partition n belongs to lane n.
-        encode: row → bytes, for the store and the changelog.
-        decode: bytes → row; the inverse.
-        is_output: the changelog is an output topic whose records are the rows, so the processor's own
-            outputs are the changelog and none is written twice.
+        name: The table's name, and its directory's.
+        changelog: The compacted topic of its rows; partition n belongs to lane n.
+        encode: Encodes a row for the store and the changelog.
+        decode: Decodes a row; the inverse of `encode`.
+        is_output: Whether the changelog is an output topic whose values are the rows. The agent's outputs are
+            then the changelog, and no row is written twice.
     """
 
     name: str
@@ -49,7 +49,14 @@ class TableSpec(Generic[V]):
 
 
 class Table(Generic[V]):
-    """One partition of a table. Rows are immutable values: a change is a new row under the same key."""
+    """One partition of a table. Rows are immutable: a change is a new row under the same key.
+
+    Args:
+        spec: Describes the table.
+        store: Keeps the committed rows.
+        cached_rows: Decoded rows to cache at most.
+        cached_bytes: Encoded bytes of the cached rows at most.
+    """
 
     def __init__(
         self,
@@ -67,7 +74,11 @@ class Table(Generic[V]):
         self._staged: dict[bytes, V | None] = {}
 
     def get(self, key: bytes) -> V | None:
-        """The row as this batch sees it: staged, else committed, else None."""
+        """Return the staged row of a key, else the committed row, else None.
+
+        Raises:
+            StateDamaged: The row cannot be read or decoded.
+        """
         if key in self._staged:
             return self._staged[key]
         cached = self._cache.get(key)
@@ -78,18 +89,18 @@ class Table(Generic[V]):
             encoded = self.store.get(key)
             row = None if encoded is None else self.spec.decode(encoded)
         except Exception as error:
-            # The state is at fault and not the record: such an error must never dead_letter a record.
+            # The state is at fault, not the record: this error must not dead-letter a record.
             raise StateDamaged(f"table {self.spec.name}, key {key!r}: {error}") from error
         if row is not None and encoded is not None:
-            self._remember(key, row, len(encoded))
+            self._cache_row(key, row, len(encoded))
         return row
 
     def put(self, key: bytes, row: V | None) -> None:
-        """Stage a row; None deletes it."""
+        """Stage a row. None deletes it."""
         self._staged[key] = row
 
     def savepoint(self) -> Mapping[bytes, V | None]:
-        """What is staged now, to come back to with `rollback`."""
+        """Return a copy of what is staged, for `rollback`."""
         return dict(self._staged)
 
     def rollback(self, savepoint: Mapping[bytes, V | None]) -> None:
@@ -97,54 +108,64 @@ class Table(Generic[V]):
         self._staged = dict(savepoint)
 
     def discard(self) -> None:
-        """Drop everything staged: the batch never happened."""
+        """Drop everything staged."""
         self._staged = {}
 
     def changes(self) -> dict[bytes, bytes | None]:
-        """The staged rows, encoded, one per touched key."""
+        """Return the staged rows by key, encoded; None for a deleted row."""
         encode = self.spec.encode
         return {key: None if row is None else encode(row) for key, row in self._staged.items()}
 
     def apply(self, changes: Mapping[bytes, bytes | None], checkpoint: Checkpoint) -> None:
-        """Make `changes` (of this stage) part of the store, after their transaction has committed."""
+        """Move the staged rows into the store, after their transaction has committed.
+
+        Args:
+            changes: The staged rows, as `changes` returned them.
+            checkpoint: The changelog offset after them.
+        """
         self.store.apply(changes, checkpoint)
         for key, row in self._staged.items():
             encoded = changes[key]
             if row is None or encoded is None:
-                self._forget(key)
+                self._uncache(key)
             else:
-                self._remember(key, row, len(encoded))
+                self._cache_row(key, row, len(encoded))
         self._staged = {}
 
     def restore(self, records: Mapping[bytes, bytes | None], checkpoint: Checkpoint) -> None:
-        """Take rows from the changelog, which are newer than any that is held."""
+        """Write rows from the changelog. They are newer than the store's."""
         self.store.apply(records, checkpoint)
         for key in records:
-            self._forget(key)
+            self._uncache(key)
 
     def wipe(self) -> None:
-        """Forget all rows, to restore them from the changelog's start."""
+        """Delete all rows, so that they are restored from the start of the changelog."""
         self._staged = {}
         self._cache.clear()
         self._bytes = 0
         self.store.wipe()
 
-    def _remember(self, key: bytes, row: V, size: int) -> None:
-        self._forget(key)
+    def _cache_row(self, key: bytes, row: V, size: int) -> None:
+        self._uncache(key)
         self._cache[key] = row, size
         self._bytes += size
         while len(self._cache) > self._cached_rows or self._bytes > self._cached_bytes:
-            _, (_, gone) = self._cache.popitem(last=False)
-            self._bytes -= gone
+            _, (_, evicted) = self._cache.popitem(last=False)
+            self._bytes -= evicted
 
-    def _forget(self, key: bytes) -> None:
+    def _uncache(self, key: bytes) -> None:
         cached = self._cache.pop(key, None)
         if cached is not None:
             self._bytes -= cached[1]
 
 
 class Tables:
-    """All tables of one lane, by name, staged and settled together."""
+    """All tables of one lane. They are staged and applied together.
+
+    Args:
+        tables: The tables.
+        partition: The lane's partition.
+    """
 
     def __init__(self, tables: Sequence[Table[Any]], partition: int) -> None:
         self._tables = {table.spec.name: table for table in tables}
@@ -155,15 +176,19 @@ class Tables:
         return iter(self._tables.values())
 
     def of(self, spec: TableSpec[V]) -> Table[V]:
-        """The table of this lane that `spec` describes."""
+        """Return the table that `spec` describes.
+
+        Raises:
+            KeyError: The lane has no such table.
+        """
         return cast("Table[V]", self._tables[spec.name])
 
     def savepoint(self) -> dict[str, Mapping[bytes, Any]]:
-        """A savepoint over all tables."""
+        """Return a savepoint of all tables."""
         return {name: table.savepoint() for name, table in self._tables.items()}
 
     def rollback(self, savepoint: Mapping[str, Mapping[bytes, Any]]) -> None:
-        """Go back to a savepoint."""
+        """Drop what was staged since a savepoint."""
         for name, staged in savepoint.items():
             self._tables[name].rollback(staged)
 
@@ -173,11 +198,11 @@ class Tables:
             table.discard()
 
     def changes(self) -> dict[str, dict[bytes, bytes | None]]:
-        """The staged rows of each table, encoded."""
+        """Return the staged rows of each table, encoded."""
         return {name: table.changes() for name, table in self._tables.items()}
 
     def changelog(self, changes: Mapping[str, Mapping[bytes, bytes | None]]) -> list[Output]:
-        """The changelog records of `changes`; those of output tables are already among the outputs."""
+        """Return the changelog records of `changes`. Those of output tables are among the agent's outputs."""
         return [
             Output(table.spec.changelog, self.partition, key, row)
             for name, table in self._tables.items()
@@ -191,7 +216,13 @@ class Tables:
         written: Mapping[Partition, int],
         now_ms: int,
     ) -> None:
-        """Apply all changes after the commit that wrote to the changelogs up to `written`."""
+        """Apply all changes after their commit.
+
+        Args:
+            changes: The staged rows of each table, encoded.
+            written: The offset after the last written record of each partition.
+            now_ms: The time of the checkpoint, in milliseconds since 1970.
+        """
         for name, table in self._tables.items():
             end = written.get(Partition(table.spec.changelog, self.partition))
             if end is not None:
@@ -199,7 +230,7 @@ class Tables:
             table.discard()
 
     def wipe(self) -> None:
-        """Forget the rows of all tables."""
+        """Delete the rows of all tables."""
         for table in self:
             table.wipe()
 

@@ -1,4 +1,4 @@
-"""Which folder of local state a worker uses: the first that no other worker on this machine holds."""
+"""A worker's locked directory for local state."""
 
 import fcntl
 from pathlib import Path
@@ -7,16 +7,20 @@ from typing import IO, Self
 
 from schemas.errors import StopWorker
 
-_MOST_WORKERS = 256
+_MAX_WORKERS = 256
 
 
 class WorkerDirectory:
-    """A locked folder below `root`, the same again after a restart, so that its state is found again.
+    """The first directory below `root` that no other worker of this machine has locked.
 
-    The lock is the kernel's and ends with the process, however it ends.
+    A restarted worker gets the same directory, and finds its state there. The kernel releases the lock when
+    the process ends.
+
+    Args:
+        root: The setting `data_dir`.
 
     Raises:
-        StopWorker: no folder can be made or all are taken.
+        StopWorker: No directory can be created, or all are locked.
     """
 
     def __init__(self, root: Path) -> None:
@@ -27,7 +31,7 @@ class WorkerDirectory:
             self.path.mkdir(exist_ok=True)
         except OSError as error:
             raise StopWorker(
-                f"cannot use the data folder {root}: {error}; set SHELFSTREAM_DATA_DIR"
+                f"cannot use the data directory {root}: {error}; set SHELFSTREAM_DATA_DIR"
             ) from error
 
     def __enter__(self) -> Self:
@@ -40,7 +44,7 @@ class WorkerDirectory:
 
 
 def _first_free(root: Path) -> tuple[IO[str], int]:
-    for number in range(_MOST_WORKERS):
+    for number in range(_MAX_WORKERS):
         lock = (root / f"worker-{number}.lock").open("a")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,4 +52,4 @@ def _first_free(root: Path) -> tuple[IO[str], int]:
             lock.close()
         else:
             return lock, number
-    raise StopWorker(f"{_MOST_WORKERS} workers already use the data folder {root}")
+    raise StopWorker(f"{_MAX_WORKERS} workers already use the data directory {root}")

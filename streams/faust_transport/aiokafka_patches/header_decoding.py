@@ -1,8 +1,7 @@
-r"""Header names that are not UTF-8: one such record must not end every consumer that meets it.
+r"""Patch: read records whose header names are not UTF-8. The package's docstring says why.
 
-Kafka's protocol says that they are, no broker checks it, and aiokafka raises in the middle of a fetch, at the
-same record for ever. Its other reader, in Python, is slower and can be told to take them: what it cannot
-decode becomes an escape such as `\xff`. It reads only the batches in which the compiled one failed.
+A byte that cannot be decoded becomes an escape such as `\xff`. aiokafka's reader in Python reads only the
+batches in which its compiled reader fails.
 """
 
 from collections.abc import Iterator
@@ -13,29 +12,29 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 
 
-class _Bytes(bytearray):
-    """Bytes, and slices of bytes, that decode without raising."""
+class _LenientBytes(bytearray):
+    """Bytes whose `decode` does not raise; slices are of the same type."""
 
     def __getitem__(self, at: Any) -> Any:
         found = super().__getitem__(at)
-        return _Bytes(found) if isinstance(found, bytearray) else found
+        return _LenientBytes(found) if isinstance(found, bytearray) else found
 
     def decode(self, encoding: str = "utf-8", errors: str = "backslashreplace") -> str:
-        """As bytearray's, with other defaults."""
+        """Decode as `bytearray.decode` does, with other defaults."""
         return super().decode(encoding, errors)
 
 
-class _PatientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
-    """A batch whose header names may be any bytes."""
+class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
+    """A batch that is read in Python; its header names may be any bytes."""
 
     def __iter__(self) -> Any:
         super().__iter__()
-        self._buffer: bytearray = _Bytes(self._buffer)
+        self._buffer: bytearray = _LenientBytes(self._buffer)
         return self
 
 
-class _Batch:
-    """A batch as the compiled reader reads it, as far as it can, and as the patient one does from there."""
+class _PatchedBatch:
+    """A batch that the compiled reader reads until it fails, and `_LenientBatch` from that record on."""
 
     def __init__(self, compiled: Any, data: memoryview) -> None:
         self._compiled, self._data = compiled, data
@@ -47,28 +46,28 @@ class _Batch:
         return next(self._compiled)
 
     def __iter__(self) -> Iterator[Any]:
-        # One by one: a list of all would be looked at by the garbage collector again and again.
+        # Records are yielded one by one: the garbage collector would scan a list of them again and again.
         count = 0
         try:
             for record in self._compiled:
                 yield record
                 count += 1
         except UnicodeDecodeError:
-            for number, record in enumerate(_PatientBatch(bytes(self._data))):
+            for number, record in enumerate(_LenientBatch(bytes(self._data))):
                 if number >= count:
                     yield record
 
 
-class PatientRecords(_MemoryRecordsPy):  # type: ignore[misc]
-    """The batches of one fetch from one partition."""
+class PatchedMemoryRecords(_MemoryRecordsPy):  # type: ignore[misc]
+    """Replaces aiokafka's `MemoryRecords`: the batches that one fetch returned for one partition."""
 
     def next_batch(self, *arguments: Any) -> Any:
-        """The next batch, or None."""
+        """Return the next batch, or None."""
         data = self._next_slice
         batch = super().next_batch(*arguments)
-        return None if batch is None else _Batch(batch, data)
+        return None if batch is None else _PatchedBatch(batch, data)
 
 
 def patch_header_decoding() -> None:
-    """From now on, let all of aiokafka's consumers in this process read records with any header names."""
-    aiokafka.consumer.fetcher.MemoryRecords = PatientRecords
+    """Let all later aiokafka consumers of this process read records with any header names."""
+    aiokafka.consumer.fetcher.MemoryRecords = PatchedMemoryRecords

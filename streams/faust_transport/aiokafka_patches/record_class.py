@@ -1,8 +1,4 @@
-"""Records as lanes get them from aiokafka: lean, and out of the garbage collector's sight.
-
-aiokafka makes a dataclass of eleven fields of each record and hands it through two generators. At a hundred
-thousand records a second that, and the collector that keeps looking at them, took a third of a core.
-"""
+"""Patch: record objects that the garbage collector does not track. The package's docstring says why."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +11,18 @@ from streams.records import Headers
 
 
 class FetchedRecord(msgspec.Struct, gc=False):
-    """A record as read from Kafka. `timestamp` is in milliseconds, of the type that Kafka numbers so."""
+    """A record as read from Kafka.
+
+    Attributes:
+        topic: Topic.
+        partition: Partition number.
+        offset: Offset.
+        timestamp: Milliseconds since 1970.
+        timestamp_type: 0 for the producer's time, 1 for the broker's.
+        key: Key, or None.
+        value: Value; None is a tombstone.
+        headers: Names and values.
+    """
 
     topic: str
     partition: int
@@ -27,11 +34,11 @@ class FetchedRecord(msgspec.Struct, gc=False):
     headers: Headers
 
 
-class LeanRecords(PartitionRecords):  # type: ignore[misc]
-    """What one fetch brought for one partition."""
+class PatchedPartitionRecords(PartitionRecords):  # type: ignore[misc]
+    """Replaces aiokafka's `PartitionRecords`: the records that one fetch returned for one partition."""
 
     def __iter__(self) -> Iterator[FetchedRecord]:
-        # The generator itself: looping over `self` calls a method for each record.
+        # Return the generator itself: iterating over `self` would call a method for each record.
         records: Iterator[FetchedRecord] = self._records_iterator
         return records
 
@@ -49,8 +56,8 @@ class LeanRecords(PartitionRecords):  # type: ignore[misc]
 
 
 def patch_record_class() -> None:
-    """From now on, let all of aiokafka's consumers in this process make lean records.
+    """Let all later aiokafka consumers of this process return `FetchedRecord`.
 
-    They have no deserializers, checksums or sizes, which nothing here asks for.
+    They apply no deserializers, and give no checksums or sizes.
     """
-    aiokafka.consumer.fetcher.PartitionRecords = LeanRecords
+    aiokafka.consumer.fetcher.PartitionRecords = PatchedPartitionRecords

@@ -79,7 +79,7 @@ async def test_a_group_begins_at_the_first_offset_and_goes_on_where_it_committed
 
 async def test_a_broker_that_is_away_is_a_reason_to_try_later() -> None:
     client = {"bootstrap.servers": f"127.0.0.1:{free_ports(1)[0]}", "log_level": 0}
-    with pytest.raises(RetryLater, match="where the group g stands in t-0 is not known"):
+    with pytest.raises(RetryLater, match="the committed offset of the group g in t-0 is unknown"):
         await GroupOffsets("g", client, timeout_s=0.5).committed(Partition("t", 0))
 
 

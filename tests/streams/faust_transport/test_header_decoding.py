@@ -8,7 +8,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
-from streams.faust_transport.aiokafka_patches.header_decoding import PatientRecords
+from streams.faust_transport.aiokafka_patches.header_decoding import PatchedMemoryRecords
 
 # Where a batch's checksum stands, and where what it covers begins.
 CRC, COVERED = 17, 21
@@ -53,7 +53,7 @@ def test_aiokafka_itself_raises_at_such_a_name() -> None:
 def test_records_before_and_after_it_and_itself_are_read_once_and_in_order() -> None:
     data = fetched([GOOD, ODD, GOOD, ODD], [GOOD], [ODD])
     escaped = [("a", b"1"), (BROKEN.decode("utf-8", "backslashreplace"), b"2")]
-    assert read(PatientRecords(data)) == [
+    assert read(PatchedMemoryRecords(data)) == [
         (b"0", GOOD),
         (b"1", escaped),
         (b"2", GOOD),
@@ -65,7 +65,7 @@ def test_records_before_and_after_it_and_itself_are_read_once_and_in_order() -> 
 
 def test_other_fetches_are_read_as_aiokafka_reads_them() -> None:
     data = fetched([GOOD, ODD], [ODD], broken=False)
-    assert read(PatientRecords(data)) == read(MemoryRecords(data))
-    half = PatientRecords(data[: len(data) // 3])
+    assert read(PatchedMemoryRecords(data)) == read(MemoryRecords(data))
+    half = PatchedMemoryRecords(data[: len(data) // 3])
     assert not half.has_next()
     assert half.next_batch() is None

@@ -7,7 +7,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
-from streams.faust_transport.aiokafka_patches.record_class import LeanRecords
+from streams.faust_transport.aiokafka_patches.record_class import PatchedPartitionRecords
 
 
 def fetched() -> bytes:
@@ -25,7 +25,7 @@ def records(kind: Any, data: bytes, fetch_offset: int) -> Any:
 
 def test_they_are_those_of_aiokafka() -> None:
     """From the offset asked for on, with everything that a lane looks at."""
-    theirs, ours = records(PartitionRecords, fetched(), 2), records(LeanRecords, fetched(), 2)
+    theirs, ours = records(PartitionRecords, fetched(), 2), records(PatchedPartitionRecords, fetched(), 2)
     fields = ("topic", "partition", "offset", "timestamp", "timestamp_type", "key", "value")
     read = [[getattr(record, field) for field in fields] + [list(record.headers)] for record in ours]
     assert read == [

@@ -11,7 +11,8 @@ from schemas.dead_letters import REASON
 from schemas.errors import InvalidEvent, RetryLater, StopWorker
 from schemas.keys import partition_for
 from streams.agents.dead_letters import DeadLetterBuilder
-from streams.lanes.agent import AgentProcessor, Batch, BatchAgent, Batches, batch_agent
+from streams.lanes.agent import AgentProcessor, BatchAgent, Batches, batch_agent
+from streams.lanes.batch import Batch
 from streams.lanes.typed_topic import Topic, json_table
 from streams.records import MemoryRecord, Output, Partition
 from streams.state.stores import MemoryStore

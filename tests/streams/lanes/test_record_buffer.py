@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streams.lanes.record_buffer import Batch, RecordBuffer
+from streams.lanes.record_buffer import InputBatch, RecordBuffer
 from streams.records import RECORD_BYTES, MemoryRecord, Partition, size_of
 
 FIRST, SECOND = Partition("first", 0), Partition("second", 0)
@@ -17,7 +17,7 @@ def records(at: Partition, *offsets: int, size: int = 1) -> list[MemoryRecord]:
     return [MemoryRecord(at.topic, at.partition, offset, value=b"x" * size) for offset in offsets]
 
 
-def offsets(taken: Batch) -> list[int]:
+def offsets(taken: InputBatch) -> list[int]:
     return [record.offset for record in taken.records]
 
 

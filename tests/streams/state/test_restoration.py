@@ -216,5 +216,5 @@ async def test_a_reader_that_stands_still_is_given_up() -> None:
     broker = MemoryBroker()
     broker.append(Output(AT.topic, AT.partition, b"k", b"1"))
     tables = Tables([Table(ROWS, MemoryStore())], AT.partition)
-    with pytest.raises(RetryLater, match="stands still at 0 of 1"):
+    with pytest.raises(RetryLater, match="makes no progress at 0 of 1"):
         await restore(tables, Silent(broker), lambda at, remaining: None, now_ms=0)

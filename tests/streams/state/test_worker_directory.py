@@ -56,7 +56,7 @@ def test_a_killed_worker_frees_its_folder(tmp_path: Path) -> None:
 
 
 def test_too_many_workers_are_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_directory, "_MOST_WORKERS", 1)
+    monkeypatch.setattr(worker_directory, "_MAX_WORKERS", 1)
     with (
         WorkerDirectory(tmp_path),
         pytest.raises(StopWorker, match=r"1 workers already use .*" + tmp_path.name),
