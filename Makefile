@@ -112,7 +112,7 @@ chaos: setup-peers
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --output benchmarks/results/chaos
 
 rolling: setup-dev
-	$(BIN)/python -m tests.chaos --rolling $(OTHER)
+	$(BIN)/python -m tests.chaos --rolling $(OTHER) --rounds $(ROUNDS)
 
 bench: setup-peers
 	$(BIN)/python -m benchmarks
