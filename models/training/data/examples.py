@@ -51,7 +51,8 @@ def read_examples(
         StopWorker: A file is missing or malformed, or a correction is for a title that no shop has.
     """
     corrections = read_corrections(human_labels.corrections, taxonomy) if human_labels.corrections else {}
-    examples = read_shops(data, taxonomy, shops_of(data, taxonomy), corrections)
+    shops = shops_of(data, taxonomy)
+    examples = read_shops(data, taxonomy, shops, corrections)
     unknown = corrections.keys() - {(example.shop, example.text) for example in examples}
     if unknown:
         shop, title = min(unknown)
@@ -62,7 +63,7 @@ def read_examples(
         return examples
     feedback = feedback_examples(read_feedback(human_labels.feedback, taxonomy), taxonomy, feedback_weight)
     if overrides := _overrides(examples, feedback, taxonomy):
-        examples = read_shops(data, taxonomy, corrections=overrides | corrections)
+        examples = read_shops(data, taxonomy, shops, overrides | corrections)
     return [*examples, *feedback]
 
 

@@ -32,7 +32,7 @@ INDEX = {node.id: node.index for node in TREE.nodes}
 
 
 def line(product_id: str, text: str, category_id: int, **fields: object) -> FeedbackLine:
-    said = FeedbackLine(
+    template = FeedbackLine(
         product_id=product_id,
         text=text,
         category_id=category_id,
@@ -42,7 +42,7 @@ def line(product_id: str, text: str, category_id: int, **fields: object) -> Feed
         occurred_at=datetime(2026, 3, 1, tzinfo=UTC),
         source=Source(topic="category-feedback", partition=0, offset=7),
     )
-    return msgspec.structs.replace(said, **fields)
+    return msgspec.structs.replace(template, **fields)
 
 
 def write_lines(path: Path, lines: list[FeedbackLine]) -> Path:
@@ -192,6 +192,21 @@ def test_feedback_on_a_shop_s_title_overrides_its_label_but_no_correction(tmp_pa
     assert [labels[shop, milk] for shop in ("flipkart", "instacart", "feedback")] == [MILK, MILK, FOOD]
     # The texts with the title's attributes have the same label.
     assert {labels[shop, text] for shop, text in labels if text.startswith("一鞋子 ")} == {MILK}
+
+
+def test_feedback_overrides_labels_of_shops_that_only_an_own_tree_has(tmp_path: Path) -> None:
+    (tmp_path / "products").mkdir()
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "products" / "acme.tsv").write_text("title\tcategory_path\nGreen tea\tHot\nOat milk\tCold\n")
+    (tmp_path / "mappings" / "acme.tsv").write_text(f"label\tcategory_id\nHot\t{TEA}\nCold\t{MILK}\n")
+    feedback = write_lines(tmp_path / "feedback.jsonl", [line("p", "green tea", SHOES)])
+    found = read_examples(tmp_path, TREE, HumanLabels(feedback), 1.0)
+    labels = {(each.shop, each.text): TREE.nodes[each.category].id for each in found}
+    assert labels == {
+        ("acme", "green tea"): SHOES,
+        ("acme", "oat milk"): MILK,
+        ("feedback", "green tea"): SHOES,
+    }
 
 
 def test_a_model_trained_on_feedback_says_so_and_unseen_shops_are_evaluated_without_it(

@@ -27,10 +27,10 @@ from models.training.spans.scores import SpanScore, score_spans
 from models.training.spans.training import confidence_steps
 from schemas.errors import StopWorker
 
-PRODUCTS, COLOURS, BRANDS = ("手机壳", "中性笔", "台灯", "保温杯"), ("黑色", "白色", "红色"), ("晨光", "得力")
+PRODUCTS, COLORS, BRANDS = ("手机壳", "中性笔", "台灯", "保温杯"), ("黑色", "白色", "红色"), ("晨光", "得力")
 
 
-def marked(*parts: tuple[str, str]) -> AnnotatedTitle:
+def annotated(*parts: tuple[str, str]) -> AnnotatedTitle:
     """A title made of texts with their kinds; '' means none."""
     text, spans = "", []
     for part, kind in parts:
@@ -56,8 +56,8 @@ def write(data: Path, name: str, text: str) -> None:
 
 
 def test_a_title_in_both_parts_is_in_the_test_split_only(tmp_path: Path) -> None:
-    both = marked(("晨光", "brand"), ("中性笔", "product"))
-    other = marked(("台灯", "product"), (" 包邮", ""))
+    both = annotated(("晨光", "brand"), ("中性笔", "product"))
+    other = annotated(("台灯", "product"), (" 包邮", ""))
     write(tmp_path, "taobao_dev", bio(both))
     write(tmp_path, "taobao_train", bio(both) + bio(other) + bio(other).rstrip("\n"))
     write(tmp_path, "jd_gaiic2022", "灯 B-4\n x\n".replace(" x", "  O") + "笔 B-99\n\n")
@@ -79,7 +79,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["笔", "红色", "a4"]), st.sampled_from(["", "product", "model"]))))
 def test_labels_decode_to_the_encoded_spans(parts: list[tuple[str, str]]) -> None:
-    title = marked(*parts)
+    title = annotated(*parts)
     assert spans_of_labels(labels_of(title, KINDS["taobao"])) == list(title.spans)
     assert spans_of_labels(labels_of(title, ("model",))) == [
         span for span in title.spans if span[0] == "model"
@@ -109,9 +109,9 @@ def test_confidences_are_precisions_of_steps_with_enough_spans() -> None:
 def test_an_exported_tagger_finds_what_its_crf_finds(tmp_path: Path) -> None:
     """A tiny CRF learns its titles. Hashing and int8 weights do not change its output."""
     titles = [
-        marked((brand, "brand"), ("新款", ""), (colour, "other"), (product, "product"))
+        annotated((brand, "brand"), ("新款", ""), (color, "other"), (product, "product"))
         for brand in BRANDS
-        for colour in COLOURS
+        for color in COLORS
         for product in PRODUCTS
     ]
     kinds = KINDS["taobao"]
