@@ -15,7 +15,10 @@ from streams.commands.progress import step_bars
 
 @click.group()
 def encoder() -> None:
-    """Text encoders: the second stage, for texts that the student is unsure of."""
+    """Export text encoders.
+
+    They are the second stage, for texts that the student is unsure of.
+    """
 
 
 @encoder.command("export")
@@ -39,7 +42,9 @@ def encoder() -> None:
     help="Also write the half-precision graph for GPUs and, with --source, the files for torch.",
 )
 def export(language: str, output: Path, source: str | None, for_gpu: bool) -> None:
-    """Write an encoder in the served form: int8, with prototypes of Google's categories.
+    """Write an encoder in the served form.
+
+    That is int8, with prototypes of Google's categories.
 
     Needs the extra `train`. Workers read the folder in SHELFSTREAM_ENCODER_PATH. They compute the prototypes
     of other taxonomies themselves.

@@ -57,7 +57,9 @@ def evaluate(
     cascade: bool,
     baselines: bool,
 ) -> None:
-    """Evaluate a model as it serves: print the metrics, and write a report as HTML and as JSON.
+    """Evaluate a model as it serves.
+
+    Prints the metrics, and writes a report as HTML and as JSON.
 
     The project's own labeled titles are a gift shop that is not in any training data, and titles written for
     the evaluation in English and Chinese. They have no labels in other taxonomies: with --taxonomy the model

@@ -23,7 +23,7 @@ _MAX_SHOWN = 20
 
 @click.group()
 def feedback() -> None:
-    """Human feedback on categories: export it as training data."""
+    """Export human feedback as training data."""
 
 
 @feedback.command()
@@ -56,7 +56,9 @@ def export(
     salt_file: Path | None,
     without: tuple[str, ...],
 ) -> None:
-    """Write the latest feedback on each product, with the product's title and the feedback's provenance.
+    """Write the latest feedback on each product.
+
+    Each line has the product's title and the feedback's provenance.
 
     Reads category-feedback, product-enriched and product-created up to their current ends, read committed,
     and writes nothing to Kafka. Decisions of the model alone are not exported.

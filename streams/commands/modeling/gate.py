@@ -79,7 +79,9 @@ def gate(
     promote: bool,
     json_path: Path | None,
 ) -> None:
-    """Compare a candidate with the serving model on held-out titles.
+    """Decide whether a candidate may serve.
+
+    The gate compares it with the serving model on held-out titles.
 
     Exit 0: the candidate may serve. It is significantly better overall and not significantly worse on any
     slice. Exit 3: it may not, and the reasons are printed. Pass --feedback and --corrections as to `train`.

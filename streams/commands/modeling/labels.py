@@ -15,7 +15,7 @@ from streams.commands.progress import step_bars
 
 @click.group()
 def labels() -> None:
-    """Labels of the training data: check them for a person to correct."""
+    """Check the labels of the training data."""
 
 
 @labels.command()
@@ -35,7 +35,9 @@ def labels() -> None:
 @taxonomy_option
 @click.option("--seed", default=None, type=int, help="Seed of all random numbers.")
 def check(data: Path, output: Path, taxonomy: Path | None, seed: int | None) -> None:
-    """Find titles with contradictory labels, and labels that are likely wrong.
+    """Find labels that may be wrong.
+
+    These are contradictory labels of the same title, and labels that are likely wrong.
 
     The table has a column `accept`. Write `yes` where the suggested label is right, or after you have
     replaced it with the right one, and pass the table to `train --corrections`. Needs the extra `train`.

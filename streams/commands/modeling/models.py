@@ -42,14 +42,17 @@ def with_registry(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group()
 def models() -> None:
-    """Models of a registry: list, add, promote, roll back, try as shadow or canary."""
+    """List, add, promote and try models of a registry."""
 
 
 @models.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @with_registry
 def list_models(registry: Registry, as_json: bool) -> None:
-    """List all models, oldest first, with role, state, and metrics on unseen shops."""
+    """List all models, oldest first.
+
+    Each has its role, its state, and its metrics on unseen shops.
+    """
     if not registry.folder.is_dir():
         raise StopWorker(f"There is no registry {registry.folder}: create it with `shelfstream models add`.")
     deployment = registry.deployment()
@@ -91,7 +94,10 @@ def promote(registry: Registry, version: str) -> None:
 @models.command()
 @with_registry
 def rollback(registry: Registry) -> None:
-    """Serve the previous model again, and end shadow and canary. A second rollback undoes the first."""
+    """Serve the previous model again.
+
+    Shadow and canary end. A second rollback undoes the first.
+    """
     _show(registry.rollback())
     click.echo(_SOON)
 
@@ -101,7 +107,10 @@ def rollback(registry: Registry) -> None:
 @click.option("--off", is_flag=True, help="End it.")
 @with_registry
 def shadow(registry: Registry, version: str | None, off: bool) -> None:
-    """Let VERSION predict beside the serving model, without publishing; metrics count the differences."""
+    """Let VERSION predict without publishing.
+
+    Metrics and status count the differences to the serving model.
+    """
     _one_of(version, off)
     _show(registry.set_shadow(version))
     click.echo(_SOON)

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--again", is_flag=True, help="Run every step, including completed ones.")
 def pipeline(file: Path, again: bool) -> None:
-    """Check labels, train, evaluate, ask the gate, and register, as the TOML file FILE describes.
+    """Run the steps from data to a served model.
+
+    They check labels, train, evaluate, ask the gate, and register, as the TOML file FILE describes.
 
     A step that was completed with the same data, options and version is skipped; an interrupted one is
     repeated. Exit 3: the gate holds the model back. docs/models/feedback.md has an example. Needs the extra

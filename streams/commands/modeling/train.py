@@ -90,7 +90,9 @@ def train(
     corrections: Path | None,
     epsilon: float | None,
 ) -> None:
-    """Train the student on labeled titles, evaluate it, and write it with manifest and model card.
+    """Train a student on labeled titles.
+
+    The student is evaluated and written with its manifest and model card.
 
     With --taxonomy, the mappings point into that tree, and the shops are those in mappings/. Needs the extra
     `train`: pip install 'shelfstream[train]'.
