@@ -1,13 +1,13 @@
-"""How well affinities foretell the rest of a basket, and how much a bound on rows costs.
+"""Measures how well affinities predict the rest of a basket, and the cost of bounded rows.
 
 Run: `python -m benchmarks.affinity_recall --data FOLDER`, where FOLDER holds
 `behavior/online_retail_2010-12_2011-08.csv.gz` (UCI Online Retail, CC BY 4.0).
 
-Prequential: baskets come in order of time; from `--from` on, each is scored before it is learned. For every
-item of a basket, the top 20 of that item's row are compared with the basket's other items; recall is hits
-over the number of other items. It is averaged over items, where large baskets count most, and over baskets.
-A line counts if its quantity is above zero, its invoice is no cancellation and its code is a product's (five
-digits and perhaps letters).
+The evaluation is prequential: baskets are in order of time, and from `--from` on each is scored before the
+model is updated with it. For every item of a basket, the top 20 of the item's row are compared with the other
+items of the basket. Recall is the number of hits divided by the number of other items. It is averaged over
+items, where large baskets count most, and over baskets. A line counts if its quantity is above zero, its
+invoice is not a cancellation, and its code is that of a product (five digits, optionally letters).
 """
 
 import csv
@@ -37,7 +37,7 @@ PRODUCT_CODE = re.compile(r"\d{5}[A-Za-z]*")
 
 @dataclass(frozen=True)
 class Basket:
-    """One invoice's distinct products, in order of appearance."""
+    """The distinct products of an invoice, in order of appearance."""
 
     invoice: str
     time: datetime
@@ -45,7 +45,7 @@ class Basket:
 
 
 def read_baskets(path: Path) -> list[Basket]:
-    """All cleaned baskets, by time, then by invoice."""
+    """Read all valid baskets, ordered by time, then by invoice."""
     products: dict[str, dict[str, None]] = {}
     times: dict[str, datetime] = {}
     with gzip.open(path, "rt", encoding="utf-8", newline="") as table:
@@ -60,37 +60,37 @@ def read_baskets(path: Path) -> list[Basket]:
 
 
 class Popularity:
-    """The baseline: the products in most baskets so far."""
+    """A baseline: the products in the most baskets so far."""
 
     def __init__(self) -> None:
         self._baskets: Counter[str] = Counter()
 
-    def learn(self, basket: Basket) -> None:
+    def update(self, basket: Basket) -> None:
         """Count the products of `basket`."""
         self._baskets.update(basket.products)
 
     def related(self, products: tuple[str, ...]) -> Iterator[list[str]]:
-        """The same most popular others for each of `products`."""
+        """Yield the most popular other products for each of `products`."""
         best = [name for name, _ in self._baskets.most_common(TOP + 1)]
         for product in products:
             yield [name for name in best if name != product][:TOP]
 
 
 class Cosine:
-    """The baseline: co-occurrence over the root of both products' baskets, without decay."""
+    """A baseline: cosine of the products' basket vectors, without decay."""
 
     def __init__(self) -> None:
         self._baskets: Counter[str] = Counter()
         self._together: dict[str, Counter[str]] = {}
 
-    def learn(self, basket: Basket) -> None:
-        """Count products and pairs of `basket`."""
+    def update(self, basket: Basket) -> None:
+        """Count the products and the pairs of `basket`."""
         self._baskets.update(basket.products)
         for product in basket.products:
             self._together.setdefault(product, Counter()).update(basket.products)
 
     def related(self, products: tuple[str, ...]) -> Iterator[list[str]]:
-        """The nearest others of each of `products`."""
+        """Yield the products with the highest cosine for each of `products`."""
         for product in products:
             counts = self._together.get(product, Counter[str]())
             scored = [
@@ -101,15 +101,15 @@ class Cosine:
             yield [name for _, name in sorted(scored)[:TOP]]
 
 
-class Rows:
-    """What ships: `sessions` and `affinity` rows."""
+class AffinityRows:
+    """The shipped model: the rows of the agents `sessions` and `affinity`."""
 
     def __init__(self, parameters: BehaviorParameters) -> None:
         self._parameters = parameters
         self._rows: dict[str, AffinityRow] = {}
 
-    def learn(self, basket: Basket) -> None:
-        """Fold `basket` into the rows as one session."""
+    def update(self, basket: Basket) -> None:
+        """Add `basket` to the rows as one session."""
         pairs = DeltaBuilder()
         events = (
             UserBehavior(
@@ -126,32 +126,45 @@ class Rows:
             self._rows[product] = row.merged(deltas, self._parameters)
 
     def related(self, products: tuple[str, ...]) -> Iterator[list[str]]:
-        """The published neighbours of each of `products`."""
+        """Yield the published neighbors of each of `products`."""
         half_life = self._parameters.half_life_s
         for product in products:
             row = self._rows.get(product)
             top = row.top_k(Relation.BOUGHT, TOP, half_life) if row is not None else []
             yield [entry.product_id for entry in top]
 
-    def bytes_of_rows(self) -> tuple[float, int]:
-        """Mean and largest size of a row, in bytes."""
+    def row_sizes(self) -> tuple[float, int]:
+        """Return the mean and the maximum size of a row in bytes."""
         sizes = [len(row.to_bytes()) for row in self._rows.values()]
         return sum(sizes) / len(sizes), max(sizes)
 
 
-def recall(model: Popularity | Cosine | Rows, baskets: list[Basket], start: float) -> tuple[float, float]:
-    """Prequential recall@20 over the baskets since `start` (seconds): mean over items, and over baskets."""
+def recall(
+    model: Popularity | Cosine | AffinityRows, baskets: list[Basket], start: float
+) -> tuple[float, float]:
+    """Compute the prequential recall@20.
+
+    Args:
+        model: The model, which is updated with every basket.
+        baskets: Baskets in order of time.
+        start: The time of the first basket to score, in seconds since 1970.
+
+    Returns:
+        The mean recall over items, and over baskets.
+    """
     total, items = 0.0, 0
     by_basket: list[float] = []
     for basket in baskets:
         count = len(basket.products)
         if seconds(basket.time) >= start and count > 1:
-            there = set(basket.products)
-            hits = sum(len(there.intersection(related)) for related in model.related(basket.products))
+            items_of_basket = set(basket.products)
+            hits = sum(
+                len(items_of_basket.intersection(related)) for related in model.related(basket.products)
+            )
             total += hits / (count - 1)
             items += count
             by_basket.append(hits / (count - 1) / count)
-        model.learn(basket)
+        model.update(basket)
     return total / items, sum(by_basket) / len(by_basket)
 
 
@@ -167,26 +180,26 @@ def main(
     """Print one line for each model."""
     baskets = read_baskets(data / TABLE)
     start = seconds(since.replace(tzinfo=UTC))
-    runs: list[tuple[str, Callable[[], Popularity | Cosine | Rows]]] = [
+    runs: list[tuple[str, Callable[[], Popularity | Cosine | AffinityRows]]] = [
         ("popularity", Popularity),
         ("cosine", Cosine),
     ]
     for days in half_lives:
         wide = BehaviorParameters(half_life_days=days, neighbors=100_000)
-        runs.append((f"half-life {days:g} days, no bound", lambda wide=wide: Rows(wide)))  # type: ignore[misc]
+        runs.append((f"half-life {days:g} days, no bound", lambda wide=wide: AffinityRows(wide)))  # type: ignore[misc]
     for bound in bounds:
         narrow = BehaviorParameters(half_life_days=at, neighbors=bound)
-        runs.append((f"half-life {at:g} days, bound {bound}", lambda narrow=narrow: Rows(narrow)))  # type: ignore[misc]
+        runs.append((f"half-life {at:g} days, bound {bound}", lambda narrow=narrow: AffinityRows(narrow)))  # type: ignore[misc]
     for name, make in runs:
-        model, began = make(), perf_counter()
+        model, started = make(), perf_counter()
         by_item, by_basket = recall(model, baskets, start)
         line = (
             f"{name:32} recall@{TOP} {by_item:.4f} by item, {by_basket:.4f} by basket"
-            f"  {perf_counter() - began:5.1f} s"
+            f"  {perf_counter() - started:5.1f} s"
         )
-        if isinstance(model, Rows):
-            mean, largest = model.bytes_of_rows()
-            line += f"  row {mean:,.0f} bytes, largest {largest:,}"
+        if isinstance(model, AffinityRows):
+            mean, maximum = model.row_sizes()
+            line += f"  row {mean:,.0f} bytes, at most {maximum:,}"
         click.echo(line)
 
 

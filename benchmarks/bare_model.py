@@ -1,6 +1,6 @@
-"""The model without any pipeline: the same titles, nothing else.
+"""Measures the model without a pipeline.
 
-Run: `python -m benchmarks.bare_model --titles 20000`. Prints titles a second.
+Run: `python -m benchmarks.bare_model --titles 20000`. It prints titles per second.
 """
 
 import time
@@ -13,14 +13,16 @@ from models.serving_config import ServingConfig
 from schemas.codec import decode_product_created
 
 BATCH = 4_000
-"""As many as a lane's batch has at most."""
+"""The maximum batch of a lane."""
 
 
 @click.command()
 @click.option("--titles", type=click.IntRange(min=BATCH), default=20_000, show_default=True)
-@click.option("--cascade/--no-cascade", default=True, help="With the text encoder or without.")
+@click.option(
+    "--cascade/--no-cascade", default=True, help="Run the text encoder where the student is unsure."
+)
 def main(titles: int, cascade: bool) -> None:
-    """Classify that many different titles, in batches, on one thread."""
+    """Enrich different titles in batches on one thread."""
     products = [decode_product_created(value) for _, value in listings(titles + BATCH)]
     enricher = Enricher.load(ServingConfig(cascade=cascade))
     enricher.enrich(products[:BATCH])  # the first batch warms up

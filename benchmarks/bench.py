@@ -1,37 +1,37 @@
-"""Everything that `make bench` measures, in one run on one machine."""
+"""Runs all measurements of `make bench` in one run on one machine."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import behavior, enrich, growth, latency, passthrough
-from benchmarks.behavior import Worked
+from benchmarks.behavior import BehaviorResult
 from benchmarks.cluster import Cluster, running_cluster
-from benchmarks.enrich import Enriched
+from benchmarks.enrich import EnrichResult
 from benchmarks.events import Keyed
-from benchmarks.growth import Point
-from benchmarks.latency import Latency
-from benchmarks.passthrough import Passed
+from benchmarks.growth import GrowthPoint
+from benchmarks.latency import LatencyResult
+from benchmarks.passthrough import PassthroughResult
 from benchmarks.peers import shelfstream_lanes, stock_faust
 from benchmarks.peers.all_peers import CONTESTANTS, OURS
 from benchmarks.peers.contestant import COUNTER, PASSTHROUGH, Contestant
 
-Tell = Callable[[str], None]
+ProgressCallback = Callable[[str], None]
 
 PASSING = (OURS, "faust", "quix", "bytewax", "kafka-streams")
 COUNTING = (OURS, "faust", "quix", "kafka-streams")
 TIMED = (OURS, "faust", "quix", "quix-quick", "bytewax", "kafka-streams")
 _SLOW_LIMIT_S = 40.0
-_MOST_LINES = 40
+_MAX_LINES = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured: `FULL` for the figures in the README, `SMALL` to see whether all of it works."""
+    """The size of each measurement: `FULL` for published figures, `SMALL` to see whether everything works."""
 
     events: int
     rounds: int
-    behaviour_events: int
+    behavior_events: int
     titles: int
     enrich_rounds: int
     latency_s: float
@@ -54,120 +54,136 @@ SMALL = Scale(
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What was measured; see the module of each part."""
+    """The results of all measurements, which the module of each part describes."""
 
-    passthrough: Mapping[str, Passed]
-    behaviour: Mapping[str, Worked]
-    enrich: Mapping[str, Enriched]
-    latency: list[Latency]
-    partitions: list[Point]
-    rows: list[Point]
-    sizes: list[Point]
+    passthrough: Mapping[str, PassthroughResult]
+    behavior: Mapping[str, BehaviorResult]
+    enrich: Mapping[str, EnrichResult]
+    latency: list[LatencyResult]
+    partitions: list[GrowthPoint]
+    rows: list[GrowthPoint]
+    sizes: list[GrowthPoint]
     recovery_s: Mapping[str, float]
 
 
-def run(scale: Scale, tell: Tell) -> Results:
-    """Measure everything, each part on a broker of its own."""
+def run(scale: Scale, on_progress: ProgressCallback) -> Results:
+    """Run all measurements, each part on a new broker."""
     with running_cluster() as cluster:
-        tell("passthrough")
+        on_progress("passthrough")
         passed = passthrough.measure(
             cluster,
             _of(PASSING, PASSTHROUGH),
             events=scale.events,
             rounds=scale.rounds,
             limit_s=_SLOW_LIMIT_S,
-            tell=tell,
+            on_progress=on_progress,
         )
     with running_cluster() as cluster:
-        tell("behaviour")
+        on_progress("behavior")
         worked = behavior.measure(
             cluster,
             _of(COUNTING, COUNTER),
-            events=scale.behaviour_events,
-            most_lines=_MOST_LINES,
+            events=scale.behavior_events,
+            max_lines=_MAX_LINES,
             limit_s=_SLOW_LIMIT_S,
-            tell=tell,
+            on_progress=on_progress,
         )
-    enriched = measure_enrich(scale, tell)
+    enriched = measure_enrich(scale, on_progress)
     with running_cluster() as cluster:
-        tell("latency at half of the highest load")
-        latencies = [_latency(cluster, short, passed, scale, tell) for short in TIMED]
-    partitions, rows, sizes, recovery_s = measure_growth(scale, tell)
+        on_progress("latency at half of the highest load")
+        latencies = [_latency(cluster, short_name, passed, scale, on_progress) for short_name in TIMED]
+    partitions, rows, sizes, recovery_s = measure_growth(scale, on_progress)
     return Results(passed, worked, enriched, latencies, partitions, rows, sizes, recovery_s)
 
 
-def measure_enrich(scale: Scale, tell: Tell) -> Mapping[str, Enriched]:
-    """The agent beside the bare model."""
+def measure_enrich(scale: Scale, on_progress: ProgressCallback) -> Mapping[str, EnrichResult]:
+    """Measure the enrich agent and the bare model."""
     with running_cluster() as cluster:
-        tell("enrich")
+        on_progress("enrich")
         return enrich.measure(
-            cluster, titles=scale.titles, rounds=scale.enrich_rounds, limit_s=120.0, tell=tell
+            cluster, titles=scale.titles, rounds=scale.enrich_rounds, limit_s=120.0, on_progress=on_progress
         )
 
 
 def measure_growth(
-    scale: Scale, tell: Tell
-) -> tuple[list[Point], list[Point], list[Point], dict[str, float]]:
-    """By partitions, by rows, by record size; and the seconds that recoveries took."""
+    scale: Scale, on_progress: ProgressCallback
+) -> tuple[list[GrowthPoint], list[GrowthPoint], list[GrowthPoint], dict[str, float]]:
+    """Measure growth by partitions, rows and record size, and recovery times in seconds."""
     with running_cluster() as cluster:
-        tell("growth")
-        return _growth(cluster, scale, tell)
+        on_progress("growth")
+        return _growth(cluster, scale, on_progress)
 
 
-def _grown(scale: Scale, tell: Tell) -> dict[str, Any]:
-    return dict(zip(("partitions", "rows", "sizes", "recovery_s"), measure_growth(scale, tell), strict=True))
+def _measure_growth_part(scale: Scale, on_progress: ProgressCallback) -> dict[str, Any]:
+    return dict(
+        zip(("partitions", "rows", "sizes", "recovery_s"), measure_growth(scale, on_progress), strict=True)
+    )
 
 
-PARTS: dict[str, Callable[[Scale, Tell], dict[str, Any]]] = {
-    "enrich": lambda scale, tell: {"enrich": measure_enrich(scale, tell)},
-    "growth": _grown,
+PARTS: dict[str, Callable[[Scale, ProgressCallback], dict[str, Any]]] = {
+    "enrich": lambda scale, on_progress: {"enrich": measure_enrich(scale, on_progress)},
+    "growth": _measure_growth_part,
 }
-"""What can be measured anew by itself: the fields of `Results` that it gives."""
+"""The parts that can be measured alone; each returns fields of `Results`."""
 
 
 def _of(shorts: tuple[str, ...], job: str) -> dict[str, Contestant]:
-    return {short: CONTESTANTS[short] for short in shorts if job in CONTESTANTS[short].jobs}
+    return {
+        short_name: CONTESTANTS[short_name] for short_name in shorts if job in CONTESTANTS[short_name].jobs
+    }
 
 
-def _latency(cluster: Cluster, short: str, passed: Mapping[str, Passed], scale: Scale, tell: Tell) -> Latency:
-    """At half of what it did at most; one that differs only in how often it commits gets its sibling's."""
-    fastest = passed[short if short in passed else short.split("-")[0]]
-    found = latency.measure(
-        cluster, short, CONTESTANTS[short], per_s=fastest.median_per_s / 2, seconds=scale.latency_s
+def _latency(
+    cluster: Cluster,
+    short_name: str,
+    passed: Mapping[str, PassthroughResult],
+    scale: Scale,
+    on_progress: ProgressCallback,
+) -> LatencyResult:
+    """Measure at half of the highest throughput; variants use that of their contestant."""
+    fastest = passed[short_name if short_name in passed else short_name.split("-")[0]]
+    result = latency.measure(
+        cluster, short_name, CONTESTANTS[short_name], per_s=fastest.median_per_s / 2, seconds=scale.latency_s
     )
-    tell(f"{found.name}: p50 {found.p50_ms:,.0f} ms, p99 {found.p99_ms:,.0f} ms at {found.per_s:,.0f}/s")
-    return found
+    on_progress(
+        f"{result.name}: p50 {result.p50_ms:,.0f} ms, p99 {result.p99_ms:,.0f} ms at {result.per_s:,.0f}/s"
+    )
+    return result
 
 
 def _growth(
-    cluster: Cluster, scale: Scale, tell: Tell
-) -> tuple[list[Point], list[Point], list[Point], dict[str, float]]:
+    cluster: Cluster, scale: Scale, on_progress: ProgressCallback
+) -> tuple[list[GrowthPoint], list[GrowthPoint], list[GrowthPoint], dict[str, float]]:
     ours = CONTESTANTS[OURS]
 
-    def told(what: str, points: Iterator[Point]) -> list[Point]:
-        found = []
+    def collect(what: str, points: Iterator[GrowthPoint]) -> list[GrowthPoint]:
+        collected = []
         for point in points:
-            tell(f"{point.size:,} {what}: {point.per_s:,.0f} events/s, {point.peak_mib:,.0f} MiB")
-            found.append(point)
-        return found
+            on_progress(f"{point.size:,} {what}: {point.per_s:,.0f} events/s, {point.peak_mib:,.0f} MiB")
+            collected.append(point)
+        return collected
 
-    by_partitions = told(
+    by_partitions = collect(
         "partitions",
         (growth.partitions(cluster, ours, each, scale.growth_events) for each in scale.partitions),
     )
-    by_rows = told("rows", (growth.rows(cluster, ours, each, scale.growth_events) for each in scale.rows))
-    by_size = told(
+    by_rows = collect("rows", (growth.rows(cluster, ours, each, scale.growth_events) for each in scale.rows))
+    by_size = collect(
         "bytes a record", (growth.record_size(cluster, ours, each, scale.volume) for each in scale.sizes)
     )
-    return by_partitions, by_rows, by_size, _recoveries(cluster, scale.recovered_rows, tell)
+    return by_partitions, by_rows, by_size, _recoveries(cluster, scale.recovered_rows, on_progress)
 
 
-def _recoveries(cluster: Cluster, rows: int, tell: Tell) -> dict[str, float]:
-    found = {}
-    for short, peer in ((OURS, shelfstream_lanes), ("faust", stock_faust), ("faust-rocksdb", stock_faust)):
-        group = f"recovery-{short}"
+def _recoveries(cluster: Cluster, rows: int, on_progress: ProgressCallback) -> dict[str, float]:
+    seconds = {}
+    for short_name, peer in (
+        (OURS, shelfstream_lanes),
+        ("faust", stock_faust),
+        ("faust-rocksdb", stock_faust),
+    ):
+        group = f"recovery-{short_name}"
         records: Iterator[Keyed] = (peer.changelog_record(b"key-%d" % number, 1) for number in range(rows))
         changelog = peer.changelog_topic(group)
-        found[short] = growth.recovery_s(cluster, CONTESTANTS[short], changelog, group, records)
-        tell(f"{CONTESTANTS[short].name}: {rows:,} rows recovered in {found[short]:.1f} s")
-    return found
+        seconds[short_name] = growth.recovery_s(cluster, CONTESTANTS[short_name], changelog, group, records)
+        on_progress(f"{CONTESTANTS[short_name].name}: {rows:,} rows recovered in {seconds[short_name]:.1f} s")
+    return seconds

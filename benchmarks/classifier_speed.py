@@ -1,10 +1,9 @@
-"""How fast categories are told, and how well: the student, the cascade, and text encoders alone.
+"""Measures speed and accuracy of classifiers: the student, the cascade, and text encoders alone.
 
 Run: `python -m benchmarks.classifier_speed --data FOLDER`, where FOLDER holds `products/` and
-`mappings/` as in training. The stream is of titles that training held out, of all shops, in a
-seeded order: what a catalogue sends that the model knows. With `--reference FOLDER`, what
-`shelfstream encoder export --language en --source NAME -o FOLDER` wrote takes part. Contestants
-take turns on one thread; the ratio is of medians.
+`mappings/` as in training. The titles are a seeded sample of held-out titles of all known
+shops. With `--reference FOLDER`, the encoder that `shelfstream encoder export --language en --source NAME -o
+FOLDER` wrote is measured too. Contestants take turns on one thread; ratios are those of medians.
 """
 
 import statistics
@@ -18,7 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.zero_shot import at_level
+from benchmarks.zero_shot import level_hits
 from models.arrays import Floats
 from models.encoder.by_language import Encoders
 from models.encoder.loading import load_encoders
@@ -32,50 +31,54 @@ from models.text.cleaning import clean
 
 TURNS = 3
 SLOW_TITLES = 1_500
-"""Encoders alone get the first titles of the stream only."""
+"""The number of titles for encoders alone, which are slow."""
 _BATCH = 4_000
-"""As many as a lane's batch has at most."""
+"""The maximum batch of a lane."""
 Probabilities = Callable[[Sequence[str]], Floats]
-"""From cleaned texts to the probabilities or scores of categories, shape [texts, categories]."""
+"""Maps cleaned texts to probabilities or scores of categories, shape [texts, categories]."""
 
 
-def alone(encoders: Encoders, taxonomy: Taxonomy) -> Probabilities:
-    """What encoders say without a student: probabilities as sharp as in the joint opinion."""
-    even = np.full(len(taxonomy), 1.0 / len(taxonomy), dtype=np.float32)
-    return lambda texts: encoders.combine(texts, np.tile(even, (len(texts), 1)))
+def encoders_alone(encoders: Encoders, taxonomy: Taxonomy) -> Probabilities:
+    """Return the classifier of encoders without a student: they refine uniform probabilities."""
+    uniform = np.full(len(taxonomy), 1.0 / len(taxonomy), dtype=np.float32)
+    return lambda texts: encoders.combine(texts, np.tile(uniform, (len(texts), 1)))
 
 
 def contestants(taxonomy: Taxonomy, reference: Path | None) -> dict[str, tuple[Probabilities, bool]]:
-    """By name: what is measured, and whether it is slow."""
+    """Return the classifiers by name, each with whether it is slow."""
     artifact, encoders = Artifact.load(None, taxonomy), load_encoders()
     student = StudentClassifier(artifact, OnnxBackend(artifact), taxonomy)
     cascade = StudentClassifier(artifact, OnnxBackend(artifact), taxonomy, second=encoders)
-    found: dict[str, tuple[Probabilities, bool]] = {
+    by_name: dict[str, tuple[Probabilities, bool]] = {
         "the student alone": (student.probabilities, False),
         "the cascade": (cascade.probabilities, False),
-        "its text encoders alone": (alone(encoders, taxonomy), True),
+        "its text encoders alone": (encoders_alone(encoders, taxonomy), True),
     }
     if reference is not None:
         other = load_encoders(ServingConfig(encoders=reference))
-        found["the reference encoder alone"] = (alone(other, taxonomy), True)
-    return found
+        by_name["the reference encoder alone"] = (encoders_alone(other, taxonomy), True)
+    return by_name
 
 
-def timed(shares: Probabilities, texts: Sequence[str]) -> float:
-    """Titles a second."""
+def titles_per_second(probabilities: Probabilities, texts: Sequence[str]) -> float:
+    """Classify texts in batches and return the titles per second."""
     started = time.perf_counter()
     for start in range(0, len(texts), _BATCH):
-        shares(texts[start : start + _BATCH])
+        probabilities(texts[start : start + _BATCH])
     return len(texts) / (time.perf_counter() - started)
 
 
-def accuracy(shares: Probabilities, titles: Sequence[LabeledTitle], taxonomy: Taxonomy, level: int) -> float:
-    """The share right at a level, of the titles whose label goes that deep."""
+def accuracy(
+    probabilities: Probabilities, titles: Sequence[LabeledTitle], taxonomy: Taxonomy, level: int
+) -> float:
+    """Compute the accuracy at a level, over the titles whose label is at this level or below."""
     hits = []
     for start in range(0, len(titles), _BATCH):
         batch = titles[start : start + _BATCH]
         labels = np.array([each.category for each in batch])
-        hits.append(at_level(shares([clean(each.title) for each in batch]), taxonomy, labels, level)[0])
+        hits.append(
+            level_hits(probabilities([clean(each.title) for each in batch]), taxonomy, labels, level)[0]
+        )
     return float(np.concatenate(hits).mean())
 
 
@@ -85,27 +88,27 @@ def accuracy(shares: Probabilities, titles: Sequence[LabeledTitle], taxonomy: Ta
 @click.option("--titles", "count", default=6_000, show_default=True, type=click.IntRange(min=SLOW_TITLES))
 @click.option("--seed", default=7, show_default=True)
 def main(data: Path, reference: Path | None, count: int, seed: int) -> None:
-    """Print a table: titles a second on one thread, and what is right at levels 1 and 2."""
+    """Print a table: titles per second on one thread, and accuracy at levels 1 and 2."""
     taxonomy = Taxonomy.google()
     known = [each for each in known_titles(data, taxonomy) if not each.shop.endswith("attributes")]
     titles = Random(seed).sample(known, min(count, len(known)))
     texts = [clean(each.title) for each in titles]
-    racing = contestants(taxonomy, reference)
-    speeds: dict[str, list[float]] = {name: [] for name in racing}
-    for shares, slow in racing.values():
-        shares(texts[: _BATCH if slow else len(texts)])
+    classifiers = contestants(taxonomy, reference)
+    speeds: dict[str, list[float]] = {name: [] for name in classifiers}
+    for probabilities, slow in classifiers.values():
+        probabilities(texts[: _BATCH if slow else len(texts)])
     for _ in range(TURNS):
-        for name, (shares, slow) in racing.items():
-            speeds[name].append(timed(shares, texts[:SLOW_TITLES] if slow else texts))
+        for name, (probabilities, slow) in classifiers.items():
+            speeds[name].append(titles_per_second(probabilities, texts[:SLOW_TITLES] if slow else texts))
     table = Table("", "titles/s, turn by turn", "÷ the last one", "level 1", "level 2")
     last = statistics.median([*speeds.values()][-1])
-    for name, (shares, slow) in racing.items():
-        asked = titles[:SLOW_TITLES] if slow else titles
+    for name, (probabilities, slow) in classifiers.items():
+        sample = titles[:SLOW_TITLES] if slow else titles
         table.add_row(
             name,
             ", ".join(f"{speed:,.0f}" for speed in speeds[name]),
             f"{statistics.median(speeds[name]) / last:.1f}",
-            *(f"{accuracy(shares, asked, taxonomy, level):.1%}" for level in (1, 2)),
+            *(f"{accuracy(probabilities, sample, taxonomy, level):.1%}" for level in (1, 2)),
         )
     Console(width=110).print(table)
 

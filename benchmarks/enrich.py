@@ -1,4 +1,4 @@
-"""What the pipeline around the model costs: the enrich agent against the bare model on the same titles."""
+"""Measures the cost of the pipeline around the model: enrich agent and bare model on the same titles."""
 
 import statistics
 import subprocess
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from benchmarks.behavior import PARTITIONS, settings_of
 from benchmarks.cluster import Cluster
 from benchmarks.events import listings, produce
-from benchmarks.peer_process import running, watch
+from benchmarks.peer_process import running, wait_until_done
 from streams.topics import PRODUCT_CREATED
 
 MODELS = {
@@ -18,16 +18,16 @@ MODELS = {
     "the student alone": {"cascade": False, "inference": "process"},
     "the student alone, sharing the worker's interpreter": {"cascade": False, "inference": "thread"},
 }
-"""As shipped; without the text encoder that judges what the student doubts; and that on a thread."""
+"""The settings of each variant: as shipped, without the text encoder, and without it on a thread."""
 
 
 @dataclass(frozen=True, slots=True)
-class Enriched:
-    """Titles a second of one model, one figure for each turn; bare and agent take turns.
+class EnrichResult:
+    """Titles per second of one model, one figure for each turn. Bare model and agent take turns.
 
     Attributes:
         bare: The model alone.
-        agent: From Kafka to a committed transaction.
+        agent: The agent, from Kafka to a committed transaction.
     """
 
     bare: list[float] = field(default_factory=list)
@@ -35,34 +35,37 @@ class Enriched:
 
     @property
     def ratio(self) -> float:
-        """The agent's median over the model's."""
+        """The agent's median divided by the bare model's."""
         return statistics.median(self.agent) / statistics.median(self.bare)
 
 
 def measure(
-    cluster: Cluster, *, titles: int, rounds: int, limit_s: float, tell: Callable[[str], None]
-) -> dict[str, Enriched]:
+    cluster: Cluster, *, titles: int, rounds: int, limit_s: float, on_progress: Callable[[str], None]
+) -> dict[str, EnrichResult]:
     """Let the bare model and the agent take turns, for each of `MODELS`.
 
     Args:
         cluster: The broker.
-        titles: How many there are.
-        rounds: Turns of each.
-        limit_s: A turn of the agent ends after so long.
-        tell: Told in a line what happens.
+        titles: The number of titles.
+        rounds: The number of turns.
+        limit_s: The maximum duration of an agent's turn in seconds.
+        on_progress: Receives a line of text for each step.
+
+    Returns:
+        The results by model.
     """
-    results = {model: Enriched() for model in MODELS}
+    results = {model: EnrichResult() for model in MODELS}
     environment = settings_of(cluster)
     subprocess.run(_shelfstream("topics", "create"), env=environment, check=True, capture_output=True)
     produce(cluster.bootstrap, PRODUCT_CREATED, listings(titles))
     for number in range(rounds):
-        for model, found in results.items():
+        for model, result in results.items():
             chosen = MODELS[model]
-            found.bare.append(_bare(titles, bool(chosen["cascade"])))
+            result.bare.append(_bare(titles, bool(chosen["cascade"])))
             app_id = "-".join(map(str, ("enrich", number, *chosen.values())))
             settings = settings_of(cluster, app_id=app_id, **chosen)
-            found.agent.append(_agent(cluster, settings, titles, limit_s))
-            tell(f"{model}: bare {found.bare[-1]:,.0f}, agent {found.agent[-1]:,.0f} titles/s")
+            result.agent.append(_agent(cluster, settings, titles, limit_s))
+            on_progress(f"{model}: bare {result.bare[-1]:,.0f}, agent {result.agent[-1]:,.0f} titles/s")
     return results
 
 
@@ -77,7 +80,7 @@ def _bare(titles: int, cascade: bool) -> float:
 
 
 def _agent(cluster: Cluster, environment: dict[str, str], titles: int, limit_s: float) -> float:
-    """One worker that runs nothing but the agent, with a group of its own and nothing known."""
+    """Measure a worker that runs only this agent, with a new group and an empty cache."""
     app_id = environment["SHELFSTREAM_APP_ID"]
     subprocess.run(_shelfstream("topics", "create"), env=environment, check=True, capture_output=True)
 
@@ -87,4 +90,4 @@ def _agent(cluster: Cluster, environment: dict[str, str], titles: int, limit_s: 
     with tempfile.TemporaryDirectory(prefix="shelfstream-bench-") as state:
         command = _shelfstream("worker", "--agents", "enrich")
         with running(command, {**environment, "SHELFSTREAM_DATA_DIR": state}) as process:
-            return watch(process, progress, lambda: progress() >= titles, limit_s).rate()
+            return wait_until_done(process, progress, lambda: progress() >= titles, limit_s).rate()

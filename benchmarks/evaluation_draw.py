@@ -1,8 +1,8 @@
-"""Draw the titles of UCI Online Retail (CC BY 4.0) that a person then labels to evaluate models with.
+"""Draws the titles of UCI Online Retail (CC BY 4.0) that a person labels for the evaluation.
 
 Run: `python -m benchmarks.evaluation_draw --data FOLDER`, where FOLDER holds
-`behavior/online_retail_2010-12_2011-08.csv.gz`. It prints one title a line, the same for the same file;
-`models/evaluation/data/gift_shop.tsv` has those of them that could be labeled.
+`behavior/online_retail_2010-12_2011-08.csv.gz`. It prints one title a line, deterministically.
+`models/evaluation/data/gift_shop.tsv` contains the titles that could be labeled.
 """
 
 import csv
@@ -17,17 +17,17 @@ from models.text.cleaning import clean
 
 SEED = 20261125
 DRAWN = 330
-_SHORTEST = 4
+_MIN_CHARACTERS = 4
 
 
 def descriptions(path: Path) -> list[str]:
-    """The distinct descriptions of products sold, sorted; those with lower-case letters are clerks' notes."""
+    """Return the distinct descriptions of sold products, sorted. Those with lower-case letters are notes."""
     first: dict[str, str] = {}
     with gzip.open(path, "rt", encoding="utf-8", newline="") as table:
         for row in csv.DictReader(table):
             title = " ".join(row["Description"].split())
             sale = float(row["Quantity"]) > 0 and PRODUCT_CODE.fullmatch(row["StockCode"])
-            if sale and len(title) >= _SHORTEST and not any(letter.islower() for letter in title):
+            if sale and len(title) >= _MIN_CHARACTERS and not any(letter.islower() for letter in title):
                 first.setdefault(clean(title), title)
     return sorted(first.values())
 
@@ -37,12 +37,12 @@ def descriptions(path: Path) -> list[str]:
     "--data",
     required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder with behavior/.",
+    help="The directory with behavior/.",
 )
 def main(data: Path) -> None:
     """Print the drawn titles."""
-    found = descriptions(data / TABLE)
-    for title in Random(SEED).sample(found, DRAWN):
+    titles = descriptions(data / TABLE)
+    for title in Random(SEED).sample(titles, DRAWN):
         click.echo(title)
 
 

@@ -1,4 +1,4 @@
-"""What the benchmarks feed: plain events of a size, and real baskets replayed."""
+"""The input of the benchmarks: plain events of a given size, replayed real baskets, and listings."""
 
 import itertools
 import random
@@ -21,32 +21,35 @@ Keyed = tuple[bytes, bytes]
 
 
 def plain_events(count: int, size: int, seed: int = 7) -> Iterator[Keyed]:
-    """JSON objects of about `size` bytes, under keys that come again and again.
+    """Generate JSON objects with random keys.
 
     Args:
-        count: How many.
-        size: Of a value, in bytes; at least 100.
-        seed: Of the keys.
+        count: The number of events.
+        size: The approximate size of a value in bytes, at least 100.
+        seed: The seed of the keys.
+
+    Yields:
+        Key and value.
     """
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     encoder = msgspec.json.Encoder()
     filler = "x" * (size - 90)
     for number in range(count):
-        key = f"k{dice.randrange(KEYS)}"
+        key = f"k{rng.randrange(KEYS)}"
         event = {"number": number, "key": key, "shop": "bench", "price": 9.99, "title": filler}
         yield key.encode(), encoder.encode(event)
 
 
-def basket_events(count: int, most_lines: int) -> Iterator[UserBehavior]:
-    """Real purchases, replayed as often as it takes: each replay 13 days later, in sessions of its own.
+def basket_events(count: int, max_lines: int) -> Iterator[UserBehavior]:
+    """Generate real purchases, replayed as often as needed: each replay is 13 days later, in new sessions.
 
     Args:
-        count: How many.
-        most_lines: Invoices with more lines are left out. Pairs grow with the square of the lines, and this
-            shop also sells to shops: 14% of the invoices have more than 40 lines, and 96% of the pairs.
+        count: The number of events.
+        max_lines: Invoices with more lines are left out. Pairs grow with the square of the lines, and this
+            shop also sells to shops: the 14% of invoices with more than 40 lines have 96% of the pairs.
     """
     lines = Counter(event.session_id for event in iter_baskets())
-    events = [event for event in iter_baskets() if lines[event.session_id] <= most_lines]
+    events = [event for event in iter_baskets() if lines[event.session_id] <= max_lines]
     replays = ((replay, event) for replay in itertools.count() for event in events)
     for number, (replay, event) in enumerate(itertools.islice(replays, count)):
         yield msgspec.structs.replace(
@@ -57,17 +60,20 @@ def basket_events(count: int, most_lines: int) -> Iterator[UserBehavior]:
         )
 
 
-def keyed_behaviour(events: Iterable[UserBehavior]) -> Iterator[Keyed]:
-    """Behaviour as a shop's front end writes it: keyed by shopper."""
+def keyed_behavior(events: Iterable[UserBehavior]) -> Iterator[Keyed]:
+    """Encode behavior events, keyed by shopper."""
     for event in events:
         yield user_key(event), encode(event)
 
 
 def produce(bootstrap: str, topic: str, records: Iterable[Keyed]) -> int:
-    """Write the records as fast as it goes, keys by murmur2; how many there were.
+    """Write records at full speed, partitioned by murmur2.
+
+    Returns:
+        The number of records.
 
     Raises:
-        RuntimeError: Not all of them arrived.
+        RuntimeError: Some records could not be written.
     """
     producer = Producer(
         {
@@ -95,7 +101,7 @@ def produce(bootstrap: str, topic: str, records: Iterable[Keyed]) -> int:
 
 
 def listings(count: int) -> Iterator[Keyed]:
-    """Listings with real titles, made different by a number, so that no cache knows any of them."""
+    """Generate listings with real titles, each with a different number, so that no cache contains them."""
     titles = [product.title for product in iter_products()]
     for number in range(count):
         product = f"p{number}"

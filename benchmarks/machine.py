@@ -1,4 +1,4 @@
-"""What machine and which versions the figures are from."""
+"""Describes the machine and the versions of a measurement."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from tests.support.broker import VERSION
 
 
 def describe() -> str:
-    """One line for a report: processor, cores, memory, and the versions that everything ran with."""
+    """Return one line: processor, cores, memory, and versions."""
     return (
         f"{_processor()}, {os.cpu_count()} cores, {_memory_gib():.0f} GiB; Linux {platform.release()};"
         f" Python {platform.python_version()}; Apache Kafka {VERSION} on {_java()}, on the same machine;"
@@ -21,8 +21,8 @@ def describe() -> str:
 
 
 def _processor() -> str:
-    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    return found[1] if found else platform.machine()
+    match = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return match[1] if match else platform.machine()
 
 
 def _memory_gib() -> float:
@@ -30,5 +30,5 @@ def _memory_gib() -> float:
 
 
 def _java() -> str:
-    asked = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
-    return asked.stderr.splitlines()[0].replace('"', "") if asked.stderr else "an unknown Java"
+    result = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
+    return result.stderr.splitlines()[0].replace('"', "") if result.stderr else "an unknown Java"

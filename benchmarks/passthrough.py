@@ -1,4 +1,4 @@
-"""Passthrough, exactly once: the same million events through each contestant on one broker."""
+"""Measures the passthrough of the same events by each contestant on one broker."""
 
 import statistics
 import tempfile
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.cluster import Cluster
 from benchmarks.events import plain_events, produce
-from benchmarks.peer_process import contestant, watch
+from benchmarks.peer_process import running_contestant, wait_until_done
 from benchmarks.peers.contestant import PASSTHROUGH, Contestant, Work
 
 PARTITIONS = 4
@@ -16,17 +16,17 @@ SIZE = 330
 
 
 @dataclass(slots=True)
-class Passed:
-    """What a contestant did.
+class PassthroughResult:
+    """The result of a contestant.
 
     Attributes:
-        name: The contestant's.
-        guarantee: What it promises.
-        version: Of its library.
-        per_s: Events a second, one figure for each turn.
-        moved: Events that a read_committed reader found, over all turns.
-        surplus: How many of those were there twice or more.
-        peak_mib: The most resident memory.
+        name: The contestant.
+        guarantee: Its processing guarantee.
+        version: The version of its library.
+        per_s: Events per second, one figure for each turn.
+        moved: The number of committed output events of all turns.
+        surplus: The number of duplicates among them.
+        peak_mib: Peak resident memory in MiB.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Passed:
 
     @property
     def median_per_s(self) -> float:
-        """The median over the turns."""
+        """The median of the turns, in events per second."""
         return statistics.median(self.per_s)
 
 
@@ -50,38 +50,42 @@ def measure(
     events: int,
     rounds: int,
     limit_s: float,
-    tell: Callable[[str], None],
-) -> dict[str, Passed]:
+    on_progress: Callable[[str], None],
+) -> dict[str, PassthroughResult]:
     """Let all contestants take turns, round by round, on the same input.
 
     Args:
         cluster: The broker.
-        contestants: By short name.
-        events: How many there are to pass through.
-        rounds: Turns of each contestant.
-        limit_s: A turn ends after so long, however far it got.
-        tell: Told in a line what happens.
+        contestants: The contestants by short name.
+        events: The number of events.
+        rounds: The number of turns of each contestant.
+        limit_s: The maximum duration of a turn in seconds.
+        on_progress: Receives a line of text for each step.
+
+    Returns:
+        The results by short name.
     """
     source = "passthrough-source"
     cluster.create(source, PARTITIONS, retention_ms="-1")
-    tell(f"writing {events:,} events of {SIZE} bytes")
+    on_progress(f"writing {events:,} events of {SIZE} bytes")
     produce(cluster.bootstrap, source, plain_events(events, SIZE))
     results = {
-        short: Passed(each.name, each.guarantee, each.version()) for short, each in contestants.items()
+        short_name: PassthroughResult(each.name, each.guarantee, each.version())
+        for short_name, each in contestants.items()
     }
     for number in range(rounds):
-        for short, each in contestants.items():
-            result = results[short]
-            _turn(cluster, each, result, source, f"{short}-{number}", events, limit_s)
-            tell(f"{each.name}: {result.per_s[-1]:,.0f} events/s")
+        for short_name, each in contestants.items():
+            result = results[short_name]
+            _turn(cluster, each, result, source, f"{short_name}-{number}", events, limit_s)
+            on_progress(f"{each.name}: {result.per_s[-1]:,.0f} events/s")
     cluster.delete([source])
     return results
 
 
 def _turn(
     cluster: Cluster,
-    which: Contestant,
-    result: Passed,
+    contestant: Contestant,
+    result: PassthroughResult,
     source: str,
     turn: str,
     events: int,
@@ -92,27 +96,31 @@ def _turn(
     cluster.create(sink, PARTITIONS, retention_ms="-1")
     with tempfile.TemporaryDirectory(prefix="shelfstream-bench-") as state:
         work = Work(cluster.bootstrap, PASSTHROUGH, source, sink, group, Path(state), PARTITIONS)
-        with contestant(which, work) as process:
-            last = [0]
+        with running_contestant(contestant, work) as process:
+            last_end = [0]
 
             def progress() -> int:
                 return cluster.stable_end(sink, PARTITIONS)[0]
 
             def done() -> bool:
-                end, settled = cluster.stable_end(sink, PARTITIONS)
-                still, last[0] = end == last[0], end
-                return settled and still and end >= events
+                end, no_open_transaction = cluster.stable_end(sink, PARTITIONS)
+                unchanged, last_end[0] = end == last_end[0], end
+                return no_open_transaction and unchanged and end >= events
 
-            watch(process, progress, done, limit_s)
-    found = cluster.read_committed(sink, PARTITIONS)
-    result.per_s.append(found.per_s)
-    result.moved += found.records
-    result.surplus += found.records - found.distinct
+            wait_until_done(process, progress, done, limit_s)
+    committed = cluster.read_committed(sink, PARTITIONS)
+    result.per_s.append(committed.per_s)
+    result.moved += committed.records
+    result.surplus += committed.records - committed.distinct
     result.peak_mib = max(result.peak_mib, process.peak_mib)
     cluster.delete(cluster.topics() - before)
 
 
-def ratios(results: Mapping[str, Passed], ours: str) -> dict[str, float]:
-    """How many times as fast as each other contestant `ours` was, by medians of the turns."""
-    mine = results[ours].median_per_s
-    return {short: mine / each.median_per_s for short, each in results.items() if short != ours}
+def ratios(results: Mapping[str, PassthroughResult], ours: str) -> dict[str, float]:
+    """Return how many times faster `ours` was than each other contestant, by medians of the turns."""
+    our_per_s = results[ours].median_per_s
+    return {
+        short_name: our_per_s / each.median_per_s
+        for short_name, each in results.items()
+        if short_name != ours
+    }

@@ -1,4 +1,4 @@
-"""Starting contestants, watching how far they get, and ending them."""
+"""Starts contestants, polls their progress, and stops them."""
 
 import os
 import signal
@@ -12,18 +12,20 @@ from pathlib import Path
 
 from benchmarks.peers.contestant import Contestant, Work
 
-_LOOK_EVERY_S = 0.1
+_POLL_INTERVAL_S = 0.1
 
 
 class ContestantFailed(Exception):
-    """A contestant ended by itself, or did nothing; the message has the end of its log."""
+    """A contestant exited, or made no progress; the message contains the end of its log."""
 
 
-class Running:
-    """A contestant's process.
+class RunningProcess:
+    """The process of a contestant.
 
     Attributes:
-        peak_mib: The most resident memory seen so far, in MiB.
+        process: The process.
+        log: The file of its output.
+        peak_mib: Peak resident memory so far, in MiB.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -31,27 +33,27 @@ class Running:
         self.log = log
         self.peak_mib = 0.0
 
-    def look(self) -> None:
-        """Note its memory.
+    def check(self) -> None:
+        """Update the peak memory.
 
         Raises:
-            ContestantFailed: It has ended.
+            ContestantFailed: The process has exited.
         """
         if self.process.poll() is not None:
-            raise ContestantFailed(f"ended with {self.process.returncode}: {self.tail()}")
+            raise ContestantFailed(f"exited with status {self.process.returncode}: {self.tail()}")
         with suppress(OSError, StopIteration, ValueError):
             lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
             resident = next(line for line in lines if line.startswith("VmRSS:"))
             self.peak_mib = max(self.peak_mib, int(resident.split()[1]) / 1024)
 
     def tail(self) -> str:
-        """The end of its log."""
+        """Return the last 3,000 characters of the log."""
         return self.log.read_text(errors="replace")[-3000:]
 
 
 @contextmanager
-def running(command: list[str], environment: Mapping[str, str]) -> Iterator[Running]:
-    """A process in a group of its own, its output in a log, for as long as the block lasts."""
+def running(command: list[str], environment: Mapping[str, str]) -> Iterator[RunningProcess]:
+    """Run a command in a new process group within the block, with its output in a log file."""
     with tempfile.TemporaryDirectory(prefix="shelfstream-bench-") as folder:
         log = Path(folder) / "log"
         with log.open("wb") as stream:
@@ -63,14 +65,14 @@ def running(command: list[str], environment: Mapping[str, str]) -> Iterator[Runn
                 start_new_session=True,
             )
         try:
-            yield Running(process, log)
+            yield RunningProcess(process, log)
         finally:
             _end(process)
 
 
-def contestant(which: Contestant, work: Work) -> AbstractContextManager[Running]:
-    """One worker of a contestant."""
-    return running(which.command(work), which.environment)
+def running_contestant(contestant: Contestant, work: Work) -> AbstractContextManager[RunningProcess]:
+    """Run one worker of a contestant within the block."""
+    return running(contestant.command(work), contestant.environment)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -84,13 +86,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """How a contestant got on.
+class ProgressCurve:
+    """The progress of a contestant over time. Times are monotonic, in seconds.
 
     Attributes:
-        seen: When (monotonic) it was how far: each look that found it further.
-        ended_at: When it was done, or its time was up.
-        idle_at: The last look that found nothing done yet.
+        seen: Time and progress (events) of each poll that found new progress.
+        ended_at: The time at which it was done, or at which the limit was reached.
+        idle_at: The time of the last poll without any progress.
     """
 
     seen: list[tuple[float, int]]
@@ -98,13 +100,13 @@ class Course:
     idle_at: float = 0.0
 
     def rate(self, beyond: int = 0) -> float:
-        """What it did a second from when it was about at `beyond`; 0 of too little.
+        """Return the events per second after the first `beyond` events; 0 if there was too little progress.
 
-        From 0, the first look that found anything counts as the start, because what it did before began
-        nobody knows when. Else it is the last look that did not find it beyond: few looks may come, as the
-        broker holds back answers until transactions end, and the first one beyond may be near the end.
+        If `beyond` is 0, time starts at the first poll with progress, because the start of the earlier work
+        is unknown. Otherwise it starts at the last poll that was not beyond: polls may be rare, because the
+        broker delays answers until transactions end, and the first poll beyond may be near the end.
         """
-        later = [(at, how_far) for at, how_far in self.seen if how_far > beyond]
+        later = [(at, done) for at, done in self.seen if done > beyond]
         if not later:
             return 0.0
         start = later[0]
@@ -115,39 +117,42 @@ class Course:
         return (later[-1][1] - start[1]) / (self.ended_at - start[0])
 
 
-def watch(
-    process: Running,
+def wait_until_done(
+    process: RunningProcess,
     progress: Callable[[], int],
     done: Callable[[], bool],
     limit_s: float,
     patience_s: float = 30.0,
-) -> Course:
-    """Look at a contestant until it is done, or the limit has passed since it first moved.
+) -> ProgressCurve:
+    """Poll a contestant until it is done, or until the limit after its first progress.
 
     Args:
         process: The contestant.
-        progress: How far it has got.
-        done: Whether it is finished.
-        limit_s: Seconds.
-        patience_s: How long it may stand still.
+        progress: Returns its progress in events.
+        done: Returns whether it is done.
+        limit_s: The limit in seconds.
+        patience_s: The maximum time without progress in seconds.
+
+    Returns:
+        The progress over time.
 
     Raises:
-        ContestantFailed: It ended, or stood still beyond the patience.
+        ContestantFailed: It exited, or made no progress for `patience_s`.
     """
     seen: list[tuple[float, int]] = []
     moved_at = idle_at = time.monotonic()
     while True:
-        process.look()
+        process.check()
         now, at = time.monotonic(), progress()
         idle_at = now if at == 0 else idle_at
         if at > (seen[-1][1] if seen else 0):
             seen.append((now, at))
             moved_at = now
         if done():
-            # Not `now`: the broker may have held back the answer until a transaction ended.
-            return Course(seen, time.monotonic(), idle_at)
+            # `now` may be too early, because the broker may delay the answer until a transaction ends.
+            return ProgressCurve(seen, time.monotonic(), idle_at)
         if seen and now - seen[0][0] > limit_s:
-            return Course(seen, seen[-1][0], idle_at)
+            return ProgressCurve(seen, seen[-1][0], idle_at)
         if now - moved_at > patience_s:
-            raise ContestantFailed(f"stands still at {at}: {process.tail()}")
-        time.sleep(_LOOK_EVERY_S)
+            raise ContestantFailed(f"no progress beyond {at}: {process.tail()}")
+        time.sleep(_POLL_INTERVAL_S)

@@ -1,4 +1,4 @@
-"""Growth as pictures: throughput and memory over size, in SVG."""
+"""Plots growth: throughput and memory over size, as SVG."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +10,15 @@ matplotlib.rcParams["svg.hashsalt"] = "shelfstream"
 
 from matplotlib import pyplot  # noqa: E402 - after the backend is chosen
 
-from benchmarks.growth import Point  # noqa: E402
+from benchmarks.growth import GrowthPoint  # noqa: E402
 
 
-def growth(points: Sequence[Point], what: str, path: Path) -> None:
-    """Draw one growth measurement.
+def growth(points: Sequence[GrowthPoint], what: str, path: Path) -> None:
+    """Plot one growth measurement.
 
     Args:
-        points: By ascending size.
-        what: What grows, for the axis.
+        points: The results by ascending size.
+        what: The label of the size axis.
         path: The SVG file to write.
     """
     figure, left = pyplot.subplots(figsize=(6, 3.2), layout="constrained")
@@ -29,7 +29,7 @@ def growth(points: Sequence[Point], what: str, path: Path) -> None:
     left.yaxis.label.set_color("tab:blue")
     right = left.twinx()
     right.plot(sizes, [point.peak_mib for point in points], "s--", color="tab:orange")
-    right.set(ylabel="most resident memory, MiB")
+    right.set(ylabel="peak resident memory, MiB")
     right.set_ylim(bottom=0)
     right.yaxis.label.set_color("tab:orange")
     left.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""The results of `make bench` as tables for people, and as JSON for programs."""
+"""Formats the results of `make bench` as tables and as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -6,21 +6,21 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks.behavior import WHOLE
+from benchmarks.behavior import BOTH_AGENTS
 from benchmarks.bench import Results
-from benchmarks.growth import Point
+from benchmarks.growth import GrowthPoint
 from benchmarks.passthrough import ratios
 from benchmarks.peers.all_peers import CONTESTANTS, OURS
 
-Rows = tuple[str, list[str], list[list[str]]]
-"""A title, the columns' names, and the cells."""
+TableData = tuple[str, list[str], list[list[str]]]
+"""The title, the names of the columns, and the cells."""
 
 
-def tables(results: Results) -> list[Rows]:
-    """Every table, in the order in which a reader wants them."""
+def tables(results: Results) -> list[TableData]:
+    """Return every table, in the order of the report."""
     return [
         _passthrough(results),
-        _behaviour(results),
+        _behavior(results),
         _enrich(results),
         _latency(results),
         _recovery(results),
@@ -35,7 +35,7 @@ def tables(results: Results) -> list[Rows]:
     ]
 
 
-def _passthrough(results: Results) -> Rows:
+def _passthrough(results: Results) -> TableData:
     faster = ratios(results.passthrough, OURS)
     title = "Passthrough: events of 330 bytes through 4 partitions"
     columns = ["", "version", "events/s", "shelfstream is faster by", "moved", "twice", "memory"]
@@ -47,19 +47,19 @@ def _passthrough(results: Results) -> Rows:
                 each.name,
                 each.version,
                 f"{each.median_per_s:,.0f}",
-                f"{faster[short]:.1f}×" if short in faster else "",
+                f"{faster[short_name]:.1f}×" if short_name in faster else "",
                 f"{each.moved:,}",
                 f"{each.surplus:,}",
                 f"{each.peak_mib:,.0f} MiB",
             ]
-            for short, each in results.passthrough.items()
+            for short_name, each in results.passthrough.items()
         ],
     )
 
 
-def _behaviour(results: Results) -> Rows:
-    mine, counter = results.behaviour[WHOLE].per_s, results.behaviour[OURS].per_s
-    title = "Behaviour: real baskets, exactly once"
+def _behavior(results: Results) -> TableData:
+    agents_per_s, counter_per_s = results.behavior[BOTH_AGENTS].per_s, results.behavior[OURS].per_s
+    title = "Behavior: real baskets, exactly once"
     columns = ["", "what it does", "events/s", "agents ÷ it", "our counter ÷ it", "memory"]
     return (
         title,
@@ -69,32 +69,32 @@ def _behaviour(results: Results) -> Rows:
                 each.name,
                 each.work,
                 f"{each.per_s:,.0f}",
-                f"{mine / each.per_s:.1f}×" if short != WHOLE else "",
-                f"{counter / each.per_s:.1f}×" if short not in (WHOLE, OURS) else "",
+                f"{agents_per_s / each.per_s:.1f}×" if short_name != BOTH_AGENTS else "",
+                f"{counter_per_s / each.per_s:.1f}×" if short_name not in (BOTH_AGENTS, OURS) else "",
                 f"{each.peak_mib:,.0f} MiB",
             ]
-            for short, each in results.behaviour.items()
+            for short_name, each in results.behavior.items()
         ],
     )
 
 
-def _enrich(results: Results) -> Rows:
+def _enrich(results: Results) -> TableData:
     def row(what: str, figures: list[float], ratio: str) -> list[str]:
         return [what, ", ".join(f"{each:,.0f}" for each in figures), ratio]
 
     title = "Enrich: different titles, one worker, one inference thread"
     rows = [
         line
-        for model, found in results.enrich.items()
+        for model, result in results.enrich.items()
         for line in (
-            row(f"{model}, bare", found.bare, ""),
-            row(f"{model} in the agent, from Kafka to Kafka", found.agent, f"{found.ratio:.2f}"),
+            row(f"{model}, bare", result.bare, ""),
+            row(f"{model} in the agent, from Kafka to Kafka", result.agent, f"{result.ratio:.2f}"),
         )
     ]
     return title, ["", "titles/s, turn by turn", "ratio of the medians"], rows
 
 
-def _latency(results: Results) -> Rows:
+def _latency(results: Results) -> TableData:
     title = "Latency at half of the highest load, from the producer to a read_committed consumer"
     return (
         title,
@@ -112,20 +112,24 @@ def _latency(results: Results) -> Rows:
     )
 
 
-def _recovery(results: Results) -> Rows:
-    mine = results.recovery_s[OURS]
+def _recovery(results: Results) -> TableData:
+    our_seconds = results.recovery_s[OURS]
     title = f"Recovery of a table of {max(point.size for point in results.rows):,} rows from its changelog"
     return (
         title,
         ["", "from the worker's start", "shelfstream is faster by"],
         [
-            [CONTESTANTS[short].name, f"{each:.1f} s", f"{each / mine:.1f}×" if short != OURS else ""]
-            for short, each in results.recovery_s.items()
+            [
+                CONTESTANTS[short_name].name,
+                f"{each:.1f} s",
+                f"{each / our_seconds:.1f}×" if short_name != OURS else "",
+            ]
+            for short_name, each in results.recovery_s.items()
         ],
     )
 
 
-def _growth(what: str, points: Sequence[Point]) -> Rows:
+def _growth(what: str, points: Sequence[GrowthPoint]) -> TableData:
     title = f"Growth of shelfstream's lanes with {what}"
     return (
         title,
@@ -142,8 +146,8 @@ def _growth(what: str, points: Sequence[Point]) -> Rows:
     )
 
 
-def drawn(rows: Rows) -> Table:
-    """For a terminal."""
+def terminal_table(rows: TableData) -> Table:
+    """Format a table for a terminal."""
     title, columns, cells = rows
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
@@ -153,8 +157,8 @@ def drawn(rows: Rows) -> Table:
     return table
 
 
-def markdown(rows: Rows) -> str:
-    """For a page: a table whose first column says its title."""
+def markdown(rows: TableData) -> str:
+    """Format a table as Markdown; the title is the head of its first column."""
     title, columns, cells = rows
     head = [title, *columns[1:]] if not columns[0] else columns
     lines = [
@@ -165,6 +169,6 @@ def markdown(rows: Rows) -> str:
     return "\n".join(lines) + "\n"
 
 
-def record(results: Results) -> dict[str, Any]:
-    """For programs."""
+def as_json(results: Results) -> dict[str, Any]:
+    """Return the results as plain data."""
     return asdict(results)

@@ -1,9 +1,9 @@
-"""Make the demo's sample of a real shop: a stretch of consecutive days of UCI Online Retail (CC BY 4.0).
+"""Extracts the demo's sample of a real shop: some consecutive days of UCI Online Retail (CC BY 4.0).
 
 Run: `python -m benchmarks.sample_extract --data FOLDER`, where FOLDER holds
 `behavior/online_retail_2010-12_2011-08.csv.gz`. It writes `products.jsonl.gz` (a product-created event for
 each distinct product, at its first sale) and `baskets.jsonl.gz` (a user-behavior purchase for each line of an
-invoice, in order of time) into the package's sample folder. Lines are cleaned as in `affinity_recall`. The
+invoice, in order of time) into the package's sample folder. Lines are filtered as in `affinity_recall`. The
 same input gives the same bytes.
 """
 
@@ -24,8 +24,8 @@ from streams.demo.sample_shop import FOLDER, SHOP_ID
 
 
 @dataclass(frozen=True)
-class Line:
-    """One cleaned line of an invoice."""
+class InvoiceLine:
+    """A valid line of an invoice."""
 
     number: int
     invoice: str
@@ -37,8 +37,8 @@ class Line:
     customer: str
 
 
-def read_lines(path: Path, since: datetime, until: datetime) -> list[Line]:
-    """The cleaned lines with since <= time < until, by time, then as in the table."""
+def read_lines(path: Path, since: datetime, until: datetime) -> list[InvoiceLine]:
+    """Read the valid lines with since <= time < until, ordered by time, then as in the table."""
     lines = []
     with gzip.open(path, "rt", encoding="utf-8", newline="") as table:
         for number, row in enumerate(csv.DictReader(table), start=1):
@@ -46,7 +46,7 @@ def read_lines(path: Path, since: datetime, until: datetime) -> list[Line]:
             sale = int(row["Quantity"]) > 0 and not row["InvoiceNo"].startswith("C")
             if sale and since <= time < until and PRODUCT_CODE.fullmatch(row["StockCode"]):
                 lines.append(
-                    Line(
+                    InvoiceLine(
                         number,
                         row["InvoiceNo"],
                         row["StockCode"],
@@ -60,12 +60,12 @@ def read_lines(path: Path, since: datetime, until: datetime) -> list[Line]:
     return sorted(lines, key=lambda line: (line.time, line.number))
 
 
-def products(lines: Iterable[Line]) -> Iterator[dict[str, Any]]:
-    """A product-created event for each product with a title, in order of first sale.
+def products(lines: Iterable[InvoiceLine]) -> Iterator[dict[str, Any]]:
+    """Yield a product-created event for each product with a title, in order of its first sale.
 
-    The title and the price are the most frequent ones: a few lines carry a clerk's note, or no price.
+    Title and price are the most frequent ones, because a few lines have a note instead, or no price.
     """
-    sales: dict[str, list[Line]] = {}
+    sales: dict[str, list[InvoiceLine]] = {}
     for line in lines:
         sales.setdefault(line.code, []).append(line)
     for code, sold in sales.items():
@@ -86,8 +86,8 @@ def products(lines: Iterable[Line]) -> Iterator[dict[str, Any]]:
         yield event
 
 
-def purchases(lines: Iterable[Line], sold: set[str]) -> Iterator[dict[str, Any]]:
-    """A user-behavior event for each line whose product is in `sold`; guests have no user_id."""
+def purchases(lines: Iterable[InvoiceLine], sold: set[str]) -> Iterator[dict[str, Any]]:
+    """Yield a user-behavior event for each line whose product is in `sold`; guests have no user_id."""
     for line in lines:
         if line.code not in sold:
             continue
@@ -118,7 +118,7 @@ def _write(path: Path, events: Iterable[dict[str, Any]]) -> int:
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), default="2010-12-01", show_default=True)
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), default="2010-12-13", show_default=True)
 def main(data: Path, since: datetime, until: datetime) -> None:
-    """Write the sample and say how large it is."""
+    """Write the sample and print its size."""
     lines = read_lines(data / TABLE, since.replace(tzinfo=UTC), until.replace(tzinfo=UTC))
     listed = list(products(lines))
     sold = {event["product_id"] for event in listed}

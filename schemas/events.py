@@ -212,9 +212,7 @@ class CategoryFeedback(Event, frozen=True, kw_only=True):
     topic: ClassVar[str] = "category-feedback"
     product_id: Identifier
     verdict: Verdict
-    category_id: Annotated[
-        int | None, Meta(description="Google Product Taxonomy id; required if verdict is `correct`")
-    ] = None
+    category_id: Annotated[int | None, Meta(description="Google id; required for `correct`")] = None
     by: str = ""
     event_id: Identifier | None = None
     occurred_at: Timestamp | None = None
@@ -247,8 +245,7 @@ class Related(Struct, frozen=True, kw_only=True, gc=False):
 class AffinityUpdated(Event, frozen=True, kw_only=True):
     """The related products of a product, best first: relations by behavior before `similar`, then by score.
 
-    `as_of` is the event time to which scores are decayed. A null Kafka value means that the product was
-    withdrawn.
+    `as_of` is the event time to which scores are decayed. A null Kafka value withdraws the product.
     """
 
     topic: ClassVar[str] = "affinity-updated"

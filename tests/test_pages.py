@@ -284,7 +284,7 @@ def test_the_figures_of_the_front_page_are_those_of_the_last_results() -> None:
     passthrough = {
         name: round(statistics.median(each["per_s"])) for name, each in bench["passthrough"].items()
     }
-    counts = {name: round(each["per_s"]) for name, each in bench["behaviour"].items()}
+    counts = {name: round(each["per_s"]) for name, each in bench["behavior"].items()}
     p99 = {each["name"].split(",")[0].split(" ")[0]: round(each["p99_ms"]) for each in bench["latency"]}
     ours, faust = chaos["shelfstream"], chaos["stock"]
     rows = [

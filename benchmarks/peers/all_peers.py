@@ -1,4 +1,4 @@
-"""All contestants, by the short name that command lines use."""
+"""All contestants, by their short name on command lines."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -2,11 +2,11 @@
 
 Run: `python -m benchmarks.peers.bytewax_flow --help`.
 
-Bytewax is no member of a consumer group: it keeps its offsets in its recovery store, as of the end of each
-epoch, and a cluster has the size that it was started with. One process does the work. SIGTERM ends it as
-SIGKILL does; started again, it repeats what came after the last epoch's end.
+Bytewax does not join a consumer group. It stores its offsets in its recovery store at the end of each epoch,
+and the size of a cluster is fixed. One process does the work. SIGTERM ends it like SIGKILL; after a restart
+it repeats the events since the end of the last epoch.
 
-It does no `counter`: with offsets in no group and nothing in the sink, nobody could tell how far it got.
+It does not support `counter`, because its progress would show neither in a group's offsets nor in the sink.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ DISTRIBUTION = "bytewax"
 
 
 def build_flow(work: Work) -> Any:
-    """The dataflow from the source to the sink.
+    """Build the dataflow from the source to the sink.
 
     Raises:
         PeerMissing: Bytewax is not installed.
@@ -46,14 +46,14 @@ def build_flow(work: Work) -> Any:
     flow = Dataflow(PASSTHROUGH)
     messages = operators.input("source", flow, KafkaSource(brokers, [work.source]))
     marked = operators.flat_map_batch("mark", messages, mark)
-    # The connector passes on no partition, and librdkafka's own partitioner is not the one of Java.
+    # The connector does not pass on the partition, and librdkafka's default partitioner is not Java's.
     sink = KafkaSink(brokers, work.sink, {"partitioner": "murmur2_random", "enable.idempotence": "true"})
     operators.output("sink", marked, sink)
     return flow
 
 
 def _recovery(folder: Path, partitions: int) -> Any:
-    """The recovery store in `folder`, made at first use."""
+    """Return the recovery store in `folder`, created on first use."""
     from bytewax.recovery import RecoveryConfig, init_db_dir
 
     if not any(folder.glob("*.sqlite3")):

@@ -1,4 +1,4 @@
-"""The command line that all peers written in Python share."""
+"""The command line of all peers that are written in Python."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,14 +11,14 @@ from benchmarks.peers.contestant import PeerMissing, Work
 
 
 def takes_work(*jobs: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options that make up its `work`, for these jobs; its state folder is there then."""
+    """Add the options of `Work` to a command for these jobs, and create the directory of its state."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        @click.option("--bootstrap", required=True, help="The brokers' addresses.")
+        @click.option("--bootstrap", required=True, help="Addresses of the brokers.")
         @click.option("--job", type=click.Choice(jobs), required=True)
-        @click.option("--source", required=True, help="The topic to read.")
-        @click.option("--sink", required=True, help="The topic to write.")
-        @click.option("--group", required=True, help="The consumer group.")
+        @click.option("--source", required=True, help="Topic to read.")
+        @click.option("--sink", required=True, help="Topic to write.")
+        @click.option("--group", required=True, help="Consumer group.")
         @click.option("--state", type=click.Path(file_okay=False, path_type=Path), required=True)
         @click.option("--partitions", type=click.IntRange(min=1), default=4, show_default=True)
         @wraps(command)

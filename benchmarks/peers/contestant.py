@@ -1,4 +1,4 @@
-"""The interface of all contestants: what a worker process is asked to do, and how one is started."""
+"""The interface of all contestants: the work of a worker process, and the command that starts it."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -15,38 +15,38 @@ Keys are bytes. Equal keys end up in equal partitions: that of the source, or wh
 COUNTER = "counter"
 """Count the source's events by key in a table that outlives the process; values are not decoded.
 
-Nothing goes to the sink. How far it got shows in the group's committed offsets.
+It writes nothing to the sink. Its progress is the group's committed offsets.
 """
 
 RECOVER = "recover"
-"""Rebuild the table of `counter` from its changelog, say so, and go on as `counter`.
+"""Restore the table of `counter` from its changelog, print a line, and continue as `counter`.
 
-It says so in one line, `recovered N rows, S s after start`, where S was taken before the rows were counted.
-Each later rebalance says so again, and a worker without partitions has 0 rows.
+The line is `recovered N rows, S s after start`, where S was measured before the rows were counted. It is
+printed after each later rebalance too, and a worker without partitions has 0 rows.
 """
 
 SESSION_TIMEOUT_S = 10.0
-"""How long the groups of all contestants wait for a silent worker: after a kill, all have the same pause."""
+"""The session timeout of all contestants' groups in seconds, so that all have the same pause after a kill."""
 
 HEARTBEAT_INTERVAL_S = 3.0
 
 
 class PeerMissing(Exception):
-    """A contestant's library or build tool is not there; the message says what to install."""
+    """A contestant's library or build tool is missing; the message says what to install."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What one worker process is asked to do.
+    """The work of one worker process.
 
     Attributes:
-        bootstrap: the brokers' addresses.
+        bootstrap: The addresses of the brokers.
         job: `passthrough`, `counter` or `recover`.
-        source: the topic to read, from its beginning where the group has no offset yet.
-        sink: the topic that `passthrough` writes.
-        group: the consumer group; internal topics are named after it.
-        state: the worker's own folder: kept between its starts, and shared with no other worker.
-        partitions: of the source, the sink and the changelogs.
+        source: The topic to read, from its beginning if the group has no offset yet.
+        sink: The topic that `passthrough` writes.
+        group: The consumer group, which is part of the names of internal topics.
+        state: The directory of this worker, which is kept between its starts.
+        partitions: The number of partitions of the source, the sink and the changelogs.
     """
 
     bootstrap: str
@@ -58,7 +58,7 @@ class Work:
     partitions: int
 
     def arguments(self) -> list[str]:
-        """As options of a peer's command line."""
+        """Return the options of a peer's command line."""
         options = {
             "--bootstrap": self.bootstrap,
             "--job": self.job,
@@ -73,19 +73,19 @@ class Work:
 
 @dataclass(frozen=True)
 class Contestant:
-    """A stream processor, configured, that can do some of the jobs.
+    """A configured stream processor that supports some of the jobs.
 
-    A worker begins at the source's first offset, ends within ten seconds of SIGTERM, and may be killed;
-    started again with the same group and state it goes on.
+    A worker starts at the source's first offset and exits within ten seconds of SIGTERM. It may be killed,
+    and continues when it is started again with the same group and state.
 
     Attributes:
-        name: as shown in tables.
-        guarantee: `exactly once` or `at least once`: what it promises, not what it keeps.
-        version: the library's installed version; raises PeerMissing where it is not installed.
-        jobs: what it can do.
-        command: the argument vector that starts one worker; may build what is to be started.
-        environment: variables that the worker needs besides those of its parent.
-        elastic: whether several workers, each with its own state folder, share the source's partitions.
+        name: The name in tables.
+        guarantee: The documented guarantee: `exactly once` or `at least once`.
+        version: Returns the installed version of the library; raises PeerMissing if it is not installed.
+        jobs: The supported jobs.
+        command: Returns the command that starts one worker; it may build the program first.
+        environment: Additional environment variables of the worker.
+        elastic: Whether several workers, each with its own directory, can divide the source's partitions.
     """
 
     name: str
@@ -98,21 +98,21 @@ class Contestant:
 
 
 def installed(distribution: str) -> str:
-    """The installed version of a peer's distribution.
+    """Return the installed version of a distribution.
 
     Raises:
-        PeerMissing: it is not installed.
+        PeerMissing: The distribution is not installed.
     """
     try:
         return version(distribution)
     except PackageNotFoundError:
         raise PeerMissing(
-            f"{distribution} is not installed; `make setup-peers`, or pip install -e '.[peers]', brings it"
+            f"{distribution} is not installed; run `make setup-peers` or pip install -e '.[peers]'"
         ) from None
 
 
 def python_command(module: str, *options: str) -> Callable[[Work], list[str]]:
-    """Starts a module of this package as a worker, with these options besides those that the work gives."""
+    """Return a command that starts a module of this package as a worker, with additional options."""
 
     def command(work: Work) -> list[str]:
         return [sys.executable, "-m", f"benchmarks.peers.{module}", *work.arguments(), *options]

@@ -1,4 +1,4 @@
-"""Kafka Streams: the Java program beside this file, built with Maven when it is first wanted."""
+"""Kafka Streams: the Java program in this directory, built with Maven on first use."""
 
 import fcntl
 import functools
@@ -18,10 +18,10 @@ THREADS = 2
 
 
 def version() -> str:
-    """The version of Kafka Streams that the program is built with.
+    """Return the version of Kafka Streams that the program is built with.
 
     Raises:
-        PeerMissing: there is no Java.
+        PeerMissing: Java is not installed.
     """
     if shutil.which("java") is None:
         raise PeerMissing("Kafka Streams needs `java` on the path; install Java 17 and Maven")
@@ -29,10 +29,10 @@ def version() -> str:
 
 
 def command(work: Work, threads: int = THREADS) -> list[str]:
-    """The argument vector of a worker with this many stream threads.
+    """Return the command of a worker with this many stream threads.
 
     Raises:
-        PeerMissing: Java or Maven is not there, or the build failed.
+        PeerMissing: Java or Maven is not installed, or the build failed.
     """
     version()
     built = build()

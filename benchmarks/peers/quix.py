@@ -2,8 +2,8 @@
 
 Run: `python -m benchmarks.peers.quix --help`.
 
-Its transactional ids are random, so that nobody fences a killed worker: its open transaction hides what comes
-after it from consumers that read committed records, until the broker ends it, by default after 60 seconds.
+Its transactional ids are random, so a killed worker is not fenced. Its open transaction hides later records
+from read_committed consumers until the broker aborts it, by default after 60 seconds.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ COUNT = "count"
 
 
 def build_app(work: Work, commit_interval_s: float) -> Any:
-    """The application for this work; its dataframe is registered with it.
+    """Build the application for this work, with its dataframe.
 
     Raises:
         PeerMissing: Quix Streams is not installed.
@@ -46,7 +46,7 @@ def build_app(work: Work, commit_interval_s: float) -> Any:
         },
         loglevel="WARNING",
     )
-    # Without a key given, `to_topic` keeps that of the record, and murmur2 is its partitioner.
+    # By default `to_topic` keeps the record's key, and its partitioner is murmur2.
     if work.job == PASSTHROUGH:
         rows = app.dataframe(app.topic(work.source, value_deserializer="json"))
         rows.update(_mark).to_topic(app.topic(work.sink, value_serializer="json"))
@@ -67,7 +67,11 @@ def _count(_value: bytes, state: Any) -> None:
 @click.command()
 @takes_work(PASSTHROUGH, COUNTER)
 @click.option(
-    "--commit-interval", type=click.FloatRange(min=0), default=5.0, show_default=True, help="In seconds."
+    "--commit-interval",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="Commit interval in seconds.",
 )
 def main(work: Work, commit_interval: float) -> None:
     """Run a worker until SIGTERM or SIGINT."""

@@ -1,9 +1,9 @@
-"""Faust as it comes: an agent over `take_events`, and a table.
+"""Stock Faust: an agent over `take_events`, and a table.
 
 Run: `python -m benchmarks.peers.stock_faust --help`.
 
-With `exactly_once`, Faust knows transactions only for topics that it also reads: what goes to the sink is
-sent outside of them, and to the partition where murmur2 puts the key.
+With `exactly_once`, Faust uses transactions only for topics that it also reads. Records for the sink are sent
+outside of transactions, to the partition that murmur2 assigns to the key.
 """
 
 import asyncio
@@ -33,23 +33,23 @@ _started = time.monotonic()
 
 
 def changelog_topic(group: str) -> str:
-    """The name of the changelog of the table of `counter` and `recover`.
+    """Return the changelog topic of the table of `counter` and `recover`.
 
-    It has as many partitions as the source. The worker creates it, compacted, unless it is there.
+    It has as many partitions as the source. The worker creates it as a compacted topic if it is missing.
     """
     return f"{group}-{TABLE}-changelog"
 
 
 def changelog_record(key: bytes, count: int) -> tuple[bytes, bytes]:
-    """Key and value of a changelog's record: the event's own key, and the count as JSON, in decimal digits.
+    """Return key and value of a changelog record: the event's key, and the count in decimal digits (JSON).
 
-    It belongs in the partition that the key's events have in the source.
+    The record must be in the same partition as the key's events in the source.
     """
     return key, b"%d" % count
 
 
 def build_app(work: Work, guarantee: str, store: str) -> faust.App:
-    """The application for this work, its agent and table included."""
+    """Build the application for this work, with its agent and table."""
     app = faust.App(
         work.group,
         broker=f"kafka://{work.bootstrap}",
@@ -61,8 +61,8 @@ def build_app(work: Work, guarantee: str, store: str) -> faust.App:
         topic_partitions=work.partitions,
         topic_replication_factor=1,
         topic_disable_leader=True,
-        # Tables need no second copy here. Without a table, exactly once needs Faust's own assignor, which it
-        # takes only where standbys are asked for.
+        # Tables need no standby. Without a table, exactly once needs Faust's assignor, which it uses only if
+        # standbys are configured.
         table_standby_replicas=1 if work.job == PASSTHROUGH else 0,
         web_enabled=False,
     )
@@ -87,7 +87,7 @@ def _passthrough(sink: Any) -> Any:
                 value["seen"] = True
                 encoded = msgspec.json.encode(value)
                 sent.append(await sink.send(key=event.key, value=encoded, partition=event.message.partition))
-            # Events are acknowledged when the loop goes on; what they led to must be in Kafka by then.
+            # The next iteration acknowledges the events, so their outputs must be in Kafka before.
             await asyncio.gather(*sent)
 
     return passthrough
@@ -95,7 +95,7 @@ def _passthrough(sink: Any) -> Any:
 
 def _counter(counts: Any) -> Any:
     async def counter(stream: Any) -> None:
-        # Not in batches: a table finds a row's partition by the current event.
+        # Events are processed one by one, because a table uses the partition of the current event.
         async for event in stream.events():
             counts[event.key] += 1
 
@@ -126,7 +126,7 @@ def main(work: Work, guarantee: str, store: str) -> None:
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     app = build_app(work, guarantee, store)
     worker = faust.Worker(app, loglevel="warning", redirect_stdouts=False, quiet=True)
-    worker.spinner = None  # its escape codes would stand before the line that a driver waits for
+    worker.spinner = None  # its escape codes would precede the line that a driver waits for
     worker.execute_from_commandline()
 
 

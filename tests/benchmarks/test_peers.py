@@ -1,4 +1,4 @@
-"""The peers do what the interface says: those whose libraries are here anyway."""
+"""The peers whose libraries are test dependencies implement the interface of contestants."""
 
 import json
 import signal
@@ -48,7 +48,7 @@ def key_of(number: int) -> bytes:
 
 
 def event(work: Work, number: int) -> Output:
-    """An event in a partition that no partitioner chose."""
+    """Create an event in a partition that no partitioner would choose."""
     value = json.dumps({"number": number, "note": "größer", "price": 1.5}).encode()
     return Output(work.source, number % KEYS % work.partitions, key_of(number), value)
 
@@ -75,7 +75,7 @@ def wait_until(met: Callable[[], bool], worker: subprocess.Popen[bytes], log: Pa
 
 
 @pytest.mark.kafka
-def test_stock_faust_passes_every_event_on_in_its_place(work: Work, tmp_path: Path) -> None:
+def test_stock_faust_passes_every_event_on_in_order(work: Work, tmp_path: Path) -> None:
     count, log, settings = 500, tmp_path / "log", settings_of(work)
     create_topic(settings, work.source, work.sink, partitions=work.partitions)
     write(settings, [event(work, number) for number in range(count)])
@@ -106,7 +106,7 @@ def test_stock_faust_recovers_rows_that_a_driver_wrote(work: Work, tmp_path: Pat
     write(settings, [Output(changelog, n % work.partitions, *record) for n, record in enumerate(records)])
     with running("faust", replace(work, job=RECOVER), log) as worker:
         wait_until(lambda: f"recovered {rows} rows, " in log.read_text(), worker, log)
-        # It goes on counting from what it recovered.
+        # It continues counting from the recovered rows.
         write(settings, [Output(work.source, 7 % work.partitions, b"row-7", b"{}")])
         wait_until(
             lambda: [r.value for r in read_all(settings, changelog) if r.key == b"row-7"] == [b"7", b"8"],
@@ -131,6 +131,6 @@ def test_work_survives_the_command_line(tmp_path: Path) -> None:
     assert work.state.is_dir()
 
 
-def test_a_library_that_is_missing_is_named_with_what_brings_it() -> None:
+def test_a_missing_library_is_named_with_the_command_that_installs_it() -> None:
     with pytest.raises(PeerMissing, match=r"no-such-stream-processor .*make setup-peers.*\[peers\]"):
         installed("no-such-stream-processor")

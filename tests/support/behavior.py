@@ -7,6 +7,7 @@ from itertools import combinations
 
 from hypothesis import strategies as st
 
+from models.behavior.deltas import DeltaBuilder, Deltas
 from models.behavior.sessions import RELATION_OF
 from schemas.events import Action, Relation, UserBehavior
 
@@ -65,3 +66,17 @@ def brute_force(events: Sequence[UserBehavior], half_life_days: float, as_of: da
                 score, support = found[key]
                 found[key] = (score + weight, support + 1)
     return dict(found)
+
+
+def session_with(
+    product: str,
+    others: Sequence[str],
+    *,
+    day: float = 0.0,
+    relation: Relation = Relation.BOUGHT,
+    weight: float = 1.0,
+) -> Deltas:
+    """Return the deltas of `product` after one session with each of `others`."""
+    builder = DeltaBuilder()
+    builder.add_pairs(product, others, [day * 86400.0] * len(others), relation, weight)
+    return dict(builder.build().by_product())[product]

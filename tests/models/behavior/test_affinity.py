@@ -9,17 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.behavior.affinity_row import AffinityRow, affinity_updated, remove_product
+from models.behavior.affinity_row import AffinityRow, remove_product
 from models.behavior.delta_codec import decode_deltas, encode_deltas
-from models.behavior.deltas import RELATIONS, DeltaBuilder, Deltas
+from models.behavior.deltas import RELATIONS, DeltaBuilder
 from models.behavior.event_time import seconds
 from models.behavior.neighbors import NeighborTable
 from models.behavior.offline_affinity import AffinityAggregator
 from models.behavior.parameters import BehaviorParameters
 from schemas.errors import StopWorker
-from schemas.events import Action, AffinityUpdated, Relation, UserBehavior
+from schemas.events import Action, Relation, UserBehavior
 from schemas.keys import shopper_id
-from tests.support.behavior import START, Affinities, behavior, brute_force, named_events
+from tests.support.behavior import (
+    START,
+    Affinities,
+    behavior,
+    brute_force,
+    named_events,
+    session_with,
+)
 
 PARAMETERS = BehaviorParameters(half_life_days=10.0)
 LATER = START + timedelta(days=300)
@@ -58,20 +65,6 @@ def assert_same(found: Affinities, expected: Affinities) -> None:
     for key, (score, support) in expected.items():
         assert found[key][0] == pytest.approx(score, rel=1e-9)
         assert found[key][1] == support
-
-
-def session_with(
-    product: str,
-    others: Sequence[str],
-    *,
-    day: float = 0.0,
-    relation: Relation = Relation.BOUGHT,
-    weight: float = 1.0,
-) -> Deltas:
-    """Return the deltas of `product` after one session with each of `others`."""
-    builder = DeltaBuilder()
-    builder.add_pairs(product, others, [day * 86400.0] * len(others), relation, weight)
-    return dict(builder.build().by_product())[product]
 
 
 @given(st.lists(st.lists(named_events, max_size=12), max_size=5))
@@ -216,64 +209,6 @@ def test_a_correction_does_not_add_a_dropped_neighbor() -> None:
     builder.add_pairs("a", ["b"], [9.0], Relation.BOUGHT, -1.0, 0)
     row = AffinityRow.empty().merged(dict(builder.build().by_product())["a"], PARAMETERS)
     assert row.neighbors() == []
-
-
-def update_of(row: AffinityRow, similar: Sequence[tuple[str, float]] = ()) -> AffinityUpdated:
-    return affinity_updated("a", row, PARAMETERS, similar)
-
-
-def test_neither_the_published_list_nor_its_decay_is_published_again() -> None:
-    row = AffinityRow.empty().merged(session_with("a", ["b"]), PARAMETERS)
-    assert row.should_publish(update_of(row), PARAMETERS)
-    row = AffinityRow.from_bytes(row.with_published(update_of(row)).to_bytes())
-    assert not row.should_publish(update_of(row), PARAMETERS)
-    aged = msgspec.structs.replace(
-        update_of(row),
-        as_of=update_of(row).as_of + timedelta(days=10),
-        related=[msgspec.structs.replace(entry, score=entry.score / 2) for entry in update_of(row).related],
-    )
-    assert not row.should_publish(aged, PARAMETERS)
-
-
-@pytest.mark.parametrize(("weight", "published"), [(0.05, False), (0.15, True)])
-def test_a_score_is_published_if_it_changed_by_more_than_the_threshold(
-    weight: float, published: bool
-) -> None:
-    row = AffinityRow.empty().merged(session_with("a", ["b"]), PARAMETERS)
-    row = row.with_published(update_of(row)).merged(session_with("a", ["b"], weight=weight), PARAMETERS)
-    assert row.should_publish(update_of(row), PARAMETERS) is published
-
-
-def test_another_order_or_neighbor_is_published() -> None:
-    row = AffinityRow.empty().merged(session_with("a", ["b", "c"]), PARAMETERS)
-    row = row.with_published(update_of(row))
-    assert row.should_publish(
-        update_of(row.merged(session_with("a", ["c"], weight=0.01), PARAMETERS)), PARAMETERS
-    )
-    assert row.should_publish(
-        update_of(row.merged(session_with("a", ["d"], weight=0.01), PARAMETERS)), PARAMETERS
-    )
-    assert row.should_publish(update_of(row, [("s", 0.9)]), PARAMETERS)
-
-
-def test_behavior_comes_before_similarity_and_scores_descend() -> None:
-    row = AffinityRow.empty().merged(
-        session_with("a", ["b"], relation=Relation.VIEWED, weight=0.5), PARAMETERS
-    )
-    row = row.merged(session_with("a", ["b", "c"]), PARAMETERS)
-    related = update_of(row, [("s", 0.99), ("t", 0.5)]).related
-    assert [(entry.product_id, entry.relation.value, entry.score, entry.support) for entry in related] == [
-        ("b", "bought", 1.0, 1),
-        ("c", "bought", 1.0, 1),
-        ("b", "viewed", 0.5, 1),
-        ("s", "similar", 0.99, 0),
-        ("t", "similar", 0.5, 0),
-    ]
-
-
-def test_a_row_without_events_has_no_related_products() -> None:
-    update = update_of(AffinityRow.from_bytes(AffinityRow.empty().to_bytes()))
-    assert (update.related, update.as_of.year) == ([], 1970)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x02abc", b"\x01abc", b"\x01\x93\xcb" + bytes(8) + b"\x93\x01"])
