@@ -28,7 +28,7 @@ class Price(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Change(StrEnum):
-    """What happened to a listing."""
+    """The kind of a listing's change."""
 
     CREATED = "created"
     CHANGED = "changed"
@@ -57,7 +57,7 @@ class ProductCreated(Event, frozen=True, kw_only=True):
 
 
 class Action(StrEnum):
-    """What a shopper did."""
+    """A shopper's action."""
 
     VIEW = "view"
     CLICK = "click"

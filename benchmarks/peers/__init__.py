@@ -1,1 +1,1 @@
-"""What shelfstream is compared with: small programs on other stream processors, all doing the same jobs."""
+"""The peers of the comparison: small programs on other stream processors that do the same jobs."""
