@@ -31,14 +31,14 @@ their product or shopper. A record whose key contradicts its value goes to dead-
 2. Write values as JSON in UTF-8, without a byte order mark, NaN or Infinity.
 3. Write times as RFC 3339, preferably in UTC (`2024-05-01T12:30:00Z`). Other forms of ISO 8601 are accepted.
 A time without a zone is read as UTC.
-4. Set `acks=all` and `enable.idempotence=true`, and give each event an `event_id`, so that a record that was
-sent twice is counted once.
+4. Set `acks=all` and `enable.idempotence=true`, and give each event an `event_id`, by which a record that was
+sent twice is recognized.
 5. A record that cannot be processed goes to dead-letter, unchanged, with the reason in its headers. No record
 is lost, and a dead letter can be sent back to its topic once the cause is removed.
 
 All confidences and probabilities lie in [0, 1]. Confidences are calibrated on held-out listings: of the
-predictions with confidence 0.9, about nine in ten are right. Category ids and paths are those of the Google
-Product Taxonomy; each event names the taxonomy's version."""
+predictions with confidence 0.9, about nine in ten should be right. Category ids and paths are those of the
+Google Product Taxonomy; each event names the taxonomy's version."""
 
 CHANNELS: dict[str, tuple[str, str]] = {
     "product-created": (

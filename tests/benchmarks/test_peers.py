@@ -1,6 +1,5 @@
 """The peers whose libraries are test dependencies implement the interface of contestants."""
 
-import json
 import signal
 import subprocess
 import time
@@ -10,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+import orjson
 import pytest
 from click.testing import CliRunner
 
@@ -49,7 +49,7 @@ def key_of(number: int) -> bytes:
 
 def event(work: Work, number: int) -> Output:
     """Create an event in a partition that no partitioner would choose."""
-    value = json.dumps({"number": number, "note": "größer", "price": 1.5}).encode()
+    value = orjson.dumps({"number": number, "note": "größer", "price": 1.5})
     return Output(work.source, number % KEYS % work.partitions, key_of(number), value)
 
 
@@ -88,7 +88,7 @@ def test_stock_faust_passes_every_event_on_in_order(work: Work, tmp_path: Path) 
         (number % KEYS % work.partitions, key_of(number), number)
         for number in sorted(range(count), key=lambda number: (number % KEYS % work.partitions, number))
     ]
-    values = [json.loads(record.value or b"") for record in read]
+    values = [orjson.loads(record.value or b"") for record in read]
     found = [
         (record.partition, record.key, value["number"]) for record, value in zip(read, values, strict=True)
     ]
