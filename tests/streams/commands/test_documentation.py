@@ -1,5 +1,6 @@
 """The reference tables in docs/ equal those that the commands print."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from streams.commands.operate.metrics import manual as metrics_manual
 from streams.commands.operate.settings import manual as settings_manual
 from streams.commands.operate.topics import manual as topics_manual
 from streams.commands.operate.topics import topics
+from streams.lanes.observer import LaneState
+from streams.observability.status import WorkerStatus
 from streams.replay.replay import REPLAY
 from streams.settings import Settings
 
@@ -39,6 +42,20 @@ def test_the_on_call_page_names_each_drift_feature() -> None:
     page = (DOCS / "on-call.md").read_text()
     for feature in TITLE_FEATURES + FIELD_FEATURES + DECISION_FEATURES:
         assert f"`{feature}`" in page
+
+
+def test_the_on_call_page_explains_each_reason_of_readiness() -> None:
+    status = WorkerStatus(fatal="x", stopping=True, broker_error="x", dead_letter_ceiling=True)
+    for partition, state in enumerate(
+        (LaneState.OPENING, LaneState.RESTORING, LaneState.BACKOFF, LaneState.FENCED)
+    ):
+        status.lane("enrich", "product-created", partition).state = state
+    reasons = status.unready_reasons(0.0)
+    assert len(reasons) == 9
+    page = (DOCS / "on-call.md").read_text()
+    explained = re.findall(r"^\| ([^|`]+) \|", page, re.MULTILINE)
+    for reason in reasons:
+        assert any(phrase in reason for phrase in explained), reason
 
 
 def test_the_on_call_page_names_the_headers_that_the_code_writes() -> None:
