@@ -113,8 +113,8 @@ class DriftStatus:
         """Return a sentence for each feature that has drifted."""
         return [
             f"{name} has drifted from the reference: population stability index {index:.2f}"
-            for name, (index, word) in self.features.items()
-            if word == "drifted"
+            for name, (index, level) in self.features.items()
+            if level == "drifted"
         ]
 
 

@@ -23,7 +23,7 @@ td.number, th.number { text-align: right; }
 dl { display: grid; grid-template-columns: max-content 1fr;
   gap: .1rem 1rem; } dt { opacity: .7; } dd { margin: 0; }
 </style></head><body>
-<h1>shelfstream <span class="$class">$word</span></h1>
+<h1>shelfstream <span class="$class">$readiness</span></h1>
 $reasons
 $warnings
 <dl>$facts</dl>
@@ -53,7 +53,7 @@ def render(status: dict[str, Any]) -> str:
     return _PAGE.substitute(
         refresh=REFRESH_S,
         title="shelfstream: " + ("ready" if ready else "not ready"),
-        word="ready" if ready else "not ready",
+        readiness="ready" if ready else "not ready",
         **{"class": "ready" if ready else "unready"},
         reasons=_list("error", status["reasons"]),
         warnings=_list("warning", status["warnings"]),
@@ -118,8 +118,8 @@ def _drift(drift: dict[str, Any] | None) -> str:
         return f"{title}<p>Not measured: {_text(drift['silent_why'])}.</p>"
     rows = "".join(
         f'<tr><td>{_text(name)}</td><td class="number">{index:.3f}</td>'
-        f'<td class="{_text(word)}">{_text(word)}</td></tr>'
-        for name, (index, word) in list(drift["features"].items())[:_WORST]
+        f'<td class="{_text(level)}">{_text(level)}</td></tr>'
+        for name, (index, level) in list(drift["features"].items())[:_WORST]
     )
     return (
         f"{title}<p>Over {_number(drift['listings'])} listings, decayed. Largest index first.</p>"

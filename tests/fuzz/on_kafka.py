@@ -28,7 +28,7 @@ SETTINGS: dict[str, object] = {
     "dead_letter_rate_per_s": 1e9,
 }
 
-RESTARTED = r'"event": ?"starting anew"'
+RESTARTED = r'"event": ?"restarting"'
 """The log line of a worker that restarts itself."""
 
 Progress = Callable[[str, int, int], None]

@@ -1,4 +1,4 @@
-"""The brokers that all other tests stand on."""
+"""The brokers that the other tests use."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ def _read(bootstrap: str, topic: str) -> bytes | None:
         consumer.close()
 
 
-def test_the_embedded_broker_gives_back_what_was_written(embedded: EmbeddedBroker) -> None:
+def test_the_embedded_broker_returns_written_records(embedded: EmbeddedBroker) -> None:
     _write(embedded.bootstrap, "orders", b"one")
     assert _read(embedded.bootstrap, "orders") == b"one"
 
@@ -50,7 +50,7 @@ def test_the_embedded_broker_has_no_address_unless_it_runs() -> None:
 
 
 @pytest.mark.kafka
-def test_the_real_broker_makes_no_topic_by_itself(kafka: Kafka, unique: Callable[[str], str]) -> None:
+def test_the_real_broker_creates_no_topic_by_itself(kafka: Kafka, unique: Callable[[str], str]) -> None:
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
     admin.list_topics(unique("unasked"), timeout=60)
     assert unique("unasked") not in admin.list_topics(timeout=60).topics

@@ -1,4 +1,4 @@
-"""Both Kafka clients get in where a password is asked for, and say so when it is wrong."""
+"""Both Kafka clients log in with a password, and report a wrong one."""
 
 import shutil
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from tests.support.kafka_server import KafkaServer
 from tests.support.topic import create_topic
 
 
-def test_tls_files_reach_the_client_that_reads_them_itself() -> None:
+def test_confluent_clients_get_the_paths_of_tls_files() -> None:
     settings = Settings(
         security_protocol="SSL",
         ssl_cafile=Path("ca.pem"),
@@ -31,7 +31,7 @@ def test_tls_files_reach_the_client_that_reads_them_itself() -> None:
     assert options["ssl.key.location"] == "k.pem"
 
 
-def test_without_sasl_no_password_leaves_the_settings() -> None:
+def test_without_sasl_no_client_gets_the_password() -> None:
     settings = Settings(sasl_username="me", sasl_password="secret")
     assert "secret" not in str(confluent_options(settings))
     assert "secret" not in str(aiokafka_options(settings))
@@ -39,7 +39,7 @@ def test_without_sasl_no_password_leaves_the_settings() -> None:
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[Settings]:
-    """Settings that let one in at a broker that asks for a password."""
+    """Settings with the password of a broker that requires one."""
     if shutil.which("java") is None:
         unavailable(KafkaUnavailable("a broker with passwords needs Java: install Java 17 and Maven"))
     server = KafkaServer({"shop": "open sesame"})
@@ -67,9 +67,7 @@ async def test_both_clients_log_in_with_sasl_plain(guarded: Settings) -> None:
 
 
 @pytest.mark.kafka
-def test_a_wrong_password_is_told_and_not_tried_for_ever(
-    guarded: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_password_stops_with_the_reason(guarded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.replay.broker_admin.TIMEOUT_S", 3.0)
     with pytest.raises(StopWorker, match=r"rejected the request: .*uthentication"):
         BrokerAdmin(replace(guarded, sasl_password="guessed")).topics()

@@ -1,4 +1,4 @@
-"""The settings: every source, every refusal."""
+"""The settings: their sources, their validation and their manual."""
 
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from streams.settings import NAMES, Settings, display_value, documentation, vari
 from streams.settings_sources import load_settings
 
 
-def test_the_defaults_are_valid_and_say_so() -> None:
+def test_the_defaults_are_valid_and_named_as_the_source() -> None:
     loaded = load_settings(environ={})
     assert loaded.settings == Settings()
     assert set(loaded.sources.values()) == {"default"}
 
 
-def test_later_sources_win(tmp_path: Path) -> None:
+def test_later_sources_override_earlier_ones(tmp_path: Path) -> None:
     file = tmp_path / "shelfstream.toml"
     file.write_text('app_id = "file"\npartitions = 8\nhalf_life_days = 45\n')
     environ = {"SHELFSTREAM_PARTITIONS": "16", "SHELFSTREAM_HALF_LIFE_DAYS": "30"}
@@ -47,7 +47,7 @@ def test_agents_are_a_comma_separated_list_in_the_environment() -> None:
     )
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     environ = {
         "SHELFSTREAM_PARTITONS": "4",
         "SHELFSTREAM_BATCH_MAX_RECORDS": "many",
@@ -97,12 +97,12 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
         ({"AGENTS": ""}, "AGENTS"),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_reason(environ: dict[str, str], problem: str) -> None:
+def test_invalid_settings_are_refused_with_the_reason(environ: dict[str, str], problem: str) -> None:
     with pytest.raises(StopWorker, match=problem):
         load_settings(environ={f"SHELFSTREAM_{name}": value for name, value in environ.items()})
 
 
-def test_what_kubernetes_injects_for_a_service_of_our_name_is_no_setting() -> None:
+def test_the_variables_of_a_kubernetes_service_are_not_settings() -> None:
     environ = {
         "SHELFSTREAM_SERVICE_HOST": "10.0.0.1",
         "SHELFSTREAM_SERVICE_PORT_HTTP": "9464",
@@ -122,7 +122,7 @@ def test_a_password_is_never_shown(password: str) -> None:
 
 
 @given(st.sampled_from(NAMES), st.text())
-def test_any_text_in_the_environment_is_taken_or_refused_by_name(name: str, text: str) -> None:
+def test_any_text_in_the_environment_is_accepted_or_refused_by_name(name: str, text: str) -> None:
     try:
         loaded = load_settings(environ={variable(name): text})
     except StopWorker as stopped:
@@ -131,7 +131,7 @@ def test_any_text_in_the_environment_is_taken_or_refused_by_name(name: str, text
         assert loaded.settings is not None
 
 
-def test_every_setting_is_explained() -> None:
+def test_every_setting_has_a_description() -> None:
     assert [name for name in NAMES if len(documentation(name)) < 10] == []
 
 

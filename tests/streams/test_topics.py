@@ -1,8 +1,8 @@
-"""The table of topics, its comparison with a broker, and the command that applies it."""
+"""The specification of topics, its comparison with a broker, and the command that applies it."""
 
-import json
 from collections.abc import Callable
 
+import orjson
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
@@ -36,7 +36,7 @@ def test_all_topics_are_co_partitioned_and_named_once() -> None:
     assert len({spec.name for spec in specs}) == len(specs)
 
 
-def test_two_deployments_share_no_changelog() -> None:
+def test_two_deployments_have_different_changelogs() -> None:
     ours, theirs = ({s.name for s in desired(Settings(app_id=app)) if "changelog" in s.name} for app in "ab")
     assert len(ours) == 2
     assert ours.isdisjoint(theirs)
@@ -47,16 +47,16 @@ def test_a_dead_letter_may_be_larger_than_any_input() -> None:
     assert BY_NAME["dead-letter"].max_message_bytes > 2 * max(spec.max_message_bytes for spec in inputs)
 
 
-def test_what_a_consumer_may_read_again_from_the_start_is_compacted() -> None:
+def test_topics_that_are_read_from_the_start_are_compacted() -> None:
     compacted = {spec.name for spec in SPECS if spec.cleanup is Cleanup.COMPACT and not spec.internal}
     assert compacted == {"product-enriched", "affinity-updated", "shopper-updated"}
 
 
-def test_a_broker_that_is_as_wanted_has_no_differences() -> None:
+def test_a_broker_with_the_specified_topics_has_no_differences() -> None:
     assert diff(SPECS, {spec.name: as_wanted(spec) for spec in SPECS}) == []
 
 
-def test_an_empty_broker_misses_each_topic_once_in_the_tables_order() -> None:
+def test_an_empty_broker_misses_each_topic_once_in_order() -> None:
     assert [each.topic for each in diff(SPECS, {})] == [spec.name for spec in SPECS]
 
 
@@ -73,13 +73,13 @@ def test_another_number_of_partitions_is_refused_with_both_numbers(spec: TopicSp
 
 
 @given(st.sampled_from(SPECS), st.data())
-def test_exactly_the_entries_that_were_changed_are_told(spec: TopicSpec, data: st.DataObject) -> None:
-    """The oracle knows which entries it spoiled; a larger message limit does no harm."""
-    spoiled = data.draw(st.sets(st.sampled_from(sorted(spec.config))))
-    config = {name: "1" if name in spoiled else value for name, value in spec.config.items()}
+def test_exactly_the_changed_entries_are_reported(spec: TopicSpec, data: st.DataObject) -> None:
+    """A larger maximum message size is no difference."""
+    changed = data.draw(st.sets(st.sampled_from(sorted(spec.config))))
+    config = {name: "1" if name in changed else value for name, value in spec.config.items()}
     found = diff([spec], {spec.name: ActualTopic(spec.name, spec.partitions, config)})
-    assert {each.kind for each in found} == spoiled
-    assert {each.kind for each in found if not each.refused} == spoiled & {"retention.ms"}
+    assert {each.kind for each in found} == changed
+    assert {each.kind for each in found if not each.refused} == changed & {"retention.ms"}
     larger = spec.config | {"max.message.bytes": str(spec.max_message_bytes + 1)}
     assert diff([spec], {spec.name: ActualTopic(spec.name, spec.partitions, larger)}) == []
 
@@ -90,7 +90,7 @@ def test_workers_start_on_an_embedded_broker_whose_topics_do_not_exist_yet(embed
     )
 
 
-def test_a_broker_that_is_away_is_a_reason_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_broker_raises_retry_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.replay.broker_admin.TIMEOUT_S", 0.3)
     with pytest.raises(RetryLater, match=r"127\.0\.0\.1:1 does not answer"):
         verify_topics(Settings(bootstrap_servers="127.0.0.1:1"))
@@ -102,8 +102,8 @@ def _command(kafka: Kafka, app: str, *arguments: str) -> Result:
 
 
 @pytest.mark.kafka
-def test_create_makes_what_check_and_workers_want(kafka: Kafka, unique: Callable[[str], str]) -> None:
-    """Topics of this app alone are its changelogs; the others may be there already."""
+def test_create_makes_the_topics_that_workers_require(kafka: Kafka, unique: Callable[[str], str]) -> None:
+    """Only the changelogs belong to this app. The other topics may exist already."""
     app = unique("app")
     settings = Settings(app_id=app, bootstrap_servers=kafka.bootstrap)
     before = _command(kafka, app, "check")
@@ -119,16 +119,14 @@ def test_create_makes_what_check_and_workers_want(kafka: Kafka, unique: Callable
 
 
 @pytest.mark.kafka
-def test_fix_sets_what_differs_and_partitions_never_fit_by_themselves(
-    kafka: Kafka, unique: Callable[[str], str]
-) -> None:
+def test_fix_sets_configuration_and_never_partitions(kafka: Kafka, unique: Callable[[str], str]) -> None:
     app = unique("app")
     settings = Settings(app_id=app, bootstrap_servers=kafka.bootstrap)
     _command(kafka, app, "create")
     changelog = f"{app}-affinities-changelog"
     BrokerAdmin(settings).configure(changelog, {"cleanup.policy": "delete"})
-    told = json.loads(_command(kafka, app, "check", "--json").stdout)
-    assert [(each["topic"], each["kind"], each["have"]) for each in told] == [
+    reported = orjson.loads(_command(kafka, app, "check", "--json").stdout)
+    assert [(each["topic"], each["kind"], each["have"]) for each in reported] == [
         (changelog, "cleanup.policy", "delete")
     ]
     fixed = _command(kafka, app, "create", "--fix")

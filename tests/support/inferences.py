@@ -1,10 +1,11 @@
 """Fake models with fixed predictions, for tests of which model predicts."""
 
 import asyncio
-import json
 import weakref
 from collections.abc import Sequence
 from typing import ClassVar
+
+import orjson
 
 from models.enrichment.model_info import LoadedModelInfo
 from models.taxonomy.tree import Taxonomy
@@ -43,10 +44,10 @@ class FakeInference:
         await self.may.wait()
         await asyncio.sleep(0)
         assert not self.closed
-        if any(json.loads(each.value or b"{}")["title"] == self._breaks_at for each in listings):
+        if any(orjson.loads(each.value or b"{}")["title"] == self._breaks_at for each in listings):
             raise ValueError(f"{self.model_info.model_version} breaks")
         self.cache_requests = (self.cache_requests[0], self.cache_requests[1] + len(listings))
-        enriched = json.dumps({"category": {"path": self._path}, "decision": {"outcome": "model"}}).encode()
+        enriched = orjson.dumps({"category": {"path": self._path}, "decision": {"outcome": "model"}})
         version = self.model_info.model_version
         return [Prediction((each.key or b"").decode(), enriched, None, version, "model") for each in listings]
 
@@ -59,8 +60,6 @@ class FakeInference:
 def listings(count: int, title: str = "a title") -> list[Listing]:
     """Return one listing for each of the products p0, p1 and so on."""
     return [
-        Listing(
-            json.dumps({"product_id": f"p{number}", "title": title}).encode(), b"p%d" % number, "t", 0, number
-        )
+        Listing(orjson.dumps({"product_id": f"p{number}", "title": title}), b"p%d" % number, "t", 0, number)
         for number in range(count)
     ]

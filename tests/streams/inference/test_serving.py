@@ -1,9 +1,9 @@
 """Which model predicts which listing: the canary's share, the shadow's comparison, and replacing models."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 
+import orjson
 import pytest
 
 from models.registry.deployment import on_canary
@@ -85,7 +85,7 @@ async def test_each_product_gets_the_prediction_of_its_own_model(
     for listing, each in zip(LISTINGS, await inference.predict(LISTINGS), strict=True):
         assert isinstance(each, Prediction)
         expected = "A > New" if listing.key in CHOSEN else "A > Old"
-        assert json.loads(each.enriched or b"")["category"]["path"] == expected
+        assert orjson.loads(each.enriched or b"")["category"]["path"] == expected
 
 
 async def test_a_batch_is_predicted_by_the_models_that_it_began_with(
@@ -204,7 +204,7 @@ async def test_a_shadow_that_fails_is_told_and_holds_nothing_up(old: FakeInferen
     assert inference.report().shadow_totals.compared == 0
 
 
-async def test_each_candidate_s_comparison_begins_anew_and_the_total_goes_on(old: FakeInference) -> None:
+async def test_each_candidate_has_its_own_counts_and_the_total_goes_on(old: FakeInference) -> None:
     inference = ServingInference(old)
     for turn, version in enumerate(("one", "two"), start=1):
         await inference.replace(ServingModels(old, FakeInference(version), shadow=True))
@@ -234,7 +234,7 @@ async def test_counts_only_grow_when_models_come_and_go(old: FakeInference, new:
 
 def event(path: str | None, outcome: str) -> bytes:
     category = None if path is None else {"id": 1, "path": path, "confidence": 0.5}
-    return json.dumps({"product_id": "p", "category": category, "decision": {"outcome": outcome}}).encode()
+    return orjson.dumps({"product_id": "p", "category": category, "decision": {"outcome": outcome}})
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
 """The logs: one format for this project and for all libraries."""
 
 import io
-import json
 import logging
 import threading
 import warnings
 from collections.abc import Iterator
 
+import orjson
 import pytest
 import structlog
 
@@ -24,7 +24,7 @@ def _logging_as_before() -> Iterator[None]:
 
 
 def _lines(stream: io.StringIO) -> list[dict[str, object]]:
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
+    return [orjson.loads(line) for line in stream.getvalue().splitlines()]
 
 
 def test_our_lines_and_those_of_a_library_have_one_format() -> None:
@@ -74,7 +74,7 @@ def test_an_exception_is_one_json_line_with_its_type() -> None:
     except ValueError:
         structlog.get_logger("streams").exception("failed")
     (line,) = _lines(stream)
-    assert "ValueError" in json.dumps(line["exception"])
+    assert "ValueError" in str(line["exception"])
 
 
 @pytest.mark.parametrize("value", ["\ud800", 2**70, {1: "\ud800"}, object()])

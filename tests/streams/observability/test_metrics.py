@@ -1,4 +1,4 @@
-"""The metrics: each documented once, each served."""
+"""The metrics: each is documented once, and each is served."""
 
 from click.testing import CliRunner
 
@@ -6,7 +6,7 @@ from streams.commands.operate.metrics import metrics as command
 from streams.observability.metrics import METRICS, Metrics
 
 
-def test_every_metric_of_ours_is_in_the_manual_and_every_line_of_it_is_served() -> None:
+def test_the_manual_and_the_served_metrics_are_the_same() -> None:
     metrics = Metrics()
     ours = {
         (family.name, family.type, family.documentation)
@@ -16,11 +16,11 @@ def test_every_metric_of_ours_is_in_the_manual_and_every_line_of_it_is_served() 
     assert ours == {(each.name.removesuffix("_total"), each.kind, each.meaning) for each in METRICS}
 
 
-def test_every_metric_says_what_it_means() -> None:
+def test_every_metric_has_a_help_text() -> None:
     assert [each.name for each in METRICS if len(each.meaning) < 10] == []
 
 
-def test_every_labelled_value_of_a_meaning_is_one_of_those_it_names() -> None:
+def test_a_help_text_names_the_values_of_its_label() -> None:
     (transactions,) = [each for each in METRICS if each.name == "shelfstream_transactions_total"]
     assert transactions.labels == ("agent", "result")
     assert "committed, aborted" in transactions.meaning

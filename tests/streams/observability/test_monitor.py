@@ -1,4 +1,4 @@
-"""What lanes report shows in the metrics and on the status page, and nothing else does."""
+"""The monitor turns the reports of lanes and models into metrics and status."""
 
 import time
 from types import SimpleNamespace
@@ -110,7 +110,7 @@ def test_dead_letters_are_counted_by_reason(monitor: Monitor) -> None:
     assert value(monitor, "records_produced_total", topic=DEAD_LETTER) == 3
 
 
-def test_a_lane_that_runs_is_ready_and_one_that_restores_says_how_much_is_left(monitor: Monitor) -> None:
+def test_a_running_lane_is_ready_and_a_restoring_lane_shows_its_progress(monitor: Monitor) -> None:
     monitor.assigned()
     monitor.lane_changed(lane(), LaneState.RESTORING, "")
     monitor.lane_restoring(lane(), CHANGELOG, 1_000)
@@ -123,7 +123,7 @@ def test_a_lane_that_runs_is_ready_and_one_that_restores_says_how_much_is_left(m
     assert shown(monitor).next_offsets == {PRODUCT_CREATED: 40}
 
 
-def test_a_worker_without_partitions_has_joined_all_the_same(monitor: Monitor) -> None:
+def test_a_worker_without_partitions_is_a_member(monitor: Monitor) -> None:
     """A spare worker is ready; each assignment is counted."""
     assert monitor.status.unready_reasons(0.0) != []
     monitor.assigned()
@@ -133,7 +133,7 @@ def test_a_worker_without_partitions_has_joined_all_the_same(monitor: Monitor) -
 
 
 @pytest.mark.parametrize("error", [RetryLater("no answer"), ConnectionError("refused"), ConnectionError()])
-def test_a_broker_that_is_away_makes_the_worker_unready_until_a_lane_runs_again(
+def test_an_unreachable_broker_makes_the_worker_unready_until_a_lane_runs(
     monitor: Monitor, error: Exception
 ) -> None:
     monitor.assigned()
@@ -143,7 +143,7 @@ def test_a_broker_that_is_away_makes_the_worker_unready_until_a_lane_runs_again(
     assert monitor.status.unready_reasons(0.0) == []
 
 
-def test_an_undone_batch_is_counted_by_its_cause(monitor: Monitor) -> None:
+def test_a_failed_batch_is_counted_by_its_cause(monitor: Monitor) -> None:
     """A fenced lane is none of the broker's faults."""
     with capture_logs() as logs:
         monitor.batch_failed(lane(), Fenced("a newer owner"))
@@ -156,7 +156,7 @@ def test_an_undone_batch_is_counted_by_its_cause(monitor: Monitor) -> None:
     assert [entry["log_level"] for entry in logs] == ["warning", "warning"]
 
 
-def test_a_lane_that_waits_says_why_until_it_commits(monitor: Monitor) -> None:
+def test_a_lane_in_backoff_shows_its_error_until_it_commits(monitor: Monitor) -> None:
     monitor.assigned()
     monitor.lane_changed(lane(), LaneState.BACKOFF, "RetryLater: no answer")
     assert any("no answer" in reason for reason in monitor.status.unready_reasons(0.0))
@@ -198,8 +198,8 @@ def models(**more: Any) -> ModelReport:
     return ModelReport(model_version="m", taxonomy_version="t", **more)
 
 
-def test_what_models_did_is_counted_once(monitor: Monitor) -> None:
-    """The report tells totals, and Prometheus gets what was added."""
+def test_the_totals_of_model_reports_are_counted_once(monitor: Monitor) -> None:
+    """Reports have totals. Counters grow by the difference."""
     for hits, misses, compared in ((10, 3, 0), (10, 3, 0), (12, 4, 7)):
         differing = {"level1": 0, "category": compared // 2, "outcome": compared}
         shadow_totals = ShadowCounts(compared, hits, differing)
@@ -225,7 +225,7 @@ def test_what_models_did_is_counted_once(monitor: Monitor) -> None:
     assert value(monitor, "model_restarts_total") == 4
 
 
-def test_what_judges_is_shown_and_what_no_longer_does_is_not(monitor: Monitor) -> None:
+def test_only_the_current_models_are_shown(monitor: Monitor) -> None:
     version = {"version": "", "taxonomy_version": "t"}
     monitor.watch_models(models(candidate_version="n", canary_share=0.05, shadow=ShadowCounts()))
     assert value(monitor, "versions", model_version="m", **version) == 1
@@ -258,16 +258,16 @@ def test_the_size_of_a_lanes_tables_is_shown(monitor: Monitor) -> None:
     assert value(monitor, "state_bytes", table="products", partition="3") == 600
 
 
-def test_a_record_that_the_code_does_not_know_is_logged_with_its_place_and_trace(monitor: Monitor) -> None:
+def test_a_dead_lettered_record_is_logged_with_position_and_traceback(monitor: Monitor) -> None:
     error = ValueError("unforeseen")
     with capture_logs() as logs:
         monitor.record_dead_lettered(lane(), MemoryRecord(*AT, 17), error)
     (entry,) = logs
-    told: dict[str, Any] = {name: entry[name] for name in ("topic", "partition", "offset", "exc_info")}
-    assert told == {"topic": PRODUCT_CREATED, "partition": 3, "offset": 17, "exc_info": error}
+    logged: dict[str, Any] = {name: entry[name] for name in ("topic", "partition", "offset", "exc_info")}
+    assert logged == {"topic": PRODUCT_CREATED, "partition": 3, "offset": 17, "exc_info": error}
 
 
-def test_drift_is_a_gauge_a_feature_and_none_while_nothing_can_be_said(monitor: Monitor) -> None:
+def test_drift_is_a_gauge_per_feature_and_absent_without_enough_listings(monitor: Monitor) -> None:
     monitor.watch_drift(
         DriftReport(812.4, None, (FeatureDrift("language", 0.31), FeatureDrift("depth", 0.02)))
     )

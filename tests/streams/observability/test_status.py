@@ -1,9 +1,9 @@
-"""What a worker says of itself: readiness, rates, the page, and its HTTP side."""
+"""A worker's status: readiness, rates, the status page and the HTTP server."""
 
-import json
 import socket
 from collections.abc import AsyncIterator
 
+import orjson
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
@@ -24,21 +24,21 @@ def running_worker() -> WorkerStatus:
     return status
 
 
-def test_a_worker_is_ready_when_it_joined_and_every_lane_runs() -> None:
+def test_a_member_whose_lanes_all_run_is_ready() -> None:
     status = running_worker()
     assert status.unready_reasons(10.0) == []
     status.lane("enrich", "product-created", 1)
     assert status.unready_reasons(10.0) == ["enrich product-created-1 is opening"]
 
 
-def test_a_worker_that_got_no_partition_is_ready_once_it_joined() -> None:
+def test_a_member_without_partitions_is_ready() -> None:
     status = WorkerStatus()
     assert status.unready_reasons(0.0) == ["the worker has not joined its consumer group yet"]
     status.joined = True
     assert status.unready_reasons(0.0) == []
 
 
-def test_each_trouble_has_its_own_reason() -> None:
+def test_each_problem_has_its_own_reason() -> None:
     status = running_worker()
     status.broker_error = "connection refused"
     status.dead_letter_ceiling = True
@@ -50,7 +50,7 @@ def test_each_trouble_has_its_own_reason() -> None:
         assert part in reasons
 
 
-def test_restoring_tells_how_much_is_left_and_about_how_long() -> None:
+def test_a_restoring_lane_shows_remaining_records_and_time() -> None:
     status = WorkerStatus(joined=True)
     lane = status.lane("sessions", "user-behavior", 2)
     for second in range(11):
@@ -64,7 +64,7 @@ def test_restoring_tells_how_much_is_left_and_about_how_long() -> None:
 
 @given(st.floats(0.5, 5000), st.floats(1, 30), st.integers(200, 400))
 def test_the_rate_of_a_steady_stream_is_its_rate(per_second: float, half_life_s: float, ticks: int) -> None:
-    """From the very start, not only after several half-lives; sampled ten times a second."""
+    """Also before several half-lives have passed. Sampled ten times a second."""
     rate = Rate(half_life_s)
     for tick in range(ticks):
         rate.add(0 if tick == 0 else round(per_second * 100), tick * 0.1)
@@ -72,7 +72,7 @@ def test_the_rate_of_a_steady_stream_is_its_rate(per_second: float, half_life_s:
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 100)), max_size=30), st.floats(0, 1e5))
-def test_a_rate_is_never_negative_and_fades(counts: list[tuple[int, float]], later: float) -> None:
+def test_a_rate_is_never_negative_and_decays(counts: list[tuple[int, float]], later: float) -> None:
     rate, now = Rate(), 0.0
     for count, pause in counts:
         now += pause
@@ -81,7 +81,7 @@ def test_a_rate_is_never_negative_and_fades(counts: list[tuple[int, float]], lat
     assert rate.per_second(now + 1000 + later) <= 1
 
 
-def test_the_page_escapes_what_it_shows() -> None:
+def test_the_page_escapes_its_content() -> None:
     status = running_worker()
     status.lane("enrich", "product-created", 0).last_error = "<script>alert(1)</script>"
     page = render(status.as_json(10.0))
@@ -99,7 +99,7 @@ def test_the_page_shows_every_lane_with_its_numbers() -> None:
         assert part in page
 
 
-def test_drift_is_shown_with_its_word_and_warns_without_making_the_worker_unready() -> None:
+def test_drift_is_shown_and_warns_without_making_the_worker_unready() -> None:
     status = running_worker()
     status.drift = DriftStatus(900, None, {"language": (0.3, "drifted"), "depth": (0.2, "moving")})
     assert status.unready_reasons(10.0) == []
@@ -140,7 +140,7 @@ async def test_an_unready_worker_lives_and_says_why_it_is_not_ready(
     status.broker_error = "connection refused"
     answer = await client.get("/ready")
     assert answer.status == 503
-    assert json.loads(await answer.text())["reasons"] == ["Kafka is unreachable: connection refused"]
+    assert orjson.loads(await answer.text())["reasons"] == ["Kafka is unreachable: connection refused"]
     assert (await client.get("/live")).status == 200
 
 
@@ -150,7 +150,7 @@ async def test_a_warning_is_told_and_leaves_the_worker_ready(
     status.model_trouble = "student-2 is deployed, but not in service: torn"
     answer = await client.get("/ready")
     assert answer.status == 200
-    assert json.loads(await answer.text())["warnings"] == [status.model_trouble]
+    assert orjson.loads(await answer.text())["warnings"] == [status.model_trouble]
     assert status.model_trouble in await (await client.get("/")).text()
 
 
@@ -164,14 +164,14 @@ async def test_a_drifted_worker_is_ready_and_warns(
     assert (await (await client.get("/status.json")).json())["drift"]["features"]["language"][1] == "drifted"
 
 
-async def test_a_worker_that_failed_for_good_is_not_alive(
+async def test_a_failed_worker_is_not_alive(
     status: WorkerStatus, client: TestClient[Request, Application]
 ) -> None:
     status.fatal = "no model"
     assert (await client.get("/live")).status == 503
 
 
-async def test_a_taken_port_stops_the_worker_with_what_to_do() -> None:
+async def test_a_port_in_use_stops_the_worker_with_a_remedy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = HealthServer(WorkerStatus(), Metrics())
         with pytest.raises(StopWorker, match="SHELFSTREAM_HTTP_PORT"):
