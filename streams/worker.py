@@ -122,7 +122,7 @@ class WorkerServices(Service):
         self._monitor.watch_dead_letters(self._dead_letter_budget)
         if self._agents.serving is not None:
             self._monitor.watch_models(self._agents.serving.report())
-        self._monitor.metrics.in_flight.set(self._app.buffered_bytes)
+        self._monitor.watch_buffers(self._app.buffered_bytes)
         for lane, lags in self._app.lags():
             self._monitor.watch_lag(lane, lags)
             self._monitor.watch_state(lane)

@@ -121,6 +121,10 @@ class Monitor(Observer):
         self.metrics.dead_letter_budget.set(left)
         self.status.dead_letter_ceiling = left <= 0
 
+    def watch_buffers(self, size: int) -> None:
+        """Update the size of fetched records that are not processed yet, in bytes."""
+        self.metrics.in_flight.set(size)
+
     def watch_models(self, report: ModelReport) -> None:
         """Update the models' versions, and add to the counters what came since the last report."""
         metrics, shadow = self.metrics, report.shadow_totals
