@@ -35,7 +35,7 @@ from models.training.student.config import TrainingConfig
 from models.training.student.loss import subtree_loss
 from models.training.student.student import count_matrix
 from models.training.student.trainer import train
-from tests.models.training.test_training import CONFIG, examples
+from tests.models.training.student.test_training import CONFIG, examples
 from tests.support.tiny_shops import TREE, write_shops
 
 AUXILIARY = category_examples(TREE, 1.0)
