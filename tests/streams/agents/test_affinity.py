@@ -1,4 +1,4 @@
-"""The affinity agent: deltas and products become related products, and withdrawn ones leave no trace."""
+"""The agent `affinity`: deltas and products become related products, and withdrawn products are removed."""
 
 from base64 import b64encode
 
@@ -55,7 +55,7 @@ def product(product_id: str, vector: list[int] | None = None) -> bytes:
 
 
 def deltas(*pairs: tuple[str, str], relation: Relation = Relation.BOUGHT, day: float = 0.0) -> bytes:
-    """Meetings as the sessions agent tells them, all in one record."""
+    """Pairs of products as one co-behavior record."""
     builder = DeltaBuilder()
     for one, other in pairs:
         builder.add_pairs(one, [other], [START + day * DAY], relation)
@@ -64,7 +64,7 @@ def deltas(*pairs: tuple[str, str], relation: Relation = Relation.BOUGHT, day: f
 
 
 def related(outputs: list[Output]) -> dict[str, list[tuple[str, str]]]:
-    """What was published: product to (neighbour, relation), best first."""
+    """The published events: product to (neighbor, relation), best first."""
     found = {}
     for output in to(AFFINITY_UPDATED, outputs):
         event = decode_affinity_updated(output.value, output.key)
@@ -88,7 +88,7 @@ async def test_pairs_become_related_products(agent: Processor, tables: Tables) -
 
 
 async def test_each_product_is_published_once_a_batch(agent: Processor, tables: Tables) -> None:
-    """However many records touched it, with all of them counted."""
+    """All records that touch it count."""
     source = Source(CO_BEHAVIOR)
     batch = [source.record(deltas(("a", name))) for name in "bcb"]
     outputs = await process_batch(agent, batch, tables)
@@ -100,8 +100,8 @@ async def test_each_product_is_published_once_a_batch(agent: Processor, tables: 
     assert len(outputs) == 3
 
 
-async def test_what_hardly_changed_is_not_published_again(agent: Processor, tables: Tables) -> None:
-    """The thirtieth meeting moves the score by less than a tenth; the row counts it all the same."""
+async def test_a_small_change_is_not_published(agent: Processor, tables: Tables) -> None:
+    """The thirtieth pair changes the score by less than a tenth. The row counts it nevertheless."""
     source = Source(CO_BEHAVIOR)
     await process_batch(agent, [source.record(deltas(*[("a", "b")] * 29))], tables)
     outputs = await process_batch(agent, [source.record(deltas(("a", "b")))], tables)
@@ -112,7 +112,7 @@ async def test_what_hardly_changed_is_not_published_again(agent: Processor, tabl
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"SFCB\x09", deltas(("a", "b"))[:-3]])
-async def test_deltas_that_cannot_be_read_are_buried_and_others_count(
+async def test_invalid_deltas_are_dead_lettered_and_others_count(
     agent: Processor, tables: Tables, value: bytes | None
 ) -> None:
     source = Source(CO_BEHAVIOR)
@@ -123,13 +123,13 @@ async def test_deltas_that_cannot_be_read_are_buried_and_others_count(
     assert set(related(outputs)["a"]) == {("b", "bought"), ("c", "bought")}
 
 
-async def test_a_batch_of_unreadable_deltas_is_dead_letters_alone(agent: Processor, tables: Tables) -> None:
+async def test_a_batch_of_invalid_deltas_gives_dead_letters_only(agent: Processor, tables: Tables) -> None:
     outputs = await process_batch(agent, [Source(CO_BEHAVIOR).record(b"?")], tables)
     assert [output.topic for output in outputs] == [DEAD_LETTER]
 
 
-async def test_a_product_without_behaviour_gets_similar_ones(agent: Processor, tables: Tables) -> None:
-    """By its text, nearest first, also when the others come in the same batch; none to itself."""
+async def test_a_product_without_behavior_gets_similar_ones(agent: Processor, tables: Tables) -> None:
+    """Similar texts, nearest first, also of products in the same batch, without the product itself."""
     source = Source(PRODUCT_ENRICHED)
     batch = [
         source.record(product("far", [0, 100]), b"far"),
@@ -143,8 +143,8 @@ async def test_a_product_without_behaviour_gets_similar_ones(agent: Processor, t
     assert score == pytest.approx(90 / (90**2 + 10**2) ** 0.5, abs=1e-6)
 
 
-async def test_behaviour_outweighs_similar_texts(agent: Processor, tables: Tables) -> None:
-    """Once shoppers have met a product, its text is no longer what relates it."""
+async def test_behavior_outweighs_similar_texts(agent: Processor, tables: Tables) -> None:
+    """A product with behavior is no longer related by its text."""
     texts, meetings = Source(PRODUCT_ENRICHED), Source(CO_BEHAVIOR)
     listed = [texts.record(product(name, [100, number]), name.encode()) for number, name in enumerate("ab")]
     await process_batch(agent, listed, tables)
@@ -153,7 +153,7 @@ async def test_behaviour_outweighs_similar_texts(agent: Processor, tables: Table
     assert await process_batch(agent, [texts.record(product("a", [1, 100]), b"a")], tables) == []
 
 
-async def test_a_product_that_is_listed_again_unchanged_says_nothing_new(
+async def test_a_product_that_is_listed_again_unchanged_is_not_published(
     agent: Processor, tables: Tables
 ) -> None:
     source = Source(PRODUCT_ENRICHED)
@@ -163,10 +163,10 @@ async def test_a_product_that_is_listed_again_unchanged_says_nothing_new(
     assert await process_batch(agent, again, tables) == []
 
 
-async def test_a_withdrawn_product_is_withdrawn_and_forgotten_by_its_neighbours(
+async def test_a_withdrawn_product_is_withdrawn_and_removed_from_its_neighbors(
     agent: Processor, tables: Tables
 ) -> None:
-    """A tombstone downstream, no row, and word to the partition of every neighbour."""
+    """A tombstone downstream, no row, and a delta for the partition of every neighbor."""
     await process_batch(
         agent, [Source(CO_BEHAVIOR).record(deltas(("a", "b"), ("a", "c"), ("b", "c")))], tables
     )
@@ -187,8 +187,8 @@ async def test_a_withdrawn_product_is_withdrawn_and_forgotten_by_its_neighbours(
     assert related(after) == {"b": [("c", "bought")], "c": [("b", "bought")]}
 
 
-async def test_withdrawing_an_unknown_product_is_passed_on(agent: Processor, tables: Tables) -> None:
-    """A consumer may know it from before our state was rebuilt."""
+async def test_the_withdrawal_of_an_unknown_product_is_published(agent: Processor, tables: Tables) -> None:
+    """A consumer may know the product from before the state was rebuilt."""
     (output,) = await process_batch(agent, [Source(PRODUCT_ENRICHED).record(None, b"a")], tables)
     assert (output.topic, output.key, output.value) == (AFFINITY_UPDATED, b"a", None)
 
@@ -200,7 +200,7 @@ async def test_a_withdrawn_product_is_similar_to_nothing_any_more(agent: Process
     assert related([each for each in await process_batch(agent, batch, tables) if each.value]) == {"cold": []}
 
 
-async def test_of_one_product_in_a_batch_the_last_record_counts(agent: Processor, tables: Tables) -> None:
+async def test_the_last_record_of_a_product_in_a_batch_counts(agent: Processor, tables: Tables) -> None:
     """Listed and withdrawn is withdrawn; withdrawn and listed is listed."""
     source = Source(PRODUCT_ENRICHED)
     other = source.record(product("other", [100, 0]), b"other")
@@ -212,7 +212,7 @@ async def test_of_one_product_in_a_batch_the_last_record_counts(agent: Processor
 
 
 async def test_a_foreign_product_record_does_not_hold_up_the_others(agent: Processor, tables: Tables) -> None:
-    """What cannot be read, or has no key, has no neighbours by text; its batch goes on."""
+    """A record that is invalid or has no key gets no similar products. The batch continues."""
     source = Source(PRODUCT_ENRICHED)
     batch = [
         source.record(b"{", b"broken"),
@@ -231,7 +231,7 @@ async def test_a_foreign_product_record_does_not_hold_up_the_others(agent: Proce
 
 
 async def test_the_same_records_give_the_same_outputs_with_ids_of_their_own() -> None:
-    """A batch that is done again, state and view as before, leaves the same records."""
+    """A repeated batch with the same state and view gives the same records."""
     texts, meetings = Source(PRODUCT_ENRICHED), Source(CO_BEHAVIOR)
     listed = [texts.record(product(name, [100, number]), name.encode()) for number, name in enumerate("abc")]
     batches = [

@@ -1,4 +1,4 @@
-"""A dead letter is the record as it was, with why and where beside it."""
+"""A dead letter is the original record with the reason and the position in headers."""
 
 import pytest
 
@@ -27,7 +27,7 @@ ERROR = InvalidEvent("invalid-field", "$.title: is a number; write a text", "$.t
 
 
 def record(topic: str = PRODUCT_CREATED, headers: tuple[tuple[str, bytes | None], ...] = ()) -> MemoryRecord:
-    """A record whose key and value are bytes that nobody can read."""
+    """A record with a key and a value that are not UTF-8."""
     return MemoryRecord(topic, 5, 77, 1_234, b"\xff\x00key", b"\x00\xfe", headers)  # type: ignore[arg-type]
 
 
@@ -39,7 +39,7 @@ def test_a_dead_letter_keeps_key_value_and_headers() -> None:
     assert list(letter.headers[:3]) == list(own)
 
 
-def test_a_dead_letter_says_why_and_where() -> None:
+def test_a_dead_letter_has_reason_and_position() -> None:
     headers = dict(DeadLetterBuilder("group", 4)(record(), ERROR, "decode").headers)
     assert headers[REASON] == b"invalid-field"
     assert headers[MESSAGE].decode() == ERROR.detail
@@ -56,8 +56,8 @@ def test_a_dead_letter_says_why_and_where() -> None:
     ]
 
 
-def test_an_error_of_the_code_is_told_with_its_trace_within_bounds() -> None:
-    """However long the message, a record does not outgrow the broker for it."""
+def test_an_unexpected_error_is_described_with_its_traceback_within_bounds() -> None:
+    """A long message does not make the dead letter too large for the broker."""
     letter = DeadLetterBuilder("group", 4)(record(), ValueError("x" * 1_000_000), "enrich")
     headers = dict(letter.headers)
     assert headers[REASON] == b"failed"
@@ -73,13 +73,13 @@ def test_a_dead_letter_goes_to_a_partition_that_exists(partitions: int, partitio
     ("said", "attempt"),
     [(b"3", b"3"), (b"", b"1"), (b"three", b"1"), (b"-1", b"1"), (b"9" * 5_000, b"1"), (None, b"1")],
 )
-def test_the_attempt_is_what_a_redrive_said(said: bytes | None, attempt: bytes) -> None:
+def test_the_attempt_is_that_of_the_redrive(said: bytes | None, attempt: bytes) -> None:
     letter = DeadLetterBuilder("group", 4)(record(headers=((ATTEMPT, said),)), ERROR, "decode")
     assert [value for name, value in letter.headers if name == ATTEMPT] == [attempt]
 
 
-def test_a_record_that_failed_before_tells_only_of_this_time() -> None:
-    """No header of ours comes twice, whatever an earlier dead-lettering added."""
+def test_a_record_that_failed_before_describes_this_failure_only() -> None:
+    """No header of shelfstream appears twice."""
     first = DeadLetterBuilder("old-group", 4)(record(), ValueError("old"), "old")
     again = MemoryRecord(PRODUCT_CREATED, 5, 78, 1_234, first.key, first.value, first.headers)
     names = [name for name, _ in DeadLetterBuilder("group", 4)(again, ERROR, "decode").headers]
@@ -101,7 +101,7 @@ def test_a_record_that_failed_before_tells_only_of_this_time() -> None:
 def test_a_record_that_no_dead_letter_can_hold_leaves_out_what_is_too_large(
     key: int, value: int, header: int, left_out: bytes
 ) -> None:
-    """What was compressed may be of any size, and nothing may stop its lane."""
+    """A compressed input may be of any size, and its lane must continue."""
     own = [("a", b"1"), ("b", bytes(header))]
     large = MemoryRecord(PRODUCT_CREATED, 5, 77, 1_234, bytes(key), bytes(value), own)
     letter = DeadLetterBuilder("group", 4)(large, ERROR, "decode")
@@ -127,14 +127,14 @@ def test_a_record_that_just_fits_is_kept_whole() -> None:
 # Where a record comes from
 
 
-def test_a_record_without_marks_comes_from_where_it_stands() -> None:
+def test_a_record_without_provenance_headers_comes_from_its_position() -> None:
     assert source_of(record()) == Source(topic=PRODUCT_CREATED, partition=5, offset=77)
     assert input_of(record()) == PRODUCT_CREATED
 
 
 @pytest.mark.parametrize("topic", [PRODUCT_CREATED, PRODUCT_REPARTITION])
 def test_a_replayed_or_moved_record_keeps_its_origin(topic: str) -> None:
-    """So do its outputs' identities, and a consumer can drop what it has seen."""
+    """The ids of its outputs stay the same, so that a consumer can drop duplicates."""
     marked = record(topic, ((ORIGIN, b"product-created:3:9000000000"),))
     assert source_of(marked) == Source(topic=PRODUCT_CREATED, partition=3, offset=9_000_000_000)
 
@@ -145,18 +145,18 @@ def test_a_replayed_or_moved_record_keeps_its_origin(topic: str) -> None:
 )
 @pytest.mark.parametrize("topic", [PRODUCT_CREATED, PRODUCT_REPARTITION])
 def test_an_origin_that_cannot_be_read_counts_as_none(topic: str, origin: bytes | None) -> None:
-    """A header that somebody else wrote must stop nobody."""
+    """A header of another program must not raise."""
     assert source_of(record(topic, ((ORIGIN, origin),))) == Source(topic=topic, partition=5, offset=77)
 
 
-def test_a_moved_record_is_read_as_what_it_was() -> None:
+def test_a_moved_record_is_read_as_a_record_of_its_input() -> None:
     moved = record(PRODUCT_REPARTITION, ((MOVED_FROM, CATEGORY_FEEDBACK.encode()),))
     assert input_of(moved) == CATEGORY_FEEDBACK
     assert input_of(record(PRODUCT_CREATED, moved.headers)) == PRODUCT_CREATED  # type: ignore[arg-type]
 
 
 def test_a_dead_letter_of_a_moved_record_goes_back_to_its_input() -> None:
-    """Of a replayed one, to where the replay wrote it; no mark of a move goes along."""
+    """A replayed record goes back to where the replay wrote it. The header of the move is removed."""
     origin = (ORIGIN, b"product-created:3:9")
     moved = record(PRODUCT_REPARTITION, (origin, (MOVED_FROM, b"product-created")))
     headers = dict(DeadLetterBuilder("group", 4)(moved, ERROR, "decode").headers)

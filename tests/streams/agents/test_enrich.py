@@ -1,8 +1,8 @@
-"""The enrich agent: every listing and every word of a person has a defined end, whatever it looks like."""
+"""The agent `enrich`: every listing and every feedback record has a defined result."""
 
-import json
 from collections.abc import Iterator
 
+import orjson
 import pytest
 
 from models.enrichment.enricher import Enricher
@@ -48,13 +48,13 @@ def inference() -> Iterator[InferenceThread]:
 
 @pytest.fixture
 def agent(inference: InferenceThread) -> Processor:
-    """The agent in a cluster of one partition: every record stands where its key belongs."""
+    """The agent where every topic has one partition, so that every record is in the partition of its key."""
     return processor_of(enrich_agent(inference, 1), 1)
 
 
 @pytest.fixture
 def spread(inference: InferenceThread) -> Processor:
-    """The agent in a cluster of four partitions."""
+    """The agent where every topic has four partitions."""
     return processor_of(enrich_agent(inference, PARTITIONS), PARTITIONS)
 
 
@@ -64,14 +64,12 @@ def tables() -> Tables:
 
 
 def listing(product_id: str = "p", title: str = TITLE, **more: object) -> bytes:
-    return json.dumps({"product_id": product_id, "title": title, **more}).encode()
+    return orjson.dumps({"product_id": product_id, "title": title, **more})
 
 
 def feedback(category_id: int | None = None, product_id: str = "p", **more: object) -> bytes:
     verdict = "accept" if category_id is None else "correct"
-    return json.dumps(
-        {"product_id": product_id, "verdict": verdict, "category_id": category_id, **more}
-    ).encode()
+    return orjson.dumps({"product_id": product_id, "verdict": verdict, "category_id": category_id, **more})
 
 
 def enriched(output: Output) -> ProductEnriched:
@@ -80,13 +78,13 @@ def enriched(output: Output) -> ProductEnriched:
 
 
 async def enrich_one(agent: Processor, tables: Tables, record: MemoryRecord) -> ProductEnriched:
-    """Process one record that must bring exactly one product-enriched event."""
+    """Process one record that must give exactly one product-enriched event."""
     (output,) = to(PRODUCT_ENRICHED, await process_batch(agent, [record], tables))
     return enriched(output)
 
 
 async def test_a_clear_listing_is_published_with_its_source(agent: Processor, tables: Tables) -> None:
-    """Category by the model, keyed by the product, and kept as a row for people's words to come."""
+    """The category is the model's, the key is the product's id, and the event is kept as a row."""
     (output,) = await process_batch(
         agent, [Source(PRODUCT_CREATED, offset=7).record(listing(), b"p")], tables
     )
@@ -121,10 +119,10 @@ async def test_a_clear_listing_is_published_with_its_source(agent: Processor, ta
         (listing("another"), "key-mismatch"),
     ],
 )
-async def test_a_listing_that_cannot_be_read_is_buried_and_its_neighbours_are_not(
+async def test_an_invalid_listing_is_dead_lettered_and_the_others_are_published(
     agent: Processor, tables: Tables, value: bytes, reason: str
 ) -> None:
-    """Original bytes, the reason and the place in the dead letter; the rest of the batch is published."""
+    """The dead letter has the original bytes, the reason and the position."""
     source = Source(PRODUCT_CREATED)
     batch = [source.record(listing("a"), b"a"), source.record(value, b"p"), source.record(listing("z"), b"z")]
     outputs = await process_batch(agent, batch, tables)
@@ -136,8 +134,8 @@ async def test_a_listing_that_cannot_be_read_is_buried_and_its_neighbours_are_no
 
 
 @pytest.mark.parametrize("title", ["", " \t\n", "\x00\x00", "qqzx vvrk", "﷽" * 50])
-async def test_a_title_that_says_nothing_goes_to_review(agent: Processor, tables: Tables, title: str) -> None:
-    """It is published as undecided, and people are asked."""
+async def test_an_uninformative_title_goes_to_review(agent: Processor, tables: Tables, title: str) -> None:
+    """It is published as abstained, with a review request."""
     outputs = await process_batch(agent, [Source(PRODUCT_CREATED).record(listing(title=title), b"p")], tables)
     assert enriched(outputs[0]).decision.outcome is DecisionOutcome.ABSTAINED
     (question,) = to(ENRICHMENT_REVIEW, outputs)
@@ -156,7 +154,7 @@ async def test_a_title_that_says_nothing_goes_to_review(agent: Processor, tables
     ],
 )
 async def test_odd_listings_are_still_listings(agent: Processor, tables: Tables, value: bytes) -> None:
-    """Huge titles, NUL bytes, any time and unknown fields are no reason to lose a product."""
+    """Huge titles, NUL bytes, any time and unknown fields are accepted."""
     event = await enrich_one(agent, tables, Source(PRODUCT_CREATED).record(value, b"p"))
     assert event.category is not None
     assert event.category.id == SHOES
@@ -164,7 +162,7 @@ async def test_odd_listings_are_still_listings(agent: Processor, tables: Tables,
 
 
 @pytest.mark.parametrize("withdrawal", [None, b'{"product_id": "p", "change": "withdrawn"}'])
-async def test_a_withdrawal_is_passed_on_and_forgets_the_product(
+async def test_a_withdrawal_is_published_and_deletes_the_row(
     agent: Processor, tables: Tables, withdrawal: bytes | None
 ) -> None:
     """Tombstone or event: downstream gets a tombstone."""
@@ -176,7 +174,7 @@ async def test_a_withdrawal_is_passed_on_and_forgets_the_product(
 
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff", b"p\x00"])
-async def test_a_tombstone_without_a_product_is_buried(
+async def test_a_tombstone_without_a_product_is_dead_lettered(
     agent: Processor, tables: Tables, key: bytes | None
 ) -> None:
     outputs = await process_batch(agent, [Source(PRODUCT_CREATED).record(None, key)], tables)
@@ -185,7 +183,7 @@ async def test_a_tombstone_without_a_product_is_buried(
 
 
 async def test_the_last_of_several_listings_of_a_product_counts(agent: Processor, tables: Tables) -> None:
-    """All are published, each with an identity of its own; the row is the last one's."""
+    """All are published, each with its own id. The row is that of the last one."""
     source = Source(PRODUCT_CREATED)
     batch = [source.record(listing(title=title), b"p") for title in ("Large Wooden Dog Bed", TITLE, TITLE)]
     outputs = await process_batch(agent, batch, tables)
@@ -197,7 +195,7 @@ async def test_the_last_of_several_listings_of_a_product_counts(agent: Processor
 
 
 async def test_the_same_records_give_the_same_outputs(agent: Processor) -> None:
-    """A batch that is read again, in pieces too, brings the same records, identities included."""
+    """A repeated batch gives the same records and ids, also if it is read in parts."""
     source = Source(PRODUCT_CREATED)
     values = [(listing(), b"p"), (listing("q", ""), b"q"), (None, b"p"), (b"{", b"r"), (listing(), b"p")]
     batch = [source.record(value, key) for value, key in values]
@@ -210,8 +208,8 @@ async def test_the_same_records_give_the_same_outputs(agent: Processor) -> None:
 # People's words
 
 
-async def test_a_persons_word_survives_new_listings(agent: Processor, tables: Tables) -> None:
-    """Category, decision and the tags that go with it stay; text that changed is taken over."""
+async def test_feedback_survives_new_listings(agent: Processor, tables: Tables) -> None:
+    """The person's category, decision and tags stay. Changed text is published."""
     source, people = Source(PRODUCT_CREATED), Source(CATEGORY_FEEDBACK)
     await process_batch(agent, [source.record(listing(), b"p")], tables)
     told = await enrich_one(agent, tables, people.record(feedback(DOGS, by="Ann"), b"p"))
@@ -226,8 +224,8 @@ async def test_a_persons_word_survives_new_listings(agent: Processor, tables: Ta
     assert to(ENRICHMENT_REVIEW, outputs) == []
 
 
-async def test_a_persons_word_answers_a_review_for_good(agent: Processor, tables: Tables) -> None:
-    """A title that says nothing is not asked about again once somebody said what it is."""
+async def test_feedback_answers_a_review_for_good(agent: Processor, tables: Tables) -> None:
+    """After feedback no second review of an uninformative title is requested."""
     source = Source(PRODUCT_CREATED)
     await process_batch(agent, [source.record(listing(title=""), b"p")], tables)
     await process_batch(agent, [Source(CATEGORY_FEEDBACK).record(feedback(DOGS), b"p")], tables)
@@ -236,8 +234,8 @@ async def test_a_persons_word_answers_a_review_for_good(agent: Processor, tables
     assert enriched(outputs[0]).decision.outcome is DecisionOutcome.PERSON
 
 
-async def test_a_persons_word_ends_with_the_listing(agent: Processor, tables: Tables) -> None:
-    """After a withdrawal, a product of the same id is a new one."""
+async def test_feedback_ends_with_the_listing(agent: Processor, tables: Tables) -> None:
+    """After a withdrawal a product of the same id is a new product."""
     source = Source(PRODUCT_CREATED)
     await process_batch(agent, [source.record(listing(), b"p")], tables)
     await process_batch(agent, [Source(CATEGORY_FEEDBACK).record(feedback(DOGS), b"p")], tables)
@@ -258,10 +256,10 @@ async def test_a_persons_word_ends_with_the_listing(agent: Processor, tables: Ta
         (feedback(), "nothing-to-accept", "enrich"),
     ],
 )
-async def test_a_word_that_means_nothing_is_buried(
+async def test_invalid_feedback_is_dead_lettered(
     agent: Processor, tables: Tables, value: bytes | None, reason: str, stage: str
 ) -> None:
-    """With the reason, and without touching what is known."""
+    """The dead letter has the reason, and the row does not change."""
     outputs = await process_batch(agent, [Source(CATEGORY_FEEDBACK).record(value, b"p")], tables)
     assert reasons(outputs) == [reason]
     assert [header(output, STAGE) for output in outputs] == [stage]
@@ -269,10 +267,10 @@ async def test_a_word_that_means_nothing_is_buried(
 
 
 @pytest.mark.parametrize("row", [b"not ours", b'{"outcome":"person"}'])
-async def test_a_foreign_record_in_product_enriched_harms_nobody(
+async def test_a_record_of_another_program_in_product_enriched_is_ignored(
     agent: Processor, tables: Tables, row: bytes
 ) -> None:
-    """Somebody else wrote to our output: neither a correction nor a listing is buried for it."""
+    """Neither feedback nor a listing becomes a dead letter because of it."""
     table = tables.of(products_table())
     table.store.apply({b"p": row}, Checkpoint((1, 1)))
     told = await enrich_one(agent, tables, Source(CATEGORY_FEEDBACK).record(feedback(DOGS), b"p"))
@@ -289,7 +287,7 @@ async def test_a_foreign_record_in_product_enriched_harms_nobody(
 async def test_a_listing_in_the_wrong_partition_is_moved_and_keeps_its_source(
     spread: Processor, tables: Tables, key: bytes | None
 ) -> None:
-    """Without a key, or by another partitioner: it comes out as if it had come straight, headers and all."""
+    """Without a key, or with another partitioner: the output is the same as for the right partition."""
     wrong = (HOME + 1) % PARTITIONS
     trace = ("traceparent", b"00-" + b"1" * 32 + b"-" + b"2" * 16 + b"-01")
     record = Source(PRODUCT_CREATED, wrong, offset=9).record(listing(), key, [trace])
@@ -310,7 +308,7 @@ async def test_a_listing_without_a_key_in_the_right_partition_is_not_moved(
     assert output.topic == PRODUCT_ENRICHED
 
 
-async def test_a_word_in_the_wrong_partition_is_moved_and_still_a_word(
+async def test_feedback_in_the_wrong_partition_is_moved_and_stays_feedback(
     spread: Processor, tables: Tables
 ) -> None:
     record = Source(CATEGORY_FEEDBACK, (HOME + 1) % PARTITIONS, offset=3).record(feedback(DOGS))
@@ -320,10 +318,10 @@ async def test_a_word_in_the_wrong_partition_is_moved_and_still_a_word(
     assert event.source == Origin(topic=CATEGORY_FEEDBACK, partition=record.partition, offset=3)
 
 
-async def test_a_moved_record_that_is_bad_is_buried_as_it_first_stood(
+async def test_an_invalid_moved_record_is_dead_lettered_as_it_was_before_the_move(
     spread: Processor, tables: Tables
 ) -> None:
-    """A redrive must send it back to its input, and not see the marks of the move."""
+    """A redrive sends it back to its input, without the headers of the move."""
     record = Source(PRODUCT_CREATED, (HOME + 1) % PARTITIONS, offset=5).record(b"{", b"p", [("own", b"1")])
     (moved,) = await process_batch(spread, [record], tables)
     outputs = await process_batch(spread, [Source(PRODUCT_REPARTITION, HOME).moved(moved)], tables)
@@ -335,10 +333,10 @@ async def test_a_moved_record_that_is_bad_is_buried_as_it_first_stood(
 
 
 @pytest.mark.parametrize("key", [b"p", None])
-async def test_a_moved_record_with_an_origin_of_its_own_is_buried_where_and_as_it_was_read(
+async def test_the_dead_letter_of_a_moved_record_with_an_origin_has_its_input_position(
     spread: Processor, tables: Tables, key: bytes | None
 ) -> None:
-    """A replayed record, or one whose producer makes up an origin: its dead letter names the record read."""
+    """The record was replayed, or its producer set an origin. The dead letter names its input position."""
     source = Source(CATEGORY_FEEDBACK, (HOME + 1) % PARTITIONS, offset=5)
     record = source.record(feedback(999_999_999), key, [("shelfstream.origin", b"product-created:9:9")])
     (moved,) = await process_batch(spread, [record], tables)
@@ -349,7 +347,7 @@ async def test_a_moved_record_with_an_origin_of_its_own_is_buried_where_and_as_i
     assert place == [CATEGORY_FEEDBACK, str(record.partition), "5"]
 
 
-async def test_a_keyless_record_that_names_no_product_is_buried_where_it_stands(
+async def test_a_record_without_key_and_product_is_dead_lettered_with_its_position(
     spread: Processor, tables: Tables
 ) -> None:
     outputs = await process_batch(spread, [Source(PRODUCT_CREATED, 2).record(b"{")], tables)
@@ -366,10 +364,10 @@ async def test_a_keyless_record_that_names_no_product_is_buried_where_it_stands(
         ("empty", None),
     ],
 )
-async def test_headers_of_producers_do_not_lead_a_move_astray(
+async def test_headers_of_producers_do_not_affect_a_move(
     spread: Processor, tables: Tables, forged: tuple[str, bytes]
 ) -> None:
-    """Marks that look like ours, and null header values, which Kafka allows, come through a move."""
+    """Forged provenance headers are dropped, and null header values, which Kafka allows, stay."""
     record = Source(PRODUCT_CREATED, (HOME + 1) % PARTITIONS, offset=5).record(listing(), b"p", [forged])
     (moved,) = await process_batch(spread, [record], tables)
     assert moved.size > len(record.value or b"")
@@ -377,10 +375,10 @@ async def test_headers_of_producers_do_not_lead_a_move_astray(
     assert event.source == Origin(topic=PRODUCT_CREATED, partition=record.partition, offset=5)
 
 
-async def test_a_record_that_somebody_else_put_among_the_moved_is_a_listing(
+async def test_a_record_of_another_program_in_the_repartition_topic_is_a_listing(
     spread: Processor, tables: Tables
 ) -> None:
-    """Its own place is its source; unreadable marks stop nobody."""
+    """Its position is its source, and invalid headers are ignored."""
     stranger = Source(PRODUCT_REPARTITION, HOME, offset=8).record(
         listing(), b"p", [("shelfstream.origin", b"nowhere"), ("shelfstream.moved-from", b"\xff")]
     )

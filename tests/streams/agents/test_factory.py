@@ -1,4 +1,4 @@
-"""Which models a worker's agents get from its settings."""
+"""The models of a worker's agents follow from its settings."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.support.model_folders import recalibrated
 
 
 def serving(settings: Settings) -> str:
-    """The version that a worker with these settings starts with."""
+    """Return the model version with which a worker starts."""
     agents = create_agents(settings)
     agents.close()
     assert agents.serving is not None

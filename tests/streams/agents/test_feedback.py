@@ -1,4 +1,4 @@
-"""A person's word decides a category at once, and says whose word it was."""
+"""Feedback decides a category, and the decision names the person."""
 
 import msgspec
 import pytest
@@ -36,7 +36,7 @@ def word(verdict: Verdict, category_id: int | None = None, by: str = "") -> Cate
 
 
 def test_accepting_makes_the_models_category_a_persons(enricher: Enricher, known: ProductEnriched) -> None:
-    """The category stays, and is certain now."""
+    """The category stays, with the confidence 1."""
     event = corrected(known, word(Verdict.ACCEPT, by="Ann"), enricher, SOURCE)
     assert event.category is not None
     assert known.category is not None
@@ -47,14 +47,14 @@ def test_accepting_makes_the_models_category_a_persons(enricher: Enricher, known
 
 
 def test_accepting_may_name_what_is_accepted(enricher: Enricher, known: ProductEnriched) -> None:
-    """What the person saw counts, if the model has changed its mind since."""
+    """The category that the person saw counts, even if the model has published another one since."""
     event = corrected(known, word(Verdict.ACCEPT, DOGS), enricher, SOURCE)
     assert event.category is not None
     assert event.category.id == DOGS
 
 
 def test_correcting_chooses_another_category(enricher: Enricher, known: ProductEnriched) -> None:
-    """Attributes, text and the model's alternatives stay; the source is the person's word."""
+    """Attributes, text and the model's alternatives stay. The source is the feedback's record."""
     event = corrected(known, word(Verdict.CORRECT, DOGS), enricher, SOURCE)
     assert event.category is not None
     assert known.category is not None
@@ -68,7 +68,7 @@ def test_correcting_chooses_another_category(enricher: Enricher, known: ProductE
 
 
 def test_tags_follow_the_chosen_category(enricher: Enricher, known: ProductEnriched) -> None:
-    """Those of the old category go, those of the new one come, those of the text stay."""
+    """Tags of the old category are replaced by those of the new one. Tags from the text stay."""
     event = corrected(known, word(Verdict.CORRECT, DOGS), enricher, SOURCE)
     before, after = ({tag.name for tag in each.tags} for each in (known, event))
     assert {"shoes"} <= before - after
@@ -77,7 +77,7 @@ def test_tags_follow_the_chosen_category(enricher: Enricher, known: ProductEnric
 
 
 def test_a_product_may_be_corrected_before_it_is_listed(enricher: Enricher) -> None:
-    """Feedback and listings come through different topics, in any order."""
+    """Feedback and listings arrive in any order."""
     event = corrected(None, word(Verdict.CORRECT, DOGS), enricher, SOURCE)
     assert event.category is not None
     assert (event.category.id, event.category.alternatives) == (DOGS, [])
@@ -108,7 +108,7 @@ def test_a_category_that_does_not_exist_is_refused(
 def test_a_published_category_that_the_taxonomy_dropped_cannot_be_accepted(
     enricher: Enricher, known: ProductEnriched
 ) -> None:
-    """It was published with another taxonomy: the person must choose a category that is there."""
+    """It was published with another taxonomy. The person must choose an existing category."""
     assert known.category is not None
     old = msgspec.structs.replace(known, category=msgspec.structs.replace(known.category, id=10**9))
     with pytest.raises(InvalidEvent) as refused:

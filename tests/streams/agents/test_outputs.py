@@ -1,4 +1,4 @@
-"""Outputs carry key, partition, headers and an identity that is a function of what they were made from."""
+"""Outputs have a key, a partition, headers and an id that derives from their input."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ def id_of(output: Output) -> str | None:
 
 
 def test_an_event_is_written_under_its_subjects_key() -> None:
-    """In the partition where any Kafka client would put that key."""
+    """It is in the partition where Kafka's default partitioner puts the key."""
     decision = Decision(outcome=DecisionOutcome.MODEL, why="")
     event = ProductEnriched(product_id="ß", decision=decision, model_version="m", taxonomy_version="t")
     output = MAKER.event(event, "ß", cause())
@@ -35,7 +35,7 @@ def test_an_event_is_written_under_its_subjects_key() -> None:
 
 
 def test_a_tombstone_has_headers_too() -> None:
-    """Consumers tell from them what was withdrawn and by whom."""
+    """Consumers read from them what was withdrawn."""
     output = MAKER.tombstone(PRODUCT_ENRICHED, "p", cause())
     envelope = parse_headers(output.headers)
     assert (output.key, output.value) == (b"p", None)
@@ -67,7 +67,7 @@ places = st.tuples(
 def test_an_id_is_a_function_of_source_versions_topic_and_subject(
     one: tuple[str, str, int, int, OutputBuilder], other: tuple[str, str, int, int, OutputBuilder]
 ) -> None:
-    """Two outputs have one id exactly if all of these are the same; the value does not matter."""
+    """Two outputs have the same id exactly if all of these are equal. The value does not matter."""
 
     def made(place: tuple[str, str, int, int, OutputBuilder], value: bytes) -> str | None:
         topic, subject, partition, offset, maker = place

@@ -1,4 +1,4 @@
-"""The view of all products knows what product-enriched says now, and outlives whatever else is in there."""
+"""The product view has the last record of each product, and ignores invalid records."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ def product(
 
 
 def learned(*values: tuple[str | None, bytes | None]) -> ProductView:
-    """A product_view that read records of these keys and values."""
+    """A product view after records with these keys and values."""
     product_view = ProductView()
     product_view.update(
         MemoryRecord(PRODUCT_ENRICHED, 0, offset, key=None if key is None else key.encode(), value=value)
@@ -66,7 +66,7 @@ def test_a_product_is_described_by_its_tags_and_category() -> None:
 
 
 def test_the_last_record_of_a_product_counts() -> None:
-    """Tags, category and text are those of its last record; a text that is gone is near nothing."""
+    """Tags, category and embedding are those of the last record."""
     texts = [("p", product(vector=(1, 0), tags=("old",))), ("q", product("q", (1, 0)))]
     assert learned(*texts).similar(["q"], 5) == {"q": [("p", 1.0)]}
     product_view = learned(*texts, ("p", product(tags=("new",))))
@@ -74,8 +74,8 @@ def test_the_last_record_of_a_product_counts() -> None:
     assert product_view.similar(["p", "q"], 5) == {"q": []}
 
 
-def test_a_withdrawn_product_is_forgotten() -> None:
-    """Its description and its text; one that was never known may be withdrawn too."""
+def test_a_withdrawn_product_is_removed() -> None:
+    """Its labels and its embedding are removed. An unknown product may be withdrawn too."""
     product_view = learned(
         ("p", product(vector=(1, 0))), ("q", product("q", (1, 1))), ("p", None), ("never", None)
     )
@@ -123,15 +123,15 @@ def test_texts_of_two_models_are_never_compared() -> None:
         ),
     ],
 )
-def test_a_record_that_is_not_ours_is_logged_and_passed_over(bad: bytes) -> None:
-    """The view never stops for it, and those after it are learned."""
+def test_an_invalid_record_is_logged_and_ignored(bad: bytes) -> None:
+    """The records after it are applied."""
     with capture_logs() as logs:
         product_view = learned(("a", product("a", (1, 0))), ("x", bad), ("b", product("b", (1, 0))))
     assert [entry["offset"] for entry in logs] == [1]
     assert product_view.similar(["a"], 5) == {"a": [("b", 1.0)]}
 
 
-def test_a_record_without_a_readable_key_is_passed_over() -> None:
+def test_a_record_without_a_valid_key_is_ignored() -> None:
     product_view = learned((None, product("p")))
     with capture_logs() as logs:
         product_view.update([MemoryRecord(PRODUCT_ENRICHED, 0, 3, key=b"\xff")])
@@ -153,7 +153,7 @@ steps = st.lists(
 def test_the_view_is_that_of_a_dictionary(
     steps: list[tuple[str, tuple[tuple[int, int] | None, str] | None]], chunk: int
 ) -> None:
-    """After any records, in chunks of any size: the last one of each product that was not withdrawn."""
+    """After any records, in chunks of any size, it has the last one of each listed product."""
     state: dict[str, tuple[tuple[int, int] | None, str]] = {}
     product_view, records = ProductView(), []
     for offset, (name, what) in enumerate(steps):

@@ -1,8 +1,8 @@
-"""The sessions agent: behaviour becomes deltas and shoppers' events, and bad behaviour has a defined end."""
+"""The agent `sessions`: behavior becomes deltas and shopper updates, or dead letters."""
 
-import json
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 
 from models.behavior.delta_codec import decode_deltas
@@ -61,7 +61,7 @@ def behavior(product_id: str = "a", user_id: str | None = "u", **more: object) -
         "action": "purchase",
         "occurred_at": "2026-01-01T12:00:00Z",
     }
-    return json.dumps(event | more).encode()
+    return orjson.dumps(event | more)
 
 
 def basket(source: Source, products: str, user_id: str = "u") -> list[MemoryRecord]:
@@ -70,7 +70,7 @@ def basket(source: Source, products: str, user_id: str = "u") -> list[MemoryReco
 
 
 def met(outputs: list[Output]) -> set[tuple[str, str, str, float]]:
-    """Product, neighbour, relation and weight of all deltas."""
+    """Product, neighbor, relation and weight of all deltas."""
     found = set()
     for output in to(CO_BEHAVIOR, outputs):
         deltas = decode_deltas(output.value or b"")
@@ -82,7 +82,7 @@ def met(outputs: list[Output]) -> set[tuple[str, str, str, float]]:
 
 
 async def test_a_basket_becomes_pairs_and_one_event_of_its_shopper(agent: Processor, tables: Tables) -> None:
-    """Each pair in both directions, where each product's row lies; taste from what is known of them."""
+    """Each pair in both directions, in the partitions of both products, and preferences from their labels."""
     outputs = await process_batch(agent, basket(Source(USER_BEHAVIOR), "abc"), tables)
     pairs = [("a", "b"), ("a", "c"), ("b", "c")]
     assert met(outputs) == {
@@ -96,16 +96,16 @@ async def test_a_basket_becomes_pairs_and_one_event_of_its_shopper(agent: Proces
     assert sum(event.next_behavior.values()) == pytest.approx(1.0, abs=1e-3)
 
 
-async def test_a_session_goes_on_in_the_next_batch(agent: Processor, tables: Tables) -> None:
-    """What was in the basket before meets what comes."""
+async def test_a_session_continues_in_the_next_batch(agent: Processor, tables: Tables) -> None:
+    """Earlier products of the session are paired with later ones."""
     source = Source(USER_BEHAVIOR)
     assert met(await process_batch(agent, basket(source, "a"), tables)) == set()
     outputs = await process_batch(agent, basket(source, "b"), tables)
     assert met(outputs) == {("a", "b", "bought", 1.0), ("b", "a", "bought", 1.0)}
 
 
-async def test_shoppers_do_not_meet(agent: Processor, tables: Tables) -> None:
-    """Nor does a guest meet the user with the same id as the guest's session would suggest."""
+async def test_products_of_different_shoppers_are_not_paired(agent: Processor, tables: Tables) -> None:
+    """A guest whose session id equals a user id is another shopper."""
     source = Source(USER_BEHAVIOR)
     batch = basket(source, "a", "u") + basket(source, "b", "v")
     outputs = await process_batch(agent, batch, tables)
@@ -116,7 +116,7 @@ async def test_shoppers_do_not_meet(agent: Processor, tables: Tables) -> None:
 async def test_a_crawler_s_pairs_are_written_in_parts_and_all_of_them(
     agent: Processor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One batch may bring millions: never all of them at once, and no two records with one identity."""
+    """A batch may cause millions of pairs. They are encoded in parts, and each record has its own id."""
     source = Source(USER_BEHAVIOR)
     batch = [source.record(behavior(f"p{number}"), b"u") for number in range(60)]
     whole = await process_batch(agent, batch, tables_of(SHOPPERS))
@@ -132,7 +132,7 @@ async def test_a_crawler_s_pairs_are_written_in_parts_and_all_of_them(
 
 
 async def test_the_longest_ids_fill_neither_a_row_nor_the_topic_of_pairs(agent: Processor) -> None:
-    """A thousand ids of a kilobyte were a row that nobody could write, and megabytes for each event."""
+    """A thousand ids of a kilobyte would make a row too large to write."""
     source, tables = Source(USER_BEHAVIOR), tables_of(SHOPPERS)
     ids = ["\U0001f600" * 250 + f"{number:06}" for number in range(1_200)]
     batch = [
@@ -176,10 +176,10 @@ async def test_a_guest_is_known_by_the_session(agent: Processor, tables: Tables)
         (behavior(schema_version=9), "unknown-version"),
     ],
 )
-async def test_behaviour_that_cannot_be_read_is_buried_and_its_neighbours_count(
+async def test_invalid_behavior_is_dead_lettered_and_the_other_records_count(
     agent: Processor, tables: Tables, value: bytes | None, reason: str
 ) -> None:
-    """The dead letter has the original bytes; the rest of the session meets as if it were not there."""
+    """The dead letter has the original bytes. The rest of the session is paired as if it were absent."""
     source = Source(USER_BEHAVIOR)
     batch = [*basket(source, "x"), source.record(value, b"u"), *basket(source, "y")]
     outputs = await process_batch(agent, batch, tables)
@@ -189,9 +189,7 @@ async def test_behaviour_that_cannot_be_read_is_buried_and_its_neighbours_count(
     assert {pair[:2] for pair in met(outputs)} == {("x", "y"), ("y", "x")}
 
 
-async def test_a_batch_of_nothing_but_bad_behaviour_brings_dead_letters_alone(
-    agent: Processor, tables: Tables
-) -> None:
+async def test_a_batch_of_invalid_behavior_gives_dead_letters_only(agent: Processor, tables: Tables) -> None:
     source = Source(USER_BEHAVIOR)
     outputs = await process_batch(agent, [source.record(b"{", b"u"), source.record(None, b"u")], tables)
     assert [output.topic for output in outputs] == [DEAD_LETTER, DEAD_LETTER]
@@ -199,17 +197,19 @@ async def test_a_batch_of_nothing_but_bad_behaviour_brings_dead_letters_alone(
 
 
 @pytest.mark.parametrize("ahead", [timedelta(), timedelta(days=1)])
-async def test_a_clock_a_little_ahead_is_taken(agent: Processor, tables: Tables, ahead: timedelta) -> None:
+async def test_a_clock_that_is_slightly_ahead_is_accepted(
+    agent: Processor, tables: Tables, ahead: timedelta
+) -> None:
     value = behavior(occurred_at=(NOW + ahead).isoformat())
     outputs = await process_batch(agent, [Source(USER_BEHAVIOR).record(value, b"u")], tables)
     assert reasons(outputs) == []
 
 
 @pytest.mark.parametrize("timestamp", [-1, -(2**63), 2**63 - 1])
-async def test_a_record_without_a_sensible_time_is_taken_by_its_event(
+async def test_a_record_without_a_valid_timestamp_is_accepted(
     agent: Processor, tables: Tables, timestamp: int
 ) -> None:
-    """Old clients write -1: that the arrival is unknown is no fault of the behaviour."""
+    """Old clients write -1. The time of the event is used."""
     record = Source(USER_BEHAVIOR).record(behavior(), b"u", timestamp=timestamp)
     (update,) = await process_batch(agent, [record], tables)
     assert update.topic == SHOPPER_UPDATED
@@ -217,7 +217,7 @@ async def test_a_record_without_a_sensible_time_is_taken_by_its_event(
 
 @pytest.mark.parametrize("apart", [False, True])
 async def test_a_duplicate_event_changes_nothing(agent: Processor, tables: Tables, apart: bool) -> None:
-    """In one batch or two: pairs and the session's count are as without it."""
+    """Pairs and counts are the same as without it, in one batch or two."""
     source = Source(USER_BEHAVIOR)
     values = [behavior("a", event_id="1"), behavior("b", event_id="2"), behavior("b", event_id="2")]
     batch = [source.record(value, b"u") for value in values]
@@ -232,27 +232,27 @@ async def test_a_duplicate_event_changes_nothing(agent: Processor, tables: Table
     assert decode_shopper_updated(update.value, update.key).session.events == 2
 
 
-async def test_a_return_meets_nothing(agent: Processor, tables: Tables) -> None:
+async def test_a_return_is_not_paired(agent: Processor, tables: Tables) -> None:
     source = Source(USER_BEHAVIOR)
     batch = [*basket(source, "a"), source.record(behavior("b", action="return"), b"u")]
     assert met(await process_batch(agent, batch, tables)) == set()
 
 
 def shop(source: Source) -> list[MemoryRecord]:
-    """Some shoppers whose baskets mix, with a bad record between."""
+    """Interleaved baskets of some shoppers, with an invalid record."""
     batch = basket(source, "abcdefgh", "u") + basket(source, "fghij", "v")
     return [*batch, source.record(b"{", b"u"), *basket(source, "klm", "w")]
 
 
 async def test_the_same_records_give_the_same_outputs(agent: Processor) -> None:
-    """Byte for byte, ids included: a batch that was undone and read again leaves no other trace."""
+    """A repeated batch gives the same bytes and ids."""
     batch = shop(Source(USER_BEHAVIOR))
     once = await process_batch(agent, batch, tables_of(SHOPPERS))
     assert once == await process_batch(agent, batch, tables_of(SHOPPERS))
 
 
 async def test_ids_are_unique(agent: Processor, tables: Tables) -> None:
-    """Over topics, target partitions and batches, however the batches are cut."""
+    """Over topics, target partitions and batches of any size."""
     batch = shop(Source(USER_BEHAVIOR))
     outputs = [output for cut in (batch[:5], batch[5:]) for output in await process_batch(agent, cut, tables)]
     ids = [header(output, "ce_id") for output in outputs if output.topic != DEAD_LETTER]
@@ -261,7 +261,7 @@ async def test_ids_are_unique(agent: Processor, tables: Tables) -> None:
 
 
 async def test_each_target_partition_gets_one_record_of_a_batch(agent: Processor, tables: Tables) -> None:
-    """Columnar deltas and not a record for each pair."""
+    """Deltas are columnar: there is no record per pair."""
     outputs = to(CO_BEHAVIOR, await process_batch(agent, shop(Source(USER_BEHAVIOR)), tables))
     targets = [output.partition for output in outputs]
     assert sorted(targets) == sorted(set(targets))

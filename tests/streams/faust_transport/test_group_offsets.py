@@ -1,4 +1,4 @@
-"""Where a group stands is known or it is not; it is never taken for nowhere."""
+"""The committed offset of a group is known or unknown. An unknown offset never counts as none."""
 
 import asyncio
 import threading
@@ -66,7 +66,7 @@ async def committed(offsets: GroupOffsets, at: Partition) -> int:
 
 
 @pytest.mark.kafka
-async def test_a_group_begins_at_the_first_offset_and_goes_on_where_it_committed(
+async def test_a_group_starts_at_the_first_offset_and_continues_at_the_committed_one(
     kafka: Kafka, unique: Callable[[str], str]
 ) -> None:
     topic, group = unique("in"), unique("group")
@@ -77,17 +77,17 @@ async def test_a_group_begins_at_the_first_offset_and_goes_on_where_it_committed
     assert await committed(offsets, Partition(topic, 0)) == 7
 
 
-async def test_a_broker_that_is_away_is_a_reason_to_try_later() -> None:
+async def test_an_unreachable_broker_raises_retry_later() -> None:
     client = {"bootstrap.servers": f"127.0.0.1:{free_ports(1)[0]}", "log_level": 0}
     with pytest.raises(RetryLater, match="the committed offset of the group g in t-0 is unknown"):
         await GroupOffsets("g", client, timeout_s=0.5).committed(Partition("t", 0))
 
 
 @pytest.mark.kafka
-async def test_while_a_broker_restarts_it_never_seems_that_nothing_was_committed(
+async def test_during_a_restart_of_the_broker_a_committed_offset_is_never_missed(
     own_broker: StartableKafka,
 ) -> None:
-    """A coordinator that still loads its groups refuses; that is no answer."""
+    """A coordinator that still loads its groups refuses the request."""
     make_topic(own_broker, "in")
     commit(own_broker, "group", "in", 7)
     restart = threading.Thread(target=own_broker.restart)

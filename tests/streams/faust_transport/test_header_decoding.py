@@ -1,4 +1,4 @@
-"""A header name is what its producer wrote, UTF-8 or not: its record is read like any other."""
+"""A record is read whether its header names are UTF-8 or not."""
 
 import struct
 from typing import Any
@@ -16,7 +16,7 @@ NAME, BROKEN = b"header-name", b"\xff\xfeader-nam\xc3"
 
 
 def fetched(*batches: list[list[tuple[str, bytes]]], broken: bool = True) -> bytes:
-    """What a fetch brings: batches of records with these headers, with `BROKEN` for `NAME` or as they are."""
+    """The bytes of a fetch: batches of records with these headers, by default with `BROKEN` for `NAME`."""
     data = b""
     for batch in batches:
         builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, 100_000)

@@ -1,4 +1,4 @@
-"""A worker waits for its group as long as that is normal, and no longer."""
+"""A worker is lost after the timeout without membership."""
 
 from hypothesis import given
 from hypothesis import strategies as st

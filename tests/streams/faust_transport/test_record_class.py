@@ -1,4 +1,4 @@
-"""What lanes read of a fetch is what aiokafka would make of it, without what nobody asks for."""
+"""The patched record class has the fields of aiokafka's that lanes read."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def records(kind: Any, data: bytes, fetch_offset: int) -> Any:
 
 
 def test_they_are_those_of_aiokafka() -> None:
-    """From the offset asked for on, with everything that a lane looks at."""
+    """From the requested offset on, in all fields that a lane reads."""
     theirs, ours = records(PartitionRecords, fetched(), 2), records(PatchedPartitionRecords, fetched(), 2)
     fields = ("topic", "partition", "offset", "timestamp", "timestamp_type", "key", "value")
     read = [[getattr(record, field) for field in fields] + [list(record.headers)] for record in ours]

@@ -1,4 +1,4 @@
-"""What the lanes override and touch below the public surface of Faust and aiokafka is still there.
+"""The internals of Faust and aiokafka that the lanes override and use still exist.
 
 An upgrade that renames any of it would not raise: the stock method would run again, one event at a time, and
 commit by itself. So the shape is checked here, name by name, and each name is used in `streams`.
@@ -69,7 +69,7 @@ _MADE_BY_METACLASSES = {"_abc_impl", "abstract", "logger"}
     ("ours", "theirs", "name"), OVERRIDES, ids=lambda part: part if isinstance(part, str) else part.__name__
 )
 def test_each_override_overrides_something(ours: Any, theirs: Any, name: str) -> None:
-    """Ours stands in for theirs, and is called as theirs is."""
+    """The override has the name and the parameters of the original."""
     assert hasattr(theirs, name)
     assert name in vars(ours)
     if inspect.isfunction(original := getattr(theirs, name)):
@@ -79,7 +79,7 @@ def test_each_override_overrides_something(ours: Any, theirs: Any, name: str) ->
 
 
 def test_the_lanes_override_nothing_by_accident() -> None:
-    """A method of ours whose name Faust comes to use would replace theirs: each one is in the list above."""
+    """A new method of Faust could have the name of one of these. Each override is in the list above."""
     for ours in (LaneConsumer, LaneConsumerThread, LaneTopic, LaneTransport):
         inherited = {name for base in ours.__mro__[1:] for name in vars(base)}
         replaced = {
@@ -89,7 +89,7 @@ def test_the_lanes_override_nothing_by_accident() -> None:
 
 
 def _has(owner: Any, name: str) -> bool:
-    """Whether instances have the attribute: of their class, or set when they are made."""
+    """Return whether instances have the attribute, from their class or their `__init__`."""
     makers = (base.__init__ for base in owner.__mro__ if "__init__" in vars(base) and base is not object)
     return hasattr(owner, name) or any(f"self.{name}" in inspect.getsource(maker) for maker in makers)
 
@@ -102,8 +102,8 @@ def test_each_attribute_that_we_touch_is_there(owner: Any, name: str) -> None:
     assert _has(owner, name)
 
 
-async def test_a_partitions_state_tells_its_last_stable_offset() -> None:
-    """Lag is counted to it."""
+async def test_a_partitions_state_has_its_last_stable_offset() -> None:
+    """The lag ends there."""
     at = TopicPartition("t", 0)
     subscriptions = subscription_state.SubscriptionState()
     subscriptions.assign_from_user({at})
@@ -127,12 +127,12 @@ async def test_a_partitions_state_tells_its_last_stable_offset() -> None:
     ids=["drain", "consumer", "poll", "decode"],
 )
 def test_what_we_override_is_what_is_called(caller: Callable[..., Any], called: str) -> None:
-    """A method that stays but is not called any more would be as bad as one that is gone."""
+    """An overridden method must still be called."""
     assert called in inspect.getsource(caller)
 
 
-def test_a_fetch_does_not_give_way_between_its_records_and_its_return() -> None:
-    """The lanes read the epoch right after it: a seek between would make old records look new."""
+def test_a_fetch_awaits_nothing_between_its_records_and_its_return() -> None:
+    """The lanes read the epoch right afterwards: a seek in between would give old records the new epoch."""
     source = inspect.getsource(driver.AIOKafkaConsumerThread._fetch_records)
     assert source.count("await ") == 1
     assert "return await fetcher.fetched_records(" in source
@@ -147,7 +147,7 @@ def test_the_transport_is_found_by_its_scheme() -> None:
 
 
 def test_a_message_may_carry_a_delivery() -> None:
-    """Faust's message takes our arguments in our order."""
+    """Faust's message has these arguments in this order."""
     delivery = Delivery([], 7)
     message = ConsumerMessage("t", 1, 5, 0.0, 0, None, None, delivery, None, tp=TP("t", 1), generation_id=3)
     assert (message.topic, message.partition, message.offset) == ("t", 1, 5)

@@ -1,4 +1,4 @@
-"""The lane runs on the versions that it was tested with, and on no others."""
+"""A worker runs with the tested versions of Faust and aiokafka only."""
 
 import tomllib
 from pathlib import Path
@@ -16,7 +16,7 @@ def test_this_environment_has_the_tested_versions() -> None:
 @pytest.mark.parametrize("name", TESTED)
 @pytest.mark.parametrize("installed", ["0.0.1", None])
 def test_another_version_stops_the_worker_and_says_what_to_install(name: str, installed: str | None) -> None:
-    """It names what is there, and the command that mends it."""
+    """The message names the installed version, and the command that installs the tested one."""
     found = dict(TESTED)
     if installed is None:
         del found[name]
@@ -29,7 +29,7 @@ def test_another_version_stops_the_worker_and_says_what_to_install(name: str, in
 
 
 def test_what_the_project_installs_is_what_was_tested() -> None:
-    """An upgrade in one place alone is noticed."""
+    """The dependency and the check name the same versions."""
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
     pinned = project["project"]["dependencies"]
     assert {f"{name}=={tested}" for name, tested in TESTED.items()} <= set(pinned)

@@ -1,4 +1,4 @@
-"""A worker's lanes follow the group: which open, which go on, which close, and what each may fetch."""
+"""The lanes of a worker follow the assignments: which open, continue and close, and what is fetched."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tests.support.lanes import INPUT, URGENT, Bench
 
 
 class Agent:
-    """An agent with a name and inputs, which is all that lanes look at."""
+    """An agent with a name and inputs. Lanes use nothing else of it."""
 
     def __init__(self, name: str, *topics: str) -> None:
         self.name, self.topics = name, topics
@@ -28,12 +28,12 @@ class Agent:
 
 
 class FakeLane:
-    """Writes down what it is told."""
+    """Records the calls that it receives."""
 
     def __init__(self, agent: Processor, partition: int) -> None:
         self.name = f"{agent.name}-{partition}"
         self.inputs = [Partition(topic, partition) for topic in agent.topics]
-        self.told: list[object] = []
+        self.calls: list[object] = []
         self.epoch = 7
         self.buffered_bytes = 0
         self.capacity = True
@@ -43,15 +43,15 @@ class FakeLane:
         return self.name
 
     def start(self, *, must_fence: bool) -> None:
-        self.told.append("fence" if must_fence else "continue")
+        self.calls.append("fence" if must_fence else "continue")
 
     async def pause(self, budget_s: float) -> None:
         await asyncio.sleep(0)
-        self.told.append(("pause", budget_s))
+        self.calls.append(("pause", budget_s))
 
     async def close(self, budget_s: float) -> None:
         await asyncio.sleep(0)
-        self.told.append(("close", budget_s))
+        self.calls.append(("close", budget_s))
 
     def has_capacity(self, at: Partition) -> bool:
         return self.capacity
@@ -92,7 +92,7 @@ class Worker:
 
     @property
     def names(self) -> list[str]:
-        """The lanes there are now."""
+        """The names of the current lanes."""
         return sorted(map(str, self.lanes))
 
 
@@ -100,16 +100,16 @@ def partition(name: str) -> Partition:
     return Partition(name[0], int(name[1:]))
 
 
-async def test_each_agent_gets_a_lane_for_each_partition_whose_inputs_are_all_here() -> None:
+async def test_each_agent_gets_a_lane_for_each_partition_with_all_inputs_assigned() -> None:
     worker = Worker()
     await worker.assign("a0 a1 b0 c0 x9", 1)
     assert worker.names == ["one-0", "one-1", "two-0"]
-    assert [lane.told for lane in worker.made] == [["fence"]] * 3
+    assert [lane.calls for lane in worker.made] == [["fence"]] * 3
     assert worker.assignments == 1
 
 
-async def test_an_input_without_its_companions_is_misplaced_and_reported() -> None:
-    """Two workers would each hold half of a lane: it opens nowhere, loudly, until the group mends it."""
+async def test_an_input_whose_other_inputs_are_assigned_elsewhere_is_reported() -> None:
+    """Two workers would each own half of a lane. It opens nowhere, and an error is logged."""
     worker = Worker()
     with capture_logs() as logs:
         await worker.assign("b0 b1 c1", 1)
@@ -121,52 +121,52 @@ async def test_an_input_without_its_companions_is_misplaced_and_reported() -> No
     assert worker.names == ["two-0", "two-1"]
 
 
-async def test_lanes_that_stay_between_two_generations_in_a_row_go_on() -> None:
-    """Nobody else can have owned them; the one that came is opened afresh."""
+async def test_lanes_that_stay_in_consecutive_generations_continue() -> None:
+    """No other worker can have owned them. A new lane must fence."""
     worker = Worker()
     await worker.assign("a0", 4)
     await worker.lanes.revoke()
     await worker.assign("a0 a1", 5)
-    assert worker.lane("one-0").told == ["fence", ("pause", 3.0), "continue"]
-    assert worker.lane("one-1").told == ["fence"]
+    assert worker.lane("one-0").calls == ["fence", ("pause", 3.0), "continue"]
+    assert worker.lane("one-1").calls == ["fence"]
 
 
 @pytest.mark.parametrize("generation", [4, 6, 7, 3, 0])
-async def test_lanes_that_missed_a_generation_begin_afresh(generation: int) -> None:
-    """In a generation that we did not see, another worker may have owned them and written."""
+async def test_lanes_that_missed_a_generation_must_fence_again(generation: int) -> None:
+    """In a generation that this worker did not see, another worker may have owned the lane and committed."""
     worker = Worker()
     await worker.assign("a0", 4)
     await worker.lanes.revoke()
     await worker.assign("a0", generation)
-    assert worker.lane("one-0").told[-1] == "fence"
+    assert worker.lane("one-0").calls[-1] == "fence"
     assert len(worker.made) == 1
 
 
-async def test_lanes_that_left_are_closed_and_come_back_as_new_ones() -> None:
+async def test_revoked_lanes_are_closed_and_later_created_anew() -> None:
     worker = Worker()
     await worker.assign("a0 a1", 1)
     await worker.assign("a1", 2)
-    assert worker.lane("one-0").told == ["fence", ("close", 3.0)]
+    assert worker.lane("one-0").calls == ["fence", ("close", 3.0)]
     assert worker.names == ["one-1"]
     await worker.assign("a0 a1", 3)
     assert sorted(lane.name for lane in worker.made) == ["one-0", "one-0", "one-1"]
-    assert worker.lane("one-0").told == ["fence"]
+    assert worker.lane("one-0").calls == ["fence"]
 
 
 async def test_a_lane_that_lost_one_of_its_inputs_is_closed() -> None:
     worker = Worker()
     await worker.assign("b0 c0", 1)
     await worker.assign("b0", 2)
-    assert worker.lane("two-0").told == ["fence", ("close", 3.0)]
+    assert worker.lane("two-0").calls == ["fence", ("close", 3.0)]
     assert worker.names == []
 
 
 async def test_a_revocation_pauses_all_lanes_at_once() -> None:
-    """Together they take one budget, not one each."""
+    """They share one budget."""
     worker = Worker()
     await worker.assign("a0 a1 b0 c0", 1)
     await worker.lanes.revoke()
-    assert [lane.told[-1] for lane in worker.made] == [("pause", 3.0)] * 3
+    assert [lane.calls[-1] for lane in worker.made] == [("pause", 3.0)] * 3
 
 
 async def test_a_closed_worker_has_no_lanes_and_takes_nothing() -> None:
@@ -175,7 +175,7 @@ async def test_a_closed_worker_has_no_lanes_and_takes_nothing() -> None:
     await worker.lanes.close()
     worker.lanes.deliver(Partition("a", 0), Delivery([], 7))
     assert worker.names == []
-    assert worker.lane("one-0").told == ["fence", ("close", 3.0)]
+    assert worker.lane("one-0").calls == ["fence", ("close", 3.0)]
     assert worker.lane("one-0").offered == []
     assert worker.lanes.ready_partitions([Partition("a", 0)]) == set()
 
@@ -189,7 +189,7 @@ async def test_only_lanes_with_capacity_are_ready() -> None:
 
 
 async def test_nothing_more_is_fetched_beyond_the_budget() -> None:
-    """It is counted over all lanes, and fetching goes on as soon as there is room."""
+    """The bytes of all lanes count, and fetching continues as soon as there is room."""
     worker = Worker(in_flight_bytes=100)
     await worker.assign("a0 a1", 1)
     worker.lane("one-0").buffered_bytes, worker.lane("one-1").buffered_bytes = 60, 39
@@ -200,7 +200,7 @@ async def test_nothing_more_is_fetched_beyond_the_budget() -> None:
 
 
 async def test_a_delivery_goes_to_its_lane_with_its_epoch() -> None:
-    """One for a lane that is gone is dropped: its next owner reads it from the committed offset."""
+    """A delivery without a lane is dropped: the next owner reads it from the committed offset."""
     worker = Worker()
     await worker.assign("b0 c0", 1)
     worker.lanes.deliver(Partition("c", 0), Delivery([], 5))
@@ -218,8 +218,8 @@ async def test_waiting_for_capacity_ends_with_a_change_or_the_timeout() -> None:
     await asyncio.wait_for(worker.lanes.wait_for_capacity(0.001), 60.0)
 
 
-async def test_real_lanes_go_on_over_a_rebalance_without_losing_or_repeating() -> None:
-    """Over the in-memory broker: revoked and assigned in the middle of work, then to the end."""
+async def test_real_lanes_lose_and_repeat_nothing_in_a_rebalance() -> None:
+    """Partitions are revoked and assigned again while batches are processed."""
     bench = Bench()
     bench.write([(b"k", b"x")] * 40)
     bench.write([(b"u", b"x")] * 5, URGENT)

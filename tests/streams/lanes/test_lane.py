@@ -1,4 +1,4 @@
-"""A lane is exactly once: whatever fails, each record counts once, in order, and state fits the outputs."""
+"""A lane is exactly once: after any failure each record counts once, in order, and so does state."""
 
 import asyncio
 import random
@@ -21,7 +21,7 @@ records_of = st.lists(
 
 
 def faults(seed: int, share: float) -> Callable[[str], None]:
-    """Fail a share of commits: half of the failures before anything is written, half after (answer lost)."""
+    """Fail a share of the commits: half before anything is written, half afterwards (the answer is lost)."""
     dice = random.Random(seed)
 
     def fault(moment: str) -> None:
@@ -57,7 +57,7 @@ def test_each_record_counts_once_whatever_commits_fail(
 def test_workers_that_die_and_take_over_lose_and_repeat_nothing(
     records: list[tuple[bytes, bytes]], seed: int, keeps_state: bool
 ) -> None:
-    """A worker cancelled at a random moment is followed by another, with its state or without."""
+    """Another worker follows a worker that was cancelled at a random moment, with or without its state."""
 
     async def scenario() -> Bench:
         dice = random.Random(seed)
@@ -89,7 +89,7 @@ def test_workers_that_die_and_take_over_lose_and_repeat_nothing(
 def test_pauses_at_any_moment_lose_and_repeat_nothing(
     records: list[tuple[bytes, bytes]], seed: int, fetch: int, delay: int
 ) -> None:
-    """Rebalances that leave the lane here, while deliveries are on their way, change nothing."""
+    """Rebalances that keep the lane here change nothing, also while deliveries are in flight."""
 
     async def scenario() -> Bench:
         dice = random.Random(seed)
@@ -117,7 +117,7 @@ def test_pauses_at_any_moment_lose_and_repeat_nothing(
 @given(records_of.filter(len), st.integers(0, 30))
 @settings(max_examples=40, deadline=None)
 def test_a_zombie_changes_nothing(records: list[tuple[bytes, bytes]], moment: int) -> None:
-    """An older owner that goes on after a newer one opened is fenced and waits; nothing of its work shows."""
+    """An older owner is fenced after a newer one has opened, and nothing of its work is visible."""
 
     async def scenario() -> Bench:
         bench = Bench(limits=LaneLimits(batch_records=5, fenced_wait_s=30.0))
@@ -141,7 +141,7 @@ def test_a_zombie_changes_nothing(records: list[tuple[bytes, bytes]], moment: in
 
 
 async def test_poison_goes_to_the_dead_letters_with_its_own_bytes() -> None:
-    """Of a batch with poison at every other place, the rest counts and the poison alone is buried."""
+    """In a batch where every other record is poison, only those become dead letters, and the others count."""
     bench = Bench()
     records = [(b"k%d" % number, b"poison" if number % 2 else b"x") for number in range(20)]
     bench.write(records)
@@ -149,8 +149,8 @@ async def test_poison_goes_to_the_dead_letters_with_its_own_bytes() -> None:
     worker.lane.start(must_fence=True)
     await worker.drain(20)
     await worker.lane.close(60.0)
-    buried = bench.broker.read("dead-letter")
-    assert [(record.key, record.value) for record in buried] == [
+    dead_lettered = bench.broker.read("dead-letter")
+    assert [(record.key, record.value) for record in dead_lettered] == [
         each for each in records if each[1] == b"poison"
     ]
     assert grouped(bench.counts()) == expected_counts(records)
@@ -170,8 +170,8 @@ async def test_urgent_input_goes_first() -> None:
     assert worker.processor.batches[0] == [b"urgent"]
 
 
-async def test_a_pause_finishes_the_batch_and_goes_on_without_opening_again() -> None:
-    """After a rebalance that left the lane here, it continues where it stopped, without restoring."""
+async def test_a_pause_commits_the_batch_and_continues_without_opening_again() -> None:
+    """After a rebalance that keeps the lane here it continues without fencing or restoring."""
     bench = Bench()
     bench.write([(b"k", b"x")] * 10)
     worker = bench.worker()
@@ -188,7 +188,7 @@ async def test_a_pause_finishes_the_batch_and_goes_on_without_opening_again() ->
 
 
 async def test_stale_deliveries_are_dropped() -> None:
-    """Records that were fetched before the lane opened again are not taken for the next ones."""
+    """Records that were fetched before the last seek are not mistaken for the next ones."""
     bench = Bench()
     bench.write([(b"k", b"x")] * 10)
     worker = bench.worker()
@@ -205,8 +205,8 @@ async def test_stale_deliveries_are_dropped() -> None:
     assert grouped(bench.counts()) == {b"k": [b"%d" % number for number in range(1, 11)]}
 
 
-async def test_an_output_too_large_buries_its_record_alone() -> None:
-    """A record whose output would not fit the broker's limit is buried; its neighbours pass."""
+async def test_a_record_with_an_output_that_is_too_large_is_dead_lettered_alone() -> None:
+    """The output exceeds the broker's limit. The other records of the batch are processed."""
     bench = Bench(limits=LaneLimits(output_bytes=1_000))
     worker = bench.worker()
 
@@ -223,7 +223,7 @@ async def test_an_output_too_large_buries_its_record_alone() -> None:
 
 
 async def test_damaged_state_is_rebuilt_from_the_changelog() -> None:
-    """A row that cannot be decoded makes the lane wipe and restore; no record is buried for it."""
+    """A row that cannot be decoded makes the lane wipe and restore. No record becomes a dead letter."""
     bench = Bench()
     bench.write([(b"k", b"x")] * 3)
     store = MemoryStore()
@@ -245,8 +245,8 @@ async def test_damaged_state_is_rebuilt_from_the_changelog() -> None:
     assert COUNTS.decode(b"4") == 4
 
 
-async def test_an_error_that_stops_is_told_to_the_worker() -> None:
-    """A processor that says stop stops the worker, and nothing is committed."""
+async def test_stop_worker_reaches_the_worker() -> None:
+    """A processor that raises StopWorker stops the worker, and nothing is committed."""
     bench = Bench()
     worker = bench.worker()
 

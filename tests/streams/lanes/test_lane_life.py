@@ -1,4 +1,4 @@
-"""A lane's life around its batches: restoring, pausing, lingering, admitting dead letters, telling of it."""
+"""The states of a lane around its batches: restoring, pausing, lingering, throttling, and what it reports."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,14 @@ from streams.state.tables import Tables
 from tests.support.lanes import COUNTS, INPUT, QUICK, Bench, Worker, expected_counts, grouped
 
 
-class Telling(Observer):
-    """Writes down what a lane tells."""
+class RecordingObserver(Observer):
+    """Records what a lane reports."""
 
     def __init__(self) -> None:
         self.states: list[LaneState] = []
         self.reports: list[BatchReport] = []
         self.failures: list[BaseException] = []
-        self.buried: list[Record] = []
+        self.dead_lettered: list[Record] = []
         self.remaining: list[int] = []
 
     def lane_changed(self, lane: LaneView, state: LaneState, detail: str) -> None:
@@ -39,18 +39,18 @@ class Telling(Observer):
         self.failures.append(error)
 
     def record_dead_lettered(self, lane: LaneView, record: Record, error: Exception) -> None:
-        self.buried.append(record)
+        self.dead_lettered.append(record)
 
 
 async def finish(worker: Worker) -> None:
-    """Start, feed to the end, close."""
+    """Start the lane, process everything, close it."""
     worker.lane.start(must_fence=True)
     await worker.drain()
     await worker.lane.close(60.0)
 
 
 async def fed(worker: Worker, until: asyncio.Event) -> None:
-    """Feed the lane until it is where it must be."""
+    """Feed the lane until the event is set."""
     for _ in range(10_000):
         if until.is_set():
             return
@@ -59,16 +59,16 @@ async def fed(worker: Worker, until: asyncio.Event) -> None:
     raise AssertionError(f"the lane is {worker.lane.state}")
 
 
-async def test_state_on_disk_is_there_again(tmp_path: Path) -> None:
-    """A restarted worker counts on, and reads of the changelog only what it does not have."""
+async def test_a_restarted_worker_reuses_its_state_on_disk(tmp_path: Path) -> None:
+    """It continues to count, and reads only the missing part of the changelog."""
     bench = Bench()
     bench.write([(b"k", b"x")] * 10)
     await finish(bench.worker(RocksStore(tmp_path / "counts")))
     bench.write([(b"k", b"x")] * 3)
-    telling = Telling()
-    await finish(bench.worker(RocksStore(tmp_path / "counts"), telling))
+    observer = RecordingObserver()
+    await finish(bench.worker(RocksStore(tmp_path / "counts"), observer))
     assert grouped(bench.counts()) == {b"k": [b"%d" % number for number in range(1, 14)]}
-    assert telling.remaining == [0]
+    assert observer.remaining == [0]
 
 
 async def test_a_lost_disk_is_restored_from_the_changelog(tmp_path: Path) -> None:
@@ -76,21 +76,21 @@ async def test_a_lost_disk_is_restored_from_the_changelog(tmp_path: Path) -> Non
     bench.write([(b"k", b"x")] * 10)
     await finish(bench.worker(RocksStore(tmp_path / "counts")))
     bench.write([(b"k", b"x")])
-    telling = Telling()
-    await finish(bench.worker(RocksStore(tmp_path / "elsewhere"), telling))
+    observer = RecordingObserver()
+    await finish(bench.worker(RocksStore(tmp_path / "elsewhere"), observer))
     assert bench.counts()[-1] == (b"k", b"11")
-    assert telling.remaining[0] == len(bench.broker.logs[Partition(COUNTS.changelog, 0)]) - 1
-    assert telling.remaining[-1] == 0
+    assert observer.remaining[0] == len(bench.broker.logs[Partition(COUNTS.changelog, 0)]) - 1
+    assert observer.remaining[-1] == 0
 
 
 async def test_a_restoration_that_fails_is_tried_again(monkeypatch: MonkeyPatch) -> None:
-    """Nothing is read before it has succeeded: counts on half a state would be wrong for ever."""
+    """No input is read before it has succeeded: counts from partial state would be wrong."""
     bench = Bench()
     bench.write([(b"k", b"x")] * 5)
     await finish(bench.worker())
     bench.write([(b"k", b"x")])
-    telling = Telling()
-    worker = bench.worker(observer=telling)
+    observer = RecordingObserver()
+    worker = bench.worker(observer=observer)
     restore, attempts = worker.runtime.restore, 0
 
     async def failing(tables: Tables, progress: Progress) -> None:
@@ -104,12 +104,12 @@ async def test_a_restoration_that_fails_is_tried_again(monkeypatch: MonkeyPatch)
     await finish(worker)
     assert attempts == 3
     assert bench.counts()[-1] == (b"k", b"6")
-    assert len(telling.failures) == 2
-    assert telling.states.count(LaneState.BACKOFF) == 2
+    assert len(observer.failures) == 2
+    assert observer.states.count(LaneState.BACKOFF) == 2
 
 
 async def test_a_lane_outlives_a_future_that_its_client_cancelled(monkeypatch: MonkeyPatch) -> None:
-    """Aiokafka cancels what it gives up; nobody has asked the lane itself to end."""
+    """Aiokafka cancels the futures of a dropped connection. The lane itself was not cancelled."""
     bench = Bench()
     bench.write([(b"k", b"x")] * 5)
     worker = bench.worker()
@@ -131,7 +131,7 @@ async def test_a_lane_outlives_a_future_that_its_client_cancelled(monkeypatch: M
 
 
 async def test_a_pause_beyond_its_budget_undoes_the_batch() -> None:
-    """It does not wait for work that takes longer; what was undone is done by whoever comes next."""
+    """The pause does not wait for longer work. The next owner processes the batch again."""
     bench = Bench()
     records = [(b"k", b"x")] * 4
     bench.write(records)
@@ -158,7 +158,7 @@ async def test_a_pause_beyond_its_budget_undoes_the_batch() -> None:
     assert grouped(bench.counts()) == expected_counts(records)
 
 
-async def test_a_pause_within_its_budget_finishes_the_batch() -> None:
+async def test_a_pause_within_its_budget_commits_the_batch() -> None:
     bench = Bench()
     bench.write([(b"k", b"x")] * 4)
     worker = bench.worker()
@@ -179,7 +179,7 @@ async def test_a_pause_within_its_budget_finishes_the_batch() -> None:
 
 
 async def test_a_lane_that_restores_is_paused_at_once(monkeypatch: MonkeyPatch) -> None:
-    """A long restoration holds up no rebalance."""
+    """A long restoration does not delay a rebalance."""
     bench = Bench()
     worker = bench.worker()
 
@@ -199,12 +199,12 @@ async def test_a_lane_that_restores_is_paused_at_once(monkeypatch: MonkeyPatch) 
     assert str(worker.lane.state) == "closed"
 
 
-async def test_dead_letters_wait_for_admission_before_they_are_written(monkeypatch: MonkeyPatch) -> None:
-    """The budget is asked for as many as there are, and nothing is committed meanwhile."""
+async def test_dead_letters_are_throttled_before_they_are_written(monkeypatch: MonkeyPatch) -> None:
+    """The throttle gets their number, and nothing is committed meanwhile."""
     bench = Bench()
     bench.write([(b"a", b"poison"), (b"b", b"x"), (b"c", b"poison")])
-    telling = Telling()
-    worker = bench.worker(observer=telling)
+    observer = RecordingObserver()
+    worker = bench.worker(observer=observer)
     asked: list[tuple[int, int]] = []
 
     async def throttle(count: int) -> None:
@@ -213,15 +213,15 @@ async def test_dead_letters_wait_for_admission_before_they_are_written(monkeypat
     monkeypatch.setattr(worker.runtime, "throttle", throttle)
     await finish(worker)
     assert asked == [(2, 0)]
-    assert [record.key for record in telling.buried] == [b"a", b"c"]
+    assert [record.key for record in observer.dead_lettered] == [b"a", b"c"]
 
 
-async def test_a_fenced_lane_takes_over_only_after_its_patience() -> None:
-    """The newer owner is right, unless the group has left the lane here for that long."""
+async def test_a_fenced_lane_opens_again_only_after_its_wait() -> None:
+    """The newer owner keeps the lane, unless the group leaves it here for that long."""
     bench = Bench(limits=LaneLimits(batch_records=7, fenced_wait_s=0.05))
     bench.write([(b"k", b"x")] * 3)
-    telling = Telling()
-    worker = bench.worker(observer=telling)
+    observer = RecordingObserver()
+    worker = bench.worker(observer=observer)
     worker.lane.start(must_fence=True)
     await worker.running()
     await bench.worker().writer.open()
@@ -229,8 +229,8 @@ async def test_a_fenced_lane_takes_over_only_after_its_patience() -> None:
     await worker.drain()
     assert loop.time() - started >= 0.05
     await worker.lane.close(60.0)
-    fenced = telling.states.index(LaneState.FENCED)
-    assert telling.states[fenced + 1 : fenced + 4] == [
+    fenced = observer.states.index(LaneState.FENCED)
+    assert observer.states[fenced + 1 : fenced + 4] == [
         LaneState.OPENING,
         LaneState.RESTORING,
         LaneState.RUNNING,
@@ -238,8 +238,8 @@ async def test_a_fenced_lane_takes_over_only_after_its_patience() -> None:
     assert grouped(bench.counts()) == {b"k": [b"1", b"2", b"3"]}
 
 
-async def test_a_lane_that_lingers_joins_what_trickles_in() -> None:
-    """Records that come one by one are one batch, which costs one commit."""
+async def test_a_lane_that_lingers_joins_single_records() -> None:
+    """Records that arrive one by one become one batch with one commit."""
 
     async def batches(linger_s: float) -> int:
         bench = Bench(limits=LaneLimits(linger_s=linger_s))
@@ -261,7 +261,7 @@ async def test_a_lane_that_lingers_joins_what_trickles_in() -> None:
 
 
 async def test_every_committed_record_is_reported_once() -> None:
-    """Through failing commits too: counts, offsets, bytes and outputs as they were committed."""
+    """Counts, offsets, bytes and outputs are those that were committed, also after failed commits."""
     failures = iter([True, False, True, False, False, True])
 
     def fault(moment: str) -> None:
@@ -271,17 +271,17 @@ async def test_every_committed_record_is_reported_once() -> None:
     bench = Bench(fault=fault, limits=QUICK)
     records = [(b"key", b"x")] * 30
     bench.write(records)
-    telling = Telling()
-    await finish(bench.worker(observer=telling))
-    assert sum(report.records for report in telling.reports) == 30
-    assert sum(report.size for report in telling.reports) == 30 * (RECORD_BYTES + 4)
-    assert sum(len(report.outputs) for report in telling.reports) == 30
-    assert [report.next_offset for report in telling.reports][-1] == 30
-    assert len(telling.failures) == 3
-    assert {report.at for report in telling.reports} == {INPUT}
+    observer = RecordingObserver()
+    await finish(bench.worker(observer=observer))
+    assert sum(report.records for report in observer.reports) == 30
+    assert sum(report.size for report in observer.reports) == 30 * (RECORD_BYTES + 4)
+    assert sum(len(report.outputs) for report in observer.reports) == 30
+    assert [report.next_offset for report in observer.reports][-1] == 30
+    assert len(observer.failures) == 3
+    assert {report.at for report in observer.reports} == {INPUT}
 
 
-async def test_an_open_lane_tells_the_size_of_its_tables() -> None:
+async def test_an_open_lane_reports_the_size_of_its_tables() -> None:
     bench = Bench()
     bench.write([(b"k%d" % number, b"x") for number in range(5)])
     worker = bench.worker()
@@ -293,8 +293,8 @@ async def test_an_open_lane_tells_the_size_of_its_tables() -> None:
     assert worker.lane.table_sizes() == {}
 
 
-async def test_a_row_too_large_buries_the_record_that_made_it_so() -> None:
-    """The broker would refuse such a changelog record for ever; the records around it count."""
+async def test_a_record_that_makes_a_row_too_large_is_dead_lettered() -> None:
+    """The broker would refuse the changelog record. The other records of the batch count."""
     bench = Bench(limits=LaneLimits(row_bytes=1))
     bench.write([(b"k", b"x")] * 9 + [(b"k", b"tenth")] + [(b"other", b"x")])
     await finish(bench.worker())
@@ -303,7 +303,7 @@ async def test_a_row_too_large_buries_the_record_that_made_it_so() -> None:
 
 
 async def test_state_that_cannot_be_read_even_after_restoring_stops_the_worker() -> None:
-    """A changelog of another version is told to people, instead of being restored again and again."""
+    """The changelog is of another version: the worker says so instead of restoring it again and again."""
     bench = Bench()
     bench.broker.append(Output("counts-changelog", 0, b"k", b"from another version"))
     bench.write([(b"k", b"x")])
@@ -320,7 +320,7 @@ async def test_state_that_cannot_be_read_even_after_restoring_stops_the_worker()
 
 
 async def test_a_fenced_lane_opens_again_only_as_a_member_of_the_group() -> None:
-    """A worker that the group has lost must not take the lane back from the one that has it now."""
+    """A worker that has lost its membership must not take the lane back from its owner."""
     bench = Bench()
     zombie, owner = bench.worker(), bench.worker()
     zombie.runtime.member = False
@@ -345,11 +345,11 @@ async def test_a_fenced_lane_opens_again_only_as_a_member_of_the_group() -> None
     await owner.lane.close(60.0)
 
 
-async def test_a_task_that_outlives_its_pause_says_nothing_and_its_successor_waits(
+async def test_a_task_that_outlives_its_pause_reports_nothing_and_its_successor_waits(
     monkeypatch: MonkeyPatch,
 ) -> None:
-    """A call to the consumer's thread may swallow a cancellation, and fail once the partition is gone."""
-    told = Telling()
+    """A call to the consumer's thread may swallow a cancellation, and fail after the revocation."""
+    told = RecordingObserver()
     bench = Bench()
     bench.write([(b"k", b"x")] * 3)
     worker = bench.worker(observer=told)
@@ -369,7 +369,7 @@ async def test_a_task_that_outlives_its_pause_says_nothing_and_its_successor_wai
     monkeypatch.setattr(worker.runtime, "seek", seek)
     worker.lane.start(must_fence=True)
     await asyncio.sleep(0.05)
-    assert told.states[-1:] == [LaneState.PAUSED], "the successor waits for who still works on the tables"
+    assert told.states[-1:] == [LaneState.PAUSED], "the successor waits for the task that uses the tables"
     answered.set()
     await worker.drain()
     assert told.failures == []

@@ -1,4 +1,4 @@
-"""What waits in a lane comes out complete, once, in order and within limits, whatever is offered and when."""
+"""The record buffer returns all records once, in order and within limits, for any sequence of offers."""
 
 import pytest
 from hypothesis import settings
@@ -28,7 +28,7 @@ def queue(batch_records: int = RECORDS, batch_bytes: int = BYTES) -> RecordBuffe
 
 
 class RecordBufferMachine(RuleBasedStateMachine):
-    """A queue between a log with gaps, which is fetched with overlaps, and a reader that takes batches."""
+    """A buffer between a log with gaps, which is fetched with overlaps, and a reader that takes batches."""
 
     inputs = st.sampled_from([FIRST, SECOND])
 
@@ -52,7 +52,7 @@ class RecordBufferMachine(RuleBasedStateMachine):
 
     @rule(at=inputs, again=st.integers(0, 6), count=st.integers(0, 12))
     def offer(self, at: Partition, again: int, count: int) -> None:
-        """Offer what comes next, and some of what was offered before once more."""
+        """Offer the next records, and some earlier ones again."""
         end = min(len(self.logs[at]), self.offered[at] + count)
         fetched = self.logs[at][max(0, self.offered[at] - again) : end]
         assert self.queue.offer(at, fetched) is (end > self.offered[at])
@@ -71,13 +71,13 @@ class RecordBufferMachine(RuleBasedStateMachine):
 
     @rule()
     def clear(self) -> None:
-        """What waits is forgotten; what was accepted is not accepted again."""
+        """Drop all records. Records that were accepted are not accepted again."""
         self.queue.clear()
         self.taken = dict(self.offered)
 
     @rule(back=st.integers(0, 10))
     def restart(self, back: int) -> None:
-        """Begin again at earlier places, as after a failed batch."""
+        """Restart at earlier offsets, as after a failed batch."""
         for at in (FIRST, SECOND):
             self.offered[at] = self.taken[at] = max(0, self.taken[at] - back)
         self.queue.restart(
@@ -104,7 +104,7 @@ TestRecordBuffer.settings = settings(max_examples=80, stateful_step_count=30, de
 
 
 def test_small_fetches_are_joined_to_one_batch() -> None:
-    """Up to the limit of records, cutting the fetch that goes beyond it."""
+    """Up to the limit of records; a fetch beyond it is cut."""
     small = queue()
     small.offer(FIRST, records(FIRST, 0, 1))
     small.offer(FIRST, records(FIRST, 2, 3))
@@ -123,8 +123,8 @@ def test_a_fetch_is_cut_where_its_bytes_end() -> None:
     assert offsets(small.take()) == [4, 5]
 
 
-def test_headers_and_nothing_at_all_take_room_too() -> None:
-    """Or records of headers, or a million tombstones, would fill the memory and never a batch."""
+def test_headers_and_empty_records_count_too() -> None:
+    """Otherwise records with large headers, or a million tombstones, would fill the memory and no batch."""
     small = queue(batch_bytes=1_000)
     small.offer(FIRST, [MemoryRecord(*FIRST, number, headers=[("h", b"x" * 600)]) for number in range(2)])
     assert offsets(small.take()) == [0]
@@ -135,14 +135,14 @@ def test_headers_and_nothing_at_all_take_room_too() -> None:
 
 
 def test_a_record_above_the_limit_goes_alone() -> None:
-    """It is not held back for ever."""
+    """It is not held back."""
     small = queue(batch_bytes=10)
     small.offer(FIRST, records(FIRST, 0, size=100) + records(FIRST, 1))
     assert offsets(small.take()) == [0]
     assert offsets(small.take()) == [1]
 
 
-def test_records_before_the_restart_are_not_taken_for_later_ones() -> None:
+def test_records_before_the_restart_are_not_accepted() -> None:
     fresh = queue()
     fresh.restart({FIRST: 5, SECOND: 0})
     assert fresh.offer(FIRST, records(FIRST, 3, 4)) is False
@@ -150,13 +150,13 @@ def test_records_before_the_restart_are_not_taken_for_later_ones() -> None:
     assert offsets(fresh.take()) == [5, 6]
 
 
-def test_taking_from_an_empty_queue_is_an_error() -> None:
+def test_taking_from_an_empty_buffer_is_an_error() -> None:
     with pytest.raises(IndexError, match="empty"):
         queue().take()
 
 
 def test_a_batch_is_as_full_as_its_limits_allow() -> None:
-    """Exactly the limit is within it."""
+    """A batch may reach the limit exactly."""
     full = queue(batch_bytes=3 * (RECORD_BYTES + 4))
     full.offer(FIRST, records(FIRST, 0, 1, 2, 3, size=4))
     assert offsets(full.take()) == [0, 1, 2]

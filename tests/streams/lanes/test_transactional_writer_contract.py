@@ -1,4 +1,4 @@
-"""Every writer commits outputs and offsets together, once, and only for its newest owner."""
+"""Every transactional writer commits outputs and offsets together, once, and only for the newest owner."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from tests.support.broker import Kafka
 
 
 class Cluster:
-    """What the contract needs of a cluster: ledgers, and a committed reader's view."""
+    """What the contract needs of a cluster: writers, and the view of a read_committed reader."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ def offsets_of(unique: Callable[[str], str], offset: int, cluster: Cluster) -> d
 async def test_a_commit_makes_outputs_and_offsets_visible(
     cluster: Cluster, unique: Callable[[str], str]
 ) -> None:
-    """What was committed is read, in order, and the group goes on after it."""
+    """Committed records are read in order, and the group's offset follows them."""
     writer = cluster.writer("lane")
     await writer.open()
     outputs = [Output(cluster.topic, 0, b"k", b"%d" % number) for number in range(3)]
@@ -123,7 +123,7 @@ async def test_a_commit_makes_outputs_and_offsets_visible(
 async def test_opening_leaves_what_was_committed_as_it_was(
     cluster: Cluster, unique: Callable[[str], str]
 ) -> None:
-    """Opening, again and again, shows no reader anything and moves no offset."""
+    """Opening any number of times writes nothing visible and moves no offset."""
     writer = cluster.writer("lane")
     await writer.open()
     await writer.open()
@@ -139,7 +139,7 @@ async def test_opening_leaves_what_was_committed_as_it_was(
 async def test_large_batches_are_split_and_keep_their_order(
     cluster: Cluster, unique: Callable[[str], str]
 ) -> None:
-    """More than a broker's batch limit goes through, in order, and the end offset is right."""
+    """Outputs beyond the broker's batch limit are written in order, and the end offset is right."""
     writer = cluster.writer("lane")
     await writer.open()
     outputs = [Output(cluster.topic, 1, b"k", b"%06d" % number + b"x" * 5_000) for number in range(1_000)]
@@ -168,7 +168,7 @@ async def test_a_newer_owner_fences_the_older(cluster: Cluster, unique: Callable
 async def test_a_commit_without_outputs_moves_the_offsets(
     cluster: Cluster, unique: Callable[[str], str]
 ) -> None:
-    """A batch that says nothing is still consumed."""
+    """A batch without outputs is consumed nevertheless."""
     writer = cluster.writer("lane")
     await writer.open()
     assert await writer.commit([], offsets_of(unique, 5, cluster)) == {}

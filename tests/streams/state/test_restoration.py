@@ -1,4 +1,4 @@
-"""Restoring brings tables to exactly what their changelog says, from wherever they stand."""
+"""Restoration brings tables to the content of their changelog, from any checkpoint."""
 
 import asyncio
 from collections.abc import Sequence
@@ -74,7 +74,7 @@ def latest(records: Sequence[tuple[bytes, bytes | None]]) -> dict[bytes, bytes]:
 def test_a_restored_table_is_what_its_changelog_says(
     early: list[tuple[bytes, bytes | None]], late: list[tuple[bytes, bytes | None]], chunk: int
 ) -> None:
-    """From nothing, and again after more was written: the last value of each key, tombstones deleting."""
+    """From an empty store, and again after more writes: the last value of each key, without deleted ones."""
 
     async def scenario() -> tuple[list[dict[bytes, bytes]], list[int], MemoryStore]:
         changelog, store = Changelog(early), MemoryStore()
@@ -98,8 +98,8 @@ async def test_an_up_to_date_store_reads_nothing() -> None:
     assert changelog.seeks == []
 
 
-async def test_a_store_goes_on_from_its_checkpoint() -> None:
-    """What it has is not read again."""
+async def test_a_store_continues_from_its_checkpoint() -> None:
+    """Records before the checkpoint are not read again."""
     changelog = Changelog([(b"a", b"1"), (b"b", b"2"), (b"c", b"3")])
     store = MemoryStore()
     store.apply({b"a": b"1", b"b": b"2"}, Checkpoint((2, NOW)))
@@ -109,7 +109,7 @@ async def test_a_store_goes_on_from_its_checkpoint() -> None:
 
 
 async def test_a_store_beyond_the_changelogs_end_is_rebuilt() -> None:
-    """Its rows came from another changelog of that name, say of a cluster that was set up anew."""
+    """Its rows came from another changelog of that name, such as that of a recreated cluster."""
     changelog, store = Changelog([(b"a", b"new")]), MemoryStore()
     store.apply({b"a": b"old", b"stranger": b"x"}, Checkpoint((2, NOW)))
     await changelog.restore(store)
@@ -118,8 +118,8 @@ async def test_a_store_beyond_the_changelogs_end_is_rebuilt() -> None:
 
 
 @pytest.mark.parametrize(("age", "rebuilt"), [(STALE_MS - 1, False), (STALE_MS, True)])
-async def test_a_store_older_than_tombstones_live_is_rebuilt(age: int, rebuilt: bool) -> None:
-    """A deletion may have been compacted away unseen: a row that the changelog no longer has must go."""
+async def test_a_store_older_than_the_retention_of_tombstones_is_rebuilt(age: int, rebuilt: bool) -> None:
+    """A tombstone may have been compacted away: a row that the changelog no longer has must be deleted."""
     changelog, store = Changelog([(b"kept", b"1")]), MemoryStore()
     store.apply({b"kept": b"1", b"deleted-meanwhile": b"x"}, Checkpoint((1, NOW - age)))
     await changelog.restore(store)
@@ -128,7 +128,7 @@ async def test_a_store_older_than_tombstones_live_is_rebuilt(age: int, rebuilt: 
 
 
 async def test_a_store_before_the_changelogs_start_is_rebuilt() -> None:
-    """What was deleted between may have been about its rows."""
+    """The records in between may have changed its rows."""
     changelog = Changelog([(b"a", b"1"), (b"b", b"2"), (b"c", b"3"), (b"d", b"4")])
     store = MemoryStore()
     store.apply({b"a": b"1"}, Checkpoint((1, NOW)))
@@ -137,7 +137,7 @@ async def test_a_store_before_the_changelogs_start_is_rebuilt() -> None:
 
 
 async def test_a_new_store_on_an_empty_changelog_is_complete() -> None:
-    """Its checkpoint says so, so that the next start does not take it for new."""
+    """It gets a checkpoint, so that the next start does not rebuild it."""
     changelog, store = Changelog(), MemoryStore()
     assert await changelog.restore(store) == 0
     assert store.checkpoint() == (0, NOW)
@@ -145,14 +145,14 @@ async def test_a_new_store_on_an_empty_changelog_is_complete() -> None:
 
 
 async def test_progress_counts_down_to_zero() -> None:
-    """From everything that is to be read, in steps of a fetch, for the readiness page's estimate."""
+    """From all records to read, in steps of a fetch. The readiness page derives the remaining time."""
     changelog = Changelog([(b"k%d" % number, b"x") for number in range(8)])
     await changelog.restore(MemoryStore(), chunk=3)
     assert changelog.progress == [(AT, 8), (AT, 5), (AT, 2), (AT, 0)]
 
 
 async def test_each_fetch_is_kept_with_its_checkpoint() -> None:
-    """A restoration that is cut short goes on where it was, and ends with the same rows."""
+    """An interrupted restoration continues at its checkpoint, and ends with the same rows."""
     records: list[tuple[bytes | None, bytes | None]] = [(b"k%d" % (n % 4), b"%d" % n) for n in range(9)]
     changelog, store = Changelog(records), MemoryStore()
 
@@ -177,8 +177,8 @@ async def test_records_without_a_key_are_no_rows() -> None:
     assert dict(store.items()) == {b"a": b"1"}
 
 
-async def test_fetches_that_bring_nothing_but_move_on_are_waited_for() -> None:
-    """Transaction markers and aborted records move the position without being records."""
+async def test_fetches_without_records_that_advance_the_position_are_not_idle() -> None:
+    """Transaction markers and aborted records advance the position."""
 
     class Sparse(MemoryReader):
         async def poll(self, at: Partition) -> tuple[Sequence[Record], int]:
@@ -193,7 +193,7 @@ async def test_fetches_that_bring_nothing_but_move_on_are_waited_for() -> None:
 
 
 async def test_every_table_of_a_lane_is_restored() -> None:
-    """Each from its own changelog, and only from the lane's partition of it."""
+    """Each from the lane's partition of its own changelog."""
     other: TableSpec[bytes] = TableSpec("other", "other-changelog", bytes, bytes)
     changelog = Changelog([(b"a", b"1")])
     changelog.broker.append(Output("other-changelog", AT.partition, b"b", b"2"))
@@ -205,14 +205,14 @@ async def test_every_table_of_a_lane_is_restored() -> None:
 
 
 class Silent(MemoryReader):
-    """A reader whose broker does not answer any more."""
+    """A reader whose broker no longer answers."""
 
     async def poll(self, at: Partition) -> tuple[Sequence[Record], int]:
         return [], self._position
 
 
-async def test_a_reader_that_stands_still_is_given_up() -> None:
-    """The lane then opens again with a new one, instead of waiting for ever."""
+async def test_a_reader_without_progress_is_given_up() -> None:
+    """The lane then opens again with a new reader."""
     broker = MemoryBroker()
     broker.append(Output(AT.topic, AT.partition, b"k", b"1"))
     tables = Tables([Table(ROWS, MemoryStore())], AT.partition)

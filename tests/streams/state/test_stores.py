@@ -1,4 +1,4 @@
-"""Every store keeps rows and checkpoint together; the one on disk also survives restarts and damage."""
+"""Every store keeps rows and checkpoint together. The store on disk survives restarts and damage."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
 
 
 def applied(batches: Sequence[Changes]) -> dict[bytes, bytes]:
-    """What must be in a store after `batches`: the oracle."""
+    """The expected rows after `batches`."""
     rows: dict[bytes, bytes] = {}
     for batch in batches:
         for key, value in batch.items():
@@ -46,8 +46,8 @@ def applied(batches: Sequence[Changes]) -> dict[bytes, bytes]:
     return rows
 
 
-def test_a_new_store_knows_nothing(new_store: Callable[[], Store]) -> None:
-    """No rows, and no checkpoint that would keep it from being restored."""
+def test_a_new_store_is_empty(new_store: Callable[[], Store]) -> None:
+    """It has no rows, and no checkpoint."""
     store = new_store()
     assert store.checkpoint() is None
     assert list(store.items()) == []
@@ -61,7 +61,7 @@ def test_a_new_store_knows_nothing(new_store: Callable[[], Store]) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_a_store_is_a_dictionary(new_store: Callable[[], Store], batches: list[Changes]) -> None:
-    """After any changes: the same rows, in the order of their keys, one by one and all together."""
+    """After any changes it has the rows of a dictionary, in the order of their keys."""
     store = new_store()
     for number, batch in enumerate(batches):
         store.apply(batch, Checkpoint((number, 10 * number)))
@@ -75,7 +75,7 @@ def test_a_store_is_a_dictionary(new_store: Callable[[], Store], batches: list[C
 
 
 def test_a_checkpoint_names_offset_and_time(new_store: Callable[[], Store]) -> None:
-    """Both survive with their 64 bits, also when no row changed."""
+    """Both keep their 64 bits, also when no row changed."""
     store = new_store()
     store.apply({}, Checkpoint((2**62, 1_700_000_000_000)))
     checkpoint = store.checkpoint()
@@ -84,7 +84,7 @@ def test_a_checkpoint_names_offset_and_time(new_store: Callable[[], Store]) -> N
 
 
 def test_no_row_can_hide_the_checkpoint(new_store: Callable[[], Store]) -> None:
-    """Rows under the empty key and under the checkpoint's own name are rows like others."""
+    """Rows with an empty key, or with the checkpoint's key, are ordinary rows."""
     store = new_store()
     rows = {b"": b"empty", b"c": b"checkpoint", b"r": b"row"}
     store.apply(rows, Checkpoint((5, 6)))
@@ -96,7 +96,7 @@ def test_no_row_can_hide_the_checkpoint(new_store: Callable[[], Store]) -> None:
 
 
 def test_values_may_be_empty_or_large(new_store: Callable[[], Store]) -> None:
-    """An empty row is a row, and one of some megabytes comes back whole."""
+    """An empty row is a row, and a row of some megabytes is read back whole."""
     store = new_store()
     large = bytes(range(256)) * 12_000
     store.apply({b"large": large, b"none": b""}, Checkpoint((1, 1)))
@@ -104,7 +104,7 @@ def test_values_may_be_empty_or_large(new_store: Callable[[], Store]) -> None:
     assert store.get(b"none") == b""
 
 
-def test_wiping_forgets_rows_and_checkpoint_and_leaves_a_store_that_works(
+def test_wiping_deletes_rows_and_checkpoint_and_leaves_a_store_that_works(
     new_store: Callable[[], Store],
 ) -> None:
     store = new_store()
@@ -125,7 +125,7 @@ def test_wiping_forgets_rows_and_checkpoint_and_leaves_a_store_that_works(
 def test_rows_on_disk_outlive_the_process(
     tmp_path_factory: pytest.TempPathFactory, batches: list[Changes]
 ) -> None:
-    """A store that is opened again goes on with rows and checkpoint where the last apply left them."""
+    """A store that is opened again has the rows and the checkpoint of the last apply."""
     path = tmp_path_factory.mktemp("rocks") / "table"
     for number, batch in enumerate(batches):
         store = RocksStore(path)
@@ -148,7 +148,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_killed_process_leaves_rows_and_checkpoint_that_fit(tmp_path: Path) -> None:
-    """Without any goodbye, rows and checkpoint are of one and the same apply, and the lock is gone."""
+    """Rows and checkpoint are of the same apply, and the lock is released."""
     killed = subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path / "table")], check=False)
     assert killed.returncode == -9
     store = RocksStore(tmp_path / "table")
@@ -162,8 +162,8 @@ def test_a_killed_process_leaves_rows_and_checkpoint_that_fit(tmp_path: Path) ->
 # "blocks" because the folder's name is part of RocksDB's messages, and a damaged one is no locked one.
 @pytest.mark.parametrize("folder", ["table", "blocks"])
 @pytest.mark.parametrize("damaged", ["CURRENT", "MANIFEST-*"])
-def test_a_damaged_directory_is_begun_anew(tmp_path: Path, folder: str, damaged: str) -> None:
-    """What cannot be opened was only a cache: the store comes up empty and works, wherever it lies."""
+def test_a_damaged_directory_is_replaced(tmp_path: Path, folder: str, damaged: str) -> None:
+    """A directory that cannot be opened is only a cache: the store starts empty and works."""
     path = tmp_path / folder
     store = RocksStore(path)
     store.apply({b"k": b"v"}, Checkpoint((1, 1)))
@@ -188,7 +188,7 @@ except OSError as error:
 
 
 def test_a_directory_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
-    """Neither another process nor a second handle here takes, or wipes, a directory that somebody has."""
+    """Neither another process nor a second handle opens or deletes a directory that is in use."""
     path = tmp_path / "table"
     store = RocksStore(path)
     store.apply({b"k": b"v"}, Checkpoint((1, 1)))
@@ -205,8 +205,8 @@ def test_a_directory_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
     again.close()
 
 
-def test_a_directory_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:
-    """Where a file stands in the way, nothing is deleted and the error says where."""
+def test_a_directory_that_cannot_be_created_is_an_error_that_names_it(tmp_path: Path) -> None:
+    """If a file has its name, nothing is deleted and the error names the path."""
     path = tmp_path / "table"
     path.write_text("somebody's notes")
     with pytest.raises(OSError, match="table"):
@@ -214,8 +214,8 @@ def test_a_directory_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Pat
     assert path.read_text() == "somebody's notes"
 
 
-def test_a_store_tells_about_how_large_it_is(new_store: Callable[[], Store]) -> None:
-    """Nothing at first, and no less than what was written; the count of rows is right before any update."""
+def test_a_store_estimates_its_size(new_store: Callable[[], Store]) -> None:
+    """0 at first, and no less than what was written. The count of rows is exact before any update."""
     store = new_store()
     assert store.size()[0] == 0
     store.apply({b"k%d" % number: b"x" * 100 for number in range(50)}, Checkpoint((1, 1)))
@@ -244,7 +244,7 @@ print(again.checkpoint().offset, len(list(again.items())))
 
 
 def test_a_full_disk_fails_the_write_and_leaves_a_store_that_closes_and_opens_again(tmp_path: Path) -> None:
-    """Rows and checkpoint are those of the last write that fitted."""
+    """Rows and checkpoint are those of the last successful write."""
     command = [sys.executable, "-c", FILLING, str(tmp_path / "store")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     failed_at, reached, rows = map(int, done.stdout.split())

@@ -1,4 +1,4 @@
-"""A change goes stage → commit → apply: until then only its own batch sees it, and nothing else does."""
+"""A change is staged, committed and applied. Until then only its own batch reads it."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ CHECKPOINT = Checkpoint((1, 1))
 
 
 def committed(table: Table[int], offset: int = 1) -> None:
-    """Settle what is staged, as a lane does after its commit."""
+    """Apply what is staged, as a lane does after its commit."""
     table.apply(table.changes(), Checkpoint((offset, offset)))
 
 
@@ -43,8 +43,8 @@ def test_an_applied_row_is_in_the_store_with_its_checkpoint() -> None:
     assert table.changes() == {}
 
 
-def test_a_discarded_batch_never_happened() -> None:
-    """A changed, a new and a deleted row are as before, in the table and in what would be written."""
+def test_a_discarded_batch_changes_nothing() -> None:
+    """A changed, a new and a deleted row are as before, in the table and in its changes."""
     table = numbers()
     table.put(b"changed", 1)
     table.put(b"deleted", 2)
@@ -58,7 +58,7 @@ def test_a_discarded_batch_never_happened() -> None:
 
 
 def test_a_rollback_drops_only_what_came_after_the_savepoint() -> None:
-    """Rows staged before it stay staged, with the values that they had then."""
+    """Rows that were staged before the savepoint stay staged with their values."""
     table = numbers()
     table.put(b"before", 1)
     savepoint = table.savepoint()
@@ -92,7 +92,7 @@ def test_a_deleted_row_stays_away_after_it_was_cached() -> None:
 
 
 def test_what_is_restored_replaces_what_was_cached() -> None:
-    """Another owner changed and deleted rows meanwhile; the cache must not answer for them."""
+    """Another owner has changed and deleted rows. The cache must not return the old ones."""
     table = numbers()
     table.put(b"changed", 1)
     table.put(b"deleted", 2)
@@ -103,7 +103,7 @@ def test_what_is_restored_replaces_what_was_cached() -> None:
     assert table.store.checkpoint() == (9, 9)
 
 
-def test_wiping_forgets_staged_cached_and_stored_rows() -> None:
+def test_wiping_deletes_staged_cached_and_stored_rows() -> None:
     table = numbers()
     table.put(b"k", 1)
     committed(table)
@@ -114,7 +114,7 @@ def test_wiping_forgets_staged_cached_and_stored_rows() -> None:
 
 
 def test_a_row_that_cannot_be_decoded_is_damaged_state() -> None:
-    """It names the table and the key, and is retried: no record may be buried for it."""
+    """The error names the table and the key, and is retried: no record may be dead-lettered for it."""
     table = numbers()
     table.store.apply({b"k": b"not a number"}, CHECKPOINT)
     with pytest.raises(StateDamaged, match=r"numbers.*b'k'"):
@@ -123,7 +123,7 @@ def test_a_row_that_cannot_be_decoded_is_damaged_state() -> None:
 
 
 def test_a_store_that_cannot_be_read_is_damaged_state() -> None:
-    """Also where the error looks like a bad record's."""
+    """The error may look like that of a bad record."""
 
     class Broken(MemoryStore):
         def get(self, key: bytes) -> bytes | None:
@@ -134,7 +134,7 @@ def test_a_store_that_cannot_be_read_is_damaged_state() -> None:
 
 
 def test_rows_beyond_the_cache_are_read_from_the_store() -> None:
-    """The cache holds no more than it may and evicts what was not used for longest."""
+    """The cache stays within its limit, and evicts the least recently used row."""
     reads: list[bytes] = []
 
     class Counting(MemoryStore):
@@ -156,7 +156,7 @@ def test_rows_beyond_the_cache_are_read_from_the_store() -> None:
 
 
 def test_large_rows_do_not_fill_the_memory() -> None:
-    """The cache counts bytes, too: of what was put, replaced, read, and deleted."""
+    """The cache also counts the bytes of rows that were put, replaced, read and deleted."""
     reads: list[bytes] = []
 
     class Counting(MemoryStore):
@@ -275,7 +275,7 @@ def test_after_a_commit_each_table_knows_where_its_changelog_ends() -> None:
 
 
 def test_nothing_stays_staged_after_a_commit() -> None:
-    """Not even in a table that its commit did not write to: the next batch starts clean."""
+    """This includes a table to which the commit wrote nothing."""
     tables = lane_tables()
     tables.of(NUMBERS).put(b"k", 1)
     tables.apply(tables.changes(), {}, now_ms=5)

@@ -1,4 +1,4 @@
-"""Workers on one machine never share a folder of state, and find their own again."""
+"""Workers of one machine use different directories, and find their own again."""
 
 import subprocess
 import sys
@@ -19,8 +19,8 @@ time.sleep(60)
 """
 
 
-def test_two_workers_get_two_folders(tmp_path: Path) -> None:
-    """Made if need be, with all folders above them."""
+def test_two_workers_get_two_directories(tmp_path: Path) -> None:
+    """They are created with their parents."""
     root = tmp_path / "deep" / "data"
     with WorkerDirectory(root) as first, WorkerDirectory(root) as second:
         assert (first.number, second.number) == (0, 1)
@@ -29,8 +29,8 @@ def test_two_workers_get_two_folders(tmp_path: Path) -> None:
         assert second.path.is_dir()
 
 
-def test_a_folder_is_free_again_after_its_worker(tmp_path: Path) -> None:
-    """The next worker finds what lies there, also when the first of several has left."""
+def test_a_directory_is_free_again_after_its_worker(tmp_path: Path) -> None:
+    """The next worker finds the files in it, also when the first of several workers has ended."""
     first, second = WorkerDirectory(tmp_path), WorkerDirectory(tmp_path)
     (first.path / "rows").write_text("kept")
     first.__exit__(None, None, None)
@@ -40,8 +40,8 @@ def test_a_folder_is_free_again_after_its_worker(tmp_path: Path) -> None:
     second.__exit__(None, None, None)
 
 
-def test_a_killed_worker_frees_its_folder(tmp_path: Path) -> None:
-    """While another process holds it, it is taken; after SIGKILL it is not."""
+def test_a_killed_worker_frees_its_directory(tmp_path: Path) -> None:
+    """It is locked while the process lives, and free after SIGKILL."""
     holder = subprocess.Popen([sys.executable, "-c", _HOLDER, str(tmp_path)], stdout=subprocess.PIPE)
     try:
         assert holder.stdout is not None
@@ -55,7 +55,7 @@ def test_a_killed_worker_frees_its_folder(tmp_path: Path) -> None:
         assert next_one.number == 0
 
 
-def test_too_many_workers_are_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_workers_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_directory, "_MAX_WORKERS", 1)
     with (
         WorkerDirectory(tmp_path),
@@ -65,10 +65,10 @@ def test_too_many_workers_are_told_so(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("in_the_way", ["data", "data/worker-0", "data/worker-0.lock"])
-def test_a_folder_that_cannot_be_used_stops_the_worker_and_says_what_to_set(
+def test_a_directory_that_cannot_be_used_stops_the_worker_and_names_the_setting(
     tmp_path: Path, in_the_way: str
 ) -> None:
-    """A file where a folder must be, or a folder where a file must be."""
+    """There is a file in place of a directory, or a directory in place of a file."""
     path = tmp_path / in_the_way
     path.parent.mkdir(exist_ok=True)
     if path.suffix == ".lock":
