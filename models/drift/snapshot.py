@@ -79,7 +79,7 @@ class DriftSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class DriftReference:
-    """What a model's stream is compared with.
+    """The reference that a model's stream is compared with.
 
     Attributes:
         bins: The bins of listings and of the model's enrichments.

@@ -1,4 +1,4 @@
-"""What the name of a product's department says about the product's attributes."""
+"""Which attributes apply to a product, by the name of its department."""
 
 import re
 
