@@ -159,8 +159,8 @@ def test_the_attributes_figures_are_those_that_were_measured() -> None:
     manifest, _ = read_spans(SHIPPED_SPANS)
     for head in manifest.heads:
         total = head.measurements[-1]
-        shares = (total.precision, total.recall, total.f1, total.baseline_f1)
-        row = f"| {total.marked:,} | " + " | ".join(f"{share:.1%}" for share in shares) + " |"
+        figures = (total.precision, total.recall, total.f1, total.baseline_f1)
+        row = f"| {total.marked:,} | " + " | ".join(f"{share:.1%}" for share in figures) + " |"
         assert any(line.lower() == f"| {head.name} {row}".lower() for line in said), row
     path = ROOT / "models" / "pretrained" / "lexicons" / "measured.json"
     for score in json.loads(path.read_bytes())["english titles"]:

@@ -14,7 +14,7 @@ from models.student.calibration import expected_calibration_error
 
 CATEGORIES = st.integers(-1, 5)
 PAIRS = st.lists(st.tuples(st.integers(0, 5), CATEGORIES), min_size=1, max_size=40)
-JUDGED = st.lists(st.tuples(st.floats(0.0, 1.0), st.booleans()), min_size=1, max_size=60)
+PREDICTED = st.lists(st.tuples(st.floats(0.0, 1.0), st.booleans()), min_size=1, max_size=60)
 
 
 def title(text: str) -> LabeledTitle:
@@ -49,7 +49,7 @@ def test_without_texts_the_metrics_are_zero() -> None:
     assert reliability(np.array([]), np.array([], dtype=np.bool_)) == []
 
 
-@given(JUDGED)
+@given(PREDICTED)
 def test_the_bins_hold_all_texts_and_their_gaps_are_the_calibration_error(
     predictions: list[tuple[float, bool]],
 ) -> None:
@@ -62,7 +62,7 @@ def test_the_bins_hold_all_texts_and_their_gaps_are_the_calibration_error(
     assert means == sorted(means)
 
 
-@given(JUDGED, st.integers(2, 70))
+@given(PREDICTED, st.integers(2, 70))
 def test_each_point_of_the_curve_matches_a_threshold(
     predictions: list[tuple[float, bool]], points: int
 ) -> None:

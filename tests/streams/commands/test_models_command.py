@@ -66,9 +66,9 @@ def test_each_command_shows_in_the_list(shell: Shell) -> None:
     shell.run("canary", third, "--share", "0.1")
     shell.run("shadow", third)
     assert roles(shell) == ["previous", "serving", "shadow, canary 10.0%"]
-    told = shell.run("list")
-    assert f"Shadow:  {third}" in told
-    assert f"Canary:  {third} for 10.0% of the products" in told
+    listed = shell.run("list")
+    assert f"Shadow:  {third}" in listed
+    assert f"Canary:  {third} for 10.0% of the products" in listed
     shell.run("canary", "--off")
     assert roles(shell) == ["previous", "serving", "shadow"]
     shell.run("rollback")
@@ -165,8 +165,8 @@ def test_the_status_shows_a_worker_s_models(worker: tuple[WorkerStatus, str]) ->
         "enrich product-created-0",
     ):
         assert part in result.output
-    told = orjson.loads(CliRunner().invoke(main, ["status", "--url", url, "--json"]).stdout)
-    assert told["model_version"] == "student-1-a"
+    status = orjson.loads(CliRunner().invoke(main, ["status", "--url", url, "--json"]).stdout)
+    assert status["model_version"] == "student-1-a"
 
 
 def test_the_exit_code_tells_an_unready_and_a_missing_worker(

@@ -124,10 +124,10 @@ def test_training_learns_what_the_names_do_not_tell(tree: Path, tmp_path: Path) 
     before = Enricher.load(ServingConfig(taxonomy=tree)).enrich(products)
     assert {each.decision.outcome for each in before} == {DecisionOutcome.ABSTAINED}
     assert train(tree, write_data(tmp_path / "data"), tmp_path / "student") == ""
-    taught = Enricher.load(ServingConfig(model=tmp_path / "student", taxonomy=tree, threshold=0.5))
-    after = [each.category.alternatives[0].id for each in taught.enrich(products) if each.category]
+    trained = Enricher.load(ServingConfig(model=tmp_path / "student", taxonomy=tree, threshold=0.5))
+    after = [each.category.alternatives[0].id for each in trained.enrich(products) if each.category]
     assert after == list(titles)
-    assert taught.model_version.startswith("student-1-")
+    assert trained.model_version.startswith("student-1-")
     card = (tmp_path / "student" / "MODEL_CARD.md").read_text("utf-8")
     assert "shelfstream train --taxonomy TREE" in card
     assert "| acme |" in card

@@ -144,7 +144,7 @@ async def test_an_unready_worker_lives_and_says_why_it_is_not_ready(
     assert (await client.get("/live")).status == 200
 
 
-async def test_a_warning_is_told_and_leaves_the_worker_ready(
+async def test_a_warning_is_reported_and_leaves_the_worker_ready(
     status: WorkerStatus, client: TestClient[Request, Application]
 ) -> None:
     status.model_trouble = "student-2 is deployed, but not in service: torn"

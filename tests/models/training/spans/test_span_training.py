@@ -149,7 +149,7 @@ def test_an_exported_tagger_finds_what_its_crf_finds(tmp_path: Path) -> None:
     assert "| all | 1,234 | 50.0% | 25.0% | 33.3% | 25.0% |" in render_span_card(manifest)
 
 
-def test_plain_features_describe_the_surroundings() -> None:
+def test_plain_features_describe_the_neighboring_tokens() -> None:
     first, _, last = plain_features("a4笔")
     assert {"-1:#", "0:a", "1:4", "0,1:a4", "s:a", "s5:a9c"} <= set(first)
     assert {"0:笔", "-1:4", "1:#", "3-2:a4笔"} <= set(last)
