@@ -91,7 +91,7 @@ def gate(
         raise click.UsageError("--promote needs --registry, where the candidate is to serve")
     try:
         with required_extra("The gate needs"):
-            from models.training.promotion.run import GateRequest, register, run_gate, write_decision
+            from models.training.promotion.run import GateRequest, run_gate, write_decision
 
             request = GateRequest(
                 candidate=candidate,
@@ -110,14 +110,21 @@ def gate(
         show_decision(outcome)
         if not outcome.decision.promote:
             raise SystemExit(HELD)
-        if promote and at is not None:
-            show_promoted(register(candidate, at, taxonomy, promote=True), at)
-        else:
-            show_unchanged(candidate, at)
+        _register(candidate, at, taxonomy, promote)
     except StopWorker as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"cannot write {json_path}: {error}") from error
+
+
+def _register(candidate: Path, registry: Path | None, taxonomy: Path | None, promote: bool) -> None:
+    """Let the candidate serve if `promote` is set, and print what serves."""
+    from models.training.promotion.run import register
+
+    if promote and registry is not None:
+        show_promoted(register(candidate, registry, taxonomy, promote=True), registry)
+    else:
+        show_unchanged(candidate, registry)
 
 
 def show_decision(outcome: "GateOutcome") -> None:
