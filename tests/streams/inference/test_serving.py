@@ -192,7 +192,7 @@ async def test_a_shadow_that_is_behind_ends_with_its_trial(old: FakeInference, n
     assert inference.report().shadow_totals.compared == 0
 
 
-async def test_a_shadow_that_fails_is_told_and_holds_nothing_up(old: FakeInference) -> None:
+async def test_a_shadow_that_fails_is_reported_and_holds_nothing_up(old: FakeInference) -> None:
     candidate = FakeInference("new", breaks_at="poison")
     inference = ServingInference(old)
     await inference.replace(ServingModels(old, candidate, shadow=True))
