@@ -173,15 +173,15 @@ async def test_a_withdrawn_product_is_withdrawn_and_removed_from_its_neighbors(
     outputs = await process_batch(agent, [Source(PRODUCT_ENRICHED).record(None, b"a")], tables)
     assert [(output.key, output.value) for output in to(AFFINITY_UPDATED, outputs)] == [(b"a", None)]
     assert tables.of(ROWS).get(b"a") is None
-    told = set()
+    reported = set()
     for output in to(CO_BEHAVIOR, outputs):
         said = decode_deltas(output.value or b"")
         for row in range(len(said)):
             assert said.code[row] == REMOVAL
             name = said.ids[said.product[row]]
             assert output.partition == partition_for(name.encode(), PARTITIONS)
-            told.add((name, said.ids[said.neighbor[row]]))
-    assert told == {("b", "a"), ("c", "a")}
+            reported.add((name, said.ids[said.neighbor[row]]))
+    assert reported == {("b", "a"), ("c", "a")}
     source = Source(CO_BEHAVIOR, offset=10)
     after = await process_batch(agent, [source.moved(output) for output in to(CO_BEHAVIOR, outputs)], tables)
     assert related(after) == {"b": [("c", "bought")], "c": [("b", "bought")]}

@@ -212,14 +212,18 @@ async def test_feedback_survives_new_listings(agent: Processor, tables: Tables) 
     """The person's category, decision and tags stay. Changed text is published."""
     source, people = Source(PRODUCT_CREATED), Source(CATEGORY_FEEDBACK)
     await process_batch(agent, [source.record(listing(), b"p")], tables)
-    told = await enrich_one(agent, tables, people.record(feedback(DOGS, by="Ann"), b"p"))
+    published = await enrich_one(agent, tables, people.record(feedback(DOGS, by="Ann"), b"p"))
     outputs = await process_batch(agent, [source.record(listing(title=f"{TITLE} new"), b"p")], tables)
     again = enriched(outputs[0])
-    assert told.category is not None
-    assert (told.category.id, told.category.confidence) == (DOGS, 1.0)
-    assert "dog supplies" in {tag.name for tag in told.tags}
-    assert "shoes" not in {tag.name for tag in told.tags}
-    assert (again.category, again.decision, again.tags) == (told.category, told.decision, told.tags)
+    assert published.category is not None
+    assert (published.category.id, published.category.confidence) == (DOGS, 1.0)
+    assert "dog supplies" in {tag.name for tag in published.tags}
+    assert "shoes" not in {tag.name for tag in published.tags}
+    assert (again.category, again.decision, again.tags) == (
+        published.category,
+        published.decision,
+        published.tags,
+    )
     assert again.title.endswith("new")
     assert to(ENRICHMENT_REVIEW, outputs) == []
 
@@ -273,8 +277,8 @@ async def test_a_record_of_another_program_in_product_enriched_is_ignored(
     """Neither feedback nor a listing becomes a dead letter because of it."""
     table = tables.of(products_table())
     table.store.apply({b"p": row}, Checkpoint((1, 1)))
-    told = await enrich_one(agent, tables, Source(CATEGORY_FEEDBACK).record(feedback(DOGS), b"p"))
-    assert told.decision.outcome is DecisionOutcome.PERSON
+    published = await enrich_one(agent, tables, Source(CATEGORY_FEEDBACK).record(feedback(DOGS), b"p"))
+    assert published.decision.outcome is DecisionOutcome.PERSON
     table.restore({b"p": row}, Checkpoint((2, 2)))
     event = await enrich_one(agent, tables, Source(PRODUCT_CREATED).record(listing(), b"p"))
     assert event.decision.outcome is DecisionOutcome.MODEL

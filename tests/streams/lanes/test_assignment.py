@@ -142,7 +142,7 @@ async def test_lanes_that_missed_a_generation_must_fence_again(generation: int) 
     assert len(worker.made) == 1
 
 
-async def test_revoked_lanes_are_closed_and_later_created_anew() -> None:
+async def test_revoked_lanes_are_closed_and_later_created_again() -> None:
     worker = Worker()
     await worker.assign("a0 a1", 1)
     await worker.assign("a1", 2)

@@ -349,10 +349,10 @@ async def test_a_task_that_outlives_its_pause_reports_nothing_and_its_successor_
     monkeypatch: MonkeyPatch,
 ) -> None:
     """A call to the consumer's thread may swallow a cancellation, and fail after the revocation."""
-    told = RecordingObserver()
+    observer = RecordingObserver()
     bench = Bench()
     bench.write([(b"k", b"x")] * 3)
-    worker = bench.worker(observer=told)
+    worker = bench.worker(observer=observer)
     seek, answered, asked = worker.runtime.seek, asyncio.Event(), asyncio.Event()
 
     async def stubborn(offsets: Mapping[Partition, int], epoch: int) -> None:
@@ -369,11 +369,11 @@ async def test_a_task_that_outlives_its_pause_reports_nothing_and_its_successor_
     monkeypatch.setattr(worker.runtime, "seek", seek)
     worker.lane.start(must_fence=True)
     await asyncio.sleep(0.05)
-    assert told.states[-1:] == [LaneState.PAUSED], "the successor waits for the task that uses the tables"
+    assert observer.states[-1:] == [LaneState.PAUSED], "the successor waits for the task that uses the tables"
     answered.set()
     await worker.drain()
-    assert told.failures == []
-    assert LaneState.BACKOFF not in told.states
+    assert observer.failures == []
+    assert LaneState.BACKOFF not in observer.states
     await worker.lane.close(60.0)
-    assert told.states[-1:] == [LaneState.CLOSED]
+    assert observer.states[-1:] == [LaneState.CLOSED]
     assert grouped(bench.counts()) == {b"k": [b"1", b"2", b"3"]}
