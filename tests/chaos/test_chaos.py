@@ -9,7 +9,7 @@ from tests.chaos.faults import Fault
 from tests.chaos.shelfstream import Shelfstream
 from tests.support.broker import StartableKafka
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(2400)]
 
 
 def test_whatever_happens_a_reader_sees_each_event_once(

@@ -12,7 +12,7 @@ from tests.fuzz.on_kafka import run
 from tests.support.broker import StartableKafka
 from tests.support.deployment import Deployment
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1800)]
 
 # Another seed than that of `make fuzz`, for more variety.
 SEED, RECORDS = 11, 10_000

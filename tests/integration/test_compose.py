@@ -15,7 +15,7 @@ from tests.support.broker import KafkaUnavailable, free_ports
 from tests.support.deployment import Deployment
 from tests.support.kafka_server import KafkaServer
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1500)]
 
 COMPOSE = Path(__file__).resolve().parents[2] / "deploy" / "compose.yaml"
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]

@@ -21,7 +21,7 @@ from tests.support.broker import StartableKafka
 from tests.support.deployment import Deployment
 from tests.support.oracle import wrong_affinities, wrong_shoppers
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1800)]
 
 BOUND = 3_000
 """Neighbors of a row. No row reaches it: no eviction depends on the order in which lanes work."""

@@ -13,7 +13,7 @@ from tests.support.broker import StartableKafka
 from tests.support.deployment import Deployment
 from tests.support.worker_process import WorkerProcess
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1500)]
 
 LISTINGS = 4_000
 

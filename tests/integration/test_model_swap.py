@@ -18,7 +18,7 @@ from tests.support.deployment import PARTITIONS, Deployment
 from tests.support.model_folders import recalibrated, tiny_model
 from tests.support.worker_process import WorkerProcess
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1800)]
 
 PATIENCE_S = 240.0
 BATCH = 50

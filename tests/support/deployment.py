@@ -201,7 +201,7 @@ class Deployment:
         except (OSError, KafkaException):
             return False
 
-    def wait_until_processed(self, within_s: float = 300) -> None:
+    def wait_until_processed(self, within_s: float = 600) -> None:
         """Wait until the workers have committed everything that was written.
 
         Raises:

@@ -47,7 +47,7 @@ def test_an_agent_that_no_worker_runs_needs_no_owner() -> None:
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_partitions_of_a_killed_worker_are_waited_for(own_broker: StartableKafka, tmp_path: Path) -> None:
     """A worker freezes, input is written, the worker ends. The group keeps its partitions for a while."""
     settings: dict[str, Any] = {"affinity_bound": BOUND, "session_timeout_s": 15}
