@@ -14,6 +14,7 @@ app.run()
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
@@ -45,6 +46,8 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
+_VISIBLE_WITHIN_S = 30.0
+
 
 class BatchApp:
     """A program of batch agents. Workers with the same `app_id` share the partitions.
@@ -59,7 +62,8 @@ class BatchApp:
     """
 
     def __init__(self, app_id: str, **settings: Any) -> None:
-        self.settings = load_settings(options={"app_id": app_id, **settings}).settings
+        given = {name: str(each) if isinstance(each, Path) else each for name, each in settings.items()}
+        self.settings = load_settings(options={"app_id": app_id, **given}).settings
         self._agents: list[BatchAgent] = []
         self._topics: set[str] = set()
 
@@ -108,12 +112,19 @@ class BatchApp:
         """Create the missing topics: declared topics, inputs, changelogs and `dead-letter`.
 
         Raises:
-            RetryLater: The broker does not answer.
+            RetryLater: The broker does not answer, or does not show the new topics in time.
             StopWorker: The broker refuses.
         """
         admin = BrokerAdmin(self.settings)
-        existing = admin.describe([spec.name for spec in self._specs()], with_config=False)
-        admin.create(spec for spec in self._specs() if spec.name not in existing)
+        specs = self._specs()
+        existing = admin.topics()
+        admin.create(spec for spec in specs if spec.name not in existing)
+        # A broker answers before all of its metadata has the new topics.
+        deadline = time.monotonic() + _VISIBLE_WITHIN_S
+        while missing := [spec.name for spec in specs if spec.name not in admin.topics()]:
+            if time.monotonic() > deadline:
+                raise RetryLater(f"topics were created, but the broker does not show {', '.join(missing)}")
+            time.sleep(0.1)
 
     def run(self, observer: Observer | None = None) -> None:
         """Run the agents in this thread until SIGTERM, SIGINT or an error.
