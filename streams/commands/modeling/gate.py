@@ -81,11 +81,9 @@ def gate(
 ) -> None:
     """Decide whether a candidate may serve.
 
-    The gate compares it with the serving model on held-out titles.
-
-    Exit 0: the candidate may serve. It is significantly better overall and not significantly worse on any
-    slice. Exit 3: it may not, and the reasons are printed. Pass --feedback and --corrections as to `train`.
-    Needs the extra `train`.
+    It is compared with the serving model on held-out titles. Exit 0: it may serve, as it is significantly
+    better overall and not significantly worse on any slice. Exit 3: it may not, and the reasons are printed.
+    Pass --feedback and --corrections as to `train`. Needs the extra `train`.
     """
     if promote and at is None:
         raise click.UsageError("--promote needs --registry, where the candidate is to serve")
