@@ -116,7 +116,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = 100.0
 
     model_path: Annotated[
-        Path | None, _doc("Directory of the model. If unset, the shipped model serves.")
+        Path | None,
+        _doc(
+            "Directory of the model. If unset, the shipped model, or zero-shot classification with taxonomy."
+        ),
     ] = None
     taxonomy: Annotated[
         Path | None,
