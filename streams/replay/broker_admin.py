@@ -1,5 +1,6 @@
 """Administration of a broker: list, describe, create and configure topics."""
 
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
@@ -57,13 +58,25 @@ class BrokerAdmin:
         return {name: ActualTopic(name, partitions[name], configs.get(name, {})) for name in names}
 
     def create(self, specs: Iterable[TopicSpec]) -> None:
-        """Create topics. A topic that exists already stays as it is."""
+        """Create topics, and wait until the broker lists them. A topic that exists already stays as it is."""
         replication = self._settings.replication_factor
         new = [NewTopic(spec.name, spec.partitions, replication, config=spec.config) for spec in specs]
         if not new:
             return
         for future in self._client.create_topics(new, operation_timeout=TIMEOUT_S).values():
             self._result(future, ignoring=KafkaError.TOPIC_ALREADY_EXISTS)
+        self._wait_until_listed({topic.topic for topic in new})
+
+    def _wait_until_listed(self, names: set[str]) -> None:
+        """Wait for metadata: a busy broker answers the creation before it lists every topic."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while missing := names - self.topics().keys():
+            if time.monotonic() > deadline:
+                raise RetryLater(
+                    f"Kafka at {self._settings.bootstrap_servers} created {', '.join(sorted(missing))}, but"
+                    f" does not list them after {TIMEOUT_S:.0f} s"
+                )
+            time.sleep(0.1)
 
     def configure(self, topic: str, config: Mapping[str, str]) -> None:
         """Set configuration entries of a topic. Its other entries stay."""

@@ -1,5 +1,6 @@
 """The specification of topics, its comparison with a broker, and the command that applies it."""
 
+import time
 from collections.abc import Callable
 
 import orjson
@@ -101,6 +102,20 @@ def _command(kafka: Kafka, app: str, *arguments: str) -> Result:
     return CliRunner(env=environ).invoke(topics, arguments)
 
 
+def _check(kafka: Kafka, app: str) -> list[tuple[str, str, str]]:
+    """The topic, kind and actual value of each difference that `check` reports."""
+    reported = orjson.loads(_command(kafka, app, "check", "--json").stdout)
+    return [(each["topic"], each["kind"], each["have"]) for each in reported]
+
+
+def _wait_for(holds: Callable[[], bool]) -> None:
+    """Wait for the broker's metadata: a busy broker answers a change of configuration before it shows it."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 @pytest.mark.kafka
 def test_create_makes_the_topics_that_workers_require(kafka: Kafka, unique: Callable[[str], str]) -> None:
     """Only the changelogs belong to this app. The other topics may exist already."""
@@ -125,12 +140,9 @@ def test_fix_sets_configuration_and_never_partitions(kafka: Kafka, unique: Calla
     _command(kafka, app, "create")
     changelog = f"{app}-affinities-changelog"
     BrokerAdmin(settings).configure(changelog, {"cleanup.policy": "delete"})
-    reported = orjson.loads(_command(kafka, app, "check", "--json").stdout)
-    assert [(each["topic"], each["kind"], each["have"]) for each in reported] == [
-        (changelog, "cleanup.policy", "delete")
-    ]
+    _wait_for(lambda: _check(kafka, app) == [(changelog, "cleanup.policy", "delete")])
     fixed = _command(kafka, app, "create", "--fix")
     assert f"{changelog}: cleanup.policy was set from delete to compact" in fixed.stdout
-    assert _command(kafka, app, "check").exit_code == 0
+    _wait_for(lambda: _command(kafka, app, "check").exit_code == 0)
     with pytest.raises(StopWorker, match="SHELFSTREAM_PARTITIONS=4"):
         verify_topics(replace(settings, partitions=5))
