@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas.errors import StopWorker
 from schemas.keys import partition_for
-from streams.provenance import ORIGIN, origin_header, position_of
+from streams.provenance import ORIGIN, origin_header, position_of, source_of
 from streams.records import MemoryRecord, Output, size_of
 from streams.replay.broker_admin import TIMEOUT_S, translated_kafka_error
 from streams.replay.positions import END, FORMS, Position, parse_position
@@ -22,6 +22,7 @@ from streams.replay.transactional_copy import (
     read_ranges,
 )
 from streams.settings import Settings
+from streams.topics import desired
 
 REPLAY = "shelfstream.replay"
 """Header with the id of the replay that wrote the record. The origin header has the first position."""
@@ -51,9 +52,11 @@ class ReplayPlan(NamedTuple):
         """The most records that the ranges can have."""
         return sum(each.offsets for each in self.ranges)
 
-    def is_own_output(self, record: MemoryRecord) -> bool:
-        """Return whether this replay wrote the record. Into its own source it skips its output."""
-        return (REPLAY, self.replay_id.encode()) in record.headers
+    def is_copy(self, record: MemoryRecord) -> bool:
+        """Return whether a replay, this one or another, copied the record from the same topic."""
+        if all(name != REPLAY for name, _ in record.headers):
+            return False
+        return source_of(record).topic == self.source
 
     def output_for(self, record: MemoryRecord) -> Output:
         """Return the output for a record: the same record, with its origin and the replay id in headers.
@@ -105,6 +108,31 @@ def resolve_to(
             raise StopWorker("--to was given twice: give at most one topic and one position")
         until, target = (position, target) if position is not None else (until, value)
     return until, target
+
+
+def check_topics(source: str, target: str, settings: Settings) -> None:
+    """Check that a replay cannot damage state or flood a topic with another topic's events.
+
+    Args:
+        source: Topic to read.
+        target: Topic to write to.
+        settings: Settings with the app id, which is part of internal topics' names.
+
+    Raises:
+        StopWorker: A topic is internal, or the target is another topic of shelfstream than the source.
+    """
+    specs = {spec.name: spec for spec in desired(settings)}
+    for topic in (source, target):
+        if topic.startswith("__") or (topic in specs and specs[topic].internal):
+            raise StopWorker(
+                f"{topic} is an internal topic: replaying it would damage state. Replay an input topic, such "
+                "as product-created or user-behavior"
+            )
+    if target in specs and target != source:
+        raise StopWorker(
+            f"{target} holds other events than {source}: replay {source} into itself, or into a topic of "
+            "yours"
+        )
 
 
 def remaining_ranges(ranges: Sequence[OffsetRange], committed: Mapping[int, int]) -> tuple[OffsetRange, ...]:
@@ -193,9 +221,10 @@ class Replay:
             rate: Most records per second; None for no limit.
 
         Raises:
-            StopWorker: A topic does not exist.
+            StopWorker: A topic does not exist, or must not be read or written.
             RetryLater: The broker is unreachable.
         """
+        check_topics(source, target, self._settings)
         ranges = resolve_ranges(self._consumer, self._settings, source, begin, until)
         try:
             metadata = self._consumer.list_topics(target, timeout=TIMEOUT_S).topics[target]
@@ -213,7 +242,7 @@ class Replay:
         for records in read_ranges(
             self._consumer, self._settings, plan.source, self._remaining(plan, on_progress)
         ):
-            progress.count([record for record in records if not plan.is_own_output(record)])
+            progress.count([record for record in records if not plan.is_copy(record)])
             on_progress(len(records))
         return progress
 
@@ -241,7 +270,7 @@ class Replay:
             for records in read_ranges(
                 self._consumer, self._settings, plan.source, remaining, limiter.batch_records
             ):
-                replayed = [record for record in records if not plan.is_own_output(record)]
+                replayed = [record for record in records if not plan.is_copy(record)]
                 limiter.wait(len(replayed))
                 outputs = [plan.output_for(record) for record in replayed]
                 sender.send(outputs, next_offsets(records), self._consumer, plan.source)

@@ -10,7 +10,7 @@ from streams.commands.tables import new_table, print_table, progress_bar
 from streams.options import POSITION, with_settings
 from streams.replay.broker_admin import BrokerAdmin
 from streams.replay.dead_letter_view import iso_time
-from streams.replay.positions import END, START, Position
+from streams.replay.positions import END, Position
 from streams.replay.replay import Replay, ReplayPlan, ReplayProgress, resolve_to
 from streams.settings import Settings
 
@@ -21,8 +21,8 @@ from streams.settings import Settings
     "--from",
     "begin",
     type=POSITION,
-    default=START,
-    help="Begin at this position: an offset, a time, -2h or start.  [default: start]",
+    required=True,
+    help="Begin at this position: an offset, a time, -2h or start.",
 )
 @click.option(
     "--until",
@@ -57,6 +57,7 @@ def replay(
     Two headers are added: the position of the original record, and the id of the replay. A position is an
     offset (the same in every partition), a time (ISO 8601; UTC without a zone), a relative time such as -2h,
     `start` or `end`. An interrupted replay prints its id; with --id it continues and writes nothing twice.
+    Copies that an earlier replay wrote into TOPIC are left out: their originals are in TOPIC.
     """
     replay_id = replay_id or uuid.uuid4().hex[:12]
     to_until, to_target = resolve_to(to, BrokerAdmin(settings).topics() if to else (), datetime.now(UTC))

@@ -20,7 +20,7 @@ from streams.provenance import ORIGIN
 from streams.records import MemoryRecord, Output
 from streams.replay.positions import END, START, Position
 from streams.replay.ranges import OffsetRange
-from streams.replay.replay import REPLAY, Replay, ReplayPlan, resolve_to
+from streams.replay.replay import REPLAY, Replay, ReplayPlan, check_topics, resolve_to
 from streams.settings import Settings
 from tests.support.broker import Kafka
 from tests.support.topic import create_topic, read_all, write
@@ -224,3 +224,40 @@ def test_a_killed_replay_continues_and_writes_nothing_twice(
     subprocess.run([*shelfstream, "replay", source, *options], check=True, timeout=240, capture_output=True)
     got = [each.key for each in read_all(settings, target)]
     assert len(got) == len(set(got)) == 4000
+
+
+def test_copies_of_an_earlier_replay_are_left_out_and_redriven_records_are_not() -> None:
+    """Otherwise each replay of a topic into itself would double what the one before wrote."""
+    original = MemoryRecord("orders", 1, 7, key=b"k", value=b"v")
+    copy = plan().output_for(original)
+    assert not plan().is_copy(original)
+    assert (
+        plan()
+        ._replace(source="orders", replay_id="later")
+        .is_copy(MemoryRecord("orders", 1, 90, headers=copy.headers))
+    )
+    assert not plan()._replace(source="again").is_copy(MemoryRecord("again", 1, 90, headers=copy.headers))
+    redriven = MemoryRecord("orders", 1, 91, headers=[(ORIGIN, b"orders:1:7")])
+    assert not plan()._replace(source="orders").is_copy(redriven)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "reason"),
+    [
+        ("shelfstream-shoppers-changelog", "again", "internal topic"),
+        ("product-created", "co-behavior", "internal topic"),
+        ("__consumer_offsets", "again", "internal topic"),
+        ("product-created", "user-behavior", "user-behavior holds other events than product-created"),
+    ],
+)
+def test_topics_that_a_replay_would_damage_are_refused(source: str, target: str, reason: str) -> None:
+    with pytest.raises(StopWorker, match=reason):
+        check_topics(source, target, Settings())
+    check_topics("product-created", "product-created", Settings())
+    check_topics("product-created", "product-created-copy", Settings())
+
+
+def test_the_command_asks_where_to_begin() -> None:
+    result = CliRunner().invoke(command, ["product-created"])
+    assert result.exit_code == 2
+    assert "Missing option '--from'" in result.output
