@@ -257,7 +257,7 @@ def test_topics_that_a_replay_would_damage_are_refused(source: str, target: str,
     check_topics("product-created", "product-created-copy", Settings())
 
 
-def test_the_command_asks_where_to_begin() -> None:
+def test_the_command_requires_a_first_position() -> None:
     result = CliRunner().invoke(command, ["product-created"])
     assert result.exit_code == 2
     assert "Missing option '--from'" in result.output
