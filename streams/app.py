@@ -10,6 +10,7 @@ import faust
 import structlog
 from yarl import URL
 
+from schemas.errors import RetryLater
 from streams.clients import consumer_options
 from streams.faust_transport.aiokafka_patches.header_decoding import patch_header_decoding
 from streams.faust_transport.aiokafka_patches.record_class import patch_record_class
@@ -26,6 +27,7 @@ from streams.settings import Settings
 log = structlog.get_logger()
 
 _SHUTDOWN_TIMEOUT_S = 10.0
+_TOPIC_WATCH_INTERVAL_S = 10.0
 
 
 def exit_without_leaving(app: "LaneApp") -> None:
@@ -51,15 +53,17 @@ class LaneApp(faust.App):
         super().__init__(settings.app_id, **_faust_options(settings, context.state_dir))
         self._on_shutdown_timeout = on_shutdown_timeout
         self.kafka_client = _group_consumer_options(settings)
+        self._runtime = KafkaLaneRuntime(context, self)
         self.lanes = Lanes(
             context.processors,
-            KafkaLaneRuntime(context, self).lane,
+            self._runtime.lane,
             revoke_budget_s=settings.revoke_budget_s,
             in_flight_bytes=settings.in_flight_max_bytes,
             on_assigned=context.observer.assigned,
         )
         for processor in context.processors:
             self._add_agent(processor)
+        self.task(self._watch_topics)
 
     async def on_stop(self) -> None:
         """Let the lanes commit or undo their batches before the consumer leaves the group."""
@@ -101,6 +105,23 @@ class LaneApp(faust.App):
     def stop_because(self, error: BaseException) -> None:
         """Crash the application with an error."""
         self.loop.create_task(self.crash(error))
+
+    async def _watch_topics(self) -> None:
+        """Let lanes open again whose topic was deleted and created again.
+
+        The new topic may have records at the offsets that a lane reads next, so that no fetch fails.
+        """
+        while not self.should_stop:
+            await self.sleep(_TOPIC_WATCH_INTERVAL_S)
+            try:
+                recreated = await self._runtime.recreated_topics()
+            except RetryLater as error:
+                log.debug("topic ids are not known", error=str(error))
+                continue
+            for lane in list(self.lanes):
+                for at in lane.inputs:
+                    if at.topic in recreated:
+                        lane.reset_input(recreated[at.topic])
 
     def _lag(self, lane: Lane, at: Partition) -> int | None:
         try:

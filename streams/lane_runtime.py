@@ -18,14 +18,18 @@ from streams.lanes.lane import Lane
 from streams.lanes.observer import Observer
 from streams.lanes.processor import Processor
 from streams.lanes.runtime import LaneLimits, Progress
+from streams.lanes.start_offsets import StartOffset, start_offset
 from streams.lanes.transactional_writer import KafkaTransactionalWriter
-from streams.records import Output, Partition, Record
+from streams.records import Output, Partition, ReadPosition, Record
 from streams.settings import Settings
 from streams.state.restoration import open_reader, restore
 from streams.state.stores import MemoryStore, RocksStore, Store
 from streams.state.tables import Table, Tables, TableSpec
 
 log = structlog.get_logger()
+
+_STALE_END_ATTEMPTS = 5
+_STALE_END_WAIT_S = 2.0
 
 AgentTables = Mapping[str, Sequence[TableSpec[Any]]]
 """The tables of each agent, by the agent's name."""
@@ -126,8 +130,12 @@ class KafkaLaneRuntime:
         self._host = host
         settings = context.settings
         self._offsets = GroupOffsets(
-            settings.app_id, confluent_options(settings), settings.transaction_timeout_s
+            settings.app_id,
+            confluent_options(settings),
+            settings.transaction_timeout_s,
+            topic_ids=not settings.embedded,
         )
+        self._topic_ids: dict[str, str] = {}
 
     def lane(self, processor: Processor, partition: int) -> Lane:
         """Build the lane of a processor for a partition. It is not started."""
@@ -155,12 +163,75 @@ class KafkaLaneRuntime:
         await self._context.before_restore()
         if not list(tables):
             return
+        await self._verify_stores(tables)
         async with open_reader(consumer_options(self._context.settings)) as reader:
             await restore(tables, reader, progress)
 
-    async def committed_offset(self, at: Partition) -> int:
-        """Return the group's committed offset of a partition, or its first offset."""
-        return await self._offsets.committed(at)
+    async def _verify_stores(self, tables: Tables) -> None:
+        """Set aside stores whose rows are of another changelog: its checkpoint could fit by chance."""
+        ids = await self._offsets.topic_ids(table.spec.changelog for table in tables)
+        for table in tables:
+            topic_id = ids.get(table.spec.changelog, "")
+            stored = table.store.changelog_id()
+            if stored and topic_id and stored != topic_id:
+                log.error(
+                    "the local state is of another changelog topic; set aside, restoring from the topic",
+                    table=table.spec.name,
+                    partition=tables.partition,
+                    state_of=stored,
+                    topic_id=topic_id,
+                    aside=table.set_aside(),
+                )
+            if topic_id and table.store.changelog_id() != topic_id:
+                table.store.set_changelog_id(topic_id)
+
+    async def start_offset(self, at: Partition, in_state: ReadPosition | None) -> StartOffset:
+        """Return where to read an input; see `LaneRuntime`."""
+        committed = await self._offsets.committed(at)
+        read = max(each.offset for each in (committed, in_state, ReadPosition(0)) if each is not None)
+        input_log = await self._offsets.log(at)
+        for _ in range(_STALE_END_ATTEMPTS):
+            if read <= input_log.end:
+                break
+            # Just after an election a leader may not know its own end yet.
+            await self._host.sleep(_STALE_END_WAIT_S)
+            input_log = await self._offsets.log(at)
+        start = start_offset(
+            at,
+            input_log,
+            committed=committed,
+            in_state=in_state,
+            on_topic_recreated=self._context.settings.on_topic_recreated,
+        )
+        self._topic_ids[at.topic] = input_log.topic_id
+        if start.offset < read:
+            log.error("an input is read from its start, as the settings say", partition=str(at), was=read)
+        elif committed is not None and start.offset > committed.offset + start.expired:
+            log.warning(
+                "the group's offset is behind the state, reading from where the state ends",
+                partition=str(at),
+                group=committed.offset,
+                state=start.offset,
+            )
+        return start
+
+    def topic_id(self, topic: str) -> str:
+        """Return the topic's id when a lane opened; see `LaneRuntime`."""
+        return self._topic_ids.get(topic, "")
+
+    async def recreated_topics(self) -> dict[str, str]:
+        """Return what happened to each topic whose id is another one than when its lanes opened, by topic.
+
+        Raises:
+            RetryLater: The broker does not answer.
+        """
+        known = {topic: id_ for topic, id_ in self._topic_ids.items() if id_}
+        now = await self._offsets.topic_ids(known) if known else {}
+        return {
+            topic: f"the id of topic {topic} changed from {id_} to {now[topic]}"
+            for topic, id_ in known.items()
+            if topic in now and now[topic] != id_
+        }
 
     async def seek(self, offsets: Mapping[Partition, int], epoch: int) -> None:
         """Deliver records from these offsets on."""

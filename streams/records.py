@@ -19,6 +19,34 @@ class Partition(NamedTuple):
         return f"{self.topic}-{self.partition}"
 
 
+@dataclass(frozen=True, slots=True)
+class ReadPosition:
+    """A position up to which an input was processed.
+
+    Attributes:
+        offset: The next offset to read.
+        topic_id: The id of the topic at that time, or empty if it was not known.
+    """
+
+    offset: int
+    topic_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InputLog:
+    """An input as its broker has it now.
+
+    Attributes:
+        first: The first offset that is kept.
+        end: The offset after the last record.
+        topic_id: The topic's id, or empty where the broker does not tell.
+    """
+
+    first: int
+    end: int
+    topic_id: str = ""
+
+
 class Record(Protocol):
     """A record as read from Kafka. `timestamp` is in milliseconds since 1970."""
 

@@ -100,6 +100,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         ),
     ] = 64 * MIB
 
+    on_topic_recreated: Annotated[
+        Literal["stop", "earliest", "latest"],
+        _doc(
+            "what a lane does whose input was deleted and created again, or lost its end: stop and say so, "
+            "read it from its start, or read what comes from now on"
+        ),
+    ] = "stop"
     retry_backoff_min_s: Annotated[
         float, _doc("Seconds before the first retry. The pause doubles with each retry.", gt=0)
     ] = 0.2

@@ -1,66 +1,111 @@
-"""The committed offsets of a consumer group.
+"""A consumer group's committed positions, and the logs they are of, read by a client of its own.
 
-aiokafka 0.14 checks the errors of single partitions only. A coordinator that is loading, or has moved,
-refuses the request as a whole. aiokafka then reports that nothing was ever committed, and a lane would
-process all records again. Therefore a client of confluent-kafka asks.
+aiokafka 0.14 reads the errors of single partitions only. A coordinator that is loading or has moved refuses
+the request as a whole, and aiokafka then reports that nothing was ever committed: a lane would start at the
+first offset. aiokafka knows no topic ids either. Without them a topic that was created again looks like the
+old one.
 """
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from schemas.errors import RetryLater
-from streams.records import Partition
+from streams.records import InputLog, Partition, ReadPosition
 
 
 class GroupOffsets:
-    """The committed offsets of a group.
+    """Reads committed positions, bounds of partitions, and ids of topics.
 
     Args:
         group: The consumer group.
         client: confluent-kafka's connection settings.
-        timeout_s: Seconds that a request may take.
+        timeout_s: Seconds that one request may take.
+        topic_ids: Whether the broker tells topic ids; the embedded one does not.
     """
 
-    def __init__(self, group: str, client: Mapping[str, Any], timeout_s: float) -> None:
+    def __init__(
+        self, group: str, client: Mapping[str, Any], timeout_s: float, *, topic_ids: bool = True
+    ) -> None:
         self._group = group
         self._client = dict(client)
         self._timeout_s = timeout_s
-        self._connected: Consumer | None = None
+        self._tells_topic_ids = topic_ids
+        self._consumer: Consumer | None = None
+        self._admin: AdminClient | None = None
         self._lock = threading.Lock()
 
-    async def committed(self, at: Partition) -> int:
-        """Return the committed offset of a partition, or its first offset if nothing was committed.
+    async def committed(self, at: Partition) -> ReadPosition | None:
+        """Return the group's committed position of a partition; None if nothing was ever committed.
 
         Raises:
-            RetryLater: The coordinator or the partition's leader does not answer.
+            RetryLater: The coordinator does not answer, or does not know yet.
         """
         return await asyncio.to_thread(self._committed, at)
 
-    def _committed(self, at: Partition) -> int:
-        partition = TopicPartition(*at)
+    async def log(self, at: Partition) -> InputLog:
+        """Return the bounds of a partition and its topic's id.
+
+        Raises:
+            RetryLater: The leader does not answer.
+        """
+        first, end = await asyncio.to_thread(self._bounds, at)
+        ids = await self.topic_ids([at.topic])
+        return InputLog(first, end, ids.get(at.topic, ""))
+
+    async def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """Return the ids of those topics that exist; empty where the broker does not tell.
+
+        Raises:
+            RetryLater: The broker does not answer, or refuses.
+        """
+        if not self._tells_topic_ids:
+            return {}
+        return await asyncio.to_thread(self._topic_ids, sorted(set(topics)))
+
+    def _committed(self, at: Partition) -> ReadPosition | None:
         try:
-            consumer = self._consumer()
-            found = consumer.committed([partition], self._timeout_s)[0]
-            first = 0
-            if found.error is None and found.offset < 0:
-                first, _ = consumer.get_watermark_offsets(partition, self._timeout_s)
+            found = self._connected().committed([TopicPartition(*at)], self._timeout_s)[0]
         except KafkaException as error:
             raise self._unknown(at, error) from error
         if found.error is not None:
             raise self._unknown(at, found.error)
-        return int(found.offset) if found.offset >= 0 else int(first)
+        return ReadPosition(int(found.offset), found.metadata or "") if found.offset >= 0 else None
+
+    def _bounds(self, at: Partition) -> tuple[int, int]:
+        try:
+            first, end = self._connected().get_watermark_offsets(TopicPartition(*at), self._timeout_s)
+        except KafkaException as error:
+            raise self._unknown(at, error) from error
+        return int(first), int(end)
+
+    def _topic_ids(self, topics: list[str]) -> dict[str, str]:
+        with self._lock:
+            if self._admin is None:
+                self._admin = AdminClient(self._client)
+        asked = self._admin.describe_topics(TopicCollection(topics), request_timeout=self._timeout_s)
+        ids = {}
+        for topic, answer in asked.items():
+            try:
+                ids[topic] = str(answer.result().topic_id)
+            except KafkaException as error:
+                if error.args[0].name() != "UNKNOWN_TOPIC_OR_PART":
+                    raise RetryLater(
+                        f"the id of topic {topic} is not known: {error.args[0].str()}"
+                    ) from error
+        return ids
 
     def _unknown(self, at: Partition, why: object) -> RetryLater:
-        return RetryLater(f"the committed offset of the group {self._group} in {at} is unknown: {why}")
+        return RetryLater(f"the position of the group {self._group} in {at} is not known: {why}")
 
-    def _consumer(self) -> Consumer:
-        """Return a consumer that never joins the group: a refused AdminClient crashes librdkafka 2.16."""
+    def _connected(self) -> Consumer:
+        """Return a consumer that never joins. The AdminClient of librdkafka 2.16 crashes on a refusal."""
         with self._lock:
-            if self._connected is None:
+            if self._consumer is None:
                 own = {"group.id": self._group, "enable.auto.commit": False}
-                self._connected = Consumer({**self._client, **own})
-            return self._connected
+                self._consumer = Consumer({**self._client, **own})
+            return self._consumer

@@ -13,7 +13,12 @@ from typing import Any, ClassVar, NamedTuple, Protocol, cast
 import aiokafka
 import structlog
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.structs import TopicPartition
 from faust import Topic
 from faust.transport.drivers import aiokafka as driver
@@ -26,6 +31,7 @@ log = structlog.get_logger()
 
 _FETCH_RETRY_S = 0.5
 _KEEP_MEMBERSHIP_EVERY_S = 5.0
+_METADATA_MAX_AGE_MS = 15_000
 
 
 class Delivery(NamedTuple):
@@ -49,6 +55,10 @@ class LaneGroup(Protocol):
 
     async def wait_for_capacity(self, timeout_s: float) -> None:
         """Wait until the capacity of a lane changes, for `timeout_s` seconds at most."""
+        ...
+
+    def reset_input(self, at: Partition, reason: str) -> None:
+        """Let the lane of an input open again, because the input's log changed."""
         ...
 
     async def revoke(self) -> None:
@@ -89,10 +99,13 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             # number of partitions. Lanes with several inputs need that.
             partition_assignment_strategy=[RangePartitionAssignor],
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            # A lane decides where to read: an offset that is gone must not be skipped in silence.
+            auto_offset_reset="none",
             isolation_level="read_committed",
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
             fetch_max_wait_ms=100,
+            # A topic that was created again is assigned after this time; the default is five minutes.
+            metadata_max_age_ms=_METADATA_MAX_AGE_MS,
             max_poll_interval_ms=int((conf.broker_max_poll_interval or 300) * 1000),
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
@@ -218,11 +231,20 @@ class LaneConsumer(driver.Consumer):
                     raise
                 log.warning("the client cancelled a fetch, repeating it")
                 await asyncio.sleep(_FETCH_RETRY_S)
+            except OffsetOutOfRangeError as error:
+                self._reset_inputs(error.args[0])
             except KafkaError as error:
                 if not _is_transient(error):
                     raise
                 log.warning("fetch failed, repeating it", error=repr(error))
                 await asyncio.sleep(_FETCH_RETRY_S)
+
+    def _reset_inputs(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Let the lanes decide where to read whose next offset is not in the log."""
+        for tp, offset in offsets.items():
+            at = Partition(tp.topic, tp.partition)
+            log.error("the offset to read is not in the log", partition=str(at), offset=offset)
+            self.lanes.reset_input(at, f"offset {offset} is not in the log of {at}")
 
     async def _drain_once(self) -> None:
         ready = self.lanes.ready_partitions(Partition(*tp) for tp in self._get_active_partitions())

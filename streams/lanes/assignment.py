@@ -81,6 +81,17 @@ class Lanes:
         if lane is not None:
             lane.offer(at, delivery.records, delivery.epoch)
 
+    def reset_input(self, at: Partition, reason: str) -> None:
+        """Let the lane of an input open again, because the input's log changed.
+
+        Args:
+            at: The input.
+            reason: What was noticed, for logs.
+        """
+        lane = self._by_input.get(at)
+        if lane is not None:
+            lane.reset_input(reason)
+
     # What the group calls
 
     async def revoke(self) -> None:

@@ -1,13 +1,15 @@
 """One batch: process it, and commit outputs, state and the consumed offset in one transaction."""
 
 import time
+from collections.abc import Mapping, Sequence
 
 from streams.lanes.bisection import Bisection
 from streams.lanes.observer import BatchReport
+from streams.lanes.opening import Opening
 from streams.lanes.record_buffer import InputBatch
 from streams.lanes.runtime import LaneRuntime
 from streams.lanes.transactional_writer import TransactionalWriter
-from streams.state.tables import Tables
+from streams.records import Partition, ReadPosition
 from streams.topics import DEAD_LETTER
 
 
@@ -25,7 +27,7 @@ class BatchTransaction:
         self._writer = writer
         self._runtime = runtime
 
-    async def run(self, batch: InputBatch, tables: Tables) -> BatchReport:
+    async def run(self, batch: InputBatch, opening: Opening) -> BatchReport:
         """Process a batch, commit it, and apply its state changes.
 
         After an exception the tables may hold staged changes, which the caller must discard. The outcome of
@@ -33,7 +35,7 @@ class BatchTransaction:
 
         Args:
             batch: Records of one input.
-            tables: The lane's tables, with nothing staged.
+            opening: The lane's tables, with nothing staged, and next offsets. The latter are advanced.
 
         Returns:
             What was committed.
@@ -43,15 +45,21 @@ class BatchTransaction:
             RetryLater: The batch must be processed again.
             StopWorker: The worker must stop.
         """
+        opening.batch = batch
+        tables = opening.open_tables()
         started = time.monotonic()
         outputs, changes = await self._bisection.process(batch.records, tables)
+        last = batch.records[-1]
+        next_offset = last.offset + 1
+        positions = self._positions({**opening.next_offsets, batch.at: next_offset})
+        changes = tables.with_positions(changes, positions)
         changelog = tables.changelog(changes)
         await self._runtime.throttle(sum(1 for output in outputs if output.topic == DEAD_LETTER))
         processed = time.monotonic()
-        last = batch.records[-1]
-        next_offset = last.offset + 1
-        written = await self._writer.commit([*outputs, *changelog], {batch.at: next_offset})
+        written = await self._writer.commit([*outputs, *changelog], {batch.at: positions[batch.at]})
         tables.apply(changes, written, int(time.time() * 1000))
+        opening.next_offsets[batch.at] = next_offset
+        opening.batch = None
         return BatchReport(
             at=batch.at,
             records=len(batch.records),
@@ -62,3 +70,34 @@ class BatchTransaction:
             process_s=processed - started,
             commit_s=time.monotonic() - processed,
         )
+
+    async def find_start(self, opening: Opening, inputs: Sequence[Partition]) -> dict[Partition, int]:
+        """Find where the lane starts, and commit it if that differs from what the group says.
+
+        Args:
+            opening: The lane's restored tables. Its next offsets are set.
+            inputs: The lane's inputs.
+
+        Returns:
+            How many offsets of an input expired before a lane read them, if any did.
+
+        Raises:
+            Fenced: Another worker opened the lane.
+            InputReset: The log of an input is not the one that was read before.
+            RetryLater: The broker does not answer, or the outcome of the commit is unknown.
+        """
+        tables = opening.open_tables()
+        contained = tables.positions()
+        starts = {at: await self._runtime.start_offset(at, contained.get(at)) for at in inputs}
+        opening.next_offsets = {at: start.offset for at, start in starts.items()}
+        if any(start.must_commit for start in starts.values()):
+            positions = self._positions(opening.next_offsets)
+            changes = tables.with_positions(tables.changes(), positions)
+            written = await self._writer.commit(tables.changelog(changes), positions)
+            tables.apply(changes, written, int(time.time() * 1000))
+        return {at: start.expired for at, start in starts.items() if start.expired}
+
+    def _positions(self, next_offsets: Mapping[Partition, int]) -> dict[Partition, ReadPosition]:
+        """Return the positions with the ids of their topics."""
+        topic_id = self._runtime.topic_id
+        return {at: ReadPosition(offset, topic_id(at.topic)) for at, offset in next_offsets.items()}

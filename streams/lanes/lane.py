@@ -40,7 +40,7 @@ from streams.lanes.bisection import Bisection
 from streams.lanes.observer import LaneState, Observer
 from streams.lanes.opening import FailureHistory, Opening
 from streams.lanes.processor import Processor
-from streams.lanes.record_buffer import InputBatch, RecordBuffer
+from streams.lanes.record_buffer import RecordBuffer
 from streams.lanes.runtime import LaneLimits, LaneRuntime
 from streams.lanes.transactional_writer import Fenced, TransactionalWriter
 from streams.records import Output, Partition, Record
@@ -133,6 +133,12 @@ class Lane:
         if self._buffer.offer(at, records):
             self._arrived.set()
 
+    def reset_input(self, reason: str) -> None:
+        """Open again, because the log of an input changed. The opening finds out how; `reason` is logged."""
+        if self.state is LaneState.RUNNING:
+            self._opening.reset_reason = reason
+            self._arrived.set()
+
     # What assignments call
 
     def start(self, *, must_fence: bool) -> None:
@@ -209,8 +215,7 @@ class Lane:
             except Exception as error:
                 self._opening.restored = False
                 if is_being_cancelled():
-                    # The request failed before it was cancelled. The lane is paused or closed by now, so
-                    # this task must not report or change anything.
+                    # The lane is paused or closed by now: this task must not report or change anything.
                     return
                 await self._recover(error)
             finally:
@@ -228,9 +233,12 @@ class Lane:
             await runtime.restore(
                 opening.tables, lambda at, remaining: self._observer.lane_restoring(self, at, remaining)
             )
-            opening.next_offsets = {at: await runtime.committed_offset(at) for at in self.inputs}
+            expired = await self._transaction.find_start(opening, self.inputs)
             opening.restored = True
+            for at, offsets in expired.items():
+                self._observer.records_expired(self, at, offsets)
         opening.epoch = next(_EPOCHS)
+        opening.reset_reason = None
         self._buffer.restart(opening.next_offsets)
         await runtime.seek(opening.next_offsets, opening.epoch)
         if self._in_charge:
@@ -240,6 +248,7 @@ class Lane:
         """Process and commit batches until the lane is paused."""
         limits = self._limits
         while self._in_charge:
+            self._opening.raise_if_reset()
             if not self._buffer:
                 self._arrived.clear()
                 await self._arrived.wait()
@@ -248,17 +257,9 @@ class Lane:
                 await asyncio.sleep(limits.linger_s)
             batch = self._buffer.take()
             self._runtime.capacity_changed()
-            await self._process_and_commit(batch)
-
-    async def _process_and_commit(self, batch: InputBatch) -> None:
-        """Run the batch's transaction. After an exception `_run` undoes the batch."""
-        opening = self._opening
-        opening.batch = batch
-        report = await self._transaction.run(batch, opening.open_tables())
-        opening.next_offsets[batch.at] = report.next_offset
-        opening.batch = None
-        self._failures.reset()
-        self._observer.batch_committed(self, report)
+            report = await self._transaction.run(batch, self._opening)
+            self._failures.reset()
+            self._observer.batch_committed(self, report)
 
     # Failures
 
@@ -276,8 +277,7 @@ class Lane:
         if not self._in_charge:
             return
         if isinstance(error, Fenced):
-            # Reopening at once would fence the newer owner. An assignment ends this wait; without one for
-            # so long, a member of the group still owns the lane.
+            # Reopening would fence the newer owner. Without an assignment for so long a member owns the lane.
             self._change(LaneState.FENCED, str(error))
             await asyncio.sleep(self._limits.fenced_wait_s)
             while not self._runtime.is_member():  # noqa: ASYNC110 - nothing would set an event

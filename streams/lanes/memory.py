@@ -7,8 +7,9 @@ commit is atomic.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from streams.lanes.start_offsets import StartOffset
 from streams.lanes.transactional_writer import Fenced
-from streams.records import MemoryRecord, Output, Partition, Record
+from streams.records import MemoryRecord, Output, Partition, ReadPosition, Record
 
 
 class MemoryBroker:
@@ -70,7 +71,7 @@ class MemoryTransactionalWriter:
         self._epoch = self._broker.epochs[self._id]
 
     async def commit(
-        self, outputs: Iterable[Output], offsets: Mapping[Partition, int]
+        self, outputs: Iterable[Output], offsets: Mapping[Partition, ReadPosition]
     ) -> dict[Partition, int]:
         """Write everything. Raises `Fenced`, and writes nothing, if a newer owner opened."""
         if self._epoch != self._broker.epochs[self._id]:
@@ -79,8 +80,8 @@ class MemoryTransactionalWriter:
         ends: dict[Partition, int] = {}
         for output in outputs:
             ends[Partition(output.topic, output.partition)] = self._broker.append(output) + 1
-        for at, offset in offsets.items():
-            self._broker.offsets[self._group, at] = offset
+        for at, position in offsets.items():
+            self._broker.offsets[self._group, at] = position.offset
         self._fault("after")
         return ends
 
@@ -98,9 +99,10 @@ class MemoryConsumer:
         self.positions: dict[Partition, int] = {}
         self.epochs: dict[Partition, int] = {}
 
-    async def committed_offset(self, at: Partition) -> int:
-        """Return the group's committed offset, or 0."""
-        return self._broker.offsets.get((self._group, at), 0)
+    async def start_offset(self, at: Partition, in_state: ReadPosition | None) -> StartOffset:
+        """Return the later of the group's committed offset and the state's position, or 0."""
+        committed = self._broker.offsets.get((self._group, at), 0)
+        return StartOffset(max(committed, in_state.offset if in_state else 0))
 
     async def seek(self, offsets: Mapping[Partition, int], epoch: int) -> None:
         """Fetch from these offsets on."""

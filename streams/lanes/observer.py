@@ -85,6 +85,9 @@ class Observer:
     def lane_restoring(self, lane: LaneView, at: Partition, remaining: int) -> None:
         """Receive how many offsets of a changelog partition are still to be read."""
 
+    def records_expired(self, lane: LaneView, at: Partition, count: int) -> None:
+        """Receive that retention removed up to `count` records of an input before the lane read them."""
+
     def batch_committed(self, lane: LaneView, report: BatchReport) -> None:
         """Receive a committed batch."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from schemas.errors import RetryLater, StopWorker
 from streams.backoff import Backoff
 from streams.lanes.record_buffer import InputBatch
+from streams.lanes.start_offsets import InputReset
 from streams.records import Partition
 from streams.state.tables import StateDamaged, Tables
 
@@ -23,6 +24,7 @@ class Opening:
         restored: Whether `tables` and `next_offsets` equal the last commit, and no other worker can have
             committed since. Otherwise the lane must fence and restore before it reads.
         batch: The batch that is being processed or committed.
+        reset_reason: Why the log of an input seems to be another one since the lane opened, or None.
     """
 
     epoch: int = 0
@@ -30,6 +32,7 @@ class Opening:
     next_offsets: dict[Partition, int] = field(default_factory=dict)
     restored: bool = False
     batch: InputBatch | None = None
+    reset_reason: str | None = None
 
     def open_tables(self) -> Tables:
         """Return the tables.
@@ -41,9 +44,14 @@ class Opening:
             raise RetryLater("the tables of the lane are not open")
         return self.tables
 
+    def raise_if_reset(self) -> None:
+        """Raise `InputReset` if the log of an input seems to be another one since the lane opened."""
+        if self.reset_reason is not None:
+            raise InputReset(self.reset_reason)
+
     def table_sizes(self) -> dict[str, tuple[int, int]]:
         """Return about how many rows and bytes each open table has, by name."""
-        return {} if self.tables is None else {each.spec.name: each.store.size() for each in self.tables}
+        return {} if self.tables is None else self.tables.sizes()
 
     def undo(self) -> None:
         """Discard what the batch staged."""

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from streams.records import Output, Partition, Record
+from streams.lanes.start_offsets import StartOffset
+from streams.records import Output, Partition, ReadPosition, Record
 from streams.state.tables import Tables
 
 Progress = Callable[[Partition, int], None]
@@ -38,12 +39,21 @@ class LaneRuntime(Protocol):
         """
         ...
 
-    async def committed_offset(self, at: Partition) -> int:
-        """Return the group's committed offset of a partition, or its first offset if there is none.
+    async def start_offset(self, at: Partition, in_state: ReadPosition | None) -> StartOffset:
+        """Return where to read an input.
+
+        Args:
+            at: The input.
+            in_state: The position that the restored state contains, if any.
 
         Raises:
-            RetryLater: The coordinator does not answer, or does not know yet.
+            InputReset: The input is not the log that was read before; see `streams.lanes.start_offsets`.
+            RetryLater: The coordinator or the leader does not answer, or does not know yet.
         """
+        ...
+
+    def topic_id(self, topic: str) -> str:
+        """Return the id that the topic had when `start_offset` was asked last; empty if it is not known."""
         ...
 
     async def seek(self, offsets: Mapping[Partition, int], epoch: int) -> None:

@@ -11,7 +11,7 @@ from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from schemas.errors import RetryLater, ShelfstreamError
-from streams.records import Output, Partition
+from streams.records import Output, Partition, ReadPosition
 
 # Below the broker's default message.max.bytes of 1 MiB, with room for the batch's own header.
 BATCH_BYTES = 900_000
@@ -36,7 +36,7 @@ class TransactionalWriter(Protocol):
         ...
 
     async def commit(
-        self, outputs: Iterable[Output], offsets: Mapping[Partition, int]
+        self, outputs: Iterable[Output], offsets: Mapping[Partition, ReadPosition]
     ) -> dict[Partition, int]:
         """Write outputs and consumed offsets in one transaction.
 
@@ -137,7 +137,7 @@ class KafkaTransactionalWriter:
         await asyncio.gather(*acknowledged)
 
     async def commit(
-        self, outputs: Iterable[Output], offsets: Mapping[Partition, int]
+        self, outputs: Iterable[Output], offsets: Mapping[Partition, ReadPosition]
     ) -> dict[Partition, int]:
         """Write everything in one transaction; `TransactionalWriter.commit` documents it."""
         producer = self._producer
@@ -152,12 +152,12 @@ class KafkaTransactionalWriter:
             raise RetryLater(f"{self.transactional_id}: no commit within {self.timeout_s:.0f} s") from error
 
     async def _transact(
-        self, producer: AIOKafkaProducer, outputs: Iterable[Output], offsets: Mapping[Partition, int]
+        self, producer: AIOKafkaProducer, outputs: Iterable[Output], offsets: Mapping[Partition, ReadPosition]
     ) -> dict[Partition, int]:
         await producer.begin_transaction()
         consumed = {
-            TopicPartition(at.topic, at.partition): OffsetAndMetadata(offset, "")
-            for at, offset in offsets.items()
+            TopicPartition(at.topic, at.partition): OffsetAndMetadata(position.offset, position.topic_id)
+            for at, position in offsets.items()
         }
         # The two round trips for the offsets overlap with those for the records.
         offsets_sent = asyncio.ensure_future(producer.send_offsets_to_transaction(consumed, self.group))

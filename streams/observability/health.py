@@ -5,12 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+import structlog
 from aiohttp import web
 
 from schemas.errors import StopWorker
 from streams.observability.metrics import CONTENT_TYPE, Metrics
 from streams.observability.status import WorkerStatus
 from streams.observability.status_page import render
+
+log = structlog.get_logger()
 
 _SAFE = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -29,6 +32,7 @@ class HealthServer:
     | `/metrics` | the metrics in Prometheus' text format |
     | `/status.json` | the data of the status page |
     | `/` | the status page |
+    | POST `/acknowledge` | ends the warnings about lost records, and returns them |
 
     Args:
         status: The worker's status.
@@ -58,6 +62,7 @@ class HealthServer:
         application.router.add_get("/ready", self._ready)
         application.router.add_get("/metrics", self._scrape)
         application.router.add_get("/status.json", self._json)
+        application.router.add_post("/acknowledge", self._acknowledge)
         return application
 
     async def start(self, host: str, port: int) -> int | None:
@@ -110,6 +115,11 @@ class HealthServer:
     async def _json(self, request: web.Request) -> web.Response:
         self._before_scrape()
         return _json_response(self._status.as_json(self._clock()))
+
+    async def _acknowledge(self, request: web.Request) -> web.Response:
+        acknowledged, self._status.expired = self._status.expired, {}
+        log.info("lost records acknowledged", partitions=acknowledged)
+        return _json_response({"acknowledged": acknowledged})
 
     async def _page(self, request: web.Request) -> web.Response:
         self._before_scrape()

@@ -177,6 +177,17 @@ class Metrics:
         self.rebalances = self._counter(
             "rebalances", "Number of times the group assigned partitions to this worker."
         )
+        self.records_expired = self._counter(
+            "records_expired",
+            "Offsets that retention removed before a lane read them: an upper bound of lost records.",
+            "topic",
+        )
+        self.inputs_reset = self._gauge(
+            "inputs_reset",
+            "1 while a lane waits because an input was created again or truncated, else 0.",
+            "agent",
+            "partition",
+        )
 
     def _state(self) -> None:
         self.state_rows = self._gauge("state_rows", "Rows of a table.", "table", "partition")

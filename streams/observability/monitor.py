@@ -12,6 +12,7 @@ from schemas.dead_letters import REASON
 from streams.backoff import TokenBucket
 from streams.inference.model_report import ModelReport
 from streams.lanes.observer import BatchReport, LaneState, LaneView, Observer
+from streams.lanes.start_offsets import InputReset
 from streams.lanes.transactional_writer import Fenced
 from streams.observability.metrics import Metrics
 from streams.observability.status import DriftStatus, LaneStatus, WorkerStatus
@@ -54,6 +55,7 @@ class Monitor(Observer):
             shown.next_offsets = {at.topic: offset for at, offset in lane.next_offsets.items()}
             log.info("lane running", lane=str(lane), next_offsets=shown.next_offsets)
             self._clear_broker_error()
+            self.metrics.inputs_reset.labels(lane.agent, str(lane.partition)).set(0)
         elif detail:
             shown.last_error = detail
         if state is LaneState.CLOSED:
@@ -85,6 +87,17 @@ class Monitor(Observer):
             metrics.records_produced.labels(topic).inc(count)
         self._count_outcomes(report)
 
+    def records_expired(self, lane: LaneView, at: Partition, count: int) -> None:
+        """Count and log records that are lost, and warn until somebody acknowledges it."""
+        self.metrics.records_expired.labels(at.topic).inc(count)
+        self.status.expired[str(at)] = self.status.expired.get(str(at), 0) + count
+        log.error(
+            "retention removed records before they were read",
+            lane=str(lane),
+            partition=str(at),
+            offsets=count,
+        )
+
     def batch_failed(self, lane: LaneView, error: BaseException) -> None:
         """Count and log the failure. The lane reads the batch again."""
         agent = lane.agent
@@ -92,6 +105,10 @@ class Monitor(Observer):
         self.metrics.retries.labels(type(error).__name__).inc()
         if isinstance(error, Fenced):
             self.metrics.fenced.labels(agent).inc()
+        elif isinstance(error, InputReset):
+            self.metrics.inputs_reset.labels(agent, str(lane.partition)).set(1)
+            log.error("the log of an input is another one", lane=str(lane), error=str(error))
+            return
         elif _is_connection(error):
             self.broker_unreachable(error)
         log.warning("batch failed, retrying", lane=str(lane), error=repr(error))

@@ -138,6 +138,7 @@ class WorkerStatus:
     fatal: str | None = None
     dead_letter_ceiling: bool = False
     dead_letters: dict[str, int] = field(default_factory=dict)
+    expired: dict[str, int] = field(default_factory=dict)
     drift: DriftStatus | None = None
     lanes: dict[str, LaneStatus] = field(default_factory=dict)
 
@@ -176,7 +177,12 @@ class WorkerStatus:
     def warnings(self) -> list[str]:
         """Return problems that an operator should look at although the worker is ready."""
         trouble = [] if self.model_trouble is None else [self.model_trouble]
-        return trouble + ([] if self.drift is None else self.drift.warnings())
+        expired = [
+            f"retention removed up to {count:,} records of {at} before they were read, and they are lost; to "
+            "acknowledge: `shelfstream status --acknowledge`"
+            for at, count in self.expired.items()
+        ]
+        return trouble + expired + ([] if self.drift is None else self.drift.warnings())
 
     def as_json(self, now: float) -> dict[str, Any]:
         """Return all fields, readiness and lanes as data for JSON. `now` is in monotonic seconds."""

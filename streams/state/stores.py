@@ -16,6 +16,7 @@ from rocksdict import Options, Rdict, WriteBatch
 # The database key of a row is "r" and the row's key. The checkpoint has a key that no row can have.
 _ROW = b"r"
 _CHECKPOINT = b"c"
+_CHANGELOG_ID = b"i"
 # RocksDB's error messages when this or another process has opened the directory.
 _IN_USE = ("While lock file:", "lock hold by current process")
 
@@ -51,6 +52,22 @@ class Store(Protocol):
         """Return the checkpoint, or None if the store is new."""
         ...
 
+    def changelog_id(self) -> str:
+        """The id of the changelog topic that the rows are from; empty if it is not known."""
+        ...
+
+    def set_changelog_id(self, topic_id: str) -> None:
+        """Remember of which changelog topic the rows are."""
+        ...
+
+    def set_aside(self) -> str:
+        """Keep the rows out of the way, where there are any on disk, and begin an empty store.
+
+        Returns:
+            Where they are, or empty.
+        """
+        ...
+
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield all rows in the order of their keys."""
         ...
@@ -74,6 +91,20 @@ class MemoryStore:
     def __init__(self) -> None:
         self._rows: dict[bytes, bytes] = {}
         self._checkpoint: Checkpoint | None = None
+        self._changelog_id = ""
+
+    def changelog_id(self) -> str:
+        """The id of the changelog topic."""
+        return self._changelog_id
+
+    def set_changelog_id(self, topic_id: str) -> None:
+        """Remember the id of the changelog topic."""
+        self._changelog_id = topic_id
+
+    def set_aside(self) -> str:
+        """Forget everything: nothing is on disk."""
+        self.wipe()
+        return ""
 
     def get(self, key: bytes) -> bytes | None:
         """Return the row of `key`, or None."""
@@ -104,6 +135,7 @@ class MemoryStore:
         """Delete everything."""
         self._rows.clear()
         self._checkpoint = None
+        self._changelog_id = ""
 
     def close(self) -> None:
         """Do nothing."""
@@ -166,6 +198,24 @@ class RocksStore:
         """Return the checkpoint."""
         packed = self._db.get(_CHECKPOINT)
         return None if packed is None else Checkpoint(struct.unpack(">qq", packed))
+
+    def changelog_id(self) -> str:
+        """The id of the changelog topic."""
+        found = self._db.get(_CHANGELOG_ID)
+        return "" if found is None else found.decode()
+
+    def set_changelog_id(self, topic_id: str) -> None:
+        """Remember the id of the changelog topic."""
+        self._db.put(_CHANGELOG_ID, topic_id.encode())
+
+    def set_aside(self) -> str:
+        """Rename the directory, with `-set-aside` at its end, in place of an earlier one, and begin anew."""
+        self.close()
+        aside = self._path.with_name(f"{self._path.name}-set-aside")
+        shutil.rmtree(aside, ignore_errors=True)
+        self._path.rename(aside)
+        self._db = self._open()
+        return str(aside)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield all rows in the order of their keys."""

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
+import msgspec
+
 from schemas.errors import RetryLater
-from streams.records import Output, Partition
+from streams.records import Output, Partition, ReadPosition
 from streams.state.stores import Checkpoint, Store
 
 V = TypeVar("V")
@@ -138,6 +140,13 @@ class Table(Generic[V]):
         for key in records:
             self._uncache(key)
 
+    def set_aside(self) -> str:
+        """Begin an empty store, and return where the old rows are kept; see `Store.set_aside`."""
+        self._staged = {}
+        self._cache.clear()
+        self._bytes = 0
+        return self.store.set_aside()
+
     def wipe(self) -> None:
         """Delete all rows, so that they are restored from the start of the changelog."""
         self._staged = {}
@@ -157,6 +166,10 @@ class Table(Generic[V]):
         cached = self._cache.pop(key, None)
         if cached is not None:
             self._bytes -= cached[1]
+
+
+POSITIONS_KEY = b"\x00shelfstream.positions"
+"""The key of the row that says up to which input offsets the state was made. No product or shopper has it."""
 
 
 class Tables:
@@ -200,6 +213,49 @@ class Tables:
     def changes(self) -> dict[str, dict[bytes, bytes | None]]:
         """Return the staged rows of each table, encoded."""
         return {name: table.changes() for name, table in self._tables.items()}
+
+    def with_positions(
+        self, changes: Mapping[str, Mapping[bytes, bytes | None]], positions: Mapping[Partition, ReadPosition]
+    ) -> dict[str, Mapping[bytes, bytes | None]]:
+        """Add to changes the input positions that the state has after them.
+
+        They are a row of the first table with a changelog of its own, so that they commit with the state. A
+        lane whose tables are all outputs keeps none: what consumers read holds events and nothing else.
+
+        Args:
+            changes: The encoded rows to write, by table.
+            positions: The position of each input after the batch.
+        """
+        table = self._with_changelog()
+        if table is None:
+            return dict(changes)
+        name = table.spec.name
+        row = msgspec.json.encode(
+            [[at.topic, at.partition, each.offset, each.topic_id] for at, each in positions.items()]
+        )
+        return {**changes, name: {**changes[name], POSITIONS_KEY: row}}
+
+    def positions(self) -> dict[Partition, ReadPosition]:
+        """Return the input positions that the state contains. Empty if no worker has written them yet."""
+        table = self._with_changelog()
+        row = None if table is None else table.store.get(POSITIONS_KEY)
+        if row is None:
+            return {}
+        entries = msgspec.json.decode(row, type=list[tuple[str, int, int, str]])
+        return {Partition(topic, number): ReadPosition(offset, id_) for topic, number, offset, id_ in entries}
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Return about how many rows and bytes each table has, by name, without the positions."""
+        sizes: dict[str, tuple[int, int]] = {each.spec.name: each.store.size() for each in self}
+        table = self._with_changelog()
+        row = None if table is None else table.store.get(POSITIONS_KEY)
+        if table is not None and row is not None:
+            rows, size = sizes[table.spec.name]
+            sizes[table.spec.name] = max(0, rows - 1), max(0, size - len(POSITIONS_KEY) - len(row))
+        return sizes
+
+    def _with_changelog(self) -> Table[Any] | None:
+        return next((table for table in self if not table.spec.is_output), None)
 
     def changelog(self, changes: Mapping[str, Mapping[bytes, bytes | None]]) -> list[Output]:
         """Return the changelog records of `changes`. Those of output tables are among the agent's outputs."""

@@ -10,7 +10,8 @@ from streams.lanes.memory import MemoryBroker, MemoryConsumer, MemoryReader, Mem
 from streams.lanes.observer import LaneState, Observer
 from streams.lanes.processor import Processor
 from streams.lanes.runtime import LaneLimits, Progress
-from streams.records import Output, Partition, Record
+from streams.lanes.start_offsets import StartOffset
+from streams.records import Output, Partition, ReadPosition, Record
 from streams.state.restoration import restore
 from streams.state.stores import MemoryStore, Store
 from streams.state.tables import Table, Tables, TableSpec
@@ -68,8 +69,11 @@ class MemoryRuntime:
     async def restore(self, tables: Tables, progress: Progress) -> None:
         await restore(tables, self._reader, progress, now_ms=0)
 
-    async def committed_offset(self, at: Partition) -> int:
-        return await self.consumer.committed_offset(at)
+    async def start_offset(self, at: Partition, in_state: ReadPosition | None) -> StartOffset:
+        return await self.consumer.start_offset(at, in_state)
+
+    def topic_id(self, topic: str) -> str:
+        return ""
 
     async def seek(self, offsets: Mapping[Partition, int], epoch: int) -> None:
         await self.consumer.seek(offsets, epoch)

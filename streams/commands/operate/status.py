@@ -21,13 +21,18 @@ _TIMEOUT_S = 5.0
     "--url", help="Address of the worker's status page.  [default: http_host and http_port of the settings]"
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the worker's /status.json.")
-def status(settings: Settings, url: str | None, as_json: bool) -> None:
+@click.option("--acknowledge", is_flag=True, help="End the warnings about lost records of this worker.")
+def status(settings: Settings, url: str | None, as_json: bool, acknowledge: bool) -> None:
     """Show the status of one worker: readiness, warnings, models, lanes and drift.
 
     Exits 1 unless the worker is ready.
     """
     page = url or f"http://{settings.http_host}:{settings.http_port}"
     try:
+        if acknowledge:
+            request = urllib.request.Request(f"{page.rstrip('/')}/acknowledge", method="POST")
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+                answer.read()
         with urllib.request.urlopen(f"{page.rstrip('/')}/status.json", timeout=_TIMEOUT_S) as answer:
             fields: dict[str, Any] = orjson.loads(answer.read())
     except (OSError, ValueError) as error:

@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.lanes.memory import MemoryBroker, MemoryTransactionalWriter
 from streams.lanes.transactional_writer import Fenced, KafkaTransactionalWriter, TransactionalWriter
-from streams.records import Output, Partition
+from streams.records import Output, Partition, ReadPosition
 from tests.support.broker import Kafka
 
 
@@ -101,9 +101,9 @@ def cluster(request: pytest.FixtureRequest, unique: Callable[[str], str]) -> Clu
     return kafka_cluster(request.getfixturevalue("kafka"), unique)
 
 
-def offsets_of(unique: Callable[[str], str], offset: int, cluster: Cluster) -> dict[Partition, int]:
+def offsets_of(unique: Callable[[str], str], offset: int, cluster: Cluster) -> dict[Partition, ReadPosition]:
     name = "in" if cluster.topic == "out" else unique("in")
-    return {Partition(name, 0): offset}
+    return {Partition(name, 0): ReadPosition(offset)}
 
 
 async def test_a_commit_makes_outputs_and_offsets_visible(
