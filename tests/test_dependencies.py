@@ -41,3 +41,9 @@ def test_every_imported_package_is_declared(tree: str) -> None:
         extras = project["optional-dependencies"]
         declared |= {canonical(each) for extra in ("train", "private", "torch") for each in extras[extra]}
     assert sorted(imported(tree) - declared) == []
+
+
+def test_every_package_is_in_the_wheel() -> None:
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {path.parent for tree in PRODUCT for path in (ROOT / tree).rglob("__init__.py")}
+    assert sorted(packages) == sorted(".".join(folder.relative_to(ROOT).parts) for folder in folders)
