@@ -6,20 +6,21 @@ from typing import Literal
 import msgspec
 
 Device = Literal["cpu", "cuda", "auto"]
-Runtime = Literal["onnx", "torch"]
+Runtime = Literal["auto", "onnx", "torch"]
 StudentBackend = Literal["onnx", "numpy"]
 
 
 class Hardware(msgspec.Struct, frozen=True, kw_only=True):
-    """The device and the runtime of text encoders.
+    """The device and the runtime of the text encoders.
 
     Attributes:
-        device: `auto` is `cuda` if the encoder's folder and the machine support it, else `cpu`.
-        runtime: `torch` needs the extra `torch`.
+        device: `auto` is `cuda` if the machine supports it, else `cpu`.
+        runtime: `torch` needs the extra `torch`. `auto` is onnxruntime on a processor and where it was built
+            for CUDA, else torch if it finds a device.
     """
 
     device: Device = "cpu"
-    runtime: Runtime = "onnx"
+    runtime: Runtime = "auto"
 
 
 class ServingConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +37,7 @@ class ServingConfig(msgspec.Struct, frozen=True, kw_only=True):
         threshold: Least confidence of a published category, at every level. None is the model's own
             thresholds.
         cascade: Whether text encoders classify what the student is unsure of.
-        hardware: Device and runtime of the text encoders.
+        hardware: Device and runtime of the text encoders. With torch on CUDA the student runs there too.
     """
 
     model: Path | None = None

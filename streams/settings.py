@@ -151,11 +151,15 @@ class Settings(Struct, frozen=True, kw_only=True):
         Path | None, _doc("Directory of text encoders, by language. If unset, the shipped encoders.")
     ] = None
     encoder_runtime: Annotated[
-        Literal["onnx", "torch"], _doc("Runtime of the text encoders. `torch` needs the extra `torch`.")
-    ] = "onnx"
+        Literal["auto", "onnx", "torch"],
+        _doc(
+            "Runtime of the text encoders. `torch` needs the extra `torch` and on CUDA runs the student too. "
+            "`auto` uses the runtime that finds the device."
+        ),
+    ] = "auto"
     device: Annotated[
         Literal["cpu", "cuda", "auto"],
-        _doc("Device of the text encoders. `auto` uses CUDA if the machine and the encoders support it."),
+        _doc("Device of the text encoders. `auto` uses CUDA if the machine supports it."),
     ] = "cpu"
     # The bounds are floats as in the contract's Probability, because typing caches equal annotations.
     confidence_threshold: Annotated[

@@ -58,7 +58,8 @@ class CudaEncoderBackend:
     """Encodes token ids as unit vectors. Thread-safe: batches run one after the other.
 
     Args:
-        path: The graph, best in half precision, with the inputs `ids` and `mask` and the output `vectors`.
+        graph: The file or the content of a graph, best in half precision, with the inputs `ids` and `mask`
+            and the output `vectors`.
         buckets: The shapes that are run; None is the default set.
         device: `cuda`, or `cpu` to run the same code on the processor.
 
@@ -66,10 +67,12 @@ class CudaEncoderBackend:
         StopWorker: onnxruntime refuses the graph, or there is no such device.
     """
 
-    def __init__(self, path: Path, buckets: ShapeBuckets | None = None, device: str = "cuda") -> None:
+    def __init__(
+        self, graph: Path | bytes, buckets: ShapeBuckets | None = None, device: str = "cuda"
+    ) -> None:
         self.buckets = buckets or ShapeBuckets()
         self._device = device
-        self._session = open_session(path, 1, "Export the encoder again.", _PROVIDERS[device])
+        self._session = open_session(graph, 1, "Export the encoder again.", _PROVIDERS[device])
         if self._session.get_providers()[0] != _PROVIDERS[device][0]:
             raise StopWorker(
                 "onnxruntime finds no CUDA device. Install onnxruntime-gpu and a driver, or set "

@@ -15,12 +15,12 @@ PROCESSOR = "CPUExecutionProvider"
 
 
 def open_session(
-    path: Path, threads: int, remedy: str, providers: Sequence[str] = (PROCESSOR,)
+    graph: Path | bytes, threads: int, remedy: str, providers: Sequence[str] = (PROCESSOR,)
 ) -> ort.InferenceSession:
     """Open an ONNX graph.
 
     Args:
-        path: The ONNX file.
+        graph: The ONNX file, or its content.
         threads: Threads within one batch.
         remedy: A sentence for the error message: what to do if onnxruntime refuses the graph.
         providers: Execution providers in order of preference; the processor if not given.
@@ -36,10 +36,12 @@ def open_session(
     options.log_severity_level = 3
     # A spinning thread pool would occupy the core that the event loop needs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    content = graph if isinstance(graph, bytes) else str(graph)
     try:
-        return ort.InferenceSession(str(path), options, providers=list(providers))
+        return ort.InferenceSession(content, options, providers=list(providers))
     except Exception as error:
-        raise StopWorker(f"onnxruntime refuses {path}: {error}. {remedy}") from error
+        name = "the rebuilt graph" if isinstance(graph, bytes) else graph
+        raise StopWorker(f"onnxruntime refuses {name}: {error}. {remedy}") from error
 
 
 class OnnxBackend:

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from models.arrays import Floats
-from models.encoder import cuda_backend
+from models.encoder import cuda_backend, device
 from models.encoder.artifact import GRAPH, SHIPPED_ENCODERS, VOCABULARY
 from models.encoder.backend import TextEncoder
 from models.encoder.cuda_backend import CudaEncoderBackend
-from models.encoder.device import choose_device, open_encoder
+from models.encoder.device import choose_device, choose_runtime, open_encoder, runs_whole
 from models.encoder.encoder import LONGEST
 from models.encoder.onnx_backend import EncoderBackend
 from models.encoder.out_of_memory import HalvingEncoder
@@ -121,38 +121,108 @@ def test_threads_share_a_backend(named: tuple[str, TextEncoder]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "exported", "present", "device"),
-    [
-        ("cpu", True, True, "cpu"),
-        ("auto", True, True, "cuda"),
-        ("auto", False, True, "cpu"),
-        ("auto", True, False, "cpu"),
-        ("cuda", True, True, "cuda"),
-    ],
+    ("wanted", "present", "chosen"),
+    [("cpu", True, "cpu"), ("auto", True, "cuda"), ("auto", False, "cpu"), ("cuda", True, "cuda")],
 )
-def test_the_device_is_the_configured_one_if_available(
-    wanted: Device, exported: bool, present: bool, device: str
-) -> None:
-    assert choose_device(wanted, exported=exported, present=present) == device
+def test_the_device_is_the_configured_one_if_available(wanted: Device, present: bool, chosen: str) -> None:
+    assert choose_device(wanted, present=present) == chosen
 
 
-@pytest.mark.parametrize(
-    ("exported", "present", "why"), [(False, True, "encoder-fp16.onnx"), (True, False, "No CUDA")]
-)
-def test_unavailable_cuda_is_refused_with_the_reason(exported: bool, present: bool, why: str) -> None:
-    with pytest.raises(StopWorker, match=why):
-        choose_device("cuda", exported=exported, present=present)
+def test_unavailable_cuda_is_refused_with_the_reason() -> None:
+    with pytest.raises(StopWorker, match="No CUDA"):
+        choose_device("cuda", present=False)
 
 
 def test_the_shipped_encoder_runs_on_the_processor_by_default() -> None:
-    for device in ("cpu", "auto"):
-        assert isinstance(open_encoder(ENGLISH, 1, Hardware(device=device)), EncoderBackend)
+    for each in ("cpu", "auto"):
+        assert isinstance(open_encoder(ENGLISH, 1, Hardware(device=each)), EncoderBackend)
 
 
-@pytest.mark.parametrize("hardware", [Hardware(device="cuda"), Hardware(runtime="torch")])
-def test_missing_gpu_files_are_refused_with_the_export_command(hardware: Hardware) -> None:
-    with pytest.raises(StopWorker, match="--for-gpu"):
-        open_encoder(ENGLISH, 1, hardware)
+@pytest.mark.skipif(cuda_backend.has_cuda(), reason="onnxruntime was built for CUDA")
+def test_cuda_is_refused_if_onnxruntime_lacks_it() -> None:
+    with pytest.raises(StopWorker, match="No CUDA device"):
+        open_encoder(ENGLISH, 1, Hardware(device="cuda"))
+
+
+@pytest.mark.skipif(find_spec("torch") is not None, reason="torch is installed")
+def test_a_missing_torch_is_refused_with_the_command() -> None:
+    with pytest.raises(StopWorker, match=r"pip install 'shelfstream\[torch\]'"):
+        open_encoder(ENGLISH, 1, Hardware(runtime="torch"))
+    with pytest.raises(StopWorker, match=r"pip install 'shelfstream\[torch\]'"):
+        runs_whole(None, Hardware(device="auto", runtime="torch"))
+
+
+def test_the_shipped_weights_are_rebuilt_for_onnxruntime_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine with a GPU, except that the graph runs on the processor."""
+
+    class OnProcessor(CudaEncoderBackend):
+        def __init__(self, graph: Path | bytes) -> None:
+            assert isinstance(graph, bytes)
+            super().__init__(graph, ShapeBuckets((1, 4), (32, 64)), "cpu")
+
+    monkeypatch.setattr(cuda_backend, "has_cuda", lambda: True)
+    monkeypatch.setattr(cuda_backend, "CudaEncoderBackend", OnProcessor)
+    monkeypatch.setattr(device, "ShapeBuckets", lambda: ShapeBuckets((1,), (8,)))
+    for each in ("cuda", "auto"):
+        encoder = open_encoder(ENGLISH, 1, Hardware(device=each))
+        assert isinstance(encoder, HalvingEncoder)
+        assert cosines(encoder.run(*WORDS.batch(TEXTS)), alone()).min() >= 0.997
+
+
+def test_with_auto_weights_that_cannot_be_rebuilt_run_on_the_processor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(path: Path) -> None:
+        raise StopWorker(f"{path} pools in another way")
+
+    monkeypatch.setattr(cuda_backend, "has_cuda", lambda: True)
+    monkeypatch.setattr(device, "_torch_has_cuda", lambda: True)
+    monkeypatch.setattr(device, "read_weights", refuse)
+    assert isinstance(open_encoder(ENGLISH, 1, Hardware(device="auto")), EncoderBackend)
+    assert not runs_whole(None, Hardware(device="auto", runtime="torch"))
+    with pytest.raises(StopWorker, match="pools in another way"):
+        open_encoder(ENGLISH, 1, Hardware(device="cuda"))
+
+
+def test_with_onnxruntime_only_the_encoders_run_on_a_device() -> None:
+    assert not runs_whole(None, Hardware(device="cuda", runtime="onnx"))
+
+
+@pytest.mark.parametrize(
+    ("configured", "onnx_has_cuda", "torch_has_cuda", "runtime"),
+    [
+        ("cpu", False, True, "onnx"),
+        ("cuda", True, True, "onnx"),
+        ("cuda", False, True, "torch"),
+        ("auto", False, True, "torch"),
+        ("cuda", False, False, "onnx"),
+    ],
+)
+def test_the_runtime_is_the_one_that_finds_the_device(
+    monkeypatch: pytest.MonkeyPatch,
+    configured: Device,
+    onnx_has_cuda: bool,
+    torch_has_cuda: bool,
+    runtime: str,
+) -> None:
+    monkeypatch.setattr(cuda_backend, "has_cuda", lambda: onnx_has_cuda)
+    monkeypatch.setattr(device, "find_spec", lambda name: name)
+    monkeypatch.setattr(device, "_torch_has_cuda", lambda: torch_has_cuda)
+    assert choose_runtime(Hardware(device=configured)) == runtime
+    assert choose_runtime(Hardware(device=configured, runtime="torch")) == "torch"
+
+
+def test_an_encoder_in_hugging_face_s_format_runs_without_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "en" / "torch").mkdir(parents=True)
+    assert not runs_whole(tmp_path, Hardware(device="cuda", runtime="torch"))
+
+
+@pytest.mark.parametrize(("configured", "whole"), [("cuda", True), ("auto", True), ("cpu", False)])
+def test_with_torch_the_shipped_classifier_runs_whole(
+    monkeypatch: pytest.MonkeyPatch, configured: Device, whole: bool
+) -> None:
+    monkeypatch.setattr(device, "_torch_has_cuda", lambda: True)
+    assert runs_whole(None, Hardware(device=configured, runtime="torch")) is whole
 
 
 def test_a_missing_cuda_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
