@@ -7,19 +7,15 @@ from models.attributes.attribute_match import AttributeMatch
 from models.attributes.brands import read_brands
 from models.attributes.extractor import AttributeExtractor
 from models.attributes.tags import Tagger
-from models.encoder.loading import load_second_stage
 from models.enrichment.category_metadata import has_appearance, is_food
 from models.enrichment.decision_cache import DecisionCache, TextDecision
 from models.enrichment.event_builder import Enrichment as Enrichment
 from models.enrichment.event_builder import EventBuilder
 from models.enrichment.listing_text import classified_text, text_with_description
+from models.enrichment.serving_classifier import load_classifier
 from models.serving_config import DEFAULT_CONFIG, ServingConfig
 from models.student.artifact import Artifact
-from models.student.backend import Backend
-from models.student.checks import check_student
-from models.student.classifier import Classifier, StudentClassifier
-from models.student.numpy_backend import NumpyBackend
-from models.student.onnx_backend import OnnxBackend
+from models.student.classifier import Classifier
 from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import MAX_CHARACTERS, fold, is_terse
 from models.zero_shot.classifier import ZeroShotClassifier
@@ -74,7 +70,11 @@ class Enricher:
         tree = Taxonomy.of(config.taxonomy)
         zero_shot = config.taxonomy is not None and config.model is None
         artifact = Artifact.load(config.model, Taxonomy.google() if zero_shot else tree)
-        classifier = ZeroShotClassifier.load(tree, config) if zero_shot else _student(artifact, tree, config)
+        classifier: Classifier
+        if zero_shot:
+            classifier = ZeroShotClassifier.load(tree, config)
+        else:
+            classifier = load_classifier(artifact, tree, config)
         return cls(classifier, artifact, tree)
 
     @property
@@ -188,15 +188,3 @@ class Enricher:
             embedding=decision.embedding,
             review_reason=None if decided else decision.decision.why,
         )
-
-
-def _student(artifact: Artifact, taxonomy: Taxonomy, config: ServingConfig) -> StudentClassifier:
-    backend: Backend
-    if config.backend == "onnx":
-        backend = OnnxBackend(artifact, config.threads)
-    else:
-        backend = NumpyBackend.load(artifact)
-    check_student(artifact, backend)
-    cascade = config.cascade and artifact.manifest.alone is not True
-    second = load_second_stage(taxonomy, config) if cascade else None
-    return StudentClassifier(artifact, backend, taxonomy, config.threshold, second)
