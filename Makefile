@@ -4,8 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Rounds of faults, for `make chaos`.
 ROUNDS ?= 4
-# A directory with an encoder for GPUs, for `make bench-gpu`.
-ENCODER ?=
 # The `shelfstream` program of another version, for `make rolling`.
 OTHER ?=
 
@@ -24,7 +22,7 @@ help:
 	@echo "make chaos  faults under load, here and with peers: what is lost or doubled; some 10 minutes for each of ROUNDS=4"
 	@echo "make rolling OTHER=PROGRAM  workers of another version's shelfstream program take turns with ours"
 	@echo "make bench  throughput, latency and growth beside peers, in about half an hour"
-	@echo "make bench-gpu  the text encoder on a GPU; says that it was not run where there is none"
+	@echo "make bench-gpu  the whole classifier on a GPU; says that it was not run where there is none"
 	@echo "make test-versions  the tests that need no Kafka, on each of Python $(VERSIONS) that is installed"
 	@echo "make floors  the same with the oldest dependencies that pyproject.toml allows"
 	@echo "make lock | sbom | audit | licenses  the lock file; bill of materials, known vulnerabilities and licenses of it"
@@ -118,7 +116,7 @@ bench: setup-peers
 	$(BIN)/python -m benchmarks
 
 bench-gpu: setup-dev
-	$(BIN)/python -m benchmarks.gpu $(if $(ENCODER),--encoder $(ENCODER))
+	$(BIN)/python -m benchmarks.gpu --output benchmarks/results/gpu
 
 lint: setup-dev
 	$(BIN)/ruff check .

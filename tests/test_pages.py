@@ -263,16 +263,20 @@ def test_the_programs_run_as_they_stand(own_broker: StartableKafka, tmp_path: Pa
         assert worker.stop() == 0
 
 
-@pytest.mark.parametrize("name", ["bench", "chaos"])
+@pytest.mark.parametrize("name", ["bench", "chaos", "gpu"])
 def test_measured_tables_are_those_that_the_commands_wrote(name: str) -> None:
-    """No figure beside other frameworks but from `make bench` and `make chaos`."""
+    """No figure beside other frameworks or of a GPU but from `make bench`, `chaos` and `bench-gpu`."""
     written = (RESULTS / f"{name}.md").read_text("utf-8")
     tables = re.findall(r"^\|.*\n(?:\|.*\n)+", written, re.MULTILINE)
     assert tables
     for table in tables:
         assert table in BENCHMARKS
     machine = written.splitlines()[0]
-    assert json.loads((RESULTS / f"{name}.json").read_text())["machine"] in machine
+    described = json.loads((RESULTS / f"{name}.json").read_text())["machine"]
+    if name == "gpu":
+        assert machine == "; ".join(f"{part} {value}" for part, value in described.items())
+    else:
+        assert described in machine
 
 
 def test_the_figures_of_the_front_page_are_those_of_the_last_results() -> None:
@@ -309,6 +313,40 @@ def test_the_figures_of_the_front_page_are_those_of_the_last_results() -> None:
     ]
     for row in rows:
         assert row in README, row
+
+
+def test_the_gpu_s_figures_are_those_of_the_last_results() -> None:
+    gpu = json.loads((RESULTS / "gpu.json").read_bytes())
+    median = {name: statistics.median(each["runs"]) for name, each in gpu["figures"].items()}
+    processes, encoder = gpu["processes"], "encoder alone, kernels and graph: TFLOP/s"
+    shared, every, single, one, cores, cpu_one = (
+        f"{median[name]:,.0f}"
+        for name in (
+            f"GPU, {processes} processes, as it serves: titles/s",
+            f"GPU, {processes} processes, every title encoded: titles/s",
+            "GPU, one process: titles/s",
+            "GPU, one title at a time: titles/s",
+            "CPU, 16 processes: titles/s",
+            "CPU, one title at a time: titles/s",
+        )
+    )
+    row = (
+        f"raw titles to decisions, {processes} host processes, titles/s | {shared} | one process {single}; "
+        f"the machine's 16 cores {cores}; the encoder alone runs at {gpu['encoder_share']:.0%} of"
+    )
+    assert row in README
+    assert gpu["machine"]["card"] in README
+    deploying = " ".join((ROOT / "deploy" / "README.md").read_text("utf-8").split())
+    rows = re.findall(r"\| (?:GPU|CPU), [^|]* \| ([\d,]+) \|", deploying)
+    assert rows == [shared, every, single, one, cores, cpu_one]
+    rates = [run for name, each in gpu["figures"].items() if "matrix" in name for run in each["runs"]]
+    runs = gpu["figures"][f"GPU, {processes} processes, as it serves: titles/s"]["runs"]
+    for said in (
+        f"{median[encoder]:.0f} TFLOP/s, {gpu['encoder_share']:.0%} of the {max(rates):.0f} TFLOP/s",
+        f"busy for {median['as it serves: GPU utilization, percent']:.0f}% of the time",
+        f"between {min(runs):,.0f} and {max(runs):,.0f} titles/s",
+    ):
+        assert said in deploying, said
 
 
 def test_the_front_page_says_of_unseen_shops_what_the_card_says() -> None:

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import orjson
-
 from schemas.errors import StopWorker
 
 SEPARATOR = " > "
@@ -105,6 +103,9 @@ def _records(lines: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _object(number: int, line: str) -> dict[str, Any]:
+    # Imported here, because `make bench-gpu` runs on machines without it.
+    import orjson
+
     try:
         fields = orjson.loads(line)
     except orjson.JSONDecodeError as error:
