@@ -112,7 +112,7 @@ class Campaign:
         tail.start()
         for number, faults in enumerate(self._plan, 1):
             self._log(f"round {number} of {len(self._plan)}")
-            injected = self._round(faults)
+            injected = self._round(faults, tail)
             result.processed = self._wait_until_processed(tail)
             result.audit = system.audit(self._receipts)
             self._recoveries(injected, tail)
@@ -126,12 +126,13 @@ class Campaign:
         result.duration_s = time.monotonic() - began
         return result
 
-    def _round(self, faults: list[Fault]) -> list[Injection]:
+    def _round(self, faults: list[Fault], tail: Tail) -> list[Injection]:
         """Feed inputs while faults are injected, and a little longer."""
         fleet = self._system.fleet
         feeds = [Feed(self._bootstrap, inputs, rate) for inputs, rate in self._system.inputs]
         for feed in feeds:
             feed.start()
+        self._wait_for_first_output(tail)
         injected = []
         for fault in faults:
             fleet.wait(self._rng.uniform(*self._pause_s))
@@ -143,6 +144,12 @@ class Campaign:
         self._receipts.sort(key=lambda receipt: receipt.position)
         self.result.injected.extend(injected)
         return injected
+
+    def _wait_for_first_output(self, tail: Tail) -> None:
+        """Wait until the workers serve. On a busy machine the faults would otherwise meet idle workers."""
+        deadline = time.monotonic() + self._processed_within_s
+        while not tail.arrivals and time.monotonic() < deadline:
+            self._system.fleet.wait(0.2)
 
     def _wait_until_processed(self, tail: Tail) -> bool:
         """Wait until the system has processed everything. Returns False if that takes too long."""
