@@ -184,6 +184,13 @@ class ProductEnriched(Event, frozen=True, kw_only=True):
     embedding: Embedding | None = None
     title: str = ""
     source: Source | None = None
+    listing: Annotated[
+        Source | None,
+        Meta(description="Position of the listing that the title is from. Feedback keeps it."),
+    ] = None
+    listed_at: Annotated[
+        Timestamp | None, Meta(description="`occurred_at` of that listing; null if it had none.")
+    ] = None
 
 
 class EnrichmentReview(Event, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import re
 
+from schemas.dead_letters import ATTEMPT
 from schemas.events import Source
 from streams.records import Record
 from streams.topics import PRODUCT_REPARTITION
@@ -13,6 +14,15 @@ partition keep it, so that outputs of the record keep their ids."""
 MOVED_FROM = "shelfstream.moved-from"
 """Header with the position from which a record was moved to its key's partition: `topic:partition:offset`,
 followed by `:keyless` if the record had no key. A move drops a producer's own header of this name."""
+
+
+REPLAY = "shelfstream.replay"
+"""Header with the id of the replay that wrote the record. The origin header has the first position."""
+
+
+def is_repeated(record: Record) -> bool:
+    """Return whether a replay or a redrive wrote the record: it may be older than what came since."""
+    return any(name in (REPLAY, ATTEMPT) for name, _ in record.headers)
 
 
 def source_of(record: Record) -> Source:

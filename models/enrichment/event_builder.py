@@ -112,6 +112,8 @@ class EventBuilder:
             model_version=self._model_version,
             taxonomy_version=self._taxonomy.version,
             source=source,
+            listing=source,
+            listed_at=product.occurred_at,
         )
 
     def review(

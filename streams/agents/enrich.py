@@ -16,7 +16,15 @@ from streams.inference.messages import InvalidListing, Listing, Prediction
 from streams.inference.protocol import Inference
 from streams.lanes.agent import BatchAgent, Batches, batch_agent
 from streams.lanes.batch import Batch
-from streams.provenance import MOVED_FROM, ORIGIN, input_of, moved_header, origin_header, source_of
+from streams.provenance import (
+    MOVED_FROM,
+    ORIGIN,
+    input_of,
+    is_repeated,
+    moved_header,
+    origin_header,
+    source_of,
+)
 from streams.records import Output, Record
 from streams.state.tables import Table
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED, PRODUCT_ENRICHED, PRODUCT_REPARTITION
@@ -42,6 +50,7 @@ def enrich_agent(inference: Inference, partitions: int) -> BatchAgent:
             listings = [_listing(record) for record, feedback in inputs if feedback is None]
             predictions = iter(await inference.predict(listings) if listings else ())
             table = batch.table(products)
+            older = 0
             for record, feedback in inputs:
                 try:
                     if feedback is not None:
@@ -49,9 +58,13 @@ def enrich_agent(inference: Inference, partitions: int) -> BatchAgent:
                     elif isinstance(prediction := next(predictions), InvalidListing):
                         batch.dead_letter(record, prediction.error(), "decode")
                     else:
-                        batch.send_outputs(decisions.of_model(record, prediction, table))
+                        outputs = decisions.of_model(record, prediction, table)
+                        older += not outputs
+                        batch.send_outputs(outputs)
                 except InvalidEvent as error:
                     batch.dead_letter(record, error, enrich.name)
+            if older:
+                log.info("repeated listings are older than what is published, ignoring them", count=older)
 
     return enrich
 
@@ -127,23 +140,30 @@ class _Decisions:
         model_info = self._inference.model_info
         published = _published(table.get(feedback.product_id.encode()))
         enriched = corrected(published, feedback, model_info, source_of(record))
-        row = ProductRow(encode(enriched), enriched.decision.outcome)
+        row = ProductRow(encode(enriched), enriched.decision.outcome, enriched.listing, enriched.listed_at)
         return [self._publish(enriched.product_id, row, record, table, model_info.model_version)]
 
     def of_model(self, record: Record, prediction: Prediction, table: Table[ProductRow]) -> Sequence[Output]:
-        """Publish a prediction. The category of a person stays."""
+        """Publish a prediction. The category of a person stays.
+
+        Nothing is published of a listing that a replay or a redrive repeats after a newer one.
+        """
         product, enriched, review = prediction.product_id, prediction.enriched, prediction.review
         version = prediction.model_version
+        source, listed_at = source_of(record), prediction.listed_at
+        known = table.get(product.encode())
+        if known is not None and is_repeated(record) and known.is_newer_than(source, listed_at):
+            return []
         if enriched is None:
             table.put(product.encode(), None)
             return [self._build.record(PRODUCT_ENRICHED, product, None, record, version)]
         outcome = None if prediction.outcome is None else DecisionOutcome(prediction.outcome)
-        known = table.get(product.encode())
         if known is not None and known.outcome is DecisionOutcome.PERSON:
             published = _published(known)
             if published is not None:
                 enriched, review, outcome = self._overruled(enriched, published), None, known.outcome
-        outputs = [self._publish(product, ProductRow(enriched, outcome), record, table, version)]
+        row = ProductRow(enriched, outcome, source, listed_at)
+        outputs = [self._publish(product, row, record, table, version)]
         if review is not None:
             outputs.append(self._build.record(EnrichmentReview.topic, product, review, record, version))
         return outputs

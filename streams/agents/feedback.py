@@ -50,6 +50,8 @@ def corrected(
         embedding=known.embedding if known else None,
         title=known.title if known else "",
         source=source,
+        listing=known.listing if known else None,
+        listed_at=known.listed_at if known else None,
     )
     return msgspec.structs.replace(product, tags=model_info.retagged(product, category))
 

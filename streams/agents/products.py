@@ -1,10 +1,11 @@
 """The table of enriched products: the rows of the agent `enrich`."""
 
+from datetime import datetime
 from typing import NamedTuple, Self
 
 import msgspec
 
-from schemas.events import DecisionOutcome
+from schemas.events import DecisionOutcome, Source
 from streams.state.tables import TableSpec
 from streams.topics import PRODUCT_ENRICHED
 
@@ -17,6 +18,9 @@ class _Decided(msgspec.Struct, gc=False):
     """The part of a product-enriched event that every row needs decoded."""
 
     decision: _Decision
+    source: Source | None = None
+    listing: Source | None = None
+    listed_at: datetime | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Decided)
@@ -28,19 +32,43 @@ class ProductRow(NamedTuple):
     Attributes:
         event: The encoded product-enriched event. It is the row's only stored form.
         outcome: The event's decision; None if another program wrote the row and it has no decision.
+        listing: The position of the listing that made the row; None if it is not known.
+        listed_at: The event time of that listing; None if it had none.
     """
 
     event: bytes
     outcome: DecisionOutcome | None
+    listing: Source | None = None
+    listed_at: datetime | None = None
 
     @classmethod
     def from_bytes(cls, event: bytes) -> Self:
         """Read a stored row. Nothing is raised: a row of another program gets the outcome None."""
         try:
-            outcome = _DECODER.decode(event).decision.outcome
+            decided = _DECODER.decode(event)
         except (ValueError, RecursionError):
             return cls(event, None)
-        return cls(event, outcome)
+        listing = decided.listing
+        if listing is None and decided.decision.outcome is not DecisionOutcome.PERSON:
+            # An event of an earlier version: its source is the listing.
+            listing = decided.source
+        return cls(event, decided.decision.outcome, listing, decided.listed_at)
+
+    def is_newer_than(self, listing: Source, listed_at: datetime | None) -> bool:
+        """Return whether the row is from a newer listing.
+
+        Within a partition the offset decides, as it did when the listings first came. Between partitions the
+        event times decide, if both are known.
+
+        Args:
+            listing: The position at which the other listing was first written.
+            listed_at: Its event time; None if it has none.
+        """
+        if self.listing is None:
+            return False
+        if (self.listing.topic, self.listing.partition) == (listing.topic, listing.partition):
+            return self.listing.offset > listing.offset
+        return self.listed_at is not None and listed_at is not None and self.listed_at > listed_at
 
     def to_bytes(self) -> bytes:
         """Return the stored form."""

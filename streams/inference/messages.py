@@ -1,5 +1,6 @@
 """Requests to a predictor and its results: bytes and numbers that can cross a process boundary."""
 
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -49,6 +50,7 @@ class Prediction(msgspec.Struct, frozen=True, array_like=True, tag=0, gc=False):
         review: The enrichment-review event. None if the model decided the category.
         model_version: Version of the model that predicted.
         outcome: The `DecisionOutcome` of `enriched`. None for a withdrawal.
+        listed_at: The listing's event time. None if it had none.
     """
 
     product_id: str
@@ -56,6 +58,7 @@ class Prediction(msgspec.Struct, frozen=True, array_like=True, tag=0, gc=False):
     review: bytes | None
     model_version: str
     outcome: str | None = None
+    listed_at: datetime | None = None
 
 
 class InvalidListing(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):

@@ -97,7 +97,9 @@ class Predictor:
             elif _is_listed(event):
                 predictions.append(_prediction(listing, event, self.enricher, next(enrichments)))
             else:
-                predictions.append(Prediction(event.product_id, None, None, self.model_version))
+                predictions.append(
+                    Prediction(event.product_id, None, None, self.model_version, listed_at=event.occurred_at)
+                )
         return predictions
 
     def _enrich(self, products: Sequence[ProductCreated]) -> Iterator[Enrichment]:
@@ -123,6 +125,7 @@ def _prediction(
         None if review is None else encode(review),
         enricher.model_version,
         enriched.decision.outcome.value,
+        event.occurred_at,
     )
 
 

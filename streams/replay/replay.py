@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas.errors import StopWorker
 from schemas.keys import partition_for
-from streams.provenance import ORIGIN, origin_header, position_of, source_of
+from streams.provenance import ORIGIN, REPLAY, origin_header, position_of, source_of
 from streams.records import MemoryRecord, Output, size_of
 from streams.replay.broker_admin import TIMEOUT_S, translated_kafka_error
 from streams.replay.positions import END, FORMS, Position, parse_position
@@ -23,9 +23,6 @@ from streams.replay.transactional_copy import (
 )
 from streams.settings import Settings
 from streams.topics import desired
-
-REPLAY = "shelfstream.replay"
-"""Header with the id of the replay that wrote the record. The origin header has the first position."""
 
 
 class ReplayPlan(NamedTuple):

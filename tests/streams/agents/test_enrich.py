@@ -1,6 +1,7 @@
 """The agent `enrich`: every listing and every feedback record has a defined result."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -19,6 +20,7 @@ from streams.inference.messages import Listing, PredictorConfig
 from streams.inference.predictor import Predictor, load_predictor
 from streams.inference.thread import InferenceThread
 from streams.lanes.processor import Processor
+from streams.provenance import REPLAY, origin_header, position_of
 from streams.records import MemoryRecord, Output
 from streams.state.stores import Checkpoint
 from streams.state.tables import Tables
@@ -95,7 +97,7 @@ async def test_a_clear_listing_is_published_with_its_source(agent: Processor, ta
     assert event.source == Origin(topic=PRODUCT_CREATED, partition=0, offset=7)
     assert (output.key, tables.of(products_table()).get(b"p")) == (
         b"p",
-        ProductRow(output.value or b"", DecisionOutcome.MODEL),
+        ProductRow(output.value or b"", DecisionOutcome.MODEL, event.source),
     )
 
 
@@ -398,3 +400,69 @@ async def test_predicted_listings_count_for_drift() -> None:
     await watching.predict([Listing(value, None, PRODUCT_CREATED, 0, 0) for value in values])
     watching.close()
     assert watching.drift.listings > 50
+
+
+# Repeated listings
+
+
+def repeated(record: MemoryRecord, offset: int) -> MemoryRecord:
+    """The record as a replay writes it, at another offset."""
+    headers = [*record.headers, origin_header(position_of(record)), (REPLAY, b"r1")]
+    return replace(record, offset=offset, headers=headers)
+
+
+async def test_a_replay_never_overwrites_a_newer_listing(agent: Processor, tables: Tables) -> None:
+    source = Source(PRODUCT_CREATED)
+    old, new = source.record(listing(title=TITLE)), source.record(listing(title="Blue cotton shirt for men"))
+    await process_batch(agent, [old, new], tables)
+    assert await process_batch(agent, [repeated(old, 70)], tables) == []
+    (output,) = await process_batch(agent, [repeated(new, 71)], tables)
+    assert enriched(output).title == "Blue cotton shirt for men"
+    assert enriched(output).listing == Origin(topic=PRODUCT_CREATED, partition=0, offset=new.offset)
+
+
+async def test_a_replay_never_withdraws_what_was_listed_since(agent: Processor, tables: Tables) -> None:
+    source = Source(PRODUCT_CREATED)
+    withdrawal, new = source.record(listing(change="withdrawn")), source.record(listing())
+    await process_batch(agent, [withdrawal, new], tables)
+    assert await process_batch(agent, [repeated(withdrawal, 70)], tables) == []
+
+
+async def test_feedback_keeps_the_listing_that_later_replays_are_compared_with(
+    agent: Processor, tables: Tables
+) -> None:
+    source = Source(PRODUCT_CREATED)
+    old, new = source.record(listing()), source.record(listing(title="Dog leash"))
+    await process_batch(agent, [old, new], tables)
+    (output,) = await process_batch(agent, [Source(CATEGORY_FEEDBACK).record(feedback(DOGS))], tables)
+    assert enriched(output).listing == Origin(topic=PRODUCT_CREATED, partition=0, offset=new.offset)
+    assert await process_batch(agent, [repeated(old, 70)], tables) == []
+
+
+async def test_between_partitions_the_event_times_decide(agent: Processor, tables: Tables) -> None:
+    """A producer of another partitioner, or one that changed it, lists a product in two partitions."""
+    new = Source(PRODUCT_CREATED).record(listing(occurred_at="2026-11-02T00:00:00Z"))
+    await process_batch(agent, [new], tables)
+    for day, published in (("01", 0), ("03", 1)):
+        other = Source("product-created-2").record(listing(occurred_at=f"2026-11-{day}T00:00:00Z"))
+        assert len(await process_batch(agent, [repeated(other, 80)], tables)) == published
+
+
+async def test_a_listing_that_nobody_repeated_is_published_whatever_its_offset(
+    agent: Processor, tables: Tables
+) -> None:
+    """A topic that was created again begins at offset 0."""
+    source = Source(PRODUCT_CREATED)
+    first, later = source.record(listing()), source.record(listing(title="Dog leash"))
+    await process_batch(agent, [later], tables)
+    (output,) = await process_batch(agent, [first], tables)
+    assert enriched(output).title == TITLE
+
+
+def test_a_row_of_an_earlier_version_takes_its_source_for_the_listing() -> None:
+    source = b'"source":{"topic":"product-created","partition":0,"offset":7}'
+    row = ProductRow.from_bytes(b'{"decision":{"outcome":"model","why":""},' + source + b"}")
+    assert row.is_newer_than(Origin(topic=PRODUCT_CREATED, partition=0, offset=6), None)
+    assert not row.is_newer_than(Origin(topic=PRODUCT_CREATED, partition=0, offset=7), None)
+    person = ProductRow.from_bytes(b'{"decision":{"outcome":"person","why":""},' + source + b"}")
+    assert not person.is_newer_than(Origin(topic=PRODUCT_CREATED, partition=0, offset=6), None)

@@ -13,7 +13,7 @@ from streams.commands.operate.topics import manual as topics_manual
 from streams.commands.operate.topics import topics
 from streams.lanes.observer import LaneState
 from streams.observability.status import WorkerStatus
-from streams.replay.replay import REPLAY
+from streams.provenance import REPLAY
 from streams.settings import Settings
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "operations"

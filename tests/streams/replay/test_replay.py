@@ -16,11 +16,11 @@ from schemas.errors import StopWorker
 from schemas.keys import partition_for
 from streams.commands.operate.replay import replay as command
 from streams.embedded import EmbeddedBroker
-from streams.provenance import ORIGIN
+from streams.provenance import ORIGIN, REPLAY
 from streams.records import MemoryRecord, Output
 from streams.replay.positions import END, START, Position
 from streams.replay.ranges import OffsetRange
-from streams.replay.replay import REPLAY, Replay, ReplayPlan, check_topics, resolve_to
+from streams.replay.replay import Replay, ReplayPlan, check_topics, resolve_to
 from streams.settings import Settings
 from tests.support.broker import Kafka
 from tests.support.topic import create_topic, read_all, write
