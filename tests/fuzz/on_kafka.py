@@ -11,6 +11,7 @@ from confluent_kafka import Message, Producer
 
 from models.enrichment.enricher import Enricher
 from streams.records import MemoryRecord
+from streams.state.tables import POSITIONS_KEY
 from streams.topics import DEAD_LETTER, PRODUCT_ENRICHED
 from tests.fuzz.account import Account, Outputs, account
 from tests.fuzz.records import Fuzzed, records
@@ -131,7 +132,7 @@ def read_account(deployment: Deployment) -> Account:
     rows = {
         (record.partition, record.key): record.value
         for record in _read(deployment, "shelfstream-shoppers-changelog")
-        if record.key is not None and record.value is not None
+        if record.key not in (None, POSITIONS_KEY) and record.value is not None
     }
     outputs = Outputs(_read(deployment, PRODUCT_ENRICHED), _read(deployment, DEAD_LETTER), rows)
     return account(inputs, outputs, Enricher.load(), PARTITIONS)
