@@ -1,8 +1,7 @@
 """The events of every topic as immutable typed structs: the contract with producers and consumers.
 
-All times are timezone-aware UTC. All confidences and probabilities lie in [0, 1]. Unknown fields are ignored,
-so a producer may add fields first. The codec rejects an unknown `schema_version`. Only new fields with
-defaults are backward compatible; `schemas.compatibility` checks this.
+All times are timezone-aware UTC. Confidences and probabilities lie in [0, 1]. Unknown fields are ignored. The
+codec rejects an unknown `schema_version`. Only new fields with defaults are compatible.
 """
 
 from enum import StrEnum
@@ -171,7 +170,7 @@ class Source(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ProductEnriched(Event, frozen=True, kw_only=True):
-    """The current enrichment of a product. A null Kafka value means that the product was withdrawn."""
+    """The current enrichment of a product, from the `listing` of `listed_at`. A null value withdraws it."""
 
     topic: ClassVar[str] = "product-enriched"
     product_id: Identifier
@@ -184,13 +183,8 @@ class ProductEnriched(Event, frozen=True, kw_only=True):
     embedding: Embedding | None = None
     title: str = ""
     source: Source | None = None
-    listing: Annotated[
-        Source | None,
-        Meta(description="Position of the listing that the title is from. Feedback keeps it."),
-    ] = None
-    listed_at: Annotated[
-        Timestamp | None, Meta(description="`occurred_at` of that listing; null if it had none.")
-    ] = None
+    listing: Source | None = None
+    listed_at: Timestamp | None = None
 
 
 class EnrichmentReview(Event, frozen=True, kw_only=True):
