@@ -191,7 +191,7 @@ def test_the_command_counts_then_replays(kafka: Kafka, unique: Callable[[str], s
     replayed = run("--from", "5", "--until", "20", "--into", target)
     assert "60 records" in replayed.stdout
     assert "deletes them after" in replayed.stderr, "records of 2011 in a topic that keeps a week"
-    missing = run("--into", "nowhere")
+    missing = run("--from", "start", "--into", "nowhere")
     assert (missing.exit_code, "no topic 'nowhere'" in missing.stderr) == (1, True)
     assert run("--from", "whenever").exit_code == 2
 
@@ -211,7 +211,16 @@ def test_a_killed_replay_continues_and_writes_nothing_twice(
     settings, source, target = _topics(kafka, unique)
     write(settings, orders(source, 4000, int(time.time() * 1000)))
     shelfstream = [sys.executable, "-c", "from streams.cli import main; main()"]
-    options = ["--into", target, "--id", unique("r"), "--bootstrap-servers", kafka.bootstrap]
+    options = [
+        "--from",
+        "start",
+        "--into",
+        target,
+        "--id",
+        unique("r"),
+        "--bootstrap-servers",
+        kafka.bootstrap,
+    ]
     slow = subprocess.Popen([*shelfstream, "replay", source, *options, "--rate", "200"])
     try:
         deadline = time.monotonic() + 120
