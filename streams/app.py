@@ -114,14 +114,14 @@ class LaneApp(faust.App):
         while not self.should_stop:
             await self.sleep(_TOPIC_WATCH_INTERVAL_S)
             try:
-                recreated = await self._runtime.recreated_topics()
+                recreated = await self._runtime.recreated_inputs()
             except RetryLater as error:
                 log.debug("topic ids are not known", error=str(error))
                 continue
             for lane in list(self.lanes):
                 for at in lane.inputs:
-                    if at.topic in recreated:
-                        lane.reset_input(recreated[at.topic])
+                    if at in recreated:
+                        lane.reset_input(recreated[at])
 
     def _lag(self, lane: Lane, at: Partition) -> int | None:
         try:

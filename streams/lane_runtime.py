@@ -135,7 +135,7 @@ class KafkaLaneRuntime:
             settings.transaction_timeout_s,
             topic_ids=not settings.embedded,
         )
-        self._topic_ids: dict[str, str] = {}
+        self._topic_ids: dict[Partition, str] = {}
 
     def lane(self, processor: Processor, partition: int) -> Lane:
         """Build the lane of a processor for a partition. It is not started."""
@@ -203,7 +203,7 @@ class KafkaLaneRuntime:
             in_state=in_state,
             on_topic_recreated=self._context.settings.on_topic_recreated,
         )
-        self._topic_ids[at.topic] = input_log.topic_id
+        self._topic_ids[at] = input_log.topic_id
         if start.offset < read:
             log.error("an input is read from its start, as the settings say", partition=str(at), was=read)
         elif committed is not None and start.offset > committed.offset + start.expired:
@@ -215,22 +215,22 @@ class KafkaLaneRuntime:
             )
         return start
 
-    def topic_id(self, topic: str) -> str:
-        """Return the topic's id when a lane opened; see `LaneRuntime`."""
-        return self._topic_ids.get(topic, "")
+    def topic_id(self, at: Partition) -> str:
+        """Return the id of an input's topic when its lane opened; see `LaneRuntime`."""
+        return self._topic_ids.get(at, "")
 
-    async def recreated_topics(self) -> dict[str, str]:
-        """Return what happened to each topic whose id is another one than when its lanes opened, by topic.
+    async def recreated_inputs(self) -> dict[Partition, str]:
+        """Return what happened to each input whose topic has another id than when its lane opened.
 
         Raises:
             RetryLater: The broker does not answer.
         """
-        known = {topic: id_ for topic, id_ in self._topic_ids.items() if id_}
-        now = await self._offsets.topic_ids(known) if known else {}
+        known = {at: id_ for at, id_ in self._topic_ids.items() if id_}
+        now = await self._offsets.topic_ids(at.topic for at in known) if known else {}
         return {
-            topic: f"the id of topic {topic} changed from {id_} to {now[topic]}"
-            for topic, id_ in known.items()
-            if topic in now and now[topic] != id_
+            at: f"the id of topic {at.topic} changed from {id_} to {now[at.topic]}"
+            for at, id_ in known.items()
+            if now.get(at.topic, id_) != id_
         }
 
     async def seek(self, offsets: Mapping[Partition, int], epoch: int) -> None:

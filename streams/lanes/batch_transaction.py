@@ -100,4 +100,4 @@ class BatchTransaction:
     def _positions(self, next_offsets: Mapping[Partition, int]) -> dict[Partition, ReadPosition]:
         """Return the positions with the ids of their topics."""
         topic_id = self._runtime.topic_id
-        return {at: ReadPosition(offset, topic_id(at.topic)) for at, offset in next_offsets.items()}
+        return {at: ReadPosition(offset, topic_id(at)) for at, offset in next_offsets.items()}

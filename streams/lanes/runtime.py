@@ -52,8 +52,11 @@ class LaneRuntime(Protocol):
         """
         ...
 
-    def topic_id(self, topic: str) -> str:
-        """Return the id that the topic had when `start_offset` was asked last; empty if it is not known."""
+    def topic_id(self, at: Partition) -> str:
+        """Return the id of an input's topic at its last `start_offset`; empty if it is not known.
+
+        It is kept per partition: lanes of one topic open at different times, before and after it changed.
+        """
         ...
 
     async def seek(self, offsets: Mapping[Partition, int], epoch: int) -> None:

@@ -72,7 +72,7 @@ class MemoryRuntime:
     async def start_offset(self, at: Partition, in_state: ReadPosition | None) -> StartOffset:
         return await self.consumer.start_offset(at, in_state)
 
-    def topic_id(self, topic: str) -> str:
+    def topic_id(self, at: Partition) -> str:
         return ""
 
     async def seek(self, offsets: Mapping[Partition, int], epoch: int) -> None:
