@@ -115,8 +115,13 @@ rolling: setup-dev
 bench: setup-peers
 	$(BIN)/python -m benchmarks
 
-bench-gpu: setup-dev
-	$(BIN)/python -m benchmarks.gpu --output benchmarks/results/gpu
+# Needs torch, numpy, onnx, onnxruntime, tokenizers and msgspec of its own, and none of our other dependencies.
+GPU_PYTHON ?= $(PYTHON)
+
+bench-gpu:
+	@if $(GPU_PYTHON) -c 'import msgspec, numpy, torch' 2> /dev/null; then \
+	  $(GPU_PYTHON) -m benchmarks.gpu --output benchmarks/results/gpu; \
+	else echo "Not run: $(GPU_PYTHON) lacks torch, numpy or msgspec. Name a Python that has them in GPU_PYTHON."; fi
 
 lint: setup-dev
 	$(BIN)/ruff check .
