@@ -20,7 +20,7 @@ from schemas.errors import StopWorker
 from streams.commands.file_options import prototypes_folder, taxonomy_option
 from streams.commands.jsonl_io import print_to_stderr
 from streams.commands.progress import step_bars
-from streams.commands.tables import new_table, print_table
+from streams.commands.terminal_tables import new_table, print_table
 
 
 @click.command("evaluate")

@@ -10,7 +10,7 @@ import click
 from models.taxonomy.tree import Taxonomy
 from models.training.data.feedback_lines import Conflict, FeedbackLine, encode_line, find_conflicts
 from streams.commands.jsonl_io import print_to_stderr
-from streams.commands.tables import progress_bar
+from streams.commands.terminal_tables import progress_bar
 from streams.feedback.export import FeedbackExport, pseudonym, training_lines
 from streams.feedback.history import FeedbackHistory
 from streams.options import POSITION, with_settings

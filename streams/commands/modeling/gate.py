@@ -12,7 +12,7 @@ from schemas.errors import StopWorker
 from streams.commands.file_options import prototypes_folder, taxonomy_option
 from streams.commands.jsonl_io import print_to_stderr
 from streams.commands.progress import single_bar
-from streams.commands.tables import new_table, print_table
+from streams.commands.terminal_tables import new_table, print_table
 
 if TYPE_CHECKING:
     from models.training.promotion.run import GateOutcome

@@ -13,7 +13,7 @@ from models.registry.registry import Registry
 from models.student.artifact import Manifest
 from models.taxonomy.tree import Taxonomy
 from schemas.errors import StopWorker
-from streams.commands.tables import new_table, print_table
+from streams.commands.terminal_tables import new_table, print_table
 from streams.options import with_settings
 from streams.settings import Settings
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from models.pipeline.completed_steps import STEPS
-from models.pipeline.config import PipelineConfig, read_pipeline
-from models.pipeline.observer import PipelineObserver
 from models.taxonomy.tree import Taxonomy
 from models.training.extras import required_extra
 from models.training.progress import ProgressCallback
+from models.training_pipeline.completed_steps import STEPS
+from models.training_pipeline.config import PipelineConfig, read_pipeline
+from models.training_pipeline.observer import PipelineObserver
 from schemas.errors import StopWorker
 from streams.commands.file_options import prototypes_folder
 from streams.commands.jsonl_io import print_to_stderr
@@ -46,7 +46,7 @@ def pipeline(file: Path, again: bool) -> None:
     try:
         config = read_pipeline(file)
         with required_extra("The pipeline needs"):
-            from models.pipeline.run import Pipeline
+            from models.training_pipeline.run import Pipeline
 
             observer = _Terminal(config)
             passed = Pipeline(config, prototypes_folder(), perf_counter, observer).run(again=again)

@@ -8,7 +8,7 @@ import click
 import orjson
 from rich.markup import escape
 
-from streams.commands.tables import new_table, print_table, progress_bar
+from streams.commands.terminal_tables import new_table, print_table, progress_bar
 from streams.options import POSITION, with_settings
 from streams.replay.dead_letter_records import DeadLetterFilter, DeadLetterOverview, parse_places
 from streams.replay.dead_letter_view import PREVIEW_BYTES, full_text, iso_time, printable, summary_fields

@@ -2,7 +2,7 @@
 
 import click
 
-from streams.commands.tables import new_table, print_table
+from streams.commands.terminal_tables import new_table, print_table
 from streams.observability.metrics import METRICS
 
 

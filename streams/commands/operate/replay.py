@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from schemas.errors import RetryLater, StopWorker
-from streams.commands.tables import new_table, print_table, progress_bar
+from streams.commands.terminal_tables import new_table, print_table, progress_bar
 from streams.options import POSITION, with_settings
 from streams.replay.broker_admin import BrokerAdmin
 from streams.replay.dead_letter_view import iso_time

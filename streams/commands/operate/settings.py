@@ -3,7 +3,7 @@
 import click
 import orjson
 
-from streams.commands.tables import new_table, print_table
+from streams.commands.terminal_tables import new_table, print_table
 from streams.options import with_loaded_settings
 from streams.settings import NAMES, Settings, display_value, documentation, variable
 from streams.settings_sources import LoadedSettings

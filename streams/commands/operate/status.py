@@ -7,7 +7,7 @@ from typing import Any
 import click
 import orjson
 
-from streams.commands.tables import new_table, print_table
+from streams.commands.terminal_tables import new_table, print_table
 from streams.options import with_settings
 from streams.replay.dead_letter_view import printable
 from streams.settings import Settings

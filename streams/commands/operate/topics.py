@@ -3,7 +3,7 @@
 import click
 import orjson
 
-from streams.commands.tables import new_table, print_table
+from streams.commands.terminal_tables import new_table, print_table
 from streams.options import with_settings
 from streams.replay.broker_admin import BrokerAdmin
 from streams.settings import Settings

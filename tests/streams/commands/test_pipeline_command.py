@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from models.pipeline.config import read_pipeline
 from models.registry.registry import Registry
 from models.taxonomy.tree import Taxonomy
+from models.training_pipeline.config import read_pipeline
 from schemas.errors import StopWorker
 from streams.cli import main
 from tests.streams.commands.test_own_taxonomy import TREE, write_data

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from models.evaluation.run import EvaluationResult
-from models.pipeline.completed_steps import STEPS, CompletedSteps
-from models.pipeline.config import GateOptions, PipelineConfig, TrainOptions
-from models.pipeline.observer import PipelineObserver
-from models.pipeline.run import Pipeline
 from models.registry.registry import Registry
 from models.student.artifact import Manifest
 from models.taxonomy.tree import Taxonomy
+from models.training_pipeline.completed_steps import STEPS, CompletedSteps
+from models.training_pipeline.config import GateOptions, PipelineConfig, TrainOptions
+from models.training_pipeline.observer import PipelineObserver
+from models.training_pipeline.run import Pipeline
 from tests.support.tiny_shops import TREE, write_shops
 
 

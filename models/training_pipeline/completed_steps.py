@@ -8,7 +8,7 @@ import orjson
 
 from models.files.atomic_writes import write_atomically
 from models.files.digests import sha256
-from models.pipeline.config import PipelineConfig
+from models.training_pipeline.config import PipelineConfig
 from schemas.errors import StopWorker
 
 STEPS = ("labels", "train", "evaluate", "gate")

@@ -4,9 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.evaluation.run import EvaluationRequest, run_evaluation, write_report
-from models.pipeline.completed_steps import STEPS, CompletedSteps
-from models.pipeline.config import PipelineConfig
-from models.pipeline.observer import PipelineObserver
 from models.registry.registry import Registry
 from models.taxonomy.tree import Taxonomy
 from models.training.data.examples import HumanLabels
@@ -16,6 +13,9 @@ from models.training.promotion.gate import GateConfig
 from models.training.promotion.run import GateRequest, register, run_gate, write_decision
 from models.training.run.request import TrainingRequest, run_training
 from models.training.student.config import TrainingConfig
+from models.training_pipeline.completed_steps import STEPS, CompletedSteps
+from models.training_pipeline.config import PipelineConfig
+from models.training_pipeline.observer import PipelineObserver
 
 
 class Pipeline:
