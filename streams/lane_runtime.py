@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -136,6 +136,7 @@ class KafkaLaneRuntime:
             topic_ids=not settings.embedded,
         )
         self._topic_ids: dict[Partition, str] = {}
+        self._truncated: dict[Partition, int] = {}
 
     def lane(self, processor: Processor, partition: int) -> Lane:
         """Build the lane of a processor for a partition. It is not started."""
@@ -191,11 +192,16 @@ class KafkaLaneRuntime:
         read = max(each.offset for each in (committed, in_state, ReadPosition(0)) if each is not None)
         input_log = await self._offsets.log(at)
         for _ in range(_STALE_END_ATTEMPTS):
-            if read <= input_log.end:
+            if read <= input_log.end or at in self._truncated:
                 break
             # Just after an election a leader may not know its own end yet.
             await self._host.sleep(_STALE_END_WAIT_S)
             input_log = await self._offsets.log(at)
+        if read > input_log.end:
+            self._truncated.setdefault(at, input_log.end)
+        if at in self._truncated:
+            # What producers wrote since must not hide that the log lost its end.
+            input_log = replace(input_log, end=min(input_log.end, self._truncated[at]))
         start = start_offset(
             at,
             input_log,
@@ -203,7 +209,8 @@ class KafkaLaneRuntime:
             in_state=in_state,
             on_topic_recreated=self._context.settings.on_topic_recreated,
         )
-        self._topic_ids[at] = input_log.topic_id
+        self._truncated.pop(at, None)
+        self._topic_ids[at] = input_log.topic_id or (committed.topic_id if committed is not None else "")
         if start.offset < read:
             log.error("an input is read from its start, as the settings say", partition=str(at), was=read)
         elif committed is not None and start.offset > committed.offset + start.expired:

@@ -11,11 +11,16 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition, Uuid
 from confluent_kafka.admin import AdminClient
 
 from schemas.errors import RetryLater
 from streams.records import InputLog, Partition, ReadPosition
+
+_DESCRIBE_TIMEOUT_S = 10.0
+_NO_TOPIC_ID = str(Uuid(0, 0))
+# Brokers of before Kafka 2.8, and rights that do not include Describe: lanes then work without topic ids.
+_WITHOUT_IDS = {"TOPIC_AUTHORIZATION_FAILED", "UNSUPPORTED_VERSION", "_UNSUPPORTED_FEATURE"}
 
 
 class GroupOffsets:
@@ -53,12 +58,14 @@ class GroupOffsets:
         Raises:
             RetryLater: The leader does not answer.
         """
-        first, end = await asyncio.to_thread(self._bounds, at)
         ids = await self.topic_ids([at.topic])
+        if self._tells_topic_ids and at.topic not in ids:
+            raise RetryLater(f"the broker does not know the topic {at.topic}, or not yet")
+        first, end = await asyncio.to_thread(self._bounds, at)
         return InputLog(first, end, ids.get(at.topic, ""))
 
     async def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
-        """Return the ids of those topics that exist; empty where the broker does not tell.
+        """Return the ids of those topics that exist; an id is empty where the broker does not tell it.
 
         Raises:
             RetryLater: The broker does not answer, or refuses.
@@ -87,16 +94,21 @@ class GroupOffsets:
         with self._lock:
             if self._admin is None:
                 self._admin = AdminClient(self._client)
-        asked = self._admin.describe_topics(TopicCollection(topics), request_timeout=self._timeout_s)
+        asked = self._admin.describe_topics(
+            TopicCollection(topics), request_timeout=min(_DESCRIBE_TIMEOUT_S, self._timeout_s)
+        )
         ids = {}
         for topic, answer in asked.items():
             try:
-                ids[topic] = str(answer.result().topic_id)
+                topic_id = str(answer.result().topic_id)
+                ids[topic] = "" if topic_id == _NO_TOPIC_ID else topic_id
             except KafkaException as error:
-                if error.args[0].name() != "UNKNOWN_TOPIC_OR_PART":
-                    raise RetryLater(
-                        f"the id of topic {topic} is not known: {error.args[0].str()}"
-                    ) from error
+                name = error.args[0].name()
+                if name in _WITHOUT_IDS:
+                    ids[topic] = ""
+                elif name != "UNKNOWN_TOPIC_OR_PART":
+                    why = error.args[0].str()
+                    raise RetryLater(f"the id of topic {topic} is not known: {why}") from error
         return ids
 
     def _unknown(self, at: Partition, why: object) -> RetryLater:

@@ -233,6 +233,7 @@ class LaneConsumer(driver.Consumer):
                 await asyncio.sleep(_FETCH_RETRY_S)
             except OffsetOutOfRangeError as error:
                 self._reset_inputs(error.args[0])
+                await asyncio.sleep(_FETCH_RETRY_S)
             except KafkaError as error:
                 if not _is_transient(error):
                     raise

@@ -116,7 +116,8 @@ class Lane:
 
     def has_capacity(self, at: Partition) -> bool:
         """Return whether more records of an input may be fetched. Each input has a capacity of its own."""
-        return self.state is LaneState.RUNNING and self._buffer.bytes_of(at) < self._limits.batch_bytes
+        accepts = self.state is LaneState.RUNNING and self._opening.reset_reason is None
+        return accepts and self._buffer.bytes_of(at) < self._limits.batch_bytes
 
     def offer(self, at: Partition, records: Sequence[Record], epoch: int) -> None:
         """Buffer records of one input.
@@ -135,9 +136,8 @@ class Lane:
 
     def reset_input(self, reason: str) -> None:
         """Open again, because the log of an input changed. The opening finds out how; `reason` is logged."""
-        if self.state is LaneState.RUNNING:
-            self._opening.reset_reason = reason
-            self._arrived.set()
+        self._opening.reset_reason = reason
+        self._arrived.set()
 
     # What assignments call
 
@@ -224,7 +224,8 @@ class Lane:
 
     async def _open(self) -> None:
         opening, runtime = self._opening, self._runtime
-        if not opening.restored:
+        if not opening.restored or opening.reset_reason is not None:
+            opening.reset_reason = None
             self._change(LaneState.OPENING)
             await self._writer.open()
             self._change(LaneState.RESTORING)
@@ -238,7 +239,6 @@ class Lane:
             for at, offsets in expired.items():
                 self._observer.records_expired(self, at, offsets)
         opening.epoch = next(_EPOCHS)
-        opening.reset_reason = None
         self._buffer.restart(opening.next_offsets)
         await runtime.seek(opening.next_offsets, opening.epoch)
         if self._in_charge:

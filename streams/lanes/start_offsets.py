@@ -75,7 +75,7 @@ def start_offset(
         return StartOffset(log.first if on_topic_recreated == "earliest" else log.end, must_commit=True)
     offset = max(each.offset for each in positions)
     start = max(offset, log.first)
-    must_commit = committed is None or committed.offset != start
+    must_commit = committed is None or committed.offset != start or committed.topic_id != log.topic_id
     return StartOffset(start, expired=max(0, log.first - offset), must_commit=must_commit)
 
 

@@ -59,6 +59,7 @@ class Monitor(Observer):
         elif detail:
             shown.last_error = detail
         if state is LaneState.CLOSED:
+            self.metrics.inputs_reset.labels(lane.agent, str(lane.partition)).set(0)
             self.status.lanes.pop(shown.name, None)
         log.debug("lane state changed", lane=str(lane), state=state.value, detail=detail)
 

@@ -121,7 +121,9 @@ async def _restore(
     first, end = await reader.bounds(at)
     checkpoint = table.store.checkpoint()
     if checkpoint is not None and not _usable(checkpoint, first, end, now_ms):
+        changelog_id = table.store.changelog_id()
         table.wipe()
+        table.store.set_changelog_id(changelog_id)
         checkpoint = None
     position = first if checkpoint is None else checkpoint.offset
     progress(at, max(0, end - position))

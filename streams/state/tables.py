@@ -7,6 +7,7 @@ into the store.
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -230,28 +231,28 @@ class Tables:
         if table is None:
             return dict(changes)
         name = table.spec.name
-        row = msgspec.json.encode(
-            [[at.topic, at.partition, each.offset, each.topic_id] for at, each in positions.items()]
-        )
+        entries = [[at.topic, at.partition, each.offset, each.topic_id] for at, each in positions.items()]
+        row = msgspec.json.encode(entries)
         return {**changes, name: {**changes[name], POSITIONS_KEY: row}}
 
     def positions(self) -> dict[Partition, ReadPosition]:
-        """Return the input positions that the state contains. Empty if no worker has written them yet."""
+        """Return the input positions that the state contains, if any. Raises `StateDamaged`."""
         table = self._with_changelog()
-        row = None if table is None else table.store.get(POSITIONS_KEY)
-        if row is None:
-            return {}
-        entries = msgspec.json.decode(row, type=list[tuple[str, int, int, str]])
+        try:
+            row = None if table is None else table.store.get(POSITIONS_KEY)
+            entries = [] if row is None else msgspec.json.decode(row, type=list[tuple[str, int, int, str]])
+        except Exception as error:
+            raise StateDamaged(f"the positions of the state: {error}") from error
         return {Partition(topic, number): ReadPosition(offset, id_) for topic, number, offset, id_ in entries}
 
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Return about how many rows and bytes each table has, by name, without the positions."""
         sizes: dict[str, tuple[int, int]] = {each.spec.name: each.store.size() for each in self}
-        table = self._with_changelog()
-        row = None if table is None else table.store.get(POSITIONS_KEY)
-        if table is not None and row is not None:
-            rows, size = sizes[table.spec.name]
-            sizes[table.spec.name] = max(0, rows - 1), max(0, size - len(POSITIONS_KEY) - len(row))
+        if (table := self._with_changelog()) is not None:
+            with suppress(Exception):  # A damaged row is the lane's trouble, not that of the metrics.
+                if (row := table.store.get(POSITIONS_KEY)) is not None:
+                    rows, size = sizes[table.spec.name]
+                    sizes[table.spec.name] = max(0, rows - 1), max(0, size - len(POSITIONS_KEY) - len(row))
         return sizes
 
     def _with_changelog(self) -> Table[Any] | None:
