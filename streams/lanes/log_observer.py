@@ -3,13 +3,14 @@
 import structlog
 
 from streams.lanes.observer import LaneState, LaneView, Observer
-from streams.records import Record
+from streams.lanes.start_offsets import InputReset
+from streams.records import Partition, Record
 
 log = structlog.get_logger()
 
 
 class LogObserver(Observer):
-    """Logs lanes that run, failures and dead letters."""
+    """Logs lanes that run, failures, lost records and dead letters."""
 
     def lane_changed(self, lane: LaneView, state: LaneState, detail: str) -> None:
         """Log that a lane runs, or why it does not."""
@@ -17,14 +18,26 @@ class LogObserver(Observer):
             offsets = {at.topic: offset for at, offset in lane.next_offsets.items()}
             log.info("lane runs", lane=str(lane), next_offsets=offsets)
         else:
-            log.debug("lane changed", lane=str(lane), state=state.value, detail=detail)
+            log.debug("lane state changed", lane=str(lane), state=state.value, detail=detail)
+
+    def records_expired(self, lane: LaneView, at: Partition, count: int) -> None:
+        """Log that records are lost."""
+        log.error(
+            "retention removed records before they were read",
+            lane=str(lane),
+            partition=str(at),
+            offsets=count,
+        )
 
     def batch_failed(self, lane: LaneView, error: BaseException) -> None:
         """Log the error."""
-        log.warning("batch undone, it will be processed again", lane=str(lane), error=repr(error))
+        if isinstance(error, InputReset):
+            log.error("the log of an input is another one", lane=str(lane), error=str(error))
+        else:
+            log.warning("batch failed, retrying", lane=str(lane), error=repr(error))
 
     def record_dead_lettered(self, lane: LaneView, record: Record, error: Exception) -> None:
-        """Log the position of the record, and the error with its traceback."""
+        """Log the position of the record, and the error with its traceback, because it is unexpected."""
         log.error(
             "record dead-lettered",
             lane=str(lane),

@@ -11,12 +11,13 @@ from prometheus_client import Counter as Total
 from schemas.dead_letters import REASON
 from streams.backoff import TokenBucket
 from streams.inference.model_report import ModelReport
-from streams.lanes.observer import BatchReport, LaneState, LaneView, Observer
+from streams.lanes.log_observer import LogObserver
+from streams.lanes.observer import BatchReport, LaneState, LaneView
 from streams.lanes.start_offsets import InputReset
 from streams.lanes.transactional_writer import Fenced
 from streams.observability.metrics import Metrics
 from streams.observability.status import DriftStatus, LaneStatus, WorkerStatus
-from streams.records import Output, Partition, Record
+from streams.records import Output, Partition
 from streams.topics import DEAD_LETTER, PRODUCT_ENRICHED
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ log = structlog.get_logger()
 _OUTCOMES = ("model", "person", "abstained")
 
 
-class Monitor(Observer):
+class Monitor(LogObserver):
     """The observer of a worker's lanes. Updates metrics and status, and logs.
 
     Args:
@@ -53,7 +54,6 @@ class Monitor(Observer):
         if state is LaneState.RUNNING:
             shown.restore_remaining = None
             shown.next_offsets = {at.topic: offset for at, offset in lane.next_offsets.items()}
-            log.info("lane running", lane=str(lane), next_offsets=shown.next_offsets)
             self._clear_broker_error()
             self.metrics.inputs_reset.labels(lane.agent, str(lane.partition)).set(0)
         elif detail:
@@ -61,7 +61,7 @@ class Monitor(Observer):
         if state is LaneState.CLOSED:
             self.metrics.inputs_reset.labels(lane.agent, str(lane.partition)).set(0)
             self.status.lanes.pop(shown.name, None)
-        log.debug("lane state changed", lane=str(lane), state=state.value, detail=detail)
+        super().lane_changed(lane, state, detail)
 
     def lane_restoring(self, lane: LaneView, at: Partition, remaining: int) -> None:
         """Update the progress of the restoration."""
@@ -92,12 +92,7 @@ class Monitor(Observer):
         """Count and log records that are lost, and warn until somebody acknowledges it."""
         self.metrics.records_expired.labels(at.topic).inc(count)
         self.status.expired[str(at)] = self.status.expired.get(str(at), 0) + count
-        log.error(
-            "retention removed records before they were read",
-            lane=str(lane),
-            partition=str(at),
-            offsets=count,
-        )
+        super().records_expired(lane, at, count)
 
     def batch_failed(self, lane: LaneView, error: BaseException) -> None:
         """Count and log the failure. The lane reads the batch again."""
@@ -108,22 +103,9 @@ class Monitor(Observer):
             self.metrics.fenced.labels(agent).inc()
         elif isinstance(error, InputReset):
             self.metrics.inputs_reset.labels(agent, str(lane.partition)).set(1)
-            log.error("the log of an input is another one", lane=str(lane), error=str(error))
-            return
         elif _is_connection(error):
             self.broker_unreachable(error)
-        log.warning("batch failed, retrying", lane=str(lane), error=repr(error))
-
-    def record_dead_lettered(self, lane: LaneView, record: Record, error: Exception) -> None:
-        """Log the error with its traceback, because it is unexpected."""
-        log.error(
-            "record dead-lettered",
-            lane=str(lane),
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            exc_info=error,
-        )
+        super().batch_failed(lane, error)
 
     def stopping(self) -> None:
         """The worker stops: it is no longer ready."""
