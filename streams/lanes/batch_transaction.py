@@ -3,13 +3,14 @@
 import time
 from collections.abc import Mapping, Sequence
 
-from streams.lanes.bisection import Bisection
+from streams.lanes.bisection import Bisection, Changes
 from streams.lanes.observer import BatchReport
 from streams.lanes.opening import Opening
 from streams.lanes.record_buffer import InputBatch
 from streams.lanes.runtime import LaneRuntime
 from streams.lanes.transactional_writer import TransactionalWriter
-from streams.records import Partition, ReadPosition
+from streams.records import Output, Partition, ReadPosition
+from streams.state.tables import Tables
 from streams.topics import DEAD_LETTER
 
 
@@ -52,12 +53,9 @@ class BatchTransaction:
         last = batch.records[-1]
         next_offset = last.offset + 1
         positions = self._positions({**opening.next_offsets, batch.at: next_offset})
-        changes = tables.with_positions(changes, positions)
-        changelog = tables.changelog(changes)
         await self._runtime.throttle(sum(1 for output in outputs if output.topic == DEAD_LETTER))
         processed = time.monotonic()
-        written = await self._writer.commit([*outputs, *changelog], {batch.at: positions[batch.at]})
-        tables.apply(changes, written, int(time.time() * 1000))
+        await self._commit(tables, changes, outputs, positions, consumed=[batch.at])
         opening.next_offsets[batch.at] = next_offset
         opening.batch = None
         return BatchReport(
@@ -92,10 +90,22 @@ class BatchTransaction:
         opening.next_offsets = {at: start.offset for at, start in starts.items()}
         if any(start.must_commit for start in starts.values()):
             positions = self._positions(opening.next_offsets)
-            changes = tables.with_positions(tables.changes(), positions)
-            written = await self._writer.commit(tables.changelog(changes), positions)
-            tables.apply(changes, written, int(time.time() * 1000))
+            await self._commit(tables, tables.changes(), [], positions, consumed=inputs)
         return {at: start.expired for at, start in starts.items() if start.expired}
+
+    async def _commit(
+        self,
+        tables: Tables,
+        changes: Changes,
+        outputs: Sequence[Output],
+        positions: Mapping[Partition, ReadPosition],
+        consumed: Sequence[Partition],
+    ) -> None:
+        """Commit outputs, rows with the positions, and the offsets of `consumed`; then apply the rows."""
+        changes = tables.with_positions(changes, positions)
+        offsets = {at: positions[at] for at in consumed}
+        written = await self._writer.commit([*outputs, *tables.changelog(changes)], offsets)
+        tables.apply(changes, written, int(time.time() * 1000))
 
     def _positions(self, next_offsets: Mapping[Partition, int]) -> dict[Partition, ReadPosition]:
         """Return the positions with the ids of their topics."""

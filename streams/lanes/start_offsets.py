@@ -75,7 +75,8 @@ def start_offset(
         return StartOffset(log.first if on_topic_recreated == "earliest" else log.end, must_commit=True)
     offset = max(each.offset for each in positions)
     start = max(offset, log.first)
-    must_commit = committed is None or committed.offset != start or committed.topic_id != log.topic_id
+    new_id = committed is not None and log.topic_id not in ("", committed.topic_id)
+    must_commit = committed is None or committed.offset != start or new_id
     return StartOffset(start, expired=max(0, log.first - offset), must_commit=must_commit)
 
 
