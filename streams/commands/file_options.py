@@ -17,6 +17,14 @@ taxonomy_option = click.option(
 )
 """Option of the commands that can use another category tree than Google's."""
 
+training_data_option = click.option(
+    "--data",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with products/ and mappings/.",
+)
+"""Option of the commands that need the training data."""
+
 
 def prototypes_folder() -> Path:
     """Return the directory of cached prototypes, which is in the data directory of the settings.

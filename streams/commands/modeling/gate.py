@@ -9,7 +9,7 @@ from models.training.data.examples import HumanLabels
 from models.training.extras import required_extra
 from models.training.promotion.gate import GateConfig, GateDecision
 from schemas.errors import StopWorker
-from streams.commands.file_options import prototypes_folder, taxonomy_option
+from streams.commands.file_options import prototypes_folder, taxonomy_option, training_data_option
 from streams.commands.jsonl_io import print_to_stderr
 from streams.commands.progress import single_bar
 from streams.commands.terminal_tables import new_table, print_table
@@ -30,7 +30,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.option("--candidate", required=True, type=_FOLDER, help="Folder of the trained model.")
 @click.option("--serving", type=_FOLDER, help="Folder of the serving model. If unset, the shipped model.")
-@click.option("--data", required=True, type=_FOLDER, help="Folder with products/ and mappings/.")
+@training_data_option
 @taxonomy_option
 @click.option("--feedback", type=_FILE, help="Human feedback: a file from `feedback export`.")
 @click.option("--corrections", type=_FILE, help="Label corrections, as for `train`.")

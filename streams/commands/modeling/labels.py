@@ -8,7 +8,7 @@ from models.taxonomy.tree import Taxonomy
 from models.training.data.corrections import Suggestion
 from models.training.extras import required_extra
 from schemas.errors import StopWorker
-from streams.commands.file_options import taxonomy_option
+from streams.commands.file_options import taxonomy_option, training_data_option
 from streams.commands.jsonl_io import print_to_stderr
 from streams.commands.progress import step_bars
 
@@ -19,12 +19,7 @@ def labels() -> None:
 
 
 @labels.command()
-@click.option(
-    "--data",
-    required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with products/ and mappings/.",
-)
+@training_data_option
 @click.option(
     "-o",
     "--output",

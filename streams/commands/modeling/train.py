@@ -13,7 +13,7 @@ from models.training.data.feedback_lines import feedback_conflicts
 from models.training.extras import required_extra
 from models.training.student.config import TrainingConfig
 from schemas.errors import StopWorker
-from streams.commands.file_options import prototypes_folder, taxonomy_option
+from streams.commands.file_options import prototypes_folder, taxonomy_option, training_data_option
 from streams.commands.modeling.feedback import show_conflicts
 from streams.commands.progress import step_bars
 
@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("train")
-@click.option(
-    "--data",
-    required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with products/ and mappings/.",
-)
+@training_data_option
 @click.option(
     "-o",
     "--output",
