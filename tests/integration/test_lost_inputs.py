@@ -1,7 +1,7 @@
 """Inputs that were deleted, truncated or expired: nothing is lost or counted twice in silence."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from tests.integration.test_flow import BOUND, assert_rows_are_exact, baskets, keyed
 from tests.support.broker import StartableKafka
 from tests.support.deployment import PARTITIONS, Deployment
+from tests.support.waiting import wait_until
 from tests.support.worker_process import WorkerProcess
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1200)]
@@ -55,13 +56,6 @@ def shoppers(deployment: Deployment, name: str) -> int:
     """Count the shoppers of this name that were published."""
     found = {message.key() for message in deployment.read("shopper-updated")}
     return sum(1 for key in found if key is not None and key.decode().startswith(name))
-
-
-def wait_until(condition: Callable[[], bool], within_s: float = 240) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
 
 
 def reasons(worker: WorkerProcess) -> list[str]:

@@ -2,8 +2,7 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -11,6 +10,7 @@ import pytest
 
 from tests.support.broker import StartableKafka
 from tests.support.deployment import Deployment
+from tests.support.waiting import wait_until
 from tests.support.worker_process import WorkerProcess
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1500)]
@@ -42,13 +42,6 @@ def ended(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 180
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def restarts(worker: WorkerProcess) -> float:
@@ -84,8 +77,8 @@ def test_every_listing_is_enriched_once_although_its_model_is_killed(
     assert sorted(message.key() for message in enriched) == sorted(b"p%d" % n for n in range(LISTINGS))
     assert deployment.read("dead-letter") == []
     assert killed
-    wait_for(lambda: restarts(worker) == len(killed))
+    wait_until(lambda: restarts(worker) == len(killed))
     last = model_of(worker)
     assert last is not None
     assert worker.stop() == 0
-    wait_for(lambda: ended(last))
+    wait_until(lambda: ended(last))
