@@ -211,8 +211,8 @@ class KafkaLaneRuntime:
         )
         self._truncated.pop(at, None)
         self._topic_ids[at] = input_log.topic_id or (committed.topic_id if committed is not None else "")
-        if start.offset < read:
-            log.error("an input is read from its start, as the settings say", partition=str(at), was=read)
+        if start.problem:
+            log.error("reading where on_topic_recreated says", offset=start.offset, reason=start.problem)
         elif committed is not None and start.offset > committed.offset + start.expired:
             log.warning(
                 "the group's offset is behind the state, reading from where the state ends",

@@ -27,11 +27,13 @@ class StartOffset:
         expired: Offsets between the committed position and `offset` that the topic's retention removed
             before anyone read them. Transaction markers count too, so this is an upper bound of records.
         must_commit: Whether the group's committed position is another one, so that it must be committed.
+        problem: Why the log is another one than was read before; empty if it is not.
     """
 
     offset: int
     expired: int = 0
     must_commit: bool = False
+    problem: str = ""
 
 
 def start_offset(
@@ -72,7 +74,8 @@ def start_offset(
                 " SHELFSTREAM_ON_TOPIC_RECREATED=earliest"
                 " to read all that is there now, or =latest to read what comes from now on"
             )
-        return StartOffset(log.first if on_topic_recreated == "earliest" else log.end, must_commit=True)
+        start = log.first if on_topic_recreated == "earliest" else log.end
+        return StartOffset(start, must_commit=True, problem=problem)
     offset = max(each.offset for each in positions)
     start = max(offset, log.first)
     new_id = committed is not None and log.topic_id not in ("", committed.topic_id)
