@@ -27,7 +27,7 @@ def describe_card() -> dict[str, str]:
         "card": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "driver": driver,
         "memory": memory,
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "python": platform.python_version(),
         **{name: _version(name) for name in ("triton", "onnxruntime", "numpy")},
     }

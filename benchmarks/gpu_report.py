@@ -88,7 +88,7 @@ def save(report: Report, output: Path) -> None:
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     content = asdict(report) | {"encoder_share": report.encoder_share}
-    # The benchmark's machine has msgspec, but not orjson.
-    encoded = msgspec.json.format(msgspec.json.encode(content), indent=1)
+    # The benchmark's machine has msgspec, but not orjson. `enc_hook`: versions can be subclasses of str.
+    encoded = msgspec.json.format(msgspec.json.encode(content, enc_hook=str), indent=1)
     output.with_suffix(".json").write_bytes(encoded + b"\n")
     output.with_suffix(".md").write_text(markdown(report), encoding="utf-8")

@@ -154,6 +154,15 @@ def test_tables_and_json_hold_all_figures(tmp_path: Path) -> None:
     assert "| encoder's median over the greatest matrix rate | 25.0% |" in page
 
 
+def test_a_version_that_is_a_subclass_of_str_is_saved_as_text(tmp_path: Path) -> None:
+    class Version(str):
+        """As `torch.__version__` is."""
+
+    saved = Report({"torch": Version("2.11.0")}, 1)
+    save(saved, tmp_path / "gpu")
+    assert msgspec.json.decode((tmp_path / "gpu.json").read_bytes())["machine"] == {"torch": "2.11.0"}
+
+
 def test_the_committed_tables_are_those_of_the_committed_figures() -> None:
     content = msgspec.json.decode((RESULTS / "gpu.json").read_bytes())
     share = content.pop("encoder_share")

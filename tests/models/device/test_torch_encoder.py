@@ -94,6 +94,10 @@ def test_the_shipped_encoder_opens_with_torch(language: Language) -> None:
 
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="needs Triton, which comes with torch for Linux")
+@pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) >= "2.5.0",
+    reason="Triton's interpreter converts arrays of one element to numbers, which NumPy 2.5 refuses",
+)
 def test_kernels_compute_what_plain_torch_does() -> None:
     environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
