@@ -3,98 +3,93 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
-from msgspec import Meta, Struct
+from msgspec import Meta
+
+from streams.security_settings import SecuritySettings
+from streams.setting_descriptions import doc
 
 PREFIX = "SHELFSTREAM_"
 AgentName = Literal["enrich", "sessions", "affinity"]
 MIB = 1024 * 1024
 
 
-def _doc(text: str, **bounds: Any) -> Meta:
-    return Meta(description=text, **bounds)
-
-
-def _secret(text: str) -> Meta:
-    return Meta(description=text, extra={"secret": True})
-
-
-class Settings(Struct, frozen=True, kw_only=True):
+class Settings(SecuritySettings, frozen=True, kw_only=True):
     """The settings of a worker. The fields' descriptions are the manual, `docs/operations/settings.md`.
 
     The constructor validates nothing. `settings_sources.load_settings` does.
     """
 
     bootstrap_servers: Annotated[
-        str, _doc("Addresses of the Kafka brokers, host:port, comma-separated.", min_length=1)
+        str, doc("Addresses of the Kafka brokers, host:port, comma-separated.", min_length=1)
     ] = "localhost:9092"
     app_id: Annotated[
         str,
-        _doc(
+        doc(
             "Consumer group, and prefix of transactional ids and internal topics. One per deployment.",
             pattern=r"^[A-Za-z0-9._-]{1,100}$",
         ),
     ] = "shelfstream"
     agents: Annotated[
-        tuple[AgentName, ...], _doc("Agents that this worker runs, comma-separated.", min_length=1)
+        tuple[AgentName, ...], doc("Agents that this worker runs, comma-separated.", min_length=1)
     ] = ("enrich", "sessions", "affinity")
     embedded: Annotated[
         bool,
-        _doc("Whether the broker is the embedded one. It has no topic configuration and no read_committed."),
+        doc("Whether the broker is the embedded one. It has no topic configuration and no read_committed."),
     ] = False
 
     data_dir: Annotated[
-        Path, _doc("Directory for local state. Each worker uses a directory of its own inside.")
+        Path, doc("Directory for local state. Each worker uses a directory of its own inside.")
     ] = Path("var/state")
     state_store: Annotated[
         Literal["rocksdb", "memory"],
-        _doc(
+        doc(
             "Where tables are stored. `rocksdb` survives a restart, `memory` is restored from the changelogs."
         ),
     ] = "rocksdb"
 
     partitions: Annotated[
         int,
-        _doc(
+        doc(
             "Partitions of every topic. All topics have the same number, and it cannot change later.",
             ge=1,
             le=10_000,
         ),
     ] = 4
     replication_factor: Annotated[
-        int, _doc("Replicas of each partition when topics are created.", ge=1, le=32)
+        int, doc("Replicas of each partition when topics are created.", ge=1, le=32)
     ] = 1
     compression: Annotated[
-        Literal["none", "gzip", "snappy", "lz4", "zstd"], _doc("Compression codec of produced records.")
+        Literal["none", "gzip", "snappy", "lz4", "zstd"], doc("Compression codec of produced records.")
     ] = "lz4"
 
     session_timeout_s: Annotated[
-        float, _doc("Seconds without a heartbeat after which the group removes a worker.", gt=0)
+        float, doc("Seconds without a heartbeat after which the group removes a worker.", gt=0)
     ] = 15.0
     heartbeat_interval_s: Annotated[
-        float, _doc("Seconds between heartbeats. At most a third of session_timeout_s.", gt=0)
+        float, doc("Seconds between heartbeats. At most a third of session_timeout_s.", gt=0)
     ] = 3.0
     rebalance_timeout_s: Annotated[
-        float, _doc("Seconds that a worker has to rejoin the group during a rebalance.", gt=0)
+        float, doc("Seconds that a worker has to rejoin the group during a rebalance.", gt=0)
     ] = 60.0
     transaction_timeout_s: Annotated[
-        float, _doc("Seconds after which the broker aborts the open transaction of a worker that died.", ge=1)
+        float,
+        doc("Seconds after which the broker aborts the open transaction of a worker that died.", ge=1),
     ] = 60.0
     revoke_budget_s: Annotated[
-        float, _doc("Seconds that a rebalance waits for batches in progress before they are aborted.", ge=0)
+        float,
+        doc("Seconds that a rebalance waits for batches in progress before they are aborted.", ge=0),
     ] = 5.0
 
-    batch_max_records: Annotated[int, _doc("Maximum number of records of a batch.", ge=1, le=1_000_000)] = (
-        4000
-    )
+    batch_max_records: Annotated[int, doc("Maximum number of records of a batch.", ge=1, le=1_000_000)] = 4000
     batch_max_bytes: Annotated[
-        int, _doc("Maximum size of a batch in bytes. A larger record is a batch of its own.", ge=1)
+        int, doc("Maximum size of a batch in bytes. A larger record is a batch of its own.", ge=1)
     ] = 4 * MIB
     batch_linger_ms: Annotated[
-        float, _doc("Milliseconds that a lane waits for a batch to fill.", ge=0, le=10_000)
+        float, doc("Milliseconds that a lane waits for a batch to fill.", ge=0, le=10_000)
     ] = 5.0
     in_flight_max_bytes: Annotated[
         int,
-        _doc(
+        doc(
             "Maximum bytes of fetched records in memory. Fetching pauses above. At least batch_max_bytes.",
             ge=1,
         ),
@@ -102,131 +97,108 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     on_topic_recreated: Annotated[
         Literal["stop", "earliest", "latest"],
-        _doc(
+        doc(
             "what a lane does whose input was deleted and created again, or lost its end: stop and say so, "
             "read it from its start, or read what comes from now on"
         ),
     ] = "stop"
     retry_backoff_min_s: Annotated[
-        float, _doc("Seconds before the first retry. The pause doubles with each retry.", gt=0)
+        float, doc("Seconds before the first retry. The pause doubles with each retry.", gt=0)
     ] = 0.2
-    retry_backoff_max_s: Annotated[float, _doc("Maximum seconds between retries.", gt=0)] = 30.0
+    retry_backoff_max_s: Annotated[float, doc("Maximum seconds between retries.", gt=0)] = 30.0
     dead_letter_burst: Annotated[
         int,
-        _doc(
+        doc(
             "Dead letters that a worker can write at once before it slows down to dead_letter_rate_per_s.",
             ge=1,
         ),
     ] = 10_000
     dead_letter_rate_per_s: Annotated[
-        float, _doc("Dead letters per second that a worker can write continuously.", gt=0)
+        float, doc("Dead letters per second that a worker can write continuously.", gt=0)
     ] = 100.0
 
     model_path: Annotated[
         Path | None,
-        _doc(
+        doc(
             "Directory of the model. If unset, the shipped model, or zero-shot classification with taxonomy."
         ),
     ] = None
     taxonomy: Annotated[
         Path | None,
-        _doc(
+        doc(
             "File with your own category tree. Without model_path, classification is zero-shot, by its names."
             " If unset, Google's product taxonomy."
         ),
     ] = None
     model_registry: Annotated[
         Path | None,
-        _doc("Model registry directory. If unset, or if it has no deployed model, `model_path` is served."),
+        doc("Model registry directory. If unset, or if it has no deployed model, `model_path` is served."),
     ] = None
     inference: Annotated[
         Literal["thread", "process"],
-        _doc("Where the model runs. `thread` shares the interpreter with the lanes, `process` has its own."),
+        doc("Where the model runs. `thread` shares the interpreter with the lanes, `process` has its own."),
     ] = "process"
-    inference_threads: Annotated[int, _doc("Maximum number of threads of one inference.", ge=1, le=1024)] = 1
+    inference_threads: Annotated[int, doc("Maximum number of threads of one inference.", ge=1, le=1024)] = 1
     cascade: Annotated[
-        bool, _doc("Whether the text encoder classifies the listings of which the student is unsure.")
+        bool, doc("Whether the text encoder classifies the listings of which the student is unsure.")
     ] = True
     encoder_path: Annotated[
-        Path | None, _doc("Directory of text encoders, by language. If unset, the shipped encoders.")
+        Path | None, doc("Directory of text encoders, by language. If unset, the shipped encoders.")
     ] = None
     encoder_runtime: Annotated[
         Literal["auto", "onnx", "torch"],
-        _doc(
+        doc(
             "Runtime of the text encoders. `torch` needs the extra `torch` and on CUDA runs the student too. "
             "`auto` uses the runtime that finds the device."
         ),
     ] = "auto"
     device: Annotated[
         Literal["cpu", "cuda", "auto"],
-        _doc("Device of the text encoders. `auto` uses CUDA if the machine supports it."),
+        doc("Device of the text encoders. `auto` uses CUDA if the machine supports it."),
     ] = "cpu"
     # The bounds are floats as in the contract's Probability, because typing caches equal annotations.
     confidence_threshold: Annotated[
         Annotated[float, Meta(ge=0.0, le=1.0)] | None,
-        _doc("Minimum calibrated confidence of a category that needs no review. If unset, the model's own."),
+        doc("Minimum calibrated confidence of a category that needs no review. If unset, the model's own."),
     ] = None
     drift_half_life_h: Annotated[
-        float, _doc("Hours after which a listing counts half in the drift statistics.", gt=0)
+        float, doc("Hours after which a listing counts half in the drift statistics.", gt=0)
     ] = 24.0
     drift_snapshot: Annotated[
-        Path | None, _doc("File with the reference histograms of drift. If unset, the model's own.")
+        Path | None, doc("File with the reference histograms of drift. If unset, the model's own.")
     ] = None
-    session_gap_min: Annotated[float, _doc("Minutes of inactivity after which a session ends.", gt=0)] = 30.0
-    half_life_days: Annotated[float, _doc("Days after which a co-occurrence counts half.", gt=0)] = 60.0
+    session_gap_min: Annotated[float, doc("Minutes of inactivity after which a session ends.", gt=0)] = 30.0
+    half_life_days: Annotated[float, doc("Days after which a co-occurrence counts half.", gt=0)] = 60.0
     affinity_bound: Annotated[
-        int, _doc("Maximum number of neighbors kept per product and relation.", ge=1, le=10_000)
+        int, doc("Maximum number of neighbors kept per product and relation.", ge=1, le=10_000)
     ] = 400
     affinity_top_k: Annotated[
         int,
-        _doc(
+        doc(
             "Maximum number of neighbors published per product and relation. At most affinity_bound.",
             ge=1,
             le=10_000,
         ),
     ] = 20
     publish_change: Annotated[
-        float, _doc("Minimum relative change of a product's scores that is published, 0 to 1.", ge=0, le=1)
+        float,
+        doc("Minimum relative change of a product's scores that is published, 0 to 1.", ge=0, le=1),
     ] = 0.1
 
-    http_host: Annotated[str, _doc("Address at which health, status and metrics are served.")] = "127.0.0.1"
+    http_host: Annotated[str, doc("Address at which health, status and metrics are served.")] = "127.0.0.1"
     http_port: Annotated[
         int,
-        _doc(
+        doc(
             "Port of health, status and metrics. 0 takes any free port, -1 serves nothing.", ge=-1, le=65_535
         ),
     ] = 9464
     log_format: Annotated[
         Literal["auto", "console", "json"],
-        _doc("Format of the logs. `auto` is `console` on a terminal and `json` elsewhere."),
+        doc("Format of the logs. `auto` is `console` on a terminal and `json` elsewhere."),
     ] = "auto"
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], _doc("Minimum severity of logged events.")
+        Literal["debug", "info", "warning", "error"], doc("Minimum severity of logged events.")
     ] = "info"
-
-    security_protocol: Annotated[
-        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
-        _doc("Security protocol of the Kafka connections."),
-    ] = "PLAINTEXT"
-    sasl_mechanism: Annotated[
-        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
-        _doc("SASL mechanism, with security_protocol SASL_*."),
-    ] = "PLAIN"
-    sasl_username: Annotated[str | None, _doc("SASL user name, with security_protocol SASL_*.")] = None
-    sasl_password: Annotated[
-        str | None, _secret("SASL password, with security_protocol SASL_*. Never shown.")
-    ] = None
-    ssl_cafile: Annotated[
-        Path | None,
-        _doc("PEM file of the trusted certificate authority, with security_protocol SSL or SASL_SSL."),
-    ] = None
-    ssl_certfile: Annotated[
-        Path | None, _doc("PEM file of the client certificate, with security_protocol SSL or SASL_SSL.")
-    ] = None
-    ssl_keyfile: Annotated[
-        Path | None,
-        _doc("PEM file of the client certificate's private key, with security_protocol SSL or SASL_SSL."),
-    ] = None
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={display_value(self, name)}' for name in NAMES)})"
