@@ -10,7 +10,13 @@ import click
 from confluent_kafka import KafkaException
 
 from schemas.errors import ShelfstreamError, StopWorker
-from streams.replay.positions import FORMS, Position, parse_position
+from streams.replay.positions import (
+    FORMS,
+    PartitionPosition,
+    Position,
+    parse_partition_position,
+    parse_position,
+)
 from streams.settings import Settings
 from streams.settings_sources import LoadedSettings, load_settings
 
@@ -37,6 +43,30 @@ class PositionType(click.ParamType):
 
 
 POSITION = PositionType()
+
+
+class PartitionPositionType(click.ParamType):
+    """Click type of a position in every partition of a topic, or in one: `PARTITION:POSITION`."""
+
+    name = "[partition:]position"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> PartitionPosition:
+        """Parse a position.
+
+        Raises:
+            click.BadParameter: The value has none of the forms of a position. The message lists them.
+        """
+        if isinstance(value, PartitionPosition):
+            return value
+        position = parse_partition_position(str(value), datetime.now(UTC))
+        if position is None:
+            self.fail(f"{value!r} is not one of: {FORMS}; for one partition, such as 3, 3:1200", param, ctx)
+        return position
+
+
+PARTITION_POSITION = PartitionPositionType()
 
 
 class InvalidSettings(click.ClickException):

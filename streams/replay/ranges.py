@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas.errors import StopWorker
 from streams.replay.broker_admin import TIMEOUT_S, translated_kafka_error
-from streams.replay.positions import Position
+from streams.replay.positions import Position, Positions
 from streams.settings import Settings
 
 
@@ -31,9 +31,15 @@ def clamp(low: int, high: int, start: int, end: int) -> tuple[int, int]:
 
 
 def resolve_ranges(
-    consumer: Consumer, settings: Settings, topic: str, begin: Position, until: Position
+    consumer: Consumer,
+    settings: Settings,
+    topic: str,
+    begin: Position | Positions,
+    until: Position | Positions,
 ) -> list[OffsetRange]:
     """Find the offsets between two positions in every partition of a topic, as of now.
+
+    The range of a partition that has no position is empty.
 
     Args:
         consumer: Consumer with the isolation level of the later reads: the level decides where the end is.
@@ -46,7 +52,7 @@ def resolve_ranges(
         One range per partition, in the order of partitions.
 
     Raises:
-        StopWorker: The topic does not exist.
+        StopWorker: The topic does not exist, or has no partition with a position of its own.
         RetryLater: The broker is unreachable.
     """
     try:
@@ -54,18 +60,52 @@ def resolve_ranges(
         if metadata.error is not None:
             raise StopWorker(f"there is no topic {topic!r} at {settings.bootstrap_servers}")
         partitions = sorted(metadata.partitions)
+        _check_partitions(topic, partitions, begin, until)
         watermarks = [
             consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
             for partition in partitions
         ]
-        starts = _offsets(consumer, topic, partitions, begin, watermarks)
-        ends = _offsets(consumer, topic, partitions, until, watermarks)
+        starts = _resolve(consumer, topic, partitions, begin, watermarks)
+        ends = _resolve(consumer, topic, partitions, until, watermarks)
     except KafkaException as error:
         raise translated_kafka_error(error, settings) from error
     return [
-        OffsetRange(partition, *clamp(low, high, start, end))
-        for partition, (low, high), start, end in zip(partitions, watermarks, starts, ends, strict=True)
+        OffsetRange(partition, *_bounds(watermark, start, end))
+        for partition, watermark, start, end in zip(partitions, watermarks, starts, ends, strict=True)
     ]
+
+
+def _bounds(watermark: tuple[int, int], start: int | None, end: int | None) -> tuple[int, int]:
+    """Return the existing offsets between two positions; none where a position is missing."""
+    low, high = watermark
+    return (low, low) if start is None or end is None else clamp(low, high, start, end)
+
+
+def _check_partitions(topic: str, partitions: Sequence[int], *positions: Position | Positions) -> None:
+    named = {at for each in positions if isinstance(each, Positions) for at in each.by_partition}
+    if missing := sorted(named - set(partitions)):
+        raise StopWorker(
+            f"{topic} has no partition {', '.join(map(str, missing))}: it has {len(partitions)}, from 0 on"
+        )
+
+
+def _resolve(
+    consumer: Consumer,
+    topic: str,
+    partitions: Sequence[int],
+    positions: Position | Positions,
+    watermarks: Sequence[tuple[int, int]],
+) -> list[int | None]:
+    """Return the offset of each partition's position; None for a partition without one."""
+    if isinstance(positions, Position):
+        return list(_offsets(consumer, topic, partitions, positions, watermarks))
+    wanted = [positions.of(partition) for partition in partitions]
+    offsets = {
+        position: _offsets(consumer, topic, partitions, position, watermarks)
+        for position in dict.fromkeys(wanted)
+        if position is not None
+    }
+    return [None if each is None else offsets[each][index] for index, each in enumerate(wanted)]
 
 
 def _offsets(

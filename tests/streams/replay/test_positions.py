@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streams.replay.positions import END, START, Position, parse_position
 from streams.replay.ranges import OffsetRange, clamp
-from streams.replay.replay import remaining_ranges
+from streams.replay.replay_plan import remaining_ranges
 
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 

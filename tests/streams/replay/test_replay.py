@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -18,9 +19,10 @@ from streams.commands.operate.replay import replay as command
 from streams.embedded import EmbeddedBroker
 from streams.provenance import ORIGIN, REPLAY
 from streams.records import MemoryRecord, Output
-from streams.replay.positions import END, START, Position
+from streams.replay.positions import END, START, PartitionPosition, Position
 from streams.replay.ranges import OffsetRange
-from streams.replay.replay import Replay, ReplayPlan, check_topics, resolve_to
+from streams.replay.replay import Replay
+from streams.replay.replay_plan import ReplayPlan, check_topics, resolve_to
 from streams.settings import Settings
 from tests.support.broker import Kafka
 from tests.support.topic import create_topic, read_all, write
@@ -61,10 +63,14 @@ def test_with_another_number_of_partitions_a_record_goes_to_the_partition_of_its
 
 
 def test_to_takes_a_topic_and_a_position_in_any_order() -> None:
-    assert resolve_to([], {"again"}, NOW) == (None, None)
-    assert resolve_to(["again"], {"again"}, NOW) == (None, "again")
-    assert resolve_to(["17"], {"again"}, NOW) == (Position(offset=17), None)
-    assert resolve_to(["again", "end"], {"again"}, NOW) == (END, "again")
+    assert resolve_to([], {"again"}, NOW) == ((), None)
+    assert resolve_to(["again"], {"again"}, NOW) == ((), "again")
+    assert resolve_to(["17"], {"again"}, NOW) == ((PartitionPosition(Position(offset=17)),), None)
+    assert resolve_to(["again", "end"], {"again"}, NOW) == ((PartitionPosition(END),), "again")
+    assert resolve_to(["2:17", "again"], {"again"}, NOW) == (
+        (PartitionPosition(Position(offset=17), 2),),
+        "again",
+    )
     assert resolve_to(["2025-01-01", "again"], {"again"}, NOW)[1] == "again"
 
 
@@ -72,14 +78,13 @@ def test_to_takes_a_topic_and_a_position_in_any_order() -> None:
     ("values", "problem"),
     [
         (["agian"], "there is no such topic"),
-        (["17", "18"], "twice"),
-        (["again", "again"], "twice"),
+        (["again", "other"], "two topics"),
         (["2025"], "is a topic and also a position"),
     ],
 )
 def test_to_rejects_ambiguous_values(values: list[str], problem: str) -> None:
     with pytest.raises(StopWorker, match=problem):
-        resolve_to(values, {"again", "2025"}, NOW)
+        resolve_to(values, {"again", "other", "2025"}, NOW)
 
 
 def orders(topic: str, count: int, at: int) -> list[Output]:
@@ -194,6 +199,40 @@ def test_the_command_counts_then_replays(kafka: Kafka, unique: Callable[[str], s
     missing = run("--from", "start", "--into", "nowhere")
     assert (missing.exit_code, "no topic 'nowhere'" in missing.stderr) == (1, True)
     assert run("--from", "whenever").exit_code == 2
+
+
+@pytest.mark.kafka
+def test_the_command_selects_partitions_keys_and_the_newest_record_of_each_key(
+    kafka: Kafka, unique: Callable[[str], str], tmp_path: Path
+) -> None:
+    settings, source, target = _topics(kafka, unique)
+    now = int(time.time() * 1000)
+    write(settings, [*orders(source, 80, now), *orders(source, 40, now + 1000)])
+
+    def run(*arguments: str) -> Result:
+        options = ["--into", target, "--bootstrap-servers", kafka.bootstrap, *arguments]
+        return CliRunner().invoke(command, [source, *options])
+
+    # Partition 0 has k0, k4, … k76 at offsets 0 to 19, and k0 to k36 again at 20 to 29.
+    keys = tmp_path / "keys"
+    keys.write_text("k0\n\nk4\nk5\n")
+    ranged = run("--from", "0:18", "--until", "0:21", "--from", "2:29", "--dry-run", "--rate", "2")
+    assert "4 records" in ranged.stdout, ranged.output
+    assert "about 2 s" in ranged.stdout
+    by_key = run("--from", "start", "--keys", str(keys), "--key", "absent", "--dry-run")
+    assert "6 records" in by_key.stdout
+    assert "1 of 4 keys have no record in the range: absent" in by_key.stdout
+    missing = run("--from", "7:0")
+    assert "has no partition 7" in missing.stderr
+    assert "twice for partition 0" in run("--from", "0:1", "--from", "0:2").stderr
+    newest = run("--from", "start", "--latest-per-key", "--id", unique("newest"))
+    assert newest.exit_code == 0, newest.output
+    assert "40 records of the range are left out" in newest.stdout
+    got = read_all(settings, target)
+    assert sorted(each.key or b"" for each in got) == sorted(b"k%d" % n for n in range(80))
+    assert {each.timestamp >= now + 1000 for each in got if int((each.key or b"k0")[1:]) < 40} == {True}
+    again = run("--from", "start", "--latest-per-key", "--id", unique("newest"))
+    assert "0 records (" in again.stdout, "the same id continues: nothing is left"
 
 
 def _topics(kafka: Kafka, unique: Callable[[str], str]) -> tuple[Settings, str, str]:
