@@ -58,18 +58,6 @@ def attributes_text(attributes: Mapping[str, str]) -> str:
     return "\n".join(f"{name}: {value}" for name, value in attributes.items())
 
 
-def field_text(product: ProductCreated, field: str) -> str:
-    """Return the text that evidence in `field` refers to.
-
-    Args:
-        product: The listing.
-        field: `title`, `description`, `brand` or `attributes`.
-    """
-    if field == "attributes":
-        return attributes_text(product.attributes)
-    return {"title": product.title, "description": product.description, "brand": product.brand or ""}[field]
-
-
 class AttributeExtractor:
     """Finds attributes with word lists, patterns and a span tagger. It is thread-safe and accepts any text.
 

@@ -78,12 +78,6 @@ class ShapeBuckets:
         return cut
 
 
-def padding_share(batches: Sequence[Batch], lengths: Sequence[int]) -> float:
-    """The share of computed tokens that are padding, in [0, 1)."""
-    computed = sum(batch.shape.texts * batch.shape.tokens for batch in batches)
-    return 1.0 - sum(lengths) / computed if computed else 0.0
-
-
 def _least(sizes: Sequence[int], wanted: int) -> int:
     for size in sizes:
         if size >= wanted:

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from models.text.cleaning import clean
 from models.training.data.corpus import read_rows, split_of
+from models.training.extraction_score import ExtractionScore
 
 GOLD_COLUMNS = {"gender": "gender", "colour": "base_colour", "season": "season", "usage": "usage"}
 """Column of the shop's table for each attribute."""
@@ -31,7 +30,7 @@ class GoldTitle:
     split: str
 
 
-class AttributeScore(msgspec.Struct, frozen=True, kw_only=True):
+class AttributeScore(ExtractionScore, frozen=True, kw_only=True):
     """The score of one attribute.
 
     Attributes:
@@ -43,23 +42,11 @@ class AttributeScore(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     titles: int
-    found: int
-    right: int
 
     @property
-    def precision(self) -> float:
-        """Right values / extracted values; 0 if none was extracted."""
-        return self.right / self.found if self.found else 0.0
-
-    @property
-    def recall(self) -> float:
-        """Right values / titles; 0 without titles."""
-        return self.right / self.titles if self.titles else 0.0
-
-    @property
-    def f1(self) -> float:
-        """The harmonic mean of precision and recall."""
-        return 2 * self.right / (self.titles + self.found) if self.right else 0.0
+    def expected(self) -> int:
+        """Return `titles`."""
+        return self.titles
 
 
 def read_gold(data: Path) -> list[GoldTitle]:

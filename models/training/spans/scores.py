@@ -3,15 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-import msgspec
-
 from models.attributes.span_decoding import Span
 from models.attributes.span_tagger import SpanTagger
 from models.text.cleaning import fold
+from models.training.extraction_score import ExtractionScore
 from models.training.spans.corpus import KINDS, AnnotatedSpan, AnnotatedTitle
 
 
-class SpanScore(msgspec.Struct, frozen=True, kw_only=True):
+class SpanScore(ExtractionScore, frozen=True, kw_only=True):
     """The score of a span kind. A found span is right if borders and kind equal an annotated one.
 
     Attributes:
@@ -23,23 +22,11 @@ class SpanScore(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: str
     marked: int
-    found: int
-    right: int
 
     @property
-    def precision(self) -> float:
-        """Right spans / found spans; 0 if none was found."""
-        return self.right / self.found if self.found else 0.0
-
-    @property
-    def recall(self) -> float:
-        """Right spans / annotated spans; 0 if none is annotated."""
-        return self.right / self.marked if self.marked else 0.0
-
-    @property
-    def f1(self) -> float:
-        """The harmonic mean of precision and recall."""
-        return 2 * self.right / (self.marked + self.found) if self.right else 0.0
+    def expected(self) -> int:
+        """Return `marked`."""
+        return self.marked
 
 
 def score_spans(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.attributes.extractor import ORDER, AttributeExtractor, field_text
+from models.attributes.extractor import ORDER, AttributeExtractor, attributes_text
 from schemas.events import ProductCreated
 
 BRANDS = {"nike": "Nike", "peter england": "Peter England", "peter": "Peter", "美的": "Midea/美的"}
@@ -61,11 +61,17 @@ def test_evidence_is_a_span_of_the_original_text(
     product = ProductCreated(
         product_id="p", title=title, description=description, brand=brand, attributes=attributes
     )
+    texts = {
+        "title": title,
+        "description": description,
+        "brand": brand or "",
+        "attributes": attributes_text(attributes),
+    }
     names = []
     for attribute in EXTRACTOR.extract(product, span_matches=EXTRACTOR.match_spans([product])[0]):
         evidence = attribute.evidence
         assert 0 <= evidence.start < evidence.end
-        assert field_text(product, evidence.field)[evidence.start : evidence.end] == evidence.text
+        assert texts[evidence.field][evidence.start : evidence.end] == evidence.text
         assert 0.0 < attribute.confidence <= 1.0
         assert attribute.value
         names.append(attribute.name)

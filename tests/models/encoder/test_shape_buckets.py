@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.encoder.shape_buckets import Batch, Shape, ShapeBuckets, padding_share
+from models.encoder.shape_buckets import Batch, Shape, ShapeBuckets
 
 BUCKETS = ShapeBuckets((1, 4, 16), (8, 16, 64))
 
@@ -20,18 +20,9 @@ def test_each_text_is_in_one_batch_whose_shape_is_a_bucket_that_holds_it(lengths
         assert shape.tokens == fitting[0]
 
 
-@given(st.lists(st.integers(1, 64), min_size=1, max_size=90))
-def test_padding_share_is_the_computed_cells_without_token(lengths: list[int]) -> None:
-    batches = BUCKETS.plan(lengths)
-    cells = sum(batch.shape.texts * batch.shape.tokens for batch in batches)
-    assert padding_share(batches, lengths) == pytest.approx((cells - sum(lengths)) / cells)
-
-
 def test_texts_that_fill_a_bucket_need_no_padding() -> None:
     batches = BUCKETS.plan([8] * 16)
     assert batches == [Batch(list(range(16)), Shape(16, 8))]
-    assert padding_share(batches, [8] * 16) == 0.0
-    assert padding_share([], []) == 0.0
 
 
 def test_a_text_that_no_bucket_holds_is_refused() -> None:
