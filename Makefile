@@ -64,7 +64,7 @@ demo: setup
 	$(BIN)/shelfstream demo
 
 test: lint docs
-	$(BIN)/python -m pytest --durations=10 --durations-min=5
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --durations=10 --durations-min=5
 
 docs: setup-dev
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs $(DOCS)
