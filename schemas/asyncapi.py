@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from schemas.all_events import EVENTS
 from schemas.asyncapi_text import CHANNELS, INTRODUCTION, TOMBSTONES
 from schemas.codec import encode
 from schemas.dead_letters import DESCRIPTIONS, FIELD, LEFT_OUT, TOPIC
 from schemas.envelope import event_type, output_headers, output_id, schema_uri
-from schemas.events import EVENTS, Event, Source
+from schemas.events import Event, Source
 from schemas.examples import EXAMPLES
 
 CONTRACT_VERSION = "1.0.0"
@@ -21,6 +22,7 @@ _EXAMPLE_SOURCES = {
     "enrichment-review": "/shelfstream/enrich",
     "affinity-updated": "/shelfstream/affinity",
     "shopper-updated": "/shelfstream/sessions",
+    "shelfstream-audit": "/shelfstream/commands",
 }
 _BY_TOPIC: dict[str, type[Event]] = {event.topic: event for event in EVENTS}
 _EXAMPLE = {example.topic: example for example in EXAMPLES}
@@ -188,7 +190,9 @@ def _key(topic: TopicFacts) -> dict[str, Any]:
 
 def _example_headers(example: Event) -> dict[str, str]:
     """Return the headers of an example record, as shelfstream writes them on outputs."""
-    subject: str = getattr(example, "product_id", "") or getattr(example, "user_id", "")
+    subject: str = next(
+        str(value) for name in ("product_id", "user_id", "action") if (value := getattr(example, name, ""))
+    )
     source = getattr(example, "source", None) or Source(topic="user-behavior", partition=0, offset=1207)
     event_id = output_id(source, "student-1", "2021-09-21", example.topic, subject)
     headers = output_headers(

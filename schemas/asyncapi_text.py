@@ -1,6 +1,6 @@
 """The prose of the AsyncAPI document: what clients must know beyond fields and types."""
 
-from schemas import dead_letters
+from schemas import audit, dead_letters
 
 INTRODUCTION = """\
 shelfstream classifies product listings (category, tags and attributes) and computes related products and
@@ -54,7 +54,8 @@ value withdraws the product, and removes it from product-enriched and affinity-u
 Write one record when a shopper views, clicks, adds to the cart, marks as a favorite, buys or returns a
 product. The key is user_id, or session_id for a guest without a user_id; one of the two is required. A
 return is the action `return` with a positive quantity. Times before the year 2000, and times more than 24
-hours after the record's arrival, are rejected.""",
+hours after the record's arrival, are rejected. A null value with the header `shelfstream.erasure` (a time)
+asks to forget the shopper: write it to every partition, as `shelfstream erase` does.""",
     ),
     "product-enriched": (
         "Enriched products",
@@ -98,6 +99,12 @@ Read each shopper's current session, the probability of each next action (and of
 tags and categories. The key is user_id, or session_id for a guest. The latest record of a key replaces all
 earlier ones.""",
     ),
+    audit.TOPIC: (
+        "Audit",
+        """\
+Read who replayed, redrove, fixed, discarded, erased, acknowledged or swapped models, when, with which options
+and counts. The key is the action. `shelfstream audit` lists the entries.""",
+    ),
     dead_letters.TOPIC: (
         "Dead letters",
         """\
@@ -109,6 +116,7 @@ reason in added headers. `shelfstream dead-letters` lists, shows and redrives th
 
 TOMBSTONES: dict[str, str] = {
     "product-created": "The product named by the key is withdrawn.",
+    "user-behavior": "The shopper named by the key must be forgotten. Needs the header shelfstream.erasure.",
     "product-enriched": "The product named by the key was withdrawn: delete its data.",
     "affinity-updated": "The product named by the key was withdrawn: it has no related products any more.",
     "shopper-updated": "The shopper named by the key must be forgotten: delete the shopper's data.",

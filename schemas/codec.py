@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from schemas.audit import AuditEntry
 from schemas.diagnosis import advice, diagnose
 from schemas.errors import InvalidEvent
 from schemas.events import (
@@ -58,6 +59,7 @@ _ENRICHMENT_REVIEW = msgspec.json.Decoder(EnrichmentReview)
 _CATEGORY_FEEDBACK = msgspec.json.Decoder(CategoryFeedback)
 _AFFINITY_UPDATED = msgspec.json.Decoder(AffinityUpdated)
 _SHOPPER_UPDATED = msgspec.json.Decoder(ShopperUpdated)
+_AUDIT_ENTRY = msgspec.json.Decoder(AuditEntry)
 _TITLED = msgspec.json.Decoder(_Titled)
 _FIELDS = msgspec.json.Decoder(dict[str, Any])
 _ENCODER = msgspec.json.Encoder()
@@ -215,6 +217,15 @@ def decode_shopper_updated(value: bytes | None, key: bytes | None = None) -> Sho
     return event
 
 
+def decode_audit_entry(value: bytes | None, key: bytes | None = None) -> AuditEntry:
+    """Decode a `shelfstream-audit` record. Raises InvalidEvent."""
+    event = _decode(_AUDIT_ENTRY, AuditEntry, value)
+    check_identifiers(event, "event_id")
+    set_utc(event, "occurred_at")
+    check_key(event, key, "action")
+    return event
+
+
 DECODERS: dict[str, Callable[[bytes | None, bytes | None], Event]] = {
     ProductCreated.topic: decode_product_created,
     UserBehavior.topic: decode_user_behavior,
@@ -223,6 +234,7 @@ DECODERS: dict[str, Callable[[bytes | None, bytes | None], Event]] = {
     CategoryFeedback.topic: decode_category_feedback,
     AffinityUpdated.topic: decode_affinity_updated,
     ShopperUpdated.topic: decode_shopper_updated,
+    AuditEntry.topic: decode_audit_entry,
 }
 """The decoder of each topic's events, by topic."""
 

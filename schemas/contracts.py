@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 import orjson
 
+from schemas.all_events import EVENTS
 from schemas.asyncapi import TopicFacts, asyncapi
 from schemas.compatibility import breaking_changes
 from schemas.envelope import schema_uri
-from schemas.events import EVENTS, CategoryFeedback, Event, ProductCreated, UserBehavior
+from schemas.events import CategoryFeedback, Event, ProductCreated, UserBehavior
 from schemas.yaml_writer import yaml_text
 
 FOLDER = Path(__file__).parent

@@ -13,7 +13,9 @@ _PATH = re.compile(r" - at `(?P<path>\$[^`]*)`$")
 _MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]*)`")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]")
 _QUOTED_CHARACTERS = 300
-_ADVICE = "fix the producer (schemas/json/{topic}.json is the schema), then redrive this record"
+REPAIR = "repair this record with `shelfstream dead-letters fix`: a redrive sends the same bytes again"
+"""What helps a record that is invalid in itself."""
+_ADVICE = "fix the producer (schemas/json/{topic}.json is the schema), and " + REPAIR
 
 
 class _Versioned(msgspec.Struct):
@@ -92,7 +94,8 @@ def diagnose(event: type[Event], value: bytes | None, error: Exception) -> Inval
     if value is None:
         return InvalidEvent(
             "null-value",
-            f"the value is null, and {event.topic} has no tombstones; {advice(event)}",
+            f"the value is null, and {event.topic} has no tombstones; fix the producer, and "
+            "remove this record with `shelfstream dead-letters discard`: a redrive sends the same null again",
         )
     if not value:
         return InvalidEvent("empty-value", f"the value is empty; {advice(event)}")
@@ -106,8 +109,8 @@ def diagnose(event: type[Event], value: bytes | None, error: Exception) -> Inval
         return InvalidEvent(
             "unknown-version",
             f"$.schema_version: is {describe_value(version)}, but this release of shelfstream reads version "
-            f"1 of {event.topic}; upgrade shelfstream, or make the producer write version 1, then redrive "
-            "this record",
+            f"1 of {event.topic}; upgrade shelfstream and redrive this record, or make the producer write "
+            f"version 1 and {REPAIR}",
             "$.schema_version",
         )
     if isinstance(error, msgspec.ValidationError):

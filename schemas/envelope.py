@@ -26,12 +26,12 @@ _ENCODE = msgspec.json.Encoder().encode
 
 def event_type(topic: str) -> str:
     """Return the CloudEvents type of a topic's events, such as `shelfstream.user-behavior.v1`."""
-    return f"shelfstream.{topic}.v1"
+    return f"shelfstream.{topic.removeprefix('shelfstream-')}.v1"
 
 
 def schema_uri(topic: str) -> str:
     """Return the `$id` of the JSON Schema of a topic's events."""
-    return f"urn:shelfstream:schema:{topic}:v1"
+    return f"urn:shelfstream:schema:{topic.removeprefix('shelfstream-')}:v1"
 
 
 @lru_cache(maxsize=256)

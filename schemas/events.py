@@ -286,15 +286,3 @@ class ShopperUpdated(Event, frozen=True, kw_only=True):
     next_behavior: dict[str, Probability]
     tags: list[Preference] = []
     categories: list[Preference] = []
-
-
-EVENTS: tuple[type[Event], ...] = (
-    ProductCreated,
-    UserBehavior,
-    ProductEnriched,
-    EnrichmentReview,
-    CategoryFeedback,
-    AffinityUpdated,
-    ShopperUpdated,
-)
-"""The events, in the order of the contract."""

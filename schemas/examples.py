@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from schemas.audit import AuditAction, AuditEntry, AuditOutcome
 from schemas.events import (
     Action,
     AffinityUpdated,
@@ -126,5 +127,16 @@ EXAMPLES: tuple[Event, ...] = (
         tags=[Preference(name="teapots", score=0.6)],
         categories=[Preference(name=_TEAPOTS.path, score=0.5)],
     ),
+    AuditEntry(
+        event_id="5b0f2a52-8d5a-4f0e-9b0c-0c3e6a7d1e04",
+        occurred_at=_BOUGHT,
+        action=AuditAction.REDRIVE,
+        by="anna@ops-1",
+        outcome=AuditOutcome.DONE,
+        counts={"sent to product-created": 412},
+        options={"reason": "failed"},
+        because="the model directory is readable again",
+        version="0.2.0",
+    ),
 )
-"""In the order of `schemas.events.EVENTS`."""
+"""In the order of `schemas.all_events.EVENTS`."""

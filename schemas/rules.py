@@ -16,7 +16,7 @@ from functools import lru_cache
 import msgspec
 from msgspec.structs import force_setattr
 
-from schemas.diagnosis import advice
+from schemas.diagnosis import REPAIR, advice
 from schemas.errors import InvalidEvent
 from schemas.events import Event, Price
 from schemas.fields import CURRENCY_PATTERN
@@ -51,8 +51,7 @@ def set_utc(struct: msgspec.Struct, field: str) -> None:
     except OverflowError as error:
         raise InvalidEvent(
             "invalid-time",
-            f"$.{field}: the time is outside the years 1 to 9999 when converted to UTC; fix the producer, "
-            "then redrive this record",
+            f"$.{field}: the time is outside the years 1 to 9999 when converted to UTC; {REPAIR}",
             f"$.{field}",
         ) from error
 
@@ -67,7 +66,7 @@ def implausible_time(occurred_at: datetime, received_at: datetime | None) -> Inv
     return InvalidEvent(
         "invalid-time",
         f"$.occurred_at: is {occurred_at.isoformat()}, but times from {EARLIEST.isoformat()}{limit} are "
-        "accepted; check the producer's clock and its unit of time",
+        f"accepted; check the producer's clock and its unit of time; {REPAIR}",
         "$.occurred_at",
     )
 
@@ -83,6 +82,11 @@ def check_identifiers(event: Event, *fields: str) -> None:
                 f"$.{field}: contains a control character; {advice(type(event))}",
                 f"$.{field}",
             )
+
+
+def has_control_characters(text: str) -> bool:
+    """Return whether a text contains a control character."""
+    return _CONTROL.search(text) is not None
 
 
 @lru_cache(maxsize=1024)

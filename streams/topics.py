@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from schemas import dead_letters
+from schemas import audit, dead_letters
 from streams.settings import Settings
 
 MIB = 1024 * 1024
@@ -19,6 +19,7 @@ ENRICHMENT_REVIEW = "enrichment-review"
 AFFINITY_UPDATED = "affinity-updated"
 SHOPPER_UPDATED = "shopper-updated"
 DEAD_LETTER = dead_letters.TOPIC
+AUDIT = audit.TOPIC
 CO_BEHAVIOR = "co-behavior"
 PRODUCT_REPARTITION = "product-repartition"
 
@@ -42,6 +43,7 @@ class TopicSpec(NamedTuple):
         retention_ms: Retention time. None for compacted topics, `FOREVER_MS` for unlimited retention.
         max_message_bytes: Maximum size of a record batch.
         internal: Whether the topic is no interface to other systems.
+        optional: Whether workers start without it.
     """
 
     name: str
@@ -52,6 +54,7 @@ class TopicSpec(NamedTuple):
     retention_ms: int | None
     max_message_bytes: int
     internal: bool = False
+    optional: bool = False
 
     @property
     def config(self) -> dict[str, str]:
@@ -117,6 +120,7 @@ def desired(settings: Settings) -> tuple[TopicSpec, ...]:
         (AFFINITY_UPDATED, "product_id", "a product's related products", compact, None, 2, False),
         (SHOPPER_UPDATED, "user_id or session_id", "a shopper's preferences", compact, None, 2, False),
         (DEAD_LETTER, "the source's", "a record that could not be processed", delete, 30, 4, False),
+        (AUDIT, "the action", "what operators did", delete, FOREVER_MS, 1, False),
         (CO_BEHAVIOR, "none", "product pairs of a batch, as columns", delete, 3, 4, True),
         (PRODUCT_REPARTITION, "product_id", "listings moved to their partition", delete, 3, 2, True),
         (changelog(settings, "shoppers"), "user_id or session_id", "sessions' table", compact, None, 2, True),
@@ -133,6 +137,7 @@ def desired(settings: Settings) -> tuple[TopicSpec, ...]:
             retention_ms=days * DAY_MS if days is not None and days > 0 else days,
             max_message_bytes=mebibytes * MIB,
             internal=internal,
+            optional=name == AUDIT,
         )
         for name, key, carries, cleanup, days, mebibytes, internal in rows
     )
@@ -170,7 +175,7 @@ def describe_differences(differences: Sequence[Difference]) -> str:
 
 def _missing(spec: TopicSpec) -> Difference:
     remedy = "Run `shelfstream topics create`."
-    return Difference("existence", spec.name, "there", "missing", remedy, refused=True)
+    return Difference("existence", spec.name, "there", "missing", remedy, refused=not spec.optional)
 
 
 def _differences(spec: TopicSpec, actual: ActualTopic) -> list[Difference]:

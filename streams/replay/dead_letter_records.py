@@ -1,8 +1,6 @@
-"""Dead letters: decoded headers, filters, counts, and the record that a redrive writes."""
+"""Dead letters: decoded headers, filters, and the record that a redrive writes."""
 
-import heapq
-from collections import Counter
-from dataclasses import dataclass, field
+import sys
 from typing import NamedTuple
 
 from schemas.dead_letters import (
@@ -92,17 +90,31 @@ class DeadLetterFilter(NamedTuple):
         reasons: Reasons to select.
         topics: Source topics to select.
         places: Offsets in the dead-letter topic to select.
+        keys: Keys of the records to select.
+        fields: JSON paths of the invalid field to select.
+        attempts: The least and the greatest number of attempts to select.
     """
 
     reasons: frozenset[str] = frozenset()
     topics: frozenset[str] = frozenset()
     places: tuple[OffsetRange, ...] = ()
+    keys: frozenset[bytes] = frozenset()
+    fields: frozenset[str] = frozenset()
+    attempts: tuple[int, int] | None = None
+
+    @property
+    def selects_all(self) -> bool:
+        """Whether the filter selects every dead letter."""
+        return self == DeadLetterFilter()
 
     def matches(self, letter: DeadLetter) -> bool:
         """Return whether the filter selects a dead letter."""
         return (
             (not self.reasons or letter.reason in self.reasons)
             and (not self.topics or letter.source_topic in self.topics)
+            and (not self.keys or letter.record.key in self.keys)
+            and (not self.fields or letter.field in self.fields)
+            and (self.attempts is None or self.attempts[0] <= letter.attempt <= self.attempts[1])
             and (
                 not self.places
                 or any(
@@ -131,37 +143,19 @@ def parse_places(text: str) -> tuple[OffsetRange, ...]:
     return tuple(places)
 
 
-@dataclass
-class DeadLetterOverview:
-    """Counts dead letters and keeps the newest ones.
+def parse_attempts(text: str) -> tuple[int, int]:
+    """Parse a number of attempts, `2`, or a range of them, `1-3` or `3-`.
 
-    Args:
-        limit: Number of dead letters to keep.
-
-    Attributes:
-        total: Number of dead letters added.
-        by_reason: Number of dead letters by source topic and reason.
+    Raises:
+        ValueError: The text has another form.
     """
-
-    limit: int
-    total: int = 0
-    by_reason: Counter[tuple[str, str]] = field(default_factory=Counter)
-    _newest: list[tuple[int, int, int, DeadLetter]] = field(default_factory=list)
-
-    def add(self, letter: DeadLetter) -> None:
-        """Add a dead letter."""
-        self.total += 1
-        self.by_reason[letter.source_topic or UNKNOWN, letter.reason] += 1
-        record = letter.record
-        entry = (record.timestamp, record.offset, record.partition, letter)
-        if len(self._newest) < self.limit:
-            heapq.heappush(self._newest, entry)
-        elif self.limit:
-            heapq.heappushpop(self._newest, entry)
-
-    def newest(self) -> list[DeadLetter]:
-        """Return at most `limit` dead letters, newest first."""
-        return [entry[3] for entry in sorted(self._newest, key=lambda entry: entry[:3], reverse=True)]
+    first, dash, last = text.strip().partition("-")
+    numbers = [first, *([last] if last else [])]
+    if not all(number.isascii() and number.isdigit() for number in numbers):
+        raise ValueError(f"{text!r} is not a number of attempts such as 1, 1-3 or 3-")
+    if not dash:
+        return int(first), int(first)
+    return int(first), int(last) if last else sys.maxsize
 
 
 def redrive_record(letter: DeadLetter, partitions: int) -> Output:

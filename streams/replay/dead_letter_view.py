@@ -7,6 +7,7 @@ import msgspec
 
 from schemas.dead_letters import DESCRIPTIONS
 from streams.replay.dead_letter_records import DeadLetter
+from streams.replay.dead_letter_remedies import advice_for
 
 PREVIEW_BYTES = 2000
 
@@ -97,6 +98,7 @@ def full_text(letter: DeadLetter, limit: int) -> str:
         "time": iso_time(record.timestamp),
         "reason": letter.reason,
         "message": letter.message,
+        "advice": advice_for(letter),
         "field": letter.field or "",
         "stage": letter.stage or "",
         "attempt": str(letter.attempt),

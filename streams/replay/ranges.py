@@ -1,14 +1,17 @@
 """Offset ranges: from the positions of a command to the offsets of each partition."""
 
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.errors import StopWorker
 from streams.replay.broker_admin import TIMEOUT_S, translated_kafka_error
 from streams.replay.positions import Position, Positions
 from streams.settings import Settings
+
+_LEADER_CHANGES = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 
 class OffsetRange(NamedTuple):
@@ -61,10 +64,7 @@ def resolve_ranges(
             raise StopWorker(f"there is no topic {topic!r} at {settings.bootstrap_servers}")
         partitions = sorted(metadata.partitions)
         _check_partitions(topic, partitions, begin, until)
-        watermarks = [
-            consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
-            for partition in partitions
-        ]
+        watermarks = [_watermarks(consumer, TopicPartition(topic, partition)) for partition in partitions]
         starts = _resolve(consumer, topic, partitions, begin, watermarks)
         ends = _resolve(consumer, topic, partitions, until, watermarks)
     except KafkaException as error:
@@ -106,6 +106,20 @@ def _resolve(
         if position is not None
     }
     return [None if each is None else offsets[each][index] for index, each in enumerate(wanted)]
+
+
+def _watermarks(consumer: Consumer, at: TopicPartition) -> tuple[int, int]:
+    """Return the first offset and the end of a partition. Asks again while a new leader takes over."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(at, timeout=TIMEOUT_S)
+        except KafkaException as error:
+            if error.args[0].code() not in _LEADER_CHANGES or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return low, high
 
 
 def _offsets(

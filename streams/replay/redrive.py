@@ -1,61 +1,26 @@
 """Redrive: send dead letters back to their source topics, each once over all runs."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-import orjson
-from confluent_kafka import Consumer, KafkaException
-
-from schemas.errors import StopWorker
-from streams.records import Output
-from streams.replay.broker_admin import TIMEOUT_S, translated_kafka_error
-from streams.replay.dead_letter_records import (
-    UNKNOWN,
-    DeadLetter,
-    DeadLetterFilter,
-    parse_dead_letter,
-    redrive_record,
-)
-from streams.replay.positions import END, START, Position
-from streams.replay.ranges import OffsetRange, resolve_ranges
+from streams.replay.dead_letter_reader import DeadLetterReader
+from streams.replay.dead_letter_records import UNKNOWN, DeadLetter, DeadLetterFilter, redrive_record
+from streams.replay.dead_letter_remedies import Remedy, remedy_of
+from streams.replay.ranges import OffsetRange
 from streams.replay.rate_limiter import RateLimiter
-from streams.replay.transactional_copy import BATCH_RECORDS, TransactionalSender, open_consumer, read_ranges
+from streams.replay.receipts import Handling, Place, receipt
+from streams.replay.transactional_copy import TransactionalSender
 from streams.settings import Settings
-from streams.topics import DEAD_LETTER, redriven
+from streams.topics import redriven
+
+_SENT = (Handling.REDRIVEN, Handling.FIXED)
 
 
-def receipt(topic: str, letters: list[DeadLetter]) -> Output:
-    """Return the receipt of redriven dead letters, to be written in the same transaction.
-
-    Its value is a JSON object: offsets in the dead-letter topic by partition.
-
-    Args:
-        topic: Topic of receipts.
-        letters: Redriven dead letters, at least one.
-    """
-    offsets: dict[str, list[int]] = {}
-    for letter in letters:
-        offsets.setdefault(str(letter.record.partition), []).append(letter.record.offset)
-    value = orjson.dumps(offsets)
-    return Output(topic, letters[0].record.partition, None, value)
-
-
-def read_receipt(value: bytes | None) -> set[tuple[int, int]]:
-    """Return the redriven dead letters of a receipt, as pairs of partition and offset.
-
-    Args:
-        value: Value of a record of the topic of receipts.
-
-    Raises:
-        StopWorker: The value is no receipt: something else writes to the topic.
-    """
-    try:
-        offsets = orjson.loads(value or b"")
-        return {(int(partition), int(offset)) for partition, each in offsets.items() for offset in each}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise StopWorker(f"not a receipt of redriven dead letters: {(value or b'')[:80]!r}") from error
+def redrive_sender(settings: Settings) -> TransactionalSender:
+    """Return the sender of all commands that handle dead letters: a newer run fences an older one."""
+    return TransactionalSender(settings, f"{settings.app_id}-redrive")
 
 
 @dataclass
@@ -64,79 +29,17 @@ class RedriveCounts:
 
     Attributes:
         sent: Dead letters sent back, by source topic.
-        already_redriven: Selected dead letters that an earlier run sent back.
+        invalid: Those of them that are invalid in themselves, so that they will come back.
+        already_handled: Selected dead letters that an earlier run handled, by how.
         not_selected: Dead letters that the filter does not select.
         unroutable: Selected dead letters that cannot be sent back, by reason.
     """
 
     sent: Counter[str] = field(default_factory=Counter)
-    already_redriven: int = 0
+    invalid: int = 0
+    already_handled: Counter[Handling] = field(default_factory=Counter)
     not_selected: int = 0
     unroutable: Counter[str] = field(default_factory=Counter)
-
-
-class DeadLetterReader:
-    """Reads the dead-letter topic. Use it as a context manager.
-
-    Args:
-        settings: Settings with the broker's address.
-
-    Attributes:
-        consumer: Its consumer. It reads committed records only.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.consumer: Consumer = open_consumer(settings, f"{settings.app_id}-dead-letters")
-
-    def __enter__(self) -> "DeadLetterReader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.consumer.close()
-
-    def ranges(self, begin: Position, until: Position = END) -> list[OffsetRange]:
-        """Return the offsets between two positions of the dead-letter topic, as of now."""
-        return resolve_ranges(self.consumer, self._settings, DEAD_LETTER, begin, until)
-
-    def read(self, ranges: list[OffsetRange], batch: int = BATCH_RECORDS) -> Iterator[list[DeadLetter]]:
-        """Yield the dead letters of `ranges` in lists of at most `batch`."""
-        for records in read_ranges(self.consumer, self._settings, DEAD_LETTER, ranges, batch):
-            yield [parse_dead_letter(record) for record in records]
-
-    def read_one(self, place: OffsetRange) -> DeadLetter | None:
-        """Return the dead letter at the first offset of `place`; None if there is none, or no longer."""
-        ranges = self.ranges(Position(offset=place.start), Position(offset=place.start + 1))
-        for letters in self.read([each for each in ranges if each.partition == place.partition]):
-            return letters[0]
-        return None
-
-    def redriven_offsets(self) -> set[tuple[int, int]]:
-        """Return the dead letters that were redriven before, as pairs of partition and offset.
-
-        Raises:
-            StopWorker: There is no topic of receipts, or a record of it is no receipt.
-            RetryLater: The broker is unreachable.
-        """
-        topic = redriven(self._settings)
-        if topic not in self.partitions():
-            if self._settings.embedded:
-                return set()
-            raise StopWorker(f"there is no topic {topic!r} for receipts: run `shelfstream topics create`")
-        ranges = resolve_ranges(self.consumer, self._settings, topic, START, END)
-        redriven_before: set[tuple[int, int]] = set()
-        for records in read_ranges(self.consumer, self._settings, topic, ranges):
-            for record in records:
-                redriven_before |= read_receipt(record.value)
-        return redriven_before
-
-    def partitions(self) -> dict[str, int]:
-        """Return the number of partitions of every topic, by topic name."""
-        try:
-            topics = self.consumer.list_topics(timeout=TIMEOUT_S).topics
-        except KafkaException as error:
-            raise translated_kafka_error(error, self._settings) from error
-        return {name: len(topic.partitions) for name, topic in topics.items()}
 
 
 def redrive(
@@ -177,25 +80,31 @@ def redrive(
     with ExitStack() as stack:
         sender = None
         if not dry_run:
-            sender = stack.enter_context(TransactionalSender(settings, f"{settings.app_id}-redrive"))
-        redriven_before = set() if again else reader.redriven_offsets()
+            sender = stack.enter_context(redrive_sender(settings))
+        handled = _not_to_send(reader, again)
         partitions = reader.partitions()
         for letters in reader.read(ranges, limiter.batch_records):
-            selected = _select(letters, selection, redriven_before, partitions, counts)
+            selected = select(letters, selection, handled, partitions, counts)
             limiter.wait(len(selected))
             if sender is not None and selected:
                 outputs = [redrive_record(each, partitions[each.source_topic or ""]) for each in selected]
                 sender.send([*outputs, receipt(redriven(settings), selected)])
             counts.sent.update(letter.source_topic or UNKNOWN for letter in selected)
+            counts.invalid += sum(remedy_of(letter) is Remedy.FIX for letter in selected)
             on_progress(len(letters))
     return counts
 
 
-def _select(
+def _not_to_send(reader: DeadLetterReader, again: bool) -> dict[Place, Handling]:
+    """Return what was handled before. With `again`, what was sent before is sent once more."""
+    return {place: how for place, how in reader.handled().items() if not (again and how in _SENT)}
+
+
+def select(
     letters: list[DeadLetter],
     selection: DeadLetterFilter,
-    redriven_before: set[tuple[int, int]],
-    partitions: dict[str, int],
+    handled: Mapping[Place, Handling],
+    partitions: Mapping[str, int],
     counts: RedriveCounts,
 ) -> list[DeadLetter]:
     """Return the dead letters to send, and count the others by the reason."""
@@ -203,8 +112,8 @@ def _select(
     for letter in letters:
         if not selection.matches(letter):
             counts.not_selected += 1
-        elif (letter.record.partition, letter.record.offset) in redriven_before:
-            counts.already_redriven += 1
+        elif (before := handled.get((letter.record.partition, letter.record.offset))) is not None:
+            counts.already_handled[before] += 1
         elif letter.source_topic is None:
             counts.unroutable["no header names the source topic"] += 1
         elif letter.left_out is not None:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.all_events import EVENTS
 from schemas.compatibility import breaking_changes, narrowings
 from schemas.contracts import json_schema
-from schemas.events import EVENTS, Event
+from schemas.events import Event
 
 Schema = dict[str, Any]
 

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import contracts
+from schemas.all_events import EVENTS
 from schemas.codec import DECODERS, encode
 from schemas.dead_letters import DESCRIPTIONS
 from schemas.errors import InvalidEvent
-from schemas.events import EVENTS, Event
+from schemas.events import Event
 from schemas.examples import EXAMPLES
 from streams.cli import main
 from streams.commands.offline.contracts import public_topics

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from schemas.all_events import EVENTS
 from schemas.errors import RetryLater, StopWorker
-from schemas.events import EVENTS
 from streams.commands.operate.topics import topics
 from streams.embedded import EMBEDDED_PARTITIONS, EmbeddedBroker
 from streams.replay.broker_admin import BrokerAdmin, verify_topics

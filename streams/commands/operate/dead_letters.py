@@ -1,121 +1,90 @@
-"""`shelfstream dead-letters`: list, show and redrive records that could not be processed."""
+"""`shelfstream dead-letters`: list, show, redrive, export, fix and discard unprocessed records."""
 
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections import Counter
+from contextlib import ExitStack
 
 import click
 import orjson
 from rich.markup import escape
 
+from schemas.audit import AuditAction
+from streams.commands.audited import audited
+from streams.commands.operate.dead_letter_options import PLACES, Selection, with_selection
+from streams.commands.operate.dead_letter_repairs import (
+    discard_dead_letters,
+    export_dead_letters,
+    fix_dead_letters,
+    print_selection,
+)
 from streams.commands.terminal_tables import new_table, print_table, progress_bar
-from streams.options import POSITION, with_settings
-from streams.replay.dead_letter_records import DeadLetterFilter, DeadLetterOverview, parse_places
+from streams.options import with_settings
+from streams.replay.dead_letter_overview import DeadLetterOverview
+from streams.replay.dead_letter_reader import DeadLetterReader
 from streams.replay.dead_letter_view import PREVIEW_BYTES, full_text, iso_time, printable, summary_fields
-from streams.replay.positions import END, START, Position
 from streams.replay.ranges import OffsetRange
-from streams.replay.redrive import DeadLetterReader, RedriveCounts, redrive
+from streams.replay.redrive import RedriveCounts, redrive
 from streams.settings import Settings
-
-
-class PlacesType(click.ParamType):
-    """Parameter type of places in the dead-letter topic, such as 0:12,2:7-9."""
-
-    name = "places"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[OffsetRange, ...]:
-        """Parse the places, or fail with the part that has no valid form."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return parse_places(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-def filter_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add to a command the options that select dead letters."""
-    for option in (
-        click.option(
-            "--offsets",
-            type=PlacesType(),
-            help="Select by partition and offset in the dead-letter topic, such as 0:12,0:15,2:7-9.",
-        ),
-        click.option(
-            "--until",
-            "--to",
-            "until",
-            type=POSITION,
-            default=END,
-            help="Stop before this position: an offset, a time, -10m or end.  [default: end]",
-        ),
-        click.option(
-            "--from",
-            "begin",
-            type=POSITION,
-            default=START,
-            help="Begin at this position: an offset, a time, -2h or start.  [default: start]",
-        ),
-        click.option("--topic", "topics", multiple=True, help="Select by source topic. Repeatable."),
-        click.option(
-            "--reason", "reasons", multiple=True, help="Select by reason, such as invalid-field. Repeatable."
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """List, show and redrive records that could not be processed."""
+    """List, show, redrive, export, fix and discard records that could not be processed."""
+
+
+dead_letters.add_command(export_dead_letters)
+dead_letters.add_command(fix_dead_letters)
+dead_letters.add_command(discard_dead_letters)
 
 
 @dead_letters.command("list")
-@filter_options
+@with_selection
 @click.option(
     "--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Number of records to list."
 )
+@click.option("--all", "with_handled", is_flag=True, help="Also those that were handled.")
 @click.option("--json", "as_json_lines", is_flag=True, help="Print one JSON object per line, newest first.")
 @with_settings
 def list_dead_letters(
-    settings: Settings,
-    reasons: tuple[str, ...],
-    topics: tuple[str, ...],
-    begin: Position,
-    until: Position,
-    offsets: tuple[OffsetRange, ...] | None,
-    limit: int,
-    as_json_lines: bool,
+    settings: Settings, selection: Selection, limit: int, with_handled: bool, as_json_lines: bool
 ) -> None:
     """Count dead letters, and list the newest.
 
-    Counts are by source topic and reason. Times are those of the error, not of the original record.
+    Counts are by source topic and reason. Times are those of the error, not of the original record. What was
+    redriven, fixed or discarded is left out.
     """
-    selection = DeadLetterFilter(frozenset(reasons), frozenset(topics), offsets or ())
     overview = DeadLetterOverview(limit)
     with DeadLetterReader(settings) as reader:
-        ranges = reader.ranges(begin, until)
+        handled = reader.handled(required=False)
+        ranges = reader.ranges(selection.begin, selection.until)
         with progress_bar("reading", sum(each.offsets for each in ranges)) as advance:
             for letters in reader.read(ranges):
-                for letter in filter(selection.matches, letters):
-                    overview.add(letter)
+                for letter in filter(selection.letters.matches, letters):
+                    before = handled.get((letter.record.partition, letter.record.offset))
+                    if before is None or with_handled:
+                        overview.add(letter)
+                    else:
+                        overview.handled[before.value] += 1
                 advance(len(letters))
     if as_json_lines:
         for letter in overview.newest():
-            click.echo(orjson.dumps(summary_fields(letter)))
+            state = handled.get((letter.record.partition, letter.record.offset))
+            click.echo(orjson.dumps(summary_fields(letter) | {"handled": state and state.value}))
         return
     _print_overview(overview)
 
 
 def _print_overview(overview: DeadLetterOverview) -> None:
+    if overview.handled:
+        handled = ", ".join(f"{count:,} {handling}" for handling, count in overview.handled.most_common())
+        click.echo(f"Not listed, because they were handled: {handled}. --all lists them.", err=True)
     if not overview.total:
         click.echo("No dead letters.")
         return
-    counts = new_table("source topic", "reason", "records")
+    counts = new_table("source topic", "reason", "records", "what helps")
     for (topic, reason), count in overview.by_reason.most_common():
-        counts.add_row(escape(printable(topic)), escape(printable(reason)), f"{count:,}")
+        helps = overview.remedies[topic, reason].value
+        counts.add_row(escape(printable(topic)), escape(printable(reason)), f"{count:,}", helps)
     print_table(counts)
     newest = overview.newest()
     if not newest:
@@ -138,7 +107,7 @@ def _print_overview(overview: DeadLetterOverview) -> None:
 
 
 @dead_letters.command("show")
-@click.argument("place", type=PlacesType())
+@click.argument("place", type=PLACES)
 @click.option("--full", is_flag=True, help="Show the whole value, however long.")
 @click.option("--raw", is_flag=True, help="Write only the value's bytes.")
 @with_settings
@@ -164,7 +133,7 @@ def show_dead_letter(settings: Settings, place: tuple[OffsetRange, ...], full: b
 
 
 @dead_letters.command("redrive")
-@filter_options
+@with_selection
 @click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), help="Send at most this many per second."
 )
@@ -172,35 +141,29 @@ def show_dead_letter(settings: Settings, place: tuple[OffsetRange, ...], full: b
 @click.option("--dry-run", is_flag=True, help="Count what would be sent, and send nothing.")
 @with_settings
 def redrive_dead_letters(
-    settings: Settings,
-    reasons: tuple[str, ...],
-    topics: tuple[str, ...],
-    begin: Position,
-    until: Position,
-    offsets: tuple[OffsetRange, ...] | None,
-    rate: float | None,
-    again: bool,
-    dry_run: bool,
+    settings: Settings, selection: Selection, rate: float | None, again: bool, dry_run: bool
 ) -> None:
     """Send dead letters back to their topics.
 
     Fix the cause first. Records keep key, value, headers and timestamp. Each is sent once: a second run skips
-    what was sent before. Exits 1 if a selected dead letter cannot be sent back.
+    what was sent before. A record that is invalid in itself comes back: `fix` changes it. Exits 1 if a
+    selected dead letter cannot be sent back.
     """
-    selection = DeadLetterFilter(frozenset(reasons), frozenset(topics), offsets or ())
-    with DeadLetterReader(settings) as reader:
-        ranges = reader.ranges(begin, until)
+    with ExitStack() as stack, DeadLetterReader(settings) as reader:
+        done = Counter() if dry_run else stack.enter_context(audited(settings, AuditAction.REDRIVE))
+        ranges = reader.ranges(selection.begin, selection.until)
         with progress_bar("redriving", sum(each.offsets for each in ranges)) as advance:
             counts = redrive(
                 settings,
                 reader,
                 ranges,
-                selection,
+                selection.letters,
                 again=again,
                 rate=rate,
                 dry_run=dry_run,
                 on_progress=advance,
             )
+        done.update({f"sent to {topic}": count for topic, count in counts.sent.items()})
     _print_counts(counts, dry_run)
 
 
@@ -209,11 +172,10 @@ def _print_counts(counts: RedriveCounts, dry_run: bool) -> None:
         click.echo(f"{count:,} records {'would be' if dry_run else 'were'} sent back to {topic}")
     if not counts.sent:
         click.echo("Nothing to send back.")
-    if counts.already_redriven:
-        click.echo(f"{counts.already_redriven:,} were redriven before (--again sends them once more)")
-    if counts.not_selected:
-        click.echo(f"{counts.not_selected:,} were not selected")
-    for reason, count in counts.unroutable.most_common():
-        click.echo(f"{count:,} cannot be sent back: {reason}", err=True)
-    if counts.unroutable:
-        raise click.exceptions.Exit(1)
+    if counts.invalid:
+        click.echo(
+            f"Warning: {counts.invalid:,} of them are invalid in themselves and come back as they are:"
+            " change them with `shelfstream dead-letters fix`",
+            err=True,
+        )
+    print_selection(counts)

@@ -10,10 +10,10 @@ from schemas.errors import StopWorker
 from schemas.keys import partition_for
 from streams.provenance import ORIGIN
 from streams.records import MemoryRecord
+from streams.replay.dead_letter_overview import DeadLetterOverview
 from streams.replay.dead_letter_records import (
     UNKNOWN,
     DeadLetterFilter,
-    DeadLetterOverview,
     parse_dead_letter,
     parse_places,
     redrive_record,
@@ -27,7 +27,7 @@ from streams.replay.dead_letter_view import (
     summary_fields,
 )
 from streams.replay.ranges import OffsetRange
-from streams.replay.redrive import read_receipt, receipt
+from streams.replay.receipts import read_receipt, receipt
 from streams.topics import DEAD_LETTER
 from tests.support.dead_letters import dead_lettered
 

@@ -13,6 +13,7 @@ from streams.commands.operate.dead_letters import dead_letters as command
 from streams.embedded import EmbeddedBroker
 from streams.records import MemoryRecord, Output
 from streams.replay.broker_admin import BrokerAdmin
+from streams.replay.dead_letter_reader import DeadLetterReader
 from streams.replay.dead_letter_records import (
     DeadLetterFilter,
     parse_dead_letter,
@@ -24,7 +25,8 @@ from streams.replay.dead_letter_view import (
 )
 from streams.replay.positions import START
 from streams.replay.ranges import OffsetRange
-from streams.replay.redrive import DeadLetterReader, receipt, redrive
+from streams.replay.receipts import Handling, receipt
+from streams.replay.redrive import redrive
 from streams.replay.transactional_copy import TransactionalSender
 from streams.settings import Settings
 from streams.topics import DEAD_LETTER, desired, redriven
@@ -58,7 +60,7 @@ def test_list_show_and_redrive_work_on_the_embedded_broker(embedded: EmbeddedBro
             "product-created": 12
         }
         second = redrive(settings, reader, reader.ranges(START), DeadLetterFilter())
-        assert (second.sent, second.already_redriven) == ({}, 12)
+        assert (second.sent, second.already_handled) == ({}, {Handling.REDRIVEN: 12})
 
 
 def test_a_dead_letter_without_its_value_is_not_sent_back_as_a_tombstone(embedded: EmbeddedBroker) -> None:
@@ -100,8 +102,8 @@ def test_overlapping_filters_redrive_nothing_twice(broken: tuple[Settings, str])
         rest = redrive(settings, reader, ranges, DeadLetterFilter(topics=own))
         nothing = redrive(settings, reader, ranges, DeadLetterFilter(topics=own))
     assert malformed.sent[topic] == 100
-    assert (rest.sent[topic], rest.already_redriven) == (200, 100)
-    assert (nothing.sent[topic], nothing.already_redriven) == (0, 300)
+    assert (rest.sent[topic], rest.already_handled[Handling.REDRIVEN]) == (200, 100)
+    assert (nothing.sent[topic], nothing.already_handled[Handling.REDRIVEN]) == (0, 300)
     records = read_all(settings, topic)
     assert sorted((each.key, each.value, each.timestamp) for each in records) == sorted(
         (b"k%d" % n, b"v%d" % n, 1_700_000_000_000 + n) for n in range(300)
