@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -212,7 +213,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_commands_in_the_pages_have_the_options_that_they_are_shown_with(page: Path) -> None:
     for block in re.findall(r"```console\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
         for command in re.findall(r"(?:^\$ |\| )shelfstream ([^#\n]*)", block, re.MULTILINE):
-            words = [word for word in command.split() if word != "-"]
+            words = [word for word in shlex.split(command) if word != "-"]
             names = [word for word in words if not word.startswith("-")]
             grouped = {"topics", "dead-letters", "contracts", "models", "feedback", "labels"}
             depth = 2 if words[0] in grouped else 1

@@ -16,26 +16,27 @@ import click
 from schemas.audit import TOPIC, AuditAction, AuditEntry, AuditOutcome
 from streams.replay.audit_log import write_entry
 from streams.replay.dead_letter_view import iso_time
-from streams.replay.positions import Position
+from streams.replay.positions import PartitionPosition, Position
 from streams.replay.ranges import OffsetRange
 from streams.settings import Settings
 
 _NOT_OPTIONS = frozenset(
     {"config", "bootstrap_servers", "dry_run", "yes", "because", "as_json", "broken", "output"}
 )
-_PERSONAL = frozenset({"keys", "key", "shoppers"})
+_PERSONAL = frozenset({"keys", "key", "keys_file", "shoppers"})
 """Options whose values can be ids of persons. The audit is kept for ever: it has their number only."""
 
 
 @contextmanager
 def audited(
-    settings: Settings, action: AuditAction, *, because: str = "", **more: str
+    settings: Settings, action: AuditAction, *, when: bool = True, because: str = "", **more: str
 ) -> Iterator[Counter[str]]:
     """Append an entry to the audit topic when the block ends, also by an error.
 
     Args:
         settings: Settings with the broker's address.
         action: What the block does.
+        when: Whether to write the entry; a dry run writes none.
         because: Why, in the operator's words.
         more: More options to record.
 
@@ -47,26 +48,38 @@ def audited(
     try:
         yield counts
         outcome = AuditOutcome.DONE
-    except KeyboardInterrupt:
-        outcome = AuditOutcome.INTERRUPTED
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
+            outcome = AuditOutcome.INTERRUPTED
         raise
     finally:
-        context = click.get_current_context(silent=True)
-        options = option_texts({} if context is None else context.params) | more
-        entry = AuditEntry(
-            event_id=uuid.uuid4().hex,
-            occurred_at=datetime.now(UTC),
-            action=action,
-            by=operator(),
-            outcome=outcome,
-            counts=dict(counts),
-            options=options,
-            because=because,
-            version=version("shelfstream"),
-        )
-        missing = write_entry(settings, entry)
-        if missing is not None and not _without_kafka(settings):
-            click.echo(f"Warning: this {action} is not recorded in {TOPIC}: {missing}", err=True)
+        if when:
+            _record(settings, action, outcome, counts, because, more)
+
+
+def _record(
+    settings: Settings,
+    action: AuditAction,
+    outcome: AuditOutcome,
+    counts: Mapping[str, int],
+    because: str,
+    more: Mapping[str, str],
+) -> None:
+    context = click.get_current_context(silent=True)
+    entry = AuditEntry(
+        event_id=uuid.uuid4().hex,
+        occurred_at=datetime.now(UTC),
+        action=action,
+        by=operator(),
+        outcome=outcome,
+        counts=dict(counts),
+        options=option_texts({} if context is None else context.params) | dict(more),
+        because=because,
+        version=version("shelfstream"),
+    )
+    missing = write_entry(settings, entry)
+    if missing is not None and not _without_kafka(settings):
+        click.echo(f"Warning: this {action} is not recorded in {TOPIC}: {missing}", err=True)
 
 
 def operator() -> str:
@@ -96,6 +109,9 @@ def _text(value: Any) -> str:
         if value.offset is not None:
             return str(value.offset)
         return ("end" if value.at_end else "start") if value.time_ms is None else iso_time(value.time_ms)
+    if isinstance(value, PartitionPosition):
+        at = "" if value.partition is None else f"{value.partition}:"
+        return at + _text(value.position)
     if isinstance(value, OffsetRange):
         return f"{value.partition}:{value.start}-{value.end - 1}"
     if isinstance(value, tuple | list):

@@ -1,7 +1,5 @@
 """`shelfstream dead-letters export`, `fix` and `discard`: what to do with records that are invalid."""
 
-from collections import Counter
-from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
@@ -74,9 +72,7 @@ def export_dead_letters(
 @click.option("--remove", "removals", multiple=True, metavar="/FIELD", help="Remove a field. Repeatable.")
 @click.option("--key-from", metavar="/FIELD", help="Make this field the record's key.")
 @click.option("--encoding", help="Encoding of values that are not UTF-8, such as latin-1.")
-@click.option(
-    "--command", "shell_command", help="Shell command that changes the lines of `export`."
-)
+@click.option("--command", "shell_command", help="Shell command that changes the lines of `export`.")
 @click.option("--broken", type=click.File("wb"), help="File for the dead letters that stay broken.")
 @click.option("--dry-run", is_flag=True, help="Show what would be fixed, and send nothing.")
 @with_settings
@@ -101,8 +97,8 @@ def fix_dead_letters(
         if broken is not None:
             broken.write(export_line(each.letter) + b"\n")
 
-    with ExitStack() as stack, DeadLetterReader(settings) as reader:
-        done = Counter() if dry_run else stack.enter_context(audited(settings, AuditAction.FIX))
+    audit = audited(settings, AuditAction.FIX, when=not dry_run)
+    with audit as done, DeadLetterReader(settings) as reader:
         ranges = reader.ranges(selection.begin, selection.until)
         with progress_bar("fixing", sum(each.offsets for each in ranges)) as advance:
             counts = fix(
@@ -135,12 +131,8 @@ def discard_dead_letters(
     """
     if selection.is_everything and not everything:
         raise click.UsageError("select dead letters, or say --everything")
-    with ExitStack() as stack, DeadLetterReader(settings) as reader:
-        done = (
-            Counter()
-            if dry_run
-            else stack.enter_context(audited(settings, AuditAction.DISCARD, because=because))
-        )
+    audit = audited(settings, AuditAction.DISCARD, when=not dry_run, because=because)
+    with audit as done, DeadLetterReader(settings) as reader:
         ranges = reader.ranges(selection.begin, selection.until)
         with progress_bar("discarding", sum(each.offsets for each in ranges)) as advance:
             counts = discard(settings, reader, ranges, selection.letters, dry_run, advance)

@@ -1,8 +1,6 @@
 """`shelfstream dead-letters`: list, show, redrive, export, fix and discard unprocessed records."""
 
 import sys
-from collections import Counter
-from contextlib import ExitStack
 
 import click
 import orjson
@@ -149,8 +147,8 @@ def redrive_dead_letters(
     what was sent before. A record that is invalid in itself comes back: `fix` changes it. Exits 1 if a
     selected dead letter cannot be sent back.
     """
-    with ExitStack() as stack, DeadLetterReader(settings) as reader:
-        done = Counter() if dry_run else stack.enter_context(audited(settings, AuditAction.REDRIVE))
+    audit = audited(settings, AuditAction.REDRIVE, when=not dry_run)
+    with audit as done, DeadLetterReader(settings) as reader:
         ranges = reader.ranges(selection.begin, selection.until)
         with progress_bar("redriving", sum(each.offsets for each in ranges)) as advance:
             counts = redrive(

@@ -7,7 +7,9 @@ from typing import TextIO
 
 import click
 
+from schemas.audit import AuditAction
 from schemas.errors import RetryLater, StopWorker
+from streams.commands.audited import audited
 from streams.commands.operate.replay_options import key_options, range_options, selected_keys
 from streams.commands.terminal_tables import new_table, print_table, progress_bar
 from streams.options import with_settings
@@ -79,7 +81,9 @@ def replay(
         click.echo(f"replay {replay_id}: {plan.source} into {plan.target}", err=True)
         if not dry_run and not yes:
             _confirm(plan)
-        progress = _run(session, plan, latest_per_key, dry_run)
+        with audited(settings, AuditAction.REPLAY, when=not dry_run, id=replay_id) as done:
+            progress = _run(session, plan, latest_per_key, dry_run)
+            done["records"] = progress.records
     _print_summary(plan, progress, dry_run)
     _warn_of_retention(settings, plan, progress)
 
