@@ -139,6 +139,14 @@ class Settings(SecuritySettings, frozen=True, kw_only=True):
         doc("Where the model runs. `thread` shares the interpreter with the lanes, `process` has its own."),
     ] = "process"
     inference_threads: Annotated[int, doc("Maximum number of threads of one inference.", ge=1, le=1024)] = 1
+    inference_timeout_s: Annotated[
+        float,
+        doc(
+            "Seconds that the model may take for a batch, for each 1,000 listings or a part of them. A"
+            " process that takes longer is killed and started again.",
+            gt=0,
+        ),
+    ] = 60.0
     cascade: Annotated[
         bool, doc("Whether the text encoder classifies the listings of which the student is unsure.")
     ] = True

@@ -139,7 +139,7 @@ def _load_inference(settings: Settings, model: Path | None) -> "Inference":
     if settings.inference == "process":
         from streams.inference.process import InferenceProcess
 
-        return InferenceProcess(config)
+        return InferenceProcess(config, timeout_s=settings.inference_timeout_s)
     from streams.inference.predictor import load_predictor
     from streams.inference.thread import InferenceThread
 

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from schemas.errors import ShelfstreamError
 from streams.inference.messages import PredictorConfig
@@ -21,6 +21,7 @@ from streams.inference.predictor import Predictor, load_predictor
 from streams.inference.wire import (
     BatchResult,
     Failure,
+    Heartbeat,
     MessageSocket,
     Ready,
     Reply,
@@ -30,6 +31,7 @@ from streams.inference.wire import (
 )
 
 _DRIFT_INTERVAL_S = 1.0
+_HEARTBEAT_INTERVAL_S = 1.0
 
 
 def main(load: Callable[[PredictorConfig], Predictor] = load_predictor) -> None:
@@ -67,8 +69,14 @@ def _receive(connection: MessageSocket, requests: "SimpleQueue[bytearray]") -> N
 
 
 def _send(connection: MessageSocket, replies: "SimpleQueue[Reply | None]") -> None:
-    """Send replies while the model predicts the next batch."""
-    while (reply := replies.get()) is not None:
+    """Send replies while the model predicts the next batch, and heartbeats while there is no reply."""
+    while True:
+        try:
+            reply = replies.get(timeout=_HEARTBEAT_INTERVAL_S)
+        except Empty:
+            reply = Heartbeat()
+        if reply is None:
+            return
         connection.send(encode(reply))
 
 

@@ -40,6 +40,8 @@ class ModelReport:
         swaps: Number of times that a model was loaded to serve or to be tried.
         failures: Number of times that a deployed model or the deployment could not be used.
         restarts: Number of times that a model's process died and was restarted.
+        hangs: Number of times that a model's process hung and was killed.
+        unavailable: Why the serving model does not predict now. None if it does.
         drift: Drift of the recent listings. None if it is not measured.
         trouble: Why the worker runs other models than the deployed ones. None if it runs those.
     """
@@ -55,6 +57,8 @@ class ModelReport:
     swaps: int = 0
     failures: int = 0
     restarts: int = 0
+    hangs: int = 0
+    unavailable: str | None = None
     trouble: str | None = None
     drift: DriftReport | None = None
 

@@ -30,6 +30,16 @@ class Inference(Protocol):
         ...
 
     @property
+    def hangs(self) -> int:
+        """Number of times the model's process hung and was killed. Part of `restarts`. Only grows."""
+        ...
+
+    @property
+    def unavailable_reason(self) -> str | None:
+        """Why the model does not predict now: its process hangs or is being started. None if it works."""
+        ...
+
+    @property
     def drift(self) -> DriftReport | None:
         """Drift of the recent listings from the training data. None if it is not measured, or not yet."""
         ...

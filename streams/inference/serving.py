@@ -63,7 +63,7 @@ class ServingInference:
         self._shadow = Shadow()
         self._comparisons: set[asyncio.Task[None]] = set()
         self._retiring: list[Inference] = []
-        self._retired_hits = self._retired_misses = self._retired_restarts = 0
+        self._retired_hits = self._retired_misses = self._retired_restarts = self._retired_hangs = 0
         self._uses: Counter[Inference] = Counter()
         self._released = asyncio.Event()
 
@@ -84,6 +84,16 @@ class ServingInference:
     def restarts(self) -> int:
         """See `Inference.restarts`. The sum over all models since the start."""
         return self._retired_restarts + sum(each.restarts for each in (*self.models.loaded, *self._retiring))
+
+    @property
+    def hangs(self) -> int:
+        """See `Inference.hangs`. The sum over all models since the start."""
+        return self._retired_hangs + sum(each.hangs for each in (*self.models.loaded, *self._retiring))
+
+    @property
+    def unavailable_reason(self) -> str | None:
+        """See `Inference.unavailable_reason`. That of the serving model, or else of the candidate."""
+        return next((each.unavailable_reason for each in self.models.loaded if each.unavailable_reason), None)
 
     @property
     def drift(self) -> DriftReport | None:
@@ -127,6 +137,8 @@ class ServingInference:
             cache_hits=hits,
             cache_misses=misses,
             restarts=self.restarts,
+            hangs=self.hangs,
+            unavailable=self.unavailable_reason,
             drift=self.drift,
         )
 
@@ -202,6 +214,7 @@ class ServingInference:
         self._retired_hits += hits
         self._retired_misses += misses
         self._retired_restarts += inference.restarts
+        self._retired_hangs += inference.hangs
         inference.close()
 
     @contextmanager

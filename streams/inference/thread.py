@@ -41,6 +41,16 @@ class InferenceThread:
         return 0
 
     @property
+    def hangs(self) -> int:
+        """Always 0: a thread cannot be killed, so that nobody watches it."""
+        return 0
+
+    @property
+    def unavailable_reason(self) -> str | None:
+        """Always None: see `hangs`."""
+        return None
+
+    @property
     def drift(self) -> DriftReport | None:
         """See `Inference.drift`."""
         return self._predictor.drift_report()

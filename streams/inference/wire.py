@@ -1,7 +1,8 @@
 """The protocol between a worker and its model process: messages over a socket, encoded as MessagePack.
 
 worker ──► model    a list of `Listing`; an empty message ends the stream
-worker ◄── model    once `Ready` or `Failure`; then for each list, in order, `BatchResult` or `Failure`
+worker ◄── model    once `Ready` or `Failure`; then for each list, in order, `BatchResult` or `Failure`;
+                    in between `Heartbeat`, when nothing else was sent for a second
 """
 
 import socket
@@ -26,6 +27,10 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     """The model is loaded and warm."""
 
     model_version: str
+
+
+class Heartbeat(msgspec.Struct, frozen=True, tag=True):
+    """The process lives. It is sent while the model loads and works, too."""
 
 
 class BatchResult(msgspec.Struct, frozen=True, tag=True):
@@ -67,7 +72,7 @@ class Failure(msgspec.Struct, frozen=True, tag=True):
         return kinds.get(self.kind, InferenceFailed)(self.message)
 
 
-Reply = Ready | BatchResult | Failure
+Reply = Ready | Heartbeat | BatchResult | Failure
 
 
 def _to_path(kind: type, value: Any) -> Path:

@@ -171,6 +171,9 @@ class Metrics:
             "model_restarts",
             "Number of times the model's process died and was restarted, also while it loaded the model.",
         )
+        self.model_hangs = self._counter(
+            "model_hangs", "Number of times the model's process hung and was killed. Counted as restarts too."
+        )
         self.fenced = self._counter(
             "fenced", "Number of times a lane was fenced by a newer owner of its partition.", "agent"
         )

@@ -138,6 +138,7 @@ class Monitor(LogObserver):
         self._count_up_to(metrics.model_swaps, report.swaps)
         self._count_up_to(metrics.model_failures, report.failures)
         self._count_up_to(metrics.model_restarts, report.restarts)
+        self._count_up_to(metrics.model_hangs, report.hangs)
         self._count_up_to(metrics.cache_requests.labels("hit"), report.cache_hits)
         self._count_up_to(metrics.cache_requests.labels("miss"), report.cache_misses)
         self._count_up_to(metrics.shadow_listings.labels("compared"), shadow.compared)

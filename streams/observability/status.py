@@ -131,6 +131,7 @@ class WorkerStatus:
     canary_share: float = 0.0
     shadow: dict[str, int] | None = None
     model_trouble: str | None = None
+    model_unavailable: str | None = None
     started_at: str = ""
     joined: bool = False
     stopping: bool = False
@@ -155,6 +156,7 @@ class WorkerStatus:
         self.canary_share = report.canary_share
         self.shadow = None if report.shadow is None else report.shadow.as_dict()
         self.model_trouble = report.trouble
+        self.model_unavailable = report.unavailable
 
     def unready_reasons(self, now: float) -> list[str]:
         """Return why the worker is not ready. Empty if it is. `now` is in monotonic seconds."""
@@ -165,6 +167,7 @@ class WorkerStatus:
                 (self.stopping, "the worker is stopping"),
                 (self.broker_error is not None, f"Kafka is unreachable: {self.broker_error}"),
                 (not self.joined, "the worker has not joined its consumer group yet"),
+                (self.model_unavailable is not None, str(self.model_unavailable)),
                 (
                     self.dead_letter_ceiling,
                     "too many dead letters, the worker slows down: see `shelfstream dead-letters list`",

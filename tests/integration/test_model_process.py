@@ -1,4 +1,4 @@
-"""A real worker whose model process is killed at work: every listing is still enriched once."""
+"""A real worker whose model process is killed at work, or hangs: every listing is still enriched once."""
 
 import os
 import signal
@@ -44,11 +44,13 @@ def ended(pid: int) -> bool:
         return True
 
 
-def restarts(worker: WorkerProcess) -> float:
+def count(worker: WorkerProcess, metric: str) -> float:
     lines = worker.get("metrics").splitlines()
-    return next(
-        float(line.split()[1]) for line in lines if line.startswith("shelfstream_model_restarts_total ")
-    )
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"shelfstream_{metric}_total "))
+
+
+def unready_reasons(worker: WorkerProcess) -> list[str]:
+    return list(worker.status()["reasons"])
 
 
 def test_every_listing_is_enriched_once_although_its_model_is_killed(
@@ -77,7 +79,18 @@ def test_every_listing_is_enriched_once_although_its_model_is_killed(
     assert sorted(message.key() for message in enriched) == sorted(b"p%d" % n for n in range(LISTINGS))
     assert deployment.read("dead-letter") == []
     assert killed
-    wait_until(lambda: restarts(worker) == len(killed))
+    wait_until(lambda: count(worker, "model_restarts") == len(killed))
+    hung = model_of(worker)
+    assert hung is not None
+    os.kill(hung, signal.SIGSTOP)
+    deployment.produce(
+        "product-created", [(b"late", orjson.dumps({"product_id": "late", "title": "Red mug"}))]
+    )
+    wait_until(lambda: any("has not answered for" in reason for reason in unready_reasons(worker)))
+    wait_until(lambda: count(worker, "model_hangs") == 1)
+    deployment.wait_until_processed()
+    assert unready_reasons(worker) == []
+    assert [message.key() for message in deployment.read("product-enriched")].count(b"late") == 1
     last = model_of(worker)
     assert last is not None
     assert worker.stop() == 0

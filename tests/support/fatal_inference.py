@@ -1,10 +1,12 @@
 """A model process for tests, run as a script by `InferenceProcess`.
 
-The value `fatal` kills the process and `failing` raises an error. Any other value is its own prediction.
+The value `fatal` kills the process, `hanging` waits forever and `failing` raises an error. Any other
+value is its own prediction.
 """
 
 import os
 import signal
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +28,8 @@ class FatalPredictor:
         for listing in listings:
             if listing.value == b"fatal":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if listing.value == b"hanging":
+                threading.Event().wait()
             if listing.value == b"failing":
                 raise ArithmeticError("failing")
         return [Prediction("p", each.value, None, self.model_version) for each in listings]

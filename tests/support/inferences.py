@@ -30,7 +30,8 @@ class FakeInference:
     def __init__(self, version: str, path: str = "A > B", breaks_at: str | None = None) -> None:
         self.model_info = LoadedModelInfo(version, Taxonomy("t", {1: ("A",)}, {}))
         self.cache_requests = (0, 0)
-        self.restarts = 0
+        self.restarts = self.hangs = 0
+        self.unavailable_reason: str | None = None
         self.drift = None
         self.may = asyncio.Event()
         self.may.set()

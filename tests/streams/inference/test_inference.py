@@ -19,6 +19,7 @@ from schemas.errors import InferenceFailed, InvalidEvent, RetryLater, StopWorker
 from streams.agents.dead_letters import DeadLetterBuilder
 from streams.agents.enrich import enrich_agent
 from streams.agents.products import products_table
+from streams.inference import watch
 from streams.inference.messages import InvalidListing, Listing, Prediction, PredictorConfig
 from streams.inference.predictor import Predictor, load_enricher
 from streams.inference.process import ATTEMPTS, InferenceProcess
@@ -198,14 +199,40 @@ async def test_each_death_while_the_model_loads_is_counted(tmp_path: Path) -> No
     process = InferenceProcess(STUDENT, (sys.executable, "-c", script))
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
-    later, refused = Prediction("p", b"later", None, "fatal-1"), 0
+    later = Prediction("p", b"later", None, "fatal-1")
     async with asyncio.timeout(60):
         while True:
             with suppress(RetryLater):
                 assert await process.predict([value(b"later")]) == [later]
                 break
-            refused += 1
-    assert (process.restarts, refused, starts.read_text()) == (3, 2, "xxxx")
+    assert (process.restarts, process.hangs, starts.read_text()) == (3, 0, "xxxx")
+    process.close()
+
+
+async def test_a_process_that_dies_while_nothing_comes_is_started_again(fatal: InferenceProcess) -> None:
+    first = fatal.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await eventually(lambda: fatal.pid not in (None, first))
+    assert fatal.unavailable_reason is None
+
+
+async def test_a_process_that_stops_or_takes_too_long_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stopped process sends no heartbeat. One that waits forever sends heartbeats and no reply."""
+    monkeypatch.setattr(watch, "SILENCE_S", 3.0)
+    monkeypatch.setattr(watch, "_REPORT_AFTER_S", 1.0)
+    process = InferenceProcess(STUDENT, FATAL, timeout_s=2.0)
+    first = process.pid
+    assert first is not None
+    os.kill(first, signal.SIGSTOP)
+    call = asyncio.create_task(process.predict([value(b"innocent")]))
+    await eventually(lambda: "not answered" in (process.unavailable_reason or ""))
+    assert len(await call) == 1
+    assert (process.restarts, process.hangs) == (1, 1)
+    with pytest.raises(InferenceFailed, match=r"2 times .* took longer than 2 s"):
+        await process.predict([value(b"hanging")])
+    assert len(await process.predict([value(b"innocent")])) == 1
+    assert (process.restarts, process.hangs) == (3, 3)
     process.close()
 
 

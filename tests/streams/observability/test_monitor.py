@@ -211,6 +211,7 @@ def test_the_totals_of_model_reports_are_counted_once(monitor: Monitor) -> None:
                 swaps=misses,
                 failures=hits,
                 restarts=misses,
+                hangs=hits,
             )
         )
     assert value(monitor, "cache_requests_total", result="hit") == 12
@@ -223,6 +224,7 @@ def test_the_totals_of_model_reports_are_counted_once(monitor: Monitor) -> None:
     assert value(monitor, "model_swaps_total") == 4
     assert value(monitor, "model_failures_total") == 12
     assert value(monitor, "model_restarts_total") == 4
+    assert value(monitor, "model_hangs_total") == 12
 
 
 def test_only_the_current_models_are_shown(monitor: Monitor) -> None:
