@@ -12,7 +12,7 @@ COMMANDS: dict[str, str] = {
     "settings": "streams.commands.operate.settings:settings",
     "topics": "streams.commands.operate.topics:topics",
     "metrics": "streams.commands.operate.metrics:metrics",
-    "replay": "streams.commands.operate.replay:replay",
+    "replay": "streams.commands.operate.replay_group:replay",
     "dead-letters": "streams.commands.operate.dead_letters:dead_letters",
     "audit": "streams.commands.operate.audit:audit",
     "enrich": "streams.commands.offline.enrich:enrich",

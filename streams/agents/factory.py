@@ -132,7 +132,7 @@ def _load_inference(settings: Settings, model: Path | None) -> "Inference":
     from streams.inference.messages import PredictorConfig
 
     config = PredictorConfig(
-        serving=_serving_config(settings, model),
+        serving=serving_config(settings, model),
         drift_snapshot=settings.drift_snapshot,
         drift_half_life_s=settings.drift_half_life_h * 3600,
     )
@@ -146,7 +146,8 @@ def _load_inference(settings: Settings, model: Path | None) -> "Inference":
     return InferenceThread(load_predictor(config))
 
 
-def _serving_config(settings: Settings, model: Path | None) -> ServingConfig:
+def serving_config(settings: Settings, model: Path | None) -> ServingConfig:
+    """Return how a worker with these settings loads a model directory; None is the shipped model."""
     return ServingConfig(
         model=model,
         taxonomy=settings.taxonomy,
