@@ -15,8 +15,10 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
+from models.behavior.label_pool import LabelPool
 from models.behavior.preference import ProductLabels
-from models.behavior.similarity import SimilarityIndex
+from models.behavior.product_numbers import ProductNumbers
+from models.behavior.similarity import SimilarityIndex, vector_of
 from schemas.errors import InvalidEvent
 from schemas.events import Embedding
 from streams.backoff import Backoff
@@ -45,39 +47,48 @@ class _Product(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Product)
+_SEARCHED_AT_ONCE = 256
 
 
 class ProductView:
-    """Descriptions and embeddings by product. One thread may write while others read."""
+    """Labels and embeddings by product. Threads may read and write at the same time."""
 
     def __init__(self) -> None:
-        self._descriptions: dict[str, ProductLabels] = {}
-        self._index = SimilarityIndex()
+        self._products = ProductNumbers()
+        self._labels = LabelPool()
+        self._index = SimilarityIndex(self._products)
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._descriptions)
+        return len(self._products)
 
     def update(self, records: Iterable[Record]) -> None:
         """Apply records of product-enriched. Null removes the product. Invalid records are ignored."""
+        last: dict[str, _Product | None] = {}
         for record in records:
             if record.key is None:
                 continue
             try:
                 if record.value is None:
-                    self._remove(record.key.decode())
+                    last[record.key.decode()] = None
                 else:
-                    self._put(_DECODER.decode(record.value))
+                    product = _DECODER.decode(record.value)
+                    if product.embedding is not None:
+                        vector_of(product.embedding)
+                    last[product.product_id] = product
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidEvent) as error:
                 log.warning(
                     "ignoring a product-enriched record of another program",
                     offset=record.offset,
                     error=str(error),
                 )
+        with self._lock:
+            self._apply(last)
 
     def describe(self, product_id: str) -> ProductLabels | None:
         """Return the product's tags and category, or None if it is unknown."""
-        return self._descriptions.get(product_id)
+        number = self._products.find(product_id)
+        return None if number is None else self._labels.of(number)
 
     def similar(self, product_ids: Sequence[str], count: int) -> dict[str, list[tuple[str, float]]]:
         """Search for products with a similar text.
@@ -87,27 +98,43 @@ class ProductView:
             count: Neighbors per product at most.
 
         Returns:
-            For each product its neighbors with their cosine similarity, best first.
+            For each product its neighbors with their cosine similarity, best first. The search is exact while
+            a model has some 20,000 products, and approximate beyond.
         """
-        with self._lock:
-            known = [product_id for product_id in product_ids if product_id in self._index]
-            return dict(zip(known, self._index.nearest_many(known, count), strict=True)) if known else {}
+        found: dict[str, list[tuple[str, float]]] = {}
+        for start in range(0, len(product_ids), _SEARCHED_AT_ONCE):
+            some = product_ids[start : start + _SEARCHED_AT_ONCE]
+            # Others read and write between two parts of a large search.
+            with self._lock:
+                numbers = {name: number for name in some if (number := self._products.find(name)) is not None}
+                nearest = self._index.nearest(list(numbers.values()), count)
+            found.update({name: nearest[number] for name, number in numbers.items() if number in nearest})
+        return found
 
-    def _put(self, product: _Product) -> None:
-        category = None if product.category is None else product.category.path
-        with self._lock:
-            self._descriptions[product.product_id] = ProductLabels(
-                [tag.name for tag in product.tags], category
-            )
-            if product.embedding is not None:
-                self._index.add(product.product_id, product.embedding)
+    def _apply(self, last: dict[str, _Product | None]) -> None:
+        """Bring the products to their last state. All embeddings go into the index at once."""
+        embeddings: dict[int, Embedding] = {}
+        without: list[int] = []
+        removed: list[str] = []
+        for product_id, product in last.items():
+            if product is None:
+                number = self._products.find(product_id)
+                if number is not None:
+                    without.append(number)
+                    removed.append(product_id)
+                continue
+            number = self._products.add(product_id)
+            category = None if product.category is None else product.category.path
+            self._labels.put(number, ProductLabels(tuple(tag.name for tag in product.tags), category))
+            if product.embedding is None:
+                without.append(number)
             else:
-                self._index.remove(product.product_id)
-
-    def _remove(self, product_id: str) -> None:
-        with self._lock:
-            self._descriptions.pop(product_id, None)
-            self._index.remove(product_id)
+                embeddings[number] = product.embedding
+        self._index.remove(without)
+        self._index.put(embeddings)
+        for product_id in removed:
+            self._labels.remove(self._products.add(product_id))
+            self._products.remove(product_id)
 
 
 class ProductViewFollower:
@@ -160,9 +187,9 @@ class ProductViewFollower:
                 batches = await consumer.getmany(timeout_ms=200)
                 self._backoff.reset()
                 for partition, records in batches.items():
-                    self._product_view.update(records)
+                    # Off the event loop: a search of an agent may hold the view meanwhile.
+                    await asyncio.to_thread(self._product_view.update, records)
                     positions[partition] = records[-1].offset + 1
-                    await asyncio.sleep(0)
                 if not self._caught_up.is_set():
                     reached = [await consumer.position(each) >= ends[each] for each in self._partitions]
                     if all(reached):

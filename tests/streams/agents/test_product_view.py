@@ -60,7 +60,7 @@ def learned(*values: tuple[str | None, bytes | None]) -> ProductView:
 
 def test_a_product_is_described_by_its_tags_and_category() -> None:
     product_view = learned(("p", product(tags=("red", "wool"), path="Apparel > Shoes")))
-    assert product_view.describe("p") == ProductLabels(["red", "wool"], "Apparel > Shoes")
+    assert product_view.describe("p") == ProductLabels(("red", "wool"), "Apparel > Shoes")
     assert product_view.describe("unknown") is None
     assert len(product_view) == 1
 
@@ -70,7 +70,7 @@ def test_the_last_record_of_a_product_counts() -> None:
     texts = [("p", product(vector=(1, 0), tags=("old",))), ("q", product("q", (1, 0)))]
     assert learned(*texts).similar(["q"], 5) == {"q": [("p", 1.0)]}
     product_view = learned(*texts, ("p", product(tags=("new",))))
-    assert product_view.describe("p") == ProductLabels(["new"], None)
+    assert product_view.describe("p") == ProductLabels(("new",), None)
     assert product_view.similar(["p", "q"], 5) == {"q": []}
 
 
@@ -165,7 +165,7 @@ def test_the_view_is_that_of_a_dictionary(
     for start in range(0, len(records), chunk):
         product_view.update(records[start : start + chunk])
     assert {name: product_view.describe(name) for name in "abc"} == {
-        name: ProductLabels([state[name][1]], None) if name in state else None for name in "abc"
+        name: ProductLabels((state[name][1],), None) if name in state else None for name in "abc"
     }
     with_text = {name for name, (vector, _) in state.items() if vector is not None}
     found: Mapping[str, list[tuple[str, float]]] = product_view.similar(["a", "b", "c"], 5)
