@@ -14,12 +14,13 @@ from schemas.errors import RetryLater
 from streams.clients import consumer_options
 from streams.faust_transport.aiokafka_patches.header_decoding import patch_header_decoding
 from streams.faust_transport.aiokafka_patches.record_class import patch_record_class
+from streams.faust_transport.aiokafka_patches.transaction_backoff import patch_transaction_backoff
 from streams.faust_transport.transport import Delivery, LaneConsumer, LaneConsumerThread, LaneTopic
 from streams.faust_transport.versions import check_versions
 from streams.lane_runtime import KafkaLaneRuntime, LaneContext
 from streams.lanes.assignment import Lanes
 from streams.lanes.lane import Lane
-from streams.lanes.observer import LaneView
+from streams.lanes.observer import LaneState, LaneView
 from streams.lanes.processor import Processor
 from streams.records import Partition
 from streams.settings import Settings
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 
 _SHUTDOWN_TIMEOUT_S = 10.0
 _TOPIC_WATCH_INTERVAL_S = 10.0
+_UNREAD_WATCH_INTERVAL_S = 10.0
 
 
 def exit_without_leaving(app: "LaneApp") -> None:
@@ -63,7 +65,9 @@ class LaneApp(faust.App):
         )
         for processor in context.processors:
             self._add_agent(processor)
+        self._unread: dict[Partition, int] = {}
         self.task(self._watch_topics)
+        self.task(self._watch_unread)
 
     async def on_stop(self) -> None:
         """Let the lanes commit or undo their batches before the consumer leaves the group."""
@@ -84,6 +88,10 @@ class LaneApp(faust.App):
     def is_member(self) -> bool:
         """Return whether the worker is a member of its consumer group."""
         return bool(self.started) and self.consumer_thread.is_member()
+
+    def consumer_failure(self) -> str | None:
+        """Return why the consumer works no more and does not know it; None while it works."""
+        return self.consumer_thread.failure() if self.started else None
 
     def lags(self) -> list[tuple[LaneView, dict[Partition, int | None]]]:
         """Return each lane with the lag of its inputs in offsets; None where it is unknown."""
@@ -123,7 +131,19 @@ class LaneApp(faust.App):
                     if at in recreated:
                         lane.reset_input(recreated[at])
 
+    async def _watch_unread(self) -> None:
+        """Find out the lag of lanes that do not run: the consumer knows only that of lanes that fetch."""
+        while not self.should_stop:
+            await self.sleep(_UNREAD_WATCH_INTERVAL_S)
+            waiting = [at for lane in self.lanes if lane.state is not LaneState.RUNNING for at in lane.inputs]
+            try:
+                self._unread = {at: await self._runtime.offsets.unread(at) for at in waiting}
+            except RetryLater as error:
+                log.debug("the lag of lanes that do not run is not known", error=str(error))
+
     def _lag(self, lane: Lane, at: Partition) -> int | None:
+        if lane.state is not LaneState.RUNNING:
+            return self._unread.get(at)
         try:
             return self.consumer_thread.lag(at, lane.next_offsets[at], lane.idle)
         except Exception:
@@ -159,6 +179,7 @@ def build_app(
     check_versions()
     patch_header_decoding()
     patch_record_class()
+    patch_transaction_backoff()
     return LaneApp(context, on_shutdown_timeout)
 
 

@@ -129,7 +129,7 @@ class KafkaLaneRuntime:
         self._context = context
         self._host = host
         settings = context.settings
-        self._offsets = GroupOffsets(
+        self.offsets = GroupOffsets(
             settings.app_id,
             confluent_options(settings),
             settings.transaction_timeout_s,
@@ -170,7 +170,7 @@ class KafkaLaneRuntime:
 
     async def _verify_stores(self, tables: Tables) -> None:
         """Set aside stores whose rows are of another changelog: its checkpoint could fit by chance."""
-        ids = await self._offsets.topic_ids(table.spec.changelog for table in tables)
+        ids = await self.offsets.topic_ids(table.spec.changelog for table in tables)
         for table in tables:
             topic_id = ids.get(table.spec.changelog, "")
             stored = table.store.changelog_id()
@@ -188,15 +188,15 @@ class KafkaLaneRuntime:
 
     async def start_offset(self, at: Partition, in_state: ReadPosition | None) -> StartOffset:
         """Return where to read an input; see `LaneRuntime`."""
-        committed = await self._offsets.committed(at)
+        committed = await self.offsets.committed(at)
         read = max(each.offset for each in (committed, in_state, ReadPosition(0)) if each is not None)
-        input_log = await self._offsets.log(at)
+        input_log = await self.offsets.log(at)
         for _ in range(_STALE_END_ATTEMPTS):
             if read <= input_log.end or at in self._truncated:
                 break
             # Just after an election a leader may not know its own end yet.
             await self._host.sleep(_STALE_END_WAIT_S)
-            input_log = await self._offsets.log(at)
+            input_log = await self.offsets.log(at)
         if read > input_log.end:
             self._truncated.setdefault(at, input_log.end)
         if at in self._truncated:
@@ -233,7 +233,7 @@ class KafkaLaneRuntime:
             RetryLater: The broker does not answer.
         """
         known = {at: id_ for at, id_ in self._topic_ids.items() if id_}
-        now = await self._offsets.topic_ids(at.topic for at in known) if known else {}
+        now = await self.offsets.topic_ids(at.topic for at in known) if known else {}
         return {
             at: f"the id of topic {at.topic} changed from {id_} to {now[at.topic]}"
             for at, id_ in known.items()

@@ -64,6 +64,16 @@ class GroupOffsets:
         first, end = await asyncio.to_thread(self._bounds, at)
         return InputLog(first, end, ids.get(at.topic, ""))
 
+    async def unread(self, at: Partition) -> int:
+        """Return the offsets between the group's position in a partition, or its start, and its end.
+
+        Raises:
+            RetryLater: The coordinator or the leader does not answer.
+        """
+        committed = await self.committed(at)
+        first, end = await asyncio.to_thread(self._bounds, at)
+        return max(0, end - max(first, 0 if committed is None else committed.offset))
+
     async def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
         """Return the ids of those topics that exist; an id is empty where the broker does not tell it.
 

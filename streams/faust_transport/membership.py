@@ -22,6 +22,10 @@ class MembershipWatch:
             self._member_at = now
         return now - self._member_at > self.timeout_s
 
+    def absent_s(self, now: float) -> float:
+        """Return the seconds since the worker was a member, or since the start or a reset."""
+        return now - self._member_at
+
     def reset(self, now: float) -> None:
         """Restart the timeout, because the broker is the cause."""
         self._member_at = now

@@ -8,7 +8,7 @@ lanes commit the offsets.
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, NamedTuple, Protocol, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import aiokafka
 import structlog
@@ -25,6 +25,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.cancellation import is_being_cancelled
+from streams.faust_transport.client_tasks import ended_task, start_when_reachable
+from streams.faust_transport.lane_group import LaneGroup
 from streams.records import Partition, Record
 
 log = structlog.get_logger()
@@ -44,30 +46,6 @@ class Delivery(NamedTuple):
 
     records: list[Record]
     epoch: int
-
-
-class LaneGroup(Protocol):
-    """The lanes, as the transport calls them."""
-
-    def ready_partitions(self, active: Iterable[Partition]) -> set[Partition]:
-        """Return those of the active partitions whose lanes have capacity."""
-        ...
-
-    async def wait_for_capacity(self, timeout_s: float) -> None:
-        """Wait until the capacity of a lane changes, for `timeout_s` seconds at most."""
-        ...
-
-    def reset_input(self, at: Partition, reason: str) -> None:
-        """Let the lane of an input open again, because the input's log changed."""
-        ...
-
-    async def revoke(self) -> None:
-        """Pause all lanes: the group revokes all partitions (eager rebalancing)."""
-        ...
-
-    async def assign(self, partitions: Iterable[Partition], generation: int) -> None:
-        """Own exactly these partitions, which the group assigned in this generation."""
-        ...
 
 
 class LaneTopic(Topic):
@@ -113,6 +91,14 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
         )
 
+    async def on_start(self) -> None:
+        """Connect to Kafka, and wait for it if it is away."""
+        self.time_started = time.monotonic()
+        self._consumer = await start_when_reachable(
+            lambda: self._create_consumer(loop=self.thread_loop),
+            lambda: bool(self.should_stop or self.app.should_stop),
+        )
+
     async def seek_all(self, offsets: Mapping[Partition, int], epoch: int) -> None:
         """Deliver records from these offsets on, with this epoch."""
         await self.call_thread(self._seek_all, offsets, epoch)
@@ -152,6 +138,10 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             return False
         coordinator = self._consumer._coordinator
         return coordinator.coordinator_id is not None and bool(coordinator.member_id)
+
+    def failure(self) -> str | None:
+        """Return which background task of the client has ended, and why; None while all run."""
+        return None if self._consumer is None else ended_task(self._consumer)
 
     async def keep_membership(self) -> None:
         """Count as a poll without fetching.

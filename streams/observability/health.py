@@ -27,8 +27,8 @@ class HealthServer:
 
     | path | response |
     | --- | --- |
-    | `/live` | 200, or 503 if the worker failed and must be restarted |
-    | `/ready` | 200, or 503 with reasons as JSON: starting, restoring, Kafka unreachable; also warnings |
+    | `/live` | 200, or 503 once the worker failed and stops |
+    | `/ready` | 200, or 503 with reasons as JSON: waiting for Kafka, restoring, stopping; also warnings |
     | `/metrics` | the metrics in Prometheus' text format |
     | `/status.json` | the data of the status page |
     | `/` | the status page |
@@ -50,7 +50,7 @@ class HealthServer:
     ) -> None:
         self._status = status
         self._metrics = metrics
-        self._before_scrape = before_scrape
+        self.before_scrape = before_scrape
         self._clock = clock
         self._runner: web.AppRunner | None = None
 
@@ -109,11 +109,11 @@ class HealthServer:
         return _json_response(answer, status=503 if reasons else 200)
 
     async def _scrape(self, request: web.Request) -> web.Response:
-        self._before_scrape()
+        self.before_scrape()
         return web.Response(body=self._metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _json(self, request: web.Request) -> web.Response:
-        self._before_scrape()
+        self.before_scrape()
         return _json_response(self._status.as_json(self._clock()))
 
     async def _acknowledge(self, request: web.Request) -> web.Response:
@@ -122,12 +122,27 @@ class HealthServer:
         return _json_response({"acknowledged": acknowledged})
 
     async def _page(self, request: web.Request) -> web.Response:
-        self._before_scrape()
-        page = render(self._status.as_json(self._clock()))
+        self.before_scrape()
+        page = render(_escaped(self._status.as_json(self._clock())))
         return web.Response(text=page, content_type="text/html", headers=_SAFE)
 
 
 def _json_response(data: dict[str, Any], status: int = 200) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(data), content_type="application/json", charset="utf-8", status=status
-    )
+    try:
+        body = orjson.dumps(data)
+    except TypeError:
+        body = orjson.dumps(_escaped(data))
+    return web.Response(body=body, content_type="application/json", charset="utf-8", status=status)
+
+
+def _escaped(value: Any) -> Any:
+    """Return the data with escapes for lone surrogates, which an error text may have and UTF-8 has not."""
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {_escaped(name): _escaped(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_escaped(each) for each in value]
+        case _:
+            return value

@@ -9,6 +9,8 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from streams.observability.limited_handler import LimitedHandler
+
 # Minimum levels of noisy libraries. Our own logs and metrics report the same events better.
 _QUIET: dict[str, int] = {
     "aiohttp.access": logging.WARNING,
@@ -26,6 +28,8 @@ def configure_logs(
     form: str = "auto", level: str = "info", stream: TextIO | None = None, **context: Any
 ) -> None:
     """Configure all logs of this process. A later call replaces the configuration.
+
+    Equal lines are written a few times a minute and then counted, except at level "debug".
 
     Args:
         form: "console" (colored on a terminal), "json" (one object per line), or "auto" ("console" on a
@@ -59,6 +63,20 @@ def configure_logs(
     )
 
 
+def flush_repeated(*, everything: bool = False) -> None:
+    """Write how often lines were repeated.
+
+    Args:
+        everything: Whether to include minutes that have not ended: the process ends, or is replaced.
+    """
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LimitedHandler):
+            if everything:
+                handler.write_all()
+            else:
+                handler.write_ended()
+
+
 def _with_context(context: dict[str, Any]) -> Processor:
     """Return a processor that adds `context` to each line. Context variables do not reach other threads."""
 
@@ -81,7 +99,7 @@ def _route(shared: list[Processor], as_json: bool, stream: TextIO, level: str) -
     else:
         plain = structlog.dev.plain_traceback
         renderers = [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(stream) if level == "debug" else LimitedHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -89,6 +107,7 @@ def _route(shared: list[Processor], as_json: bool, stream: TextIO, level: str) -
         )
     )
     root = logging.getLogger()
+    flush_repeated(everything=True)
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for name, least in (_QUIET | _DEBUGGED if level == "debug" else _QUIET).items():

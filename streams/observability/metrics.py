@@ -56,6 +56,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.manual: list[MetricDocumentation] = []
         ProcessCollector(registry=self.registry)
+        self._readiness()
         self._flow()
         self._batches()
         self._decisions()
@@ -66,6 +67,21 @@ class Metrics:
     def exposition(self) -> bytes:
         """Return all current values in Prometheus' text format (`CONTENT_TYPE`)."""
         return generate_latest(self.registry)
+
+    def _readiness(self) -> None:
+        self.ready = self._gauge("ready", "1 while `/ready` answers 200, else 0.")
+        self.kafka_reachable = self._gauge(
+            "kafka_reachable", "1 while a broker answers the worker's regular request for metadata, else 0."
+        )
+        self.partitions = self._gauge(
+            "partitions", "Partitions of each input of an agent that this worker runs.", "agent"
+        )
+        self.lanes = self._gauge(
+            "lanes",
+            "Lanes of this worker by state: opening, restoring, running, backoff, fenced, paused.",
+            "agent",
+            "state",
+        )
 
     def _flow(self) -> None:
         self.records_consumed = self._counter(
@@ -81,7 +97,10 @@ class Metrics:
             "partition",
         )
         self.last_commit = self._gauge(
-            "last_commit_timestamp_seconds", "Unix time of the lane's last commit.", "topic", "partition"
+            "last_commit_timestamp_seconds",
+            "Unix time of the lane's last commit here, or of its assignment before the first one.",
+            "topic",
+            "partition",
         )
         self.end_to_end = self._histogram(
             "end_to_end_seconds",

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,6 +15,7 @@ from streams.lanes.log_observer import LogObserver
 from streams.lanes.observer import BatchReport, LaneState, LaneView
 from streams.lanes.start_offsets import InputReset
 from streams.lanes.transactional_writer import Fenced
+from streams.observability.lane_gauges import LaneGauges, LaneName
 from streams.observability.metrics import Metrics
 from streams.observability.status import DriftStatus, LaneStatus, WorkerStatus
 from streams.records import Output, Partition
@@ -40,6 +41,7 @@ class Monitor(LogObserver):
     def __init__(self, status: WorkerStatus, metrics: Metrics) -> None:
         self.status = status
         self.metrics = metrics
+        self._gauges = LaneGauges(metrics)
         self._totals: dict[Total, int] = {}
 
     def assigned(self) -> None:
@@ -51,15 +53,15 @@ class Monitor(LogObserver):
         """Update the lane's status, and log when it runs."""
         shown = self._status_of(lane)
         shown.state = state
+        self._gauges.opened(_name(lane), _inputs(lane), time.time())
         if state is LaneState.RUNNING:
             shown.restore_remaining = None
             shown.next_offsets = {at.topic: offset for at, offset in lane.next_offsets.items()}
-            self._clear_broker_error()
-            self.metrics.inputs_reset.labels(lane.agent, str(lane.partition)).set(0)
+            self._gauges.input_reset(_name(lane), False)
         elif detail:
             shown.last_error = detail
         if state is LaneState.CLOSED:
-            self.metrics.inputs_reset.labels(lane.agent, str(lane.partition)).set(0)
+            self._gauges.closed(_name(lane))
             self.status.lanes.pop(shown.name, None)
         super().lane_changed(lane, state, detail)
 
@@ -68,7 +70,7 @@ class Monitor(LogObserver):
         shown = self._status_of(lane)
         before = shown.restore_remaining if shown.restore_remaining is not None else remaining
         shown.restored(max(0, before - remaining), remaining, time.monotonic())
-        self.metrics.restore_remaining.labels(at.topic, str(at.partition)).set(remaining)
+        self._gauges.restoring(_name(lane), at, remaining)
 
     def batch_committed(self, lane: LaneView, report: BatchReport) -> None:
         """Count records, outputs, decisions and dead letters, and observe the times of the stages."""
@@ -82,7 +84,7 @@ class Monitor(LogObserver):
         metrics.batch_stage.labels(agent, "process").observe(report.process_s)
         metrics.batch_stage.labels(agent, "commit").observe(report.commit_s)
         metrics.transactions.labels(agent, "committed").inc()
-        metrics.last_commit.labels(report.at.topic, str(report.at.partition)).set_to_current_time()
+        self._gauges.committed(_name(lane), report.at, time.time())
         metrics.end_to_end.labels(agent).observe(max(0.0, time.time() - report.last_timestamp / 1000))
         for topic, count in Counter(output.topic for output in report.outputs).items():
             metrics.records_produced.labels(topic).inc(count)
@@ -102,18 +104,34 @@ class Monitor(LogObserver):
         if isinstance(error, Fenced):
             self.metrics.fenced.labels(agent).inc()
         elif isinstance(error, InputReset):
-            self.metrics.inputs_reset.labels(agent, str(lane.partition)).set(1)
-        elif _is_connection(error):
-            self.broker_unreachable(error)
+            self._gauges.input_reset(_name(lane), True)
         super().batch_failed(lane, error)
 
-    def stopping(self) -> None:
-        """The worker stops: it is no longer ready."""
+    def stopping(self, failure: BaseException | None = None) -> None:
+        """The worker stops: it is no longer ready. With a failure it is no longer alive either."""
         self.status.stopping = True
+        if failure is not None:
+            self.status.fatal = str(failure) or type(failure).__name__
 
-    def broker_unreachable(self, error: BaseException) -> None:
-        """The broker cannot be reached: the worker is not ready until a lane runs again."""
-        self.status.broker_error = str(error) or type(error).__name__
+    def watch_broker(self, unreachable: str | None) -> None:
+        """Take over why Kafka is unreachable, or None, and log when that changes."""
+        before, self.status.broker_error = self.status.broker_error, unreachable
+        if before is None and unreachable is not None:
+            log.error("Kafka is unreachable, the worker waits", reason=unreachable)
+        elif before is not None and unreachable is None:
+            log.info("Kafka answers again")
+        self.metrics.kafka_reachable.set(unreachable is None)
+        self.metrics.ready.set(not self.status.unready_reasons(time.monotonic()))
+
+    def watch_membership(self, absent_s: float) -> None:
+        """Take over for how many seconds the worker has not been a member of its group."""
+        self.status.absent_s = absent_s
+
+    def watch_lanes(self, misplaced: Iterable[Partition]) -> None:
+        """Count the lanes by state, and take over the assigned partitions that have none."""
+        self.status.misplaced = tuple(sorted(map(str, misplaced)))
+        lanes = self.status.lanes.values()
+        self._gauges.states(self.status.agents, ((lane.agent, lane.state) for lane in lanes))
 
     def watch_dead_letters(self, budget: TokenBucket) -> None:
         """Update the remaining dead-letter budget."""
@@ -162,16 +180,13 @@ class Monitor(LogObserver):
 
     def watch_state(self, lane: LaneView) -> None:
         """Update the sizes of the lane's tables."""
-        for table, (rows, size) in lane.table_sizes().items():
-            self.metrics.state_rows.labels(table, str(lane.partition)).set(rows)
-            self.metrics.state_bytes.labels(table, str(lane.partition)).set(size)
+        self._gauges.table_sizes(_name(lane), lane.table_sizes())
 
     def watch_lag(self, lane: LaneView, lags: Mapping[Partition, int | None]) -> None:
         """Update the lag of each of the lane's inputs. None values are unknown."""
         known = {at: lag for at, lag in lags.items() if lag is not None}
         self._status_of(lane).lag = sum(known.values()) if known else None
-        for at, lag in known.items():
-            self.metrics.consumer_lag.labels(at.topic, str(at.partition)).set(lag)
+        self._gauges.lags(_name(lane), known)
 
     def _count_up_to(self, counter: Total, total: int) -> None:
         """Raise a counter by the growth of a total since the last call."""
@@ -180,9 +195,6 @@ class Monitor(LogObserver):
 
     def _status_of(self, lane: LaneView) -> LaneStatus:
         return self.status.lane(lane.agent, lane.topics[-1], lane.partition)
-
-    def _clear_broker_error(self) -> None:
-        self.status.broker_error = None
 
     def _count_outcomes(self, report: BatchReport) -> None:
         for output in report.outputs:
@@ -199,12 +211,9 @@ def _header(output: Output, name: str) -> str:
     return next((value.decode() for header, value in output.headers if header == name), "unknown")
 
 
-def _is_connection(error: BaseException) -> bool:
-    """Whether the broker cannot be reached, by an error of aiokafka or of the operating system."""
-    return isinstance(error, ConnectionError) or type(error).__name__ in (
-        "KafkaConnectionError",
-        "NodeNotReadyError",
-        "KafkaTimeoutError",
-        "RequestTimedOutError",
-        "RetryLater",
-    )
+def _name(lane: LaneView) -> LaneName:
+    return lane.agent, lane.partition
+
+
+def _inputs(lane: LaneView) -> list[Partition]:
+    return [Partition(topic, lane.partition) for topic in lane.topics]

@@ -7,6 +7,9 @@ from typing import Any
 from streams.inference.model_report import ModelReport
 from streams.lanes.observer import LaneState
 
+# Seconds without membership that are no news: each rebalance has some.
+_ABSENCE_S = 10.0
+
 
 class Rate:
     """An exponentially decayed rate of events per second.
@@ -134,6 +137,8 @@ class WorkerStatus:
     model_unavailable: str | None = None
     started_at: str = ""
     joined: bool = False
+    absent_s: float = 0.0
+    misplaced: tuple[str, ...] = ()
     stopping: bool = False
     broker_error: str | None = None
     fatal: str | None = None
@@ -160,22 +165,29 @@ class WorkerStatus:
 
     def unready_reasons(self, now: float) -> list[str]:
         """Return why the worker is not ready. Empty if it is. `now` is in monotonic seconds."""
-        reasons = [
-            reason
-            for holds, reason in (
-                (self.fatal is not None, f"the worker failed: {self.fatal}"),
-                (self.stopping, "the worker is stopping"),
-                (self.broker_error is not None, f"Kafka is unreachable: {self.broker_error}"),
-                (not self.joined, "the worker has not joined its consumer group yet"),
-                (self.model_unavailable is not None, str(self.model_unavailable)),
-                (
-                    self.dead_letter_ceiling,
-                    "too many dead letters, the worker slows down: see `shelfstream dead-letters list`",
-                ),
-            )
-            if holds
-        ]
+        reasons = [reason for holds, reason in self._problems() if holds]
         return reasons + [reason for lane in self.lanes.values() if (reason := lane.unready_reason(now))]
+
+    def _problems(self) -> tuple[tuple[bool, str], ...]:
+        """Return what may be wrong with the worker as a whole, and whether it is."""
+        misplaced = (
+            f"no lane can work on {', '.join(self.misplaced)}: other inputs of the same lane were assigned"
+            " to another worker; see the log"
+        )
+        absent = f"the worker is not a member of its consumer group since {self.absent_s:.0f} s"
+        return (
+            (self.fatal is not None, f"the worker failed: {self.fatal}"),
+            (self.stopping, "the worker is stopping"),
+            (self.broker_error is not None, f"Kafka is unreachable: {self.broker_error}"),
+            (not self.joined, "the worker has not joined its consumer group yet"),
+            (self.joined and self.absent_s > _ABSENCE_S, f"{absent}; it joins again by itself"),
+            (bool(self.misplaced), misplaced),
+            (self.model_unavailable is not None, str(self.model_unavailable)),
+            (
+                self.dead_letter_ceiling,
+                "too many dead letters, the worker slows down: see `shelfstream dead-letters list`",
+            ),
+        )
 
     def warnings(self) -> list[str]:
         """Return problems that an operator should look at although the worker is ready."""

@@ -1,9 +1,9 @@
 r"""Process-wide patches of aiokafka 0.14.
 
 Each module here replaces one name in a module of aiokafka. A patch takes effect for all consumers of the
-process that are created afterwards: the consumer of the group, readers of changelogs, the product view.
-`streams.app` calls both `patch_…` functions when it builds the application. Importing this package patches
-nothing. Calling a function twice does no harm.
+process that are created afterwards: the consumer of the group, readers of changelogs, the product view; and
+for all producers. `streams.app` calls the `patch_…` functions when it builds the application. Importing this
+package patches nothing. Calling a function twice does no harm.
 
 What is patched, and why:
 
@@ -34,12 +34,26 @@ of a fetch into the objects that a consumer returns.
   `serialized_key_size` and `serialized_value_size` do not exist.
 - It can go when the class of a record can be chosen in aiokafka, or when its own is as cheap.
 
+`transaction_backoff.patch_transaction_backoff` replaces `aiokafka.producer.sender.SendProduceReqHandler`,
+which sends one produce request and handles its answer.
+
+- Upstream behavior: a broker of Kafka 4 verifies each produce request of a transaction with the transaction's
+  coordinator. While the coordinator cannot say yet, because it writes another step of the same transaction,
+  the broker refuses. Producers that do not know this answer, as aiokafka, get NOT_ENOUGH_REPLICAS. aiokafka
+  logs a warning, which is false, and repeats the request after 100 ms. That made most lines of a calm log.
+- The patch: such a batch is repeated after 5 ms, then 10, and so on. From 100 ms on aiokafka handles the
+  answer itself and logs it: then replicas are really missing.
+- Order and exactly-once semantics are those of aiokafka: the batch keeps its sequence number, and its
+  partition stays muted until it is sent again.
+- It can go when aiokafka speaks the transactions of KIP-890, or when its pause can be chosen for this answer.
+
 Why patches and no subclasses: `AIOKafkaConsumer` creates its fetcher, and the fetcher these two classes, by
-name from the module's namespace. There is no parameter or method to override.
+name from the module's namespace; a producer's sender does the same. There is no parameter or method to
+override.
 
 How they are kept safe: `streams.faust_transport.versions` refuses versions of aiokafka that were not tested.
 Tests compare the patched readers with the original ones record by record (`test_header_decoding`,
-`test_record_class`).
+`test_record_class`, `test_transaction_backoff`).
 
 Not in this package, because they call aiokafka and do not change it: `group_offsets` asks another client for
 committed offsets, since aiokafka takes a refusal of the whole request for an empty answer.

@@ -132,15 +132,85 @@ def test_a_worker_without_partitions_is_a_member(monitor: Monitor) -> None:
     assert value(monitor, "rebalances_total") == 2
 
 
-@pytest.mark.parametrize("error", [RetryLater("no answer"), ConnectionError("refused"), ConnectionError()])
-def test_an_unreachable_broker_makes_the_worker_unready_until_a_lane_runs(
-    monitor: Monitor, error: Exception
-) -> None:
+def test_an_unreachable_broker_makes_the_worker_unready_until_it_answers(monitor: Monitor) -> None:
+    """Also where no lane works or fails. It is logged when it changes."""
+    monitor.assigned()
+    with capture_logs() as logs:
+        for reason in ("connection refused", "connection refused", None, None):
+            monitor.watch_broker(reason)
+            unready = monitor.status.unready_reasons(0.0)
+            assert unready == ([] if reason is None else ["Kafka is unreachable: connection refused"])
+            assert value(monitor, "ready") == value(monitor, "kafka_reachable") == (reason is None)
+    assert [entry["log_level"] for entry in logs] == ["error", "info"]
+
+
+@pytest.mark.parametrize("error", [RetryLater("the model's process died"), ConnectionError("refused")])
+def test_a_lane_that_fails_does_not_blame_kafka(monitor: Monitor, error: Exception) -> None:
+    """A model that dies while it loads raises the same kind of error as a broker that does not answer."""
     monitor.assigned()
     monitor.batch_failed(lane(), error)
-    assert any("Kafka is unreachable" in reason for reason in monitor.status.unready_reasons(0.0))
-    monitor.lane_changed(lane(), LaneState.RUNNING, "")
+    monitor.lane_changed(lane(), LaneState.BACKOFF, str(error))
+    assert monitor.status.unready_reasons(0.0) == [f"{NAME} is backoff: {error}"]
+
+
+def test_a_worker_that_is_out_of_its_group_is_not_ready(monitor: Monitor) -> None:
+    monitor.assigned()
+    monitor.watch_membership(5.0)
     assert monitor.status.unready_reasons(0.0) == []
+    monitor.watch_membership(30.0)
+    assert any("not a member" in reason for reason in monitor.status.unready_reasons(0.0))
+
+
+def test_assigned_partitions_without_a_lane_are_a_reason(monitor: Monitor) -> None:
+    monitor.assigned()
+    monitor.watch_lanes({AT})
+    assert any(str(AT) in reason for reason in monitor.status.unready_reasons(0.0))
+    monitor.watch_lanes(set())
+    assert monitor.status.unready_reasons(0.0) == []
+
+
+def test_a_failure_makes_a_stopping_worker_dead(monitor: Monitor) -> None:
+    monitor.stopping()
+    assert monitor.status.fatal is None
+    monitor.stopping(KeyError())
+    assert monitor.status.fatal == "KeyError"
+
+
+def test_lanes_are_counted_by_state_and_agents_without_lanes_as_none() -> None:
+    monitor = Monitor(WorkerStatus(agents=("enrich", "sessions")), Metrics())
+    monitor.lane_changed(lane(), LaneState.RESTORING, "")
+    monitor.watch_lanes(())
+    assert value(monitor, "lanes", agent="enrich", state="restoring") == 1
+    monitor.lane_changed(lane(), LaneState.RUNNING, "")
+    monitor.watch_lanes(())
+    assert value(monitor, "lanes", agent="enrich", state="restoring") is None
+    assert value(monitor, "lanes", agent="enrich", state="running") == 1
+    assert value(monitor, "lanes", agent="sessions", state="running") == 0
+
+
+def test_a_lane_that_never_ran_has_the_series_that_alerts_need(monitor: Monitor) -> None:
+    before = time.time()
+    monitor.lane_changed(lane(), LaneState.OPENING, "")
+    for topic in ("category-feedback", PRODUCT_CREATED):
+        committed = value(monitor, "last_commit_timestamp_seconds", topic=topic, partition="3")
+        assert committed is not None
+        assert before <= committed <= time.time()
+    first = value(monitor, "last_commit_timestamp_seconds", topic=PRODUCT_CREATED, partition="3")
+    monitor.lane_changed(lane(), LaneState.BACKOFF, "again")
+    assert value(monitor, "last_commit_timestamp_seconds", topic=PRODUCT_CREATED, partition="3") == first
+
+
+def test_the_gauges_of_a_partition_go_with_its_lane(monitor: Monitor) -> None:
+    """Another worker has it now. An old lag would raise an alert that is false."""
+    monitor.lane_changed(lane(), LaneState.OPENING, "")
+    monitor.lane_restoring(lane(), CHANGELOG, 100)
+    monitor.batch_committed(lane(), report())
+    monitor.watch_lag(lane(), {AT: 7})
+    monitor.watch_state(lane({"products": (5, 600)}))
+    ours = f'partition="{AT.partition}"'
+    assert monitor.metrics.exposition().decode().count(ours) == 7
+    monitor.lane_changed(lane(), LaneState.CLOSED, "")
+    assert ours not in monitor.metrics.exposition().decode()
 
 
 def test_a_failed_batch_is_counted_by_its_cause(monitor: Monitor) -> None:

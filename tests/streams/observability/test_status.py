@@ -171,6 +171,19 @@ async def test_a_failed_worker_is_not_alive(
     assert (await client.get("/live")).status == 503
 
 
+async def test_an_error_text_that_is_not_utf_8_is_shown_with_escapes(
+    status: WorkerStatus, client: TestClient[Request, Application]
+) -> None:
+    """File names and foreign exceptions can have lone surrogates."""
+    lane = status.lane("enrich", "product-created", 0)
+    lane.state, lane.last_error = LaneState.BACKOFF, "no file a\udc80b"
+    status.broker_error = "\ud800"
+    for path in ("/ready", "/status.json", "/"):
+        answer = await client.get(path)
+        assert answer.status in {200, 503}, path
+        assert "a\\udc80b" in (await answer.text()).replace("\\\\", "\\"), path
+
+
 async def test_a_port_in_use_stops_the_worker_with_a_remedy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = HealthServer(WorkerStatus(), Metrics())

@@ -1,0 +1,192 @@
+"""What a worker runs beside its lanes: HTTP server, broker probe, product view, models, membership watch."""
+
+import asyncio
+import signal
+import time
+from contextlib import suppress
+
+import structlog
+from mode import Service
+
+from schemas.errors import RetryLater, ShelfstreamError
+from streams.agents.factory import WorkerAgents
+from streams.agents.product_view import ProductViewFollower
+from streams.app import LaneApp
+from streams.backoff import Backoff, TokenBucket
+from streams.broker_probe import BrokerProbe
+from streams.faust_transport.membership import MembershipWatch
+from streams.observability.health import HealthServer
+from streams.observability.logs import flush_repeated
+from streams.observability.monitor import Monitor
+from streams.replay.broker_admin import verify_topics
+from streams.settings import Settings
+
+log = structlog.get_logger()
+
+_TICK_S = 1.0
+_START_PAUSE_MAX_S = 2.0
+
+
+class GroupLost(ShelfstreamError):
+    """The worker has left its consumer group and does not rejoin. A new process must replace it."""
+
+
+class HealthServices:
+    """What answers before the application starts and until the process ends: HTTP server and broker probe.
+
+    Args:
+        settings: The validated settings.
+        monitor: Receives the observations.
+    """
+
+    def __init__(self, settings: Settings, monitor: Monitor) -> None:
+        self._settings = settings
+        self._monitor = monitor
+        self.probe = BrokerProbe(settings)
+        self.server = HealthServer(monitor.status, monitor.metrics)
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start to answer.
+
+        Raises:
+            StopWorker: The address is in use or not available.
+        """
+        port = await self.server.start(self._settings.http_host, self._settings.http_port)
+        if port is not None:
+            log.info("status page", url=f"http://{self._settings.http_host}:{port}/")
+        self.probe.start()
+        self._watching = asyncio.create_task(self._watch_broker(), name="broker watch")
+
+    async def wait_for_topics(self) -> None:
+        """Verify the topics. Wait without limit, until SIGTERM or SIGINT, for a broker that does not answer.
+
+        Raises:
+            StopWorker: Topics are missing or wrong, or the broker refuses the worker.
+            asyncio.CancelledError: A signal came.
+        """
+        loop = asyncio.get_running_loop()
+        waiting = asyncio.current_task()
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            loop.add_signal_handler(number, lambda: None if waiting is None else waiting.cancel())
+        try:
+            await self._verify_topics()
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+    async def _verify_topics(self) -> None:
+        # Each attempt waits for an answer itself, so that the pauses can be short.
+        backoff = Backoff(self._settings.retry_backoff_min_s, _START_PAUSE_MAX_S)
+        while True:
+            try:
+                await asyncio.to_thread(verify_topics, self._settings)
+            except RetryLater as error:
+                wait_s = backoff.next()
+                log.warning("waiting for Kafka before the start", error=str(error), wait_s=round(wait_s, 1))
+                await asyncio.sleep(wait_s)
+            else:
+                return
+
+    async def _watch_broker(self) -> None:
+        while True:
+            self._monitor.watch_broker(self.probe.reachability.unreachable_reason(time.monotonic()))
+            flush_repeated()
+            await asyncio.sleep(_TICK_S)
+
+    async def stop_watching(self) -> None:
+        """End the tasks of the event loop. The HTTP server answers until the process ends."""
+        self.probe.stop()
+        task, self._watching = self._watching, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+class WorkerServices(Service):
+    """The services that start after the application and stop before it.
+
+    Args:
+        app: The application.
+        settings: The validated settings.
+        agents: The worker's agents.
+        follower: Keeps the product view up to date. None if no agent reads it.
+        monitor: Receives the observations.
+        dead_letter_budget: Dead letters that can be written now.
+        health: The HTTP server and the probe, which run already.
+    """
+
+    def __init__(
+        self,
+        app: LaneApp,
+        settings: Settings,
+        agents: WorkerAgents,
+        follower: ProductViewFollower | None,
+        monitor: Monitor,
+        dead_letter_budget: TokenBucket,
+        health: HealthServices,
+    ) -> None:
+        super().__init__()
+        self._dead_letter_budget = dead_letter_budget
+        self._app = app
+        self._settings = settings
+        self._agents = agents
+        self._follower = follower
+        self._monitor = monitor
+        self._health = health
+        health.server.before_scrape = self._observe
+        timeout_s = 4 * settings.session_timeout_s + settings.rebalance_timeout_s
+        self._membership = MembershipWatch(timeout_s, time.monotonic())
+
+    async def on_start(self) -> None:
+        """Start the background tasks."""
+        if self._follower is not None:
+            self.add_future(self._follower.run())
+        serving = self._agents.serving
+        if serving is not None and serving.follow is not None:
+            self.add_future(serving.follow())
+        self.add_future(self._tick())
+
+    async def on_stop(self) -> None:
+        """Report that the worker stops, and why if it failed. Close the agents."""
+        self._monitor.stopping(self._app.crash_reason)
+        await self._health.stop_watching()
+        self._agents.close()
+
+    async def _tick(self) -> None:
+        while not self.should_stop:
+            await asyncio.sleep(_TICK_S)
+            self._observe()
+            await self._watch_membership(time.monotonic())
+
+    async def _watch_membership(self, now: float) -> None:
+        """Crash a worker that cannot rejoin its group although Kafka answers. A new process will join."""
+        failure = self._app.consumer_failure()
+        if failure is not None:
+            await self._app.crash(GroupLost(f"{failure}; a restart helps"))
+            return
+        if self._health.probe.reachability.unreachable_reason(now) is not None:
+            self._membership.reset(now)
+        lost = self._membership.lost(self._app.is_member(), now)
+        self._monitor.watch_membership(self._membership.absent_s(now))
+        if lost:
+            await self._app.crash(
+                GroupLost(
+                    f"not a member of the group {self._settings.app_id} for"
+                    f" {self._membership.timeout_s:.0f} s, although Kafka answers; a restart helps, unless"
+                    " the broker refuses the worker's settings: see the log above"
+                )
+            )
+
+    def _observe(self) -> None:
+        """Update the gauges of the dead-letter budget, the models, lanes, lag and state."""
+        self._monitor.watch_dead_letters(self._dead_letter_budget)
+        if self._agents.serving is not None:
+            self._monitor.watch_models(self._agents.serving.report())
+        self._monitor.watch_buffers(self._app.buffered_bytes)
+        self._monitor.watch_lanes(self._app.lanes.misplaced)
+        for lane, lags in self._app.lags():
+            self._monitor.watch_lag(lane, lags)
+            self._monitor.watch_state(lane)
