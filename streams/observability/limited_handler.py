@@ -46,7 +46,7 @@ class LimitedHandler(logging.StreamHandler[TextIO]):
         now = time.monotonic()
         self._summarize(self._lines.ended(now))
         burst = _LIBRARY_BURST if record.name.split(".")[0] in _LIBRARIES else _BURST
-        if self._lines.admit(_line(record), burst, now):
+        if self._lines.allows(_line(record), burst, now):
             super().emit(record)
 
     def write_ended(self) -> None:

@@ -26,18 +26,18 @@ class Repetition(Generic[Line]):
 @dataclass(slots=True)
 class _Window:
     since: float
-    admitted: int = 0
+    allowed: int = 0
     left_out: int = 0
 
 
 class RepeatedLines(Generic[Line]):
-    """Admits the first lines of a kind in a window of time, and counts the others.
+    """Allows the first lines of a kind in a window of time, and counts the others.
 
-    Every line is either admitted or counted in exactly one `Repetition`.
+    Every line is either allowed or counted in exactly one `Repetition`.
 
     Args:
         window_s: Seconds of a window, which begins with its first line.
-        most_kinds: Kinds of lines that are counted at a time at most. Lines of further kinds are admitted.
+        most_kinds: Kinds of lines that are counted at a time at most. Lines of further kinds are allowed.
     """
 
     def __init__(self, window_s: float = 60.0, most_kinds: int = 10_000) -> None:
@@ -45,7 +45,7 @@ class RepeatedLines(Generic[Line]):
         self._most_kinds = most_kinds
         self._windows: dict[Line, _Window] = {}
 
-    def admit(self, line: Line, burst: int, now: float) -> bool:
+    def allows(self, line: Line, burst: int, now: float) -> bool:
         """Return whether to write a line.
 
         Args:
@@ -58,8 +58,8 @@ class RepeatedLines(Generic[Line]):
             if len(self._windows) >= self._most_kinds:
                 return True
             window = self._windows[line] = _Window(now)
-        if window.admitted < burst:
-            window.admitted += 1
+        if window.allowed < burst:
+            window.allowed += 1
             return True
         window.left_out += 1
         return False

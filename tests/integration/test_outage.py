@@ -26,7 +26,7 @@ def gauge(worker: WorkerProcess, name: str) -> float:
 def test_a_worker_waits_for_kafka_at_its_start_and_in_an_outage(
     own_broker: StartableKafka, tmp_path: Path
 ) -> None:
-    """It stays alive, and needs no restart. Missing topics end it at its start: only an outage is waited for."""
+    """It stays alive and needs no restart. Missing topics end it at its start."""
     untouched = Deployment(own_broker.bootstrap, tmp_path)
     refused = untouched.worker("sessions")
     assert refused.process.wait(240) != 0

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from streams.worker import GroupLost, exit_or_restart
+from streams.worker import exit_or_restart
+from streams.worker_services import GroupLost
 
 
 class Ended(BaseException):

@@ -33,7 +33,9 @@ def handled(kind: Any, codes: list[int], tries: int = 1) -> tuple[Any, list[Fake
     sender = SimpleNamespace(_retry_backoff=BACKOFF_S, client=client, _txn_manager=object())
     by_partition = {TopicPartition("t", number): batch for number, batch in enumerate(batches)}
     handler = kind(sender, by_partition)
-    answers = [(number, code, 40 + number, -1, 0, [], None) for number, code in enumerate(codes)]
+    answers: list[tuple[Any, ...]] = [
+        (number, code, 40 + number, -1, 0, [], None) for number, code in enumerate(codes)
+    ]
     handler.handle_response(SimpleNamespace(API_VERSION=8, topics=[("t", answers)]))
     assert len(by_partition) == len(codes)  # The sender unmutes all partitions of the request.
     return handler, batches

@@ -40,27 +40,27 @@ def test_every_line_is_written_or_counted_once(steps: list[tuple[str, float]]) -
         since = {name: start for name, start in since.items() if now - start < 60.0}
         since.setdefault(line, now)
         came[line] += 1
-        written[line] += lines.admit(line, BURST, now)
+        written[line] += lines.allows(line, BURST, now)
     for each in lines.close_all(now):
         counted[each.line] += each.count
     assert came == written + counted
     assert lines.close_all(now) == []
 
 
-def test_a_window_admits_a_burst_and_the_next_one_begins_anew() -> None:
+def test_a_window_allows_a_burst_and_the_next_one_begins_again() -> None:
     lines: RepeatedLines[str] = RepeatedLines(60.0)
-    assert [lines.admit("a", BURST, float(second)) for second in range(5)] == [True] * 3 + [False] * 2
+    assert [lines.allows("a", BURST, float(second)) for second in range(5)] == [True] * 3 + [False] * 2
     assert lines.ended(59.9) == []
     (left_out,) = lines.ended(61.0)
     assert (left_out.line, left_out.count, left_out.seconds) == ("a", 2, 61.0)
-    assert lines.admit("a", BURST, 61.0)
+    assert lines.allows("a", BURST, 61.0)
 
 
 def test_more_kinds_than_can_be_counted_are_written() -> None:
     lines: RepeatedLines[int] = RepeatedLines(60.0, most_kinds=2)
-    assert all(lines.admit(kind, 1, 0.0) for kind in range(5))
-    assert not lines.admit(1, 1, 0.0)
-    assert lines.admit(4, 1, 0.0)
+    assert all(lines.allows(kind, 1, 0.0) for kind in range(5))
+    assert not lines.allows(1, 1, 0.0)
+    assert lines.allows(4, 1, 0.0)
 
 
 def test_a_storm_of_a_library_is_written_as_a_few_lines_and_a_count() -> None:
