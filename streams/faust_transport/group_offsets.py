@@ -18,6 +18,9 @@ from schemas.errors import RetryLater
 from streams.records import InputLog, Partition, ReadPosition
 
 _DESCRIBE_TIMEOUT_S = 10.0
+# librdkafka asks the leader that it remembers, for 15 minutes by default, also where another broker leads now:
+# the lanes of that partition would not open, on a healthy cluster.
+_LEADERS_FOR_MS = 1_000
 _NO_TOPIC_ID = str(Uuid(0, 0))
 # Brokers of before Kafka 2.8, and rights that do not include Describe: lanes then work without topic ids.
 _WITHOUT_IDS = {"TOPIC_AUTHORIZATION_FAILED", "UNSUPPORTED_VERSION", "_UNSUPPORTED_FEATURE"}
@@ -104,7 +107,8 @@ class GroupOffsets:
         with self._lock:
             if self._admin is None:
                 self._admin = AdminClient(self._client)
-        asked = self._admin.describe_topics(
+            admin = self._admin
+        asked = admin.describe_topics(
             TopicCollection(topics), request_timeout=min(_DESCRIBE_TIMEOUT_S, self._timeout_s)
         )
         ids = {}
@@ -117,6 +121,8 @@ class GroupOffsets:
                 if name in _WITHOUT_IDS:
                     ids[topic] = ""
                 elif name != "UNKNOWN_TOPIC_OR_PART":
+                    # It may wait for a broker that is gone: a new client asks the whole bootstrap list again.
+                    self._admin = None
                     why = error.args[0].str()
                     raise RetryLater(f"the id of topic {topic} is not known: {why}") from error
         return ids
@@ -128,6 +134,10 @@ class GroupOffsets:
         """Return a consumer that never joins. The AdminClient of librdkafka 2.16 crashes on a refusal."""
         with self._lock:
             if self._consumer is None:
-                own = {"group.id": self._group, "enable.auto.commit": False}
+                own = {
+                    "group.id": self._group,
+                    "enable.auto.commit": False,
+                    "metadata.max.age.ms": _LEADERS_FOR_MS,
+                }
                 self._consumer = Consumer({**self._client, **own})
             return self._consumer

@@ -76,6 +76,7 @@ class Deployment:
                 "bootstrap.servers": bootstrap,
                 "group.id": "shelfstream",
                 "enable.auto.commit": False,
+                "metadata.max.age.ms": 1_000,  # A leader that moved is found at once.
                 "log_level": 0,
             }
         )
