@@ -7,6 +7,7 @@ old one.
 """
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -22,8 +23,23 @@ _DESCRIBE_TIMEOUT_S = 10.0
 # the lanes of that partition would not open, on a healthy cluster.
 _LEADERS_FOR_MS = 1_000
 _NO_TOPIC_ID = str(Uuid(0, 0))
+_TOPIC_ID = re.compile("[A-Za-z0-9+/_-]{22}")
 # Brokers of before Kafka 2.8, and rights that do not include Describe: lanes then work without topic ids.
 _WITHOUT_IDS = {"TOPIC_AUTHORIZATION_FAILED", "UNSUPPORTED_VERSION", "_UNSUPPORTED_FEATURE"}
+
+
+def committed_topic_id(found: TopicPartition) -> str:
+    """Return the topic id that was committed as the metadata of an offset; empty if there is none.
+
+    confluent-kafka 2.16 copies the metadata up to the next zero byte, and librdkafka puts none behind it: what
+    lies behind it in memory follows the id. It looked like the id of another topic, or was no UTF-8.
+    """
+    try:
+        metadata = str(found.metadata or "")
+    except UnicodeDecodeError as error:
+        metadata = error.object.decode("ascii", "replace")
+    matched = _TOPIC_ID.match(metadata)
+    return matched[0] if matched else ""
 
 
 class GroupOffsets:
@@ -94,7 +110,7 @@ class GroupOffsets:
             raise self._unknown(at, error) from error
         if found.error is not None:
             raise self._unknown(at, found.error)
-        return ReadPosition(int(found.offset), found.metadata or "") if found.offset >= 0 else None
+        return ReadPosition(int(found.offset), committed_topic_id(found)) if found.offset >= 0 else None
 
     def _bounds(self, at: Partition) -> tuple[int, int]:
         try:

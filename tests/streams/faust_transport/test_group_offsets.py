@@ -4,13 +4,14 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from schemas.errors import RetryLater
-from streams.faust_transport.group_offsets import GroupOffsets
+from streams.faust_transport.group_offsets import GroupOffsets, committed_topic_id
 from streams.records import Partition
 from tests.support.broker import Kafka, StartableKafka, free_ports
 
@@ -75,6 +76,31 @@ async def test_a_group_has_no_position_until_it_commits(kafka: Kafka, unique: Ca
     assert await committed(offsets, Partition(topic, 0)) is None
     commit(kafka, group, topic, 7)
     assert await committed(offsets, Partition(topic, 0)) == 7
+
+
+class Found:
+    """A committed offset whose metadata are these bytes, as confluent-kafka returns it."""
+
+    def __init__(self, metadata: bytes) -> None:
+        self._metadata = metadata
+
+    @property
+    def metadata(self) -> str:
+        return self._metadata.decode()
+
+
+@pytest.mark.parametrize("behind", [b"", b"x", b"Kafka", "\u00e9".encode(), b"\xbd\xe6\x15\x05"])
+def test_what_lies_behind_the_topic_id_in_memory_is_not_part_of_it(behind: bytes) -> None:
+    found: Any = Found(b"r5nHEt3iS9evRMY4IDWGqA" + behind)
+    assert committed_topic_id(found) == "r5nHEt3iS9evRMY4IDWGqA"
+
+
+@pytest.mark.parametrize(
+    "metadata", [b"", b"r5nHEt3i", b"\xbd\xe6\x15\x05", b"of another program, not an id"]
+)
+def test_other_metadata_are_no_topic_id(metadata: bytes) -> None:
+    found: Any = Found(metadata)
+    assert committed_topic_id(found) == ""
 
 
 async def test_an_unreachable_broker_raises_retry_later() -> None:
