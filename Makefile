@@ -19,7 +19,7 @@ help:
 	@echo "make test   set up, lint, type-check and run all tests (a real Kafka: Docker, or Java with Maven)"
 	@echo "make docs   build the pages as a site in $(DOCS); dead links fail"
 	@echo "make fuzz   100,000 bad records through a real worker on a real Kafka, and the outcome of each"
-	@echo "make chaos  faults under load, here and with peers: what is lost or doubled; some 10 minutes for each of ROUNDS=4"
+	@echo "make chaos  faults of three brokers, then faults under load beside peers: half an hour, and 10 minutes a round of ROUNDS=4"
 	@echo "make rolling OTHER=PROGRAM  workers of another version's shelfstream program take turns with ours"
 	@echo "make bench  throughput, latency and growth beside peers, in about half an hour"
 	@echo "make bench-gpu  the whole classifier on a GPU; says that it was not run where there is none"
@@ -107,6 +107,7 @@ fuzz: setup-dev
 	$(BIN)/python -m tests.fuzz --records 100000 --seed 7
 
 chaos: setup-peers
+	$(BIN)/python -m tests.chaos --brokers 3 --output benchmarks/results/chaos-brokers
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --output benchmarks/results/chaos
 
 rolling: setup-dev

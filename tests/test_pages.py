@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -28,7 +29,8 @@ from tests.support.deployment import Deployment
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "deploy/README.md")),
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "deploy").glob("*.md")),
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if "results" not in page.parts),
 ]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -223,6 +225,36 @@ def test_commands_in_the_pages_have_the_options_that_they_are_shown_with(page: P
                 assert re.search(rf"(?<![\w-]){option}(?![\w-])", usage.output), f"{command}: {option}"
 
 
+def parse(arguments: list[str]) -> None:
+    """Parse a command line of shelfstream as the program does, and run nothing.
+
+    Raises:
+        click.UsageError: A command, an option or an argument does not exist, or has a wrong value.
+    """
+    context = main.make_context("shelfstream", arguments)
+    while isinstance(context.command, click.Group):
+        rest = [*context._protected_args, *context.args]
+        name, found, rest = context.command.resolve_command(context, rest)
+        assert found is not None
+        context = found.make_context(name, rest, parent=context)
+
+
+def test_each_command_of_the_runbook_is_one_that_the_program_accepts() -> None:
+    page = (ROOT / "deploy" / "RUNBOOK.md").read_text("utf-8")
+    lines = [
+        line.partition("shelfstream ")[2]
+        for block in re.findall(r"```console\n(.*?)```", page, re.DOTALL)
+        for line in block.splitlines()
+        if re.match(r"\$ (\w+=\S+ )*shelfstream ", line)
+    ]
+    assert len(lines) > 20
+    for line in lines:
+        parse(shlex.split(line, comments=True))
+    for wrong in ("statis", "status --nothing", "replay --to end", "dead-letters list more"):
+        with pytest.raises(click.UsageError):
+            parse(shlex.split(wrong))
+
+
 def test_make_has_the_two_commands() -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {"demo", "test"} <= set(targets)
@@ -265,7 +297,7 @@ def test_the_programs_run_as_they_stand(own_broker: StartableKafka, tmp_path: Pa
         assert worker.stop() == 0
 
 
-@pytest.mark.parametrize("name", ["bench", "chaos", "gpu"])
+@pytest.mark.parametrize("name", ["bench", "chaos", "chaos-brokers", "gpu"])
 def test_measured_tables_are_those_that_the_commands_wrote(name: str) -> None:
     """No figure beside other frameworks or of a GPU but from `make bench`, `chaos` and `bench-gpu`."""
     written = (RESULTS / f"{name}.md").read_text("utf-8")

@@ -19,8 +19,8 @@ from schemas.errors import RetryLater
 from streams.records import InputLog, Partition, ReadPosition
 
 _DESCRIBE_TIMEOUT_S = 10.0
-# librdkafka asks the leader that it remembers, for 15 minutes by default, also where another broker leads now:
-# the lanes of that partition would not open, on a healthy cluster.
+# librdkafka asks the leader that it remembers, for 15 minutes by default, also where another broker leads
+# now: the lanes of that partition would not open, on a healthy cluster.
 _LEADERS_FOR_MS = 1_000
 _NO_TOPIC_ID = str(Uuid(0, 0))
 _TOPIC_ID = re.compile("[A-Za-z0-9+/_-]{22}")

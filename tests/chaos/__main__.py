@@ -13,7 +13,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from benchmarks.machine import describe
 from benchmarks.peers.all_peers import CONTESTANTS
 from benchmarks.peers.contestant import PeerMissing
+from tests.chaos.brokers import NAMES, run
 from tests.chaos.campaign import Campaign, Result
+from tests.chaos.fault_result import FaultResult, cells, read
+from tests.chaos.fault_result import markdown as fault_markdown
+from tests.chaos.fault_result import record as fault_record
 from tests.chaos.passthrough import Passthrough
 from tests.chaos.report import markdown, record, table
 from tests.chaos.rolling import RollingChange, rolling_markdown, rolling_record
@@ -38,11 +42,30 @@ _DEFAULT = f"{WHOLE},shelfstream,faust,quix"
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Instead of faults: workers of this `shelfstream` program of another version take turns with ours.",
 )
+@click.option(
+    "--brokers",
+    type=click.Choice(["1", "3"]),
+    default="1",
+    show_default=True,
+    help="With 3: elections, outages, and faults of logs, offsets, state and models, on a cluster of three.",
+)
+@click.option("--only", default="", help="With --brokers 3: comma-separated names of faults, instead of all.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write PATH.md and PATH.json.")
-def main(seed: int, rounds: int, systems: str, rolling: Path | None, output: Path | None) -> None:
+def main(
+    seed: int,
+    rounds: int,
+    systems: str,
+    rolling: Path | None,
+    brokers: str,
+    only: str,
+    output: Path | None,
+) -> None:
     """Inject faults into systems under load, count what a read_committed reader gets, and print a table."""
     if rolling is not None:
         _rolling_change(rolling.absolute(), seed, rounds, output)
+        return
+    if brokers == "3":
+        _three_brokers(seed, only, output)
         return
     chosen = systems.split(",")
     if unknown := [name for name in chosen if name not in _NAMES]:
@@ -57,6 +80,32 @@ def main(seed: int, rounds: int, systems: str, rolling: Path | None, output: Pat
     ours = [result for result in results if result.system.startswith("shelfstream")]
     if not all(result.clean for result in ours):
         raise click.ClickException("shelfstream lost, repeated or changed something: see above")
+
+
+def _three_brokers(seed: int, only: str, output: Path | None) -> None:
+    """Inject faults of a cluster, and write what became of each; rows of other faults stay as they are."""
+    names = only.split(",") if only else list(NAMES)
+    if unknown := [name for name in names if name not in NAMES]:
+        raise click.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    console = Console()
+
+    def report(result: FaultResult) -> None:
+        console.print("  ".join(cells(result)), *result.audit.examples, sep="\n    ", highlight=False)
+        if output is not None:
+            _write_faults(output, seed, result)
+
+    if not all(result.clean for result in run(seed, report, names)):
+        raise click.ClickException("a fault lost, repeated or changed something: see above")
+
+
+def _write_faults(output: Path, seed: int, result: FaultResult) -> None:
+    data = output.with_suffix(".json")
+    known = read(orjson.loads(data.read_bytes())["faults"]) if data.exists() else []
+    results = [*(each for each in known if each.name != result.name), result]
+    results.sort(key=lambda each: NAMES.index(each.name))
+    output.with_suffix(".md").write_text(f"{describe()}\n\n{fault_markdown(results)}")
+    written = {"machine": describe(), "seed": seed, "faults": fault_record(results)}
+    data.write_bytes(orjson.dumps(written, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def _rolling_change(other: Path, seed: int, rounds: int, output: Path | None) -> None:

@@ -3,17 +3,21 @@
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from tests.chaos.audit import AuditResult
-from tests.chaos.faults import Fault, counted, inject, schedule
+from tests.chaos.faults import counted, inject, schedule
 from tests.chaos.feed import Feed, Receipt
+from tests.chaos.fleet import Fleet
 from tests.chaos.system import System
 from tests.chaos.tail import Tail, recovery_s
 from tests.support.deployment import PARTITIONS
 
 _QUIET_LOOKS = 3
+Injector = Callable[[StrEnum, Fleet, random.Random], float]
+"""Injects a fault, and returns the moment from which recovery is measured."""
 
 
 @dataclass(slots=True)
@@ -27,9 +31,12 @@ class Injection:
             None if a partition had none.
     """
 
-    fault: Fault
+    fault: StrEnum
     since: float
     recovery_s: float | None = None
+
+
+OnRound = Callable[[AuditResult, AuditResult, Sequence[Injection]], None]
 
 
 @dataclass(slots=True)
@@ -50,7 +57,7 @@ class Result:
 
     system: str
     seed: int
-    faults: dict[Fault, int]
+    faults: Mapping[StrEnum, int]
     audit: AuditResult = field(default_factory=AuditResult)
     injected: list[Injection] = field(default_factory=list)
     crashed: int = 0
@@ -78,6 +85,9 @@ class Campaign:
         seed: The seed of faults and pauses.
         rounds: The number of rounds.
         log: Receives a line for each event.
+        plan: The faults of each round, in order. If None, each of the system's kinds in each round.
+        on_round: Called after each round, with the audits before and after it, and its faults.
+        injector: Injects the faults.
         processed_within_s: Seconds in which the system must process what was fed in a round.
         pause_s: The shortest and the longest pause between two faults, in seconds.
     """
@@ -90,6 +100,9 @@ class Campaign:
         seed: int,
         rounds: int,
         log: Callable[[str], None],
+        plan: Sequence[Sequence[StrEnum]] | None = None,
+        on_round: OnRound = lambda before, after, injected: None,
+        injector: Injector = inject,
         processed_within_s: float = 120.0,
         pause_s: tuple[float, float] = (1.0, 6.0),
     ) -> None:
@@ -100,7 +113,9 @@ class Campaign:
         self._processed_within_s = processed_within_s
         self._pause_s = pause_s
         self._receipts: list[Receipt] = []
-        self._plan = schedule(seed, rounds, system.kinds)
+        self._inject = injector
+        self._on_round = on_round
+        self._plan = schedule(seed, rounds, system.kinds) if plan is None else plan
         self.result = Result(system.name, seed, counted(self._plan))
 
     def run(self) -> Result:
@@ -114,8 +129,9 @@ class Campaign:
             self._log(f"round {number} of {len(self._plan)}")
             injected = self._round(faults, tail)
             result.processed = self._wait_until_processed(tail)
-            result.audit = system.audit(self._receipts)
+            before, result.audit = result.audit, system.audit(self._receipts)
             self._recoveries(injected, tail)
+            self._on_round(before, result.audit, injected)
             self._log(_summary(result.audit))
             self._log(f"  {len(system.fleet.crashed)} workers ended by themselves and were started again")
             if not result.processed:
@@ -126,7 +142,7 @@ class Campaign:
         result.duration_s = time.monotonic() - began
         return result
 
-    def _round(self, faults: list[Fault], tail: Tail) -> list[Injection]:
+    def _round(self, faults: Sequence[StrEnum], tail: Tail) -> list[Injection]:
         """Feed inputs while faults are injected, and a little longer."""
         fleet = self._system.fleet
         feeds = [Feed(self._bootstrap, inputs, rate) for inputs, rate in self._system.inputs]
@@ -137,7 +153,7 @@ class Campaign:
         for fault in faults:
             fleet.wait(self._rng.uniform(*self._pause_s))
             self._log(f"  {fault.value}")
-            injected.append(Injection(fault, inject(fault, fleet, self._rng)))
+            injected.append(Injection(fault, self._inject(fault, fleet, self._rng)))
         fleet.wait(self._pause_s[1])
         for feed in feeds:
             self._receipts.extend(feed.finish())

@@ -42,11 +42,11 @@ PASSTHROUGH = (
 )
 """The kinds that apply to a system without state."""
 
-_EXTRA = {Fault.KILL: 4}
+_EXTRA: dict[StrEnum, int] = {Fault.KILL: 4}
 """Faults of a kind in a round, beyond the first."""
 
 
-def schedule(seed: int, rounds: int, kinds: Sequence[Fault]) -> list[list[Fault]]:
+def schedule(seed: int, rounds: int, kinds: Sequence[StrEnum]) -> list[list[StrEnum]]:
     """Plan the faults of each round, in order: each kind once, and four more kills."""
     rng = random.Random(seed)
     planned = []
@@ -57,13 +57,13 @@ def schedule(seed: int, rounds: int, kinds: Sequence[Fault]) -> list[list[Fault]
     return planned
 
 
-def inject(fault: Fault, fleet: Fleet, rng: random.Random) -> float:
+def inject(fault: StrEnum, fleet: Fleet, rng: random.Random) -> float:
     """Inject a fault, and end it if it has an end.
 
     Returns:
         The moment from which recovery is measured, in monotonic seconds.
     """
-    return _INJECTIONS[fault](fleet, rng)
+    return _INJECTIONS[Fault(fault)](fleet, rng)
 
 
 def _kill(fleet: Fleet, rng: random.Random) -> float:
@@ -180,7 +180,7 @@ _INJECTIONS: dict[Fault, Callable[[Fleet, random.Random], float]] = {
 }
 
 
-def counted(rounds: Iterable[Sequence[Fault]]) -> dict[Fault, int]:
-    """Count the faults of each kind."""
+def counted(rounds: Iterable[Sequence[StrEnum]]) -> dict[StrEnum, int]:
+    """Count the faults of each kind, also of those that are not planned."""
     planned = [fault for faults in rounds for fault in faults]
-    return {fault: planned.count(fault) for fault in Fault}
+    return {fault: planned.count(fault) for fault in (*Fault, *planned)}

@@ -56,6 +56,7 @@ class Shelfstream:
         listings_per_s: Listings fed per second.
         behavior_per_s: Behavior events fed per second.
         poison_rate: The fraction of poison records in both.
+        replication_factor: The number of replicas of each topic.
 
     Attributes:
         model_versions: The versions of the models that made the enriched products read so far.
@@ -75,6 +76,7 @@ class Shelfstream:
         listings_per_s: float = 300.0,
         behavior_per_s: float = 400.0,
         poison_rate: float = 0.01,
+        replication_factor: int = 1,
     ) -> None:
         self._deployment = Deployment(
             broker.bootstrap,
@@ -85,6 +87,7 @@ class Shelfstream:
             retry_backoff_max_s=5,
             dead_letter_burst=1_000_000,
             model_registry=folder / "registry",
+            replication_factor=replication_factor,
         ).__enter__()
         self._registry = Registry(folder / "registry")
         shipped, other = (

@@ -1,0 +1,320 @@
+"""Three Apache Kafka brokers as Java processes, each of which can be killed, stopped, stalled, restarted."""
+
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import orjson
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+from tests.support.broker import BROKER_CONFIG, READY_WITHIN_S, KafkaUnavailable, free_ports, wait_until_ready
+from tests.support.kafka_server import JARS, jars
+
+SIZE = 3
+_ENDS_WITHIN_S = 60.0
+_CLUSTER_CONFIG = {
+    "default.replication.factor": "3",
+    "min.insync.replicas": "2",
+    "offsets.topic.replication.factor": "3",
+    "transaction.state.log.replication.factor": "3",
+    "transaction.state.log.min.isr": "2",
+    "share.coordinator.state.topic.replication.factor": "3",
+    "share.coordinator.state.topic.min.isr": "2",
+    # Three Java processes share two cores: a broker that is slow for a moment is not dead.
+    "broker.session.timeout.ms": "6000",
+    "controller.quorum.election.timeout.ms": "2000",
+    "controller.quorum.fetch.timeout.ms": "4000",
+    # A stalled broker leaves the in-sync replicas soon, so that its partitions can be written.
+    "replica.lag.time.max.ms": "6000",
+}
+
+
+def _java(heap: str, *command: str) -> list[str]:
+    """A command line of the broker's jars that starts fast and stays small."""
+    options = [f"-Xmx{heap}", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]
+    return [
+        "java",
+        *options,
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-cp",
+        f"{jars()}/*",
+        *command,
+    ]
+
+
+class ClusterBroker:
+    """One process of a cluster: broker and controller in one.
+
+    Args:
+        number: Its node id.
+        folder: The directory of its data, configuration and log.
+        address: The address for clients.
+        config: Its configuration.
+    """
+
+    def __init__(self, number: int, folder: Path, address: str, config: dict[str, str]) -> None:
+        self.number = number
+        self.address = address
+        self._folder = folder
+        self._properties = folder / f"broker-{number}.properties"
+        self._log = folder / f"broker-{number}.log"
+        self._data = folder / f"data-{number}"
+        self._process: subprocess.Popen[bytes] | None = None
+        config = config | {"node.id": str(number), "log.dirs": str(self._data)}
+        self._properties.write_text("".join(f"{name}={value}\n" for name, value in config.items()))
+
+    @property
+    def running(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, cluster_id: str) -> None:
+        """Start the process with its port and data, and do not wait. Nothing happens if it runs.
+
+        Raises:
+            KafkaUnavailable: Its storage cannot be formatted.
+        """
+        if self.running:
+            return
+        if not self._data.exists():
+            arguments = ["format", "-t", cluster_id, "-c", str(self._properties)]
+            command = _java("64m", "kafka.tools.StorageTool", *arguments)
+            done = subprocess.run(command, capture_output=True, check=False)
+            if done.returncode:
+                raise KafkaUnavailable(f"formatting Kafka's storage failed: {done.stderr.decode()[-2000:]}")
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                _java("256m", "kafka.Kafka", str(self._properties)),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C must not reach the broker: the tests stop it
+            )
+
+    def end(self, how: signal.Signals) -> None:
+        """End the process by a signal. The data stay for the next start."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGCONT)
+            self._process.send_signal(how)
+        try:
+            self._process.wait(_ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            # A controller without a quorum does not end in good order.
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def stall(self) -> None:
+        """Stop the process where it is; its connections stay open."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a stalled process run again."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
+    def elected_controller(self) -> tuple[int, int]:
+        """Return the epoch and the node id of the controller, as this broker knows it; (-1, -1) if not."""
+        with suppress(OSError, ValueError, KeyError):
+            known = orjson.loads((self._data / "__cluster_metadata-0" / "quorum-state").read_bytes())
+            if known["leaderId"] >= 0:
+                return int(known["leaderEpoch"]), int(known["leaderId"])
+        return -1, -1
+
+    def end_of_log(self) -> str:
+        """Return the last lines that the process wrote."""
+        return self._log.read_text(errors="replace")[-2000:] if self._log.exists() else ""
+
+
+class KafkaCluster:
+    """Three brokers with replication factor 3 and at least two replicas in sync for a write.
+
+    Raises:
+        KafkaUnavailable: There is no Java, or neither the broker's jars nor Maven.
+
+    Attributes:
+        bootstrap: The addresses of all brokers.
+        brokers: The brokers.
+    """
+
+    def __init__(self) -> None:
+        if not shutil.which("java") or not (JARS.exists() or shutil.which("mvn")):
+            raise KafkaUnavailable("a cluster of three brokers needs Java 17 and Maven")
+        self._folder = Path(tempfile.mkdtemp(prefix="shelfstream-cluster-"))
+        self._id = uuid.uuid4().hex[:22]
+        ports = free_ports(2 * SIZE)
+        numbers = range(1, SIZE + 1)
+        voters = ",".join(f"{number}@127.0.0.1:{ports[SIZE + number - 1]}" for number in numbers)
+        self.brokers = tuple(
+            self._broker(number, ports[number - 1], ports[SIZE + number - 1], voters) for number in numbers
+        )
+        self.bootstrap = ",".join(broker.address for broker in self.brokers)
+        self.admin = AdminClient(
+            {"bootstrap.servers": self.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 500}
+        )
+
+    def _broker(self, number: int, port: int, controller_port: int, voters: str) -> ClusterBroker:
+        address = f"127.0.0.1:{port}"
+        listeners = {
+            "controller.quorum.voters": voters,
+            "listeners": f"PLAINTEXT://{address},CONTROLLER://127.0.0.1:{controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{address}",
+        }
+        return ClusterBroker(number, self._folder, address, BROKER_CONFIG | _CLUSTER_CONFIG | listeners)
+
+    def start(self, brokers: Collection[ClusterBroker] = ()) -> None:
+        """Start those brokers that do not run, or all of them, and wait until every replica is in sync.
+
+        Where some brokers stay away, the method waits for those that it starts only.
+
+        Raises:
+            KafkaUnavailable: They did not get there in time.
+        """
+        started = [broker for broker in brokers or self.brokers if not broker.running]
+        with ThreadPoolExecutor(SIZE) as pool:
+            list(pool.map(lambda broker: broker.start(self._id), started))
+        for broker in started:
+            # Until it has registered again, metadata may list it as it was before its end.
+            wait_until_ready(broker.address, partial(_why_ended, broker))
+        if all(broker.running for broker in self.brokers):
+            self.wait_in_sync()
+
+    def kill(self, brokers: Collection[ClusterBroker] = ()) -> None:
+        """End brokers with SIGKILL, or all of them. The data stay."""
+        for broker in brokers or self.brokers:
+            broker.end(signal.SIGKILL)
+
+    def stop(self, brokers: Collection[ClusterBroker] = ()) -> None:
+        """Shut brokers down, or all of them. The data stay."""
+        for broker in brokers or self.brokers:
+            broker.end(signal.SIGTERM)
+
+    def restart(self) -> None:
+        """Shut all brokers down and start them with the same ports and data."""
+        self.stop()
+        self.start()
+
+    def remove(self) -> None:
+        """End all brokers and delete their data."""
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def leader(self, topic: str, partition: int) -> ClusterBroker:
+        """Return the broker that leads a partition."""
+        deadline = time.monotonic() + READY_WITHIN_S
+        while time.monotonic() < deadline:
+            with suppress(KafkaException, KeyError):
+                metadata = self.admin.list_topics(topic, timeout=10).topics[topic]
+                found = int(metadata.partitions[partition].leader)
+                if found > 0:
+                    return self.brokers[found - 1]
+            time.sleep(0.2)
+        raise KafkaUnavailable(f"{topic}-{partition} has no leader")
+
+    def controller(self) -> ClusterBroker:
+        """Return the broker that is the controller."""
+        _, number = max(broker.elected_controller() for broker in self.brokers)
+        return self.brokers[number - 1]
+
+    def group_coordinator(self, group: str) -> ClusterBroker:
+        """Return the broker that coordinates a consumer group."""
+        return self._leader_of_hash("__consumer_offsets", group)
+
+    def transaction_coordinator(self, transactional_id: str) -> ClusterBroker:
+        """Return the broker that coordinates the transactions of an id."""
+        return self._leader_of_hash("__transaction_state", transactional_id)
+
+    def _leader_of_hash(self, topic: str, name: str) -> ClusterBroker:
+        count = len(self.admin.list_topics(topic, timeout=10).topics[topic].partitions)
+        return self.leader(topic, java_hash(name) % count)
+
+    def in_sync_replicas(self, topic: str, partition: int) -> list[int]:
+        """Return the brokers that have all records of a partition, or the last ones that had."""
+        with suppress(KafkaException, KeyError):
+            return list(self.admin.list_topics(topic, timeout=10).topics[topic].partitions[partition].isrs)
+        return []
+
+    def wait_in_sync(self) -> None:
+        """Wait until all brokers are there, and every partition has a leader and all its replicas in sync.
+
+        Raises:
+            KafkaUnavailable: They did not get there in time.
+        """
+        deadline = time.monotonic() + READY_WITHIN_S
+        while not self._in_sync():
+            ended = [broker for broker in self.brokers if not broker.running]
+            if ended or time.monotonic() > deadline:
+                logs = "\n".join(broker.end_of_log() for broker in ended or self.brokers)
+                raise KafkaUnavailable(f"the cluster is not in sync: {logs}")
+            time.sleep(0.2)
+
+    def _in_sync(self) -> bool:
+        with suppress(KafkaException):
+            metadata = self.admin.list_topics(timeout=3)
+            return len(metadata.brokers) == SIZE and all(
+                partition.leader > 0 and len(partition.isrs) == len(partition.replicas)
+                for topic in metadata.topics.values()
+                for partition in topic.partitions.values()
+            )
+        return False
+
+    def delete_everything(self, group: str) -> None:
+        """Delete all topics but Kafka's own, and a group without members; wait until they are gone."""
+        names = [name for name in self.admin.list_topics(timeout=60).topics if not name.startswith("__")]
+        for deleted in self.admin.delete_topics(names).values() if names else ():
+            deleted.result(60)
+        self.delete_group(group)
+        for name in names:
+            self._wait_gone(name)
+
+    def delete_group(self, group: str) -> None:
+        """Delete a consumer group without members, and its offsets.
+
+        Raises:
+            KafkaUnavailable: It is still there after a while.
+        """
+        deadline = time.monotonic() + READY_WITHIN_S
+        while time.monotonic() < deadline:
+            try:
+                self.admin.delete_consumer_groups([group])[group].result(60)
+            except KafkaException as error:
+                # A coordinator that has moved, or still waits for members that were killed, refuses.
+                if error.args[0].name() == "GROUP_ID_NOT_FOUND":
+                    return
+            time.sleep(0.5)
+        raise KafkaUnavailable(f"the group {group} is still there")
+
+    def _wait_gone(self, topic: str) -> None:
+        deadline = time.monotonic() + READY_WITHIN_S
+        while time.monotonic() < deadline:
+            try:
+                self.admin.describe_topics(TopicCollection([topic]))[topic].result(60)
+            except KafkaException as error:
+                if error.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
+                    return
+            time.sleep(0.2)
+        raise KafkaUnavailable(f"{topic} is still there")
+
+
+def _why_ended(broker: ClusterBroker) -> str | None:
+    return None if broker.running else f"broker {broker.number} ended: {broker.end_of_log()}"
+
+
+def java_hash(text: str) -> int:
+    """The hash by which Kafka chooses a group's or transaction's partition: Java's, without its sign."""
+    value = 0
+    for unit in text:
+        value = (31 * value + ord(unit)) & 0xFFFFFFFF
+    signed = value - (1 << 32) if value >= 1 << 31 else value
+    return 0 if signed == -(1 << 31) else abs(signed)
