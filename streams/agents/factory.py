@@ -11,8 +11,9 @@ from models.behavior.parameters import BehaviorParameters
 from models.serving_config import Hardware, ServingConfig
 from schemas.errors import StopWorker
 from streams.agents.affinity import affinities_table, affinity_agent
+from streams.agents.erasures import shoppers_table
 from streams.agents.product_view import ProductView
-from streams.agents.sessions import sessions_agent, shoppers_table
+from streams.agents.sessions import sessions_agent
 from streams.inference.model_report import ModelReport
 from streams.lanes.agent import BatchAgent
 from streams.settings import Settings

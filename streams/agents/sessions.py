@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+import structlog
 
 from models.behavior.next_behavior import NextBehavior
 from models.behavior.parameters import BehaviorParameters
@@ -10,16 +13,20 @@ from models.behavior.preference import ProductLabels
 from models.behavior.sessions import ShopperRow, apply_events
 from models.behavior.shopper import shopper_updated
 from schemas.codec import decode_user_behavior
+from schemas.erasure import decode_erasure, is_erasure
 from schemas.errors import InvalidEvent
 from schemas.events import UserBehavior
-from schemas.keys import shopper_id
+from schemas.keys import partition_for, shopper_id
 from streams.agents.co_behavior import CoBehaviorOutputs
+from streams.agents.erasures import ErasedShoppers, ShopperTableRow
 from streams.agents.outputs import OutputBuilder
 from streams.lanes.agent import BatchAgent, Batches, batch_agent
 from streams.lanes.batch import Batch
 from streams.records import Record
-from streams.state.tables import TableSpec
-from streams.topics import USER_BEHAVIOR
+from streams.state.tables import Table, TableSpec
+from streams.topics import SHOPPER_UPDATED, USER_BEHAVIOR
+
+log = structlog.get_logger()
 
 # Milliseconds since 1970 of the last day of the year 9998: a day can be added to it.
 _LATEST_MS = 253_370_678_400_000
@@ -29,13 +36,23 @@ _EVENTS_AT_ONCE = 256
 _PAIRS_AT_ONCE = 250_000
 
 
-def shoppers_table(changelog: str) -> TableSpec[ShopperRow]:
-    """Describe the table of shoppers. Its rows are kept in the topic `changelog`."""
-    return TableSpec("shoppers", changelog, ShopperRow.to_bytes, ShopperRow.from_bytes)
+@dataclass(slots=True)
+class _Pending:
+    """What a batch has of one shopper.
+
+    Attributes:
+        cause: The last record.
+        events: The events, in offset order.
+        erased_by: The request to forget the shopper before these events; None if there is none.
+    """
+
+    cause: Record
+    events: list[UserBehavior] = field(default_factory=list)
+    erased_by: Record | None = None
 
 
 def sessions_agent(
-    shoppers: TableSpec[ShopperRow],
+    shoppers: TableSpec[ShopperTableRow],
     partitions: int,
     parameters: BehaviorParameters,
     next_behavior: NextBehavior,
@@ -52,49 +69,82 @@ def sessions_agent(
     """
     build = OutputBuilder("sessions", partitions)
 
-    def process(batch: Batch) -> None:
+    def process(batch: Batch, erased: ErasedShoppers) -> None:
         table = batch.table(shoppers)
         deltas = CoBehaviorOutputs(partitions, batch.records[-1], "sessions")
-        for shopper, (events, cause) in _by_shopper(batch).items():
+        for shopper, pending in _by_shopper(batch, table, erased).items():
             key = shopper.encode()
-            row = table.get(key) or ShopperRow()
-            for start in range(0, len(events), _EVENTS_AT_ONCE):
-                row = apply_events(row, events[start : start + _EVENTS_AT_ONCE], deltas.builder, parameters)
+            row = table.get(key)
+            if pending.erased_by is not None:
+                # Keyless events may have made rows in other partitions: each of them writes a tombstone.
+                if row is not None or partition_for(key, partitions) == batch.partition:
+                    batch.send_outputs([build.tombstone(SHOPPER_UPDATED, shopper, pending.erased_by)])
+                table.put(key, None)
+                row = None
+            if not pending.events:
+                continue
+            row = row if isinstance(row, ShopperRow) else ShopperRow()
+            for start in range(0, len(pending.events), _EVENTS_AT_ONCE):
+                events = pending.events[start : start + _EVENTS_AT_ONCE]
+                row = apply_events(row, events, deltas.builder, parameters)
                 deltas.flush(_PAIRS_AT_ONCE)
             table.put(key, row)
             update = shopper_updated(shopper, row, next_behavior, describe, parameters)
             if update is not None:
-                batch.send_outputs([build.event(update, shopper, cause)])
+                batch.send_outputs([build.event(update, shopper, pending.cause)])
         deltas.flush()
         batch.send_outputs(deltas.outputs)
 
     @batch_agent(USER_BEHAVIOR, tables=[shoppers])
     async def sessions(batches: Batches) -> None:
+        erased: ErasedShoppers | None = None
         async for batch in batches:
+            if erased is None:
+                erased = ErasedShoppers(batch.table(shoppers))
             # This is CPU-bound work: it runs off the event loop, which serves the other lanes.
-            await asyncio.to_thread(process, batch)
+            await asyncio.to_thread(process, batch, erased)
 
     return sessions
 
 
-def _by_shopper(batch: Batch) -> dict[str, tuple[list[UserBehavior], Record]]:
-    """Decode a batch and dead-letter invalid records.
+def _by_shopper(batch: Batch, table: Table[ShopperTableRow], erased: ErasedShoppers) -> dict[str, _Pending]:
+    """Decode a batch, dead-letter invalid records, and leave out what erased shoppers did before.
 
     Returns:
-        The events of each shopper in offset order, and the record of the last one.
+        What the batch has of each shopper.
     """
-    by_shopper: dict[str, tuple[list[UserBehavior], Record]] = {}
+    by_shopper: dict[str, _Pending] = {}
+    ignored = 0
     for record in batch:
         try:
+            if is_erasure(record.value, record.headers):
+                request = decode_erasure(record.key, record.headers, received_at(record))
+                if erased.erase(table, request, record):
+                    by_shopper[request.shopper] = _Pending(record, erased_by=record)
+                continue
             event = decode_user_behavior(record.value, record.key, received_at=received_at(record))
         except InvalidEvent as error:
-            batch.dead_letter(record, error, "decode")
+            if record.key is None or not erased.cover(table, _text(record.key), record, None):
+                batch.dead_letter(record, error, "decode")
             continue
         shopper = shopper_id(event)
-        events = by_shopper[shopper][0] if shopper in by_shopper else []
-        events.append(event)
-        by_shopper[shopper] = events, record
+        if erased.cover(table, shopper, record, event):
+            ignored += 1
+            continue
+        pending = by_shopper.get(shopper)
+        if pending is None:
+            pending = by_shopper[shopper] = _Pending(record)
+        pending.events.append(event)
+        pending.cause = record
+    if requests := sum(pending.erased_by is not None for pending in by_shopper.values()):
+        log.info("shoppers erased", count=requests)
+    if ignored:
+        log.info("events of erased shoppers are ignored", count=ignored)
     return by_shopper
+
+
+def _text(key: bytes) -> str:
+    return key.decode("utf-8", "replace")
 
 
 def received_at(record: Record) -> datetime | None:

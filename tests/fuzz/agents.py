@@ -10,9 +10,10 @@ from models.enrichment.enricher import Enricher
 from streams.agents.affinity import affinities_table, affinity_agent
 from streams.agents.dead_letters import DeadLetterBuilder
 from streams.agents.enrich import enrich_agent
+from streams.agents.erasures import shoppers_table
 from streams.agents.product_view import ProductView
 from streams.agents.products import products_table
-from streams.agents.sessions import sessions_agent, shoppers_table
+from streams.agents.sessions import sessions_agent
 from streams.inference.predictor import Predictor
 from streams.inference.thread import InferenceThread
 from streams.lanes.agent import AgentProcessor

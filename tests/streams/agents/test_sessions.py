@@ -14,7 +14,8 @@ from schemas.dead_letters import SOURCE_OFFSET
 from schemas.events import Relation
 from schemas.keys import partition_for
 from streams.agents import sessions
-from streams.agents.sessions import sessions_agent, shoppers_table
+from streams.agents.erasures import shoppers_table
+from streams.agents.sessions import sessions_agent
 from streams.lanes.processor import Processor
 from streams.lanes.runtime import LaneLimits
 from streams.records import MemoryRecord, Output
