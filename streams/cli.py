@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "metrics": "streams.commands.operate.metrics:metrics",
     "replay": "streams.commands.operate.replay_group:replay",
     "dead-letters": "streams.commands.operate.dead_letters:dead_letters",
+    "erase": "streams.commands.operate.erase:erase",
     "audit": "streams.commands.operate.audit:audit",
     "enrich": "streams.commands.offline.enrich:enrich",
     "models": "streams.commands.modeling.models:models",

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from schemas.erasure import is_erasure
 from streams.replay.dead_letter_records import DeadLetter
 
 
@@ -43,7 +44,9 @@ def remedy_of(letter: DeadLetter) -> Remedy:
         return Remedy.PRODUCE
     if letter.reason in _INVALID:
         return Remedy.FIX
-    return Remedy.DISCARD if letter.reason == "null-value" else Remedy.REDRIVE
+    # An older version does not know requests to erase a shopper.
+    useless = letter.reason == "null-value" and not is_erasure(letter.record.value, letter.record.headers)
+    return Remedy.DISCARD if useless else Remedy.REDRIVE
 
 
 def advice_for(letter: DeadLetter) -> str:

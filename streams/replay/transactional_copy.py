@@ -144,11 +144,15 @@ class TransactionalSender:
     Args:
         settings: Settings with the broker's address.
         transactional_id: Transactional id of the producer.
+
+    Attributes:
+        written: Offset of the last record that was written to each topic and partition.
     """
 
     def __init__(self, settings: Settings, transactional_id: str) -> None:
         self._settings = settings
         self._delivery_error: KafkaError | None = None
+        self.written: dict[tuple[str, int], int] = {}
         options = confluent_options(settings) | {
             "transactional.id": transactional_id,
             "transaction.timeout.ms": int(settings.transaction_timeout_s * 1000),
@@ -232,7 +236,9 @@ class TransactionalSender:
                 return
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
-        if error is not None and self._delivery_error is None:
+        if error is None:
+            self.written[message.topic(), message.partition()] = message.offset()
+        elif self._delivery_error is None:
             self._delivery_error = error
 
     def _call(self, method: Any, *arguments: Any) -> None:

@@ -1,5 +1,6 @@
 """Erased shoppers: their rows go, and no event that is older than the request brings them back."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -18,10 +19,11 @@ from schemas.errors import InvalidEvent
 from schemas.keys import partition_for
 from streams.agents.erasures import ErasureMark, shoppers_table
 from streams.agents.sessions import sessions_agent
+from streams.lanes.agent import AgentProcessor
 from streams.lanes.bisection import Bisection
 from streams.lanes.runtime import LaneLimits
 from streams.provenance import ORIGIN, REPLAY
-from streams.records import MemoryRecord, Output
+from streams.records import MemoryRecord, Output, Record
 from streams.state.tables import Tables
 from streams.topics import DEAD_LETTER, SHOPPER_UPDATED, USER_BEHAVIOR
 from tests.support.processing import NOW_MS, Source, process_batch, processor_of, tables_of, to
@@ -31,7 +33,7 @@ NOW = datetime.fromtimestamp(NOW_MS / 1000, UTC)
 PARAMETERS = BehaviorParameters()
 
 
-def agent_of(partitions: int = 1):  # type: ignore[no-untyped-def]
+def agent_of(partitions: int = 1) -> AgentProcessor:
     return processor_of(
         sessions_agent(SHOPPERS, partitions, PARAMETERS, shipped_next_behavior(), lambda product: None),
         partitions,
@@ -152,7 +154,7 @@ async def test_a_batch_that_is_bisected_still_erases() -> None:
     class Failing:
         name, topics = agent.name, agent.topics
 
-        async def process(self, records: list[MemoryRecord], tables: Tables) -> list[Output]:
+        async def process(self, records: Sequence[Record], tables: Tables) -> list[Output]:
             outputs = await agent.process(records, tables)
             if failures:
                 raise failures.pop()
