@@ -16,13 +16,13 @@ from schemas.codec import decode_user_behavior
 from schemas.erasure import decode_erasure, is_erasure
 from schemas.errors import InvalidEvent
 from schemas.events import UserBehavior
-from schemas.keys import partition_for, shopper_id
+from schemas.keys import shopper_id
 from streams.agents.co_behavior import CoBehaviorOutputs
 from streams.agents.erasures import ErasedShoppers, ShopperTableRow
 from streams.agents.outputs import OutputBuilder
 from streams.lanes.agent import BatchAgent, Batches, batch_agent
 from streams.lanes.batch import Batch
-from streams.records import Record
+from streams.records import Output, Record
 from streams.state.tables import Table, TableSpec
 from streams.topics import SHOPPER_UPDATED, USER_BEHAVIOR
 
@@ -74,18 +74,14 @@ def sessions_agent(
         deltas = CoBehaviorOutputs(partitions, batch.records[-1], "sessions")
         for shopper, pending in _by_shopper(batch, table, erased).items():
             key = shopper.encode()
-            row = table.get(key)
             if pending.erased_by is not None:
-                # Keyless events may have made rows in other partitions: each of them writes a tombstone.
-                if row is not None or partition_for(key, partitions) == batch.partition:
-                    batch.send_outputs([build.tombstone(SHOPPER_UPDATED, shopper, pending.erased_by)])
-                table.put(key, None)
-                row = None
+                batch.send_outputs(_forget(table, key, batch.partition, build, pending.erased_by))
             if not pending.events:
                 continue
+            row = table.get(key)
             row = row if isinstance(row, ShopperRow) else ShopperRow()
-            for start in range(0, len(pending.events), _EVENTS_AT_ONCE):
-                events = pending.events[start : start + _EVENTS_AT_ONCE]
+            for at in range(0, len(pending.events), _EVENTS_AT_ONCE):
+                events = pending.events[at : at + _EVENTS_AT_ONCE]
                 row = apply_events(row, events, deltas.builder, parameters)
                 deltas.flush(_PAIRS_AT_ONCE)
             table.put(key, row)
@@ -105,6 +101,20 @@ def sessions_agent(
             await asyncio.to_thread(process, batch, erased)
 
     return sessions
+
+
+def _forget(
+    table: Table[ShopperTableRow], key: bytes, partition: int, build: OutputBuilder, request: Record
+) -> list[Output]:
+    """Delete a shopper's row. Return the tombstone for shopper-updated.
+
+    Keyless events may have made rows in any partition, so that each partition with a row writes a tombstone,
+    and the partition of the key in any case.
+    """
+    tombstone = build.tombstone(SHOPPER_UPDATED, key.decode(), request)
+    had_row = table.get(key) is not None
+    table.put(key, None)
+    return [tombstone] if had_row or tombstone.partition == partition else []
 
 
 def _by_shopper(batch: Batch, table: Table[ShopperTableRow], erased: ErasedShoppers) -> dict[str, _Pending]:
