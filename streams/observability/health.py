@@ -104,8 +104,9 @@ class HealthServer:
         return _json_response({"live": failed is None, "reason": failed}, status=503 if failed else 200)
 
     async def _ready(self, request: web.Request) -> web.Response:
-        reasons = self._status.unready_reasons(self._clock())
-        answer = {"ready": not reasons, "reasons": reasons, "warnings": self._status.warnings()}
+        now = self._clock()
+        reasons = self._status.unready_reasons(now)
+        answer = {"ready": not reasons, "reasons": reasons, "warnings": self._status.warnings(now)}
         return _json_response(answer, status=503 if reasons else 200)
 
     async def _scrape(self, request: web.Request) -> web.Response:

@@ -138,6 +138,8 @@ class Monitor(LogObserver):
         left = budget.left(time.monotonic())
         self.metrics.dead_letter_budget.set(left)
         self.status.dead_letter_ceiling = left <= 0
+        for fields in self.status.dead_letter_rates.due_lines(time.monotonic()):
+            log.warning("records cannot be processed", **fields)
 
     def watch_buffers(self, size: int) -> None:
         """Update the size of fetched records that are not processed yet, in bytes."""
@@ -197,14 +199,17 @@ class Monitor(LogObserver):
         return self.status.lane(lane.agent, lane.topics[-1], lane.partition)
 
     def _count_outcomes(self, report: BatchReport) -> None:
+        reasons: Counter[str] = Counter()
         for output in report.outputs:
             if output.topic == DEAD_LETTER:
                 reason = _header(output, REASON)
+                reasons[reason] += 1
                 self.metrics.dead_letters.labels(report.at.topic, reason).inc()
                 self.status.dead_letters[reason] = self.status.dead_letters.get(reason, 0) + 1
             elif output.topic == PRODUCT_ENRICHED and output.value is not None:
                 outcome = output.summary if output.summary in _OUTCOMES else "unknown"
                 self.metrics.decisions.labels(outcome).inc()
+        self.status.dead_letter_rates.committed(report.at.topic, report.records, reasons, time.monotonic())
 
 
 def _header(output: Output, name: str) -> str:

@@ -1,49 +1,15 @@
 """The current status of a worker as plain data. The monitor fills it; health and the status page read it."""
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from streams.inference.model_report import ModelReport
 from streams.lanes.observer import LaneState
+from streams.observability.dead_letter_rates import DeadLetterRates
+from streams.observability.rate import Rate
 
 # Seconds without membership that are no news: each rebalance has some.
 _ABSENCE_S = 10.0
-
-
-class Rate:
-    """An exponentially decayed rate of events per second.
-
-    Args:
-        half_life_s: Seconds after which an event counts half.
-    """
-
-    def __init__(self, half_life_s: float = 5.0) -> None:
-        self._decay = math.log(2) / half_life_s
-        self._weight = 0.0
-        self._since: float | None = None
-        self._at = 0.0
-
-    def add(self, count: int, now: float) -> None:
-        """Count events.
-
-        Args:
-            count: Number of events.
-            now: Current time in monotonic seconds.
-        """
-        if self._since is None:
-            self._since = self._at = now
-        self._weight = self._weight * math.exp(-self._decay * (now - self._at)) + count
-        self._at = now
-
-    def per_second(self, now: float) -> float:
-        """Return the rate at `now`, in monotonic seconds. 0 before the first event."""
-        if self._since is None:
-            return 0.0
-        # The weight that 1 event per second would have by now. The time is at least one second, because a
-        # shorter time would exaggerate the rate of the first batch.
-        steady = (1 - math.exp(-self._decay * max(now - self._since, 1.0))) / self._decay
-        return self._weight * math.exp(-self._decay * (now - self._at)) / steady
 
 
 @dataclass
@@ -144,6 +110,7 @@ class WorkerStatus:
     fatal: str | None = None
     dead_letter_ceiling: bool = False
     dead_letters: dict[str, int] = field(default_factory=dict)
+    dead_letter_rates: DeadLetterRates = field(default_factory=DeadLetterRates)
     expired: dict[str, int] = field(default_factory=dict)
     drift: DriftStatus | None = None
     lanes: dict[str, LaneStatus] = field(default_factory=dict)
@@ -189,15 +156,20 @@ class WorkerStatus:
             ),
         )
 
-    def warnings(self) -> list[str]:
-        """Return problems that an operator should look at although the worker is ready."""
+    def warnings(self, now: float) -> list[str]:
+        """Return problems that an operator should look at although the worker is ready.
+
+        Args:
+            now: Current time in monotonic seconds.
+        """
         trouble = [] if self.model_trouble is None else [self.model_trouble]
         expired = [
             f"retention removed up to {count:,} records of {at} before they were read, and they are lost; to "
             "acknowledge: `shelfstream status --acknowledge`"
             for at, count in self.expired.items()
         ]
-        return trouble + expired + ([] if self.drift is None else self.drift.warnings())
+        letters = self.dead_letter_rates.warnings(now)
+        return trouble + expired + letters + ([] if self.drift is None else self.drift.warnings())
 
     def as_json(self, now: float) -> dict[str, Any]:
         """Return all fields, readiness and lanes as data for JSON. `now` is in monotonic seconds."""
@@ -206,6 +178,12 @@ class WorkerStatus:
             shown = {name: value for name, value in vars(lane).items() if not isinstance(value, Rate)}
             lanes.append(shown | {"rate": round(lane.rate.per_second(now), 1)})
         own = {name: value for name, value in vars(self).items() if name != "lanes"}
+        own["dead_letter_rates"] = self.dead_letter_rates.rows(now)
         own["drift"] = None if self.drift is None else vars(self.drift)
         reasons = self.unready_reasons(now)
-        return own | {"ready": not reasons, "reasons": reasons, "warnings": self.warnings(), "lanes": lanes}
+        return own | {
+            "ready": not reasons,
+            "reasons": reasons,
+            "warnings": self.warnings(now),
+            "lanes": lanes,
+        }

@@ -2,6 +2,7 @@
 
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -64,6 +65,7 @@ def _print_status(fields: dict[str, Any]) -> None:
             name, lane["state"], _number(lane["lag"]), _number(lane["rate"]), _number(lane["records"]), error
         )
     print_table(table)
+    _print_dead_letters(fields.get("dead_letter_rates", ()))
     if fields["drift"] is not None:
         _print_drift(fields["drift"])
 
@@ -76,6 +78,17 @@ def _candidate_lines(fields: dict[str, Any]) -> list[str]:
         counts = ", ".join(f"{name} {count:,}" for name, count in shadow.items())
         lines.append(f"shadow: {version}: {counts}")
     return lines
+
+
+def _print_dead_letters(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the dead letters of the worker since its start; nothing if there are none."""
+    if not rows:
+        return
+    table = new_table("dead letters of", "reason", "per second", "since the start")
+    for row in rows:
+        topic, reason = printable(row["topic"]), printable(row["reason"])
+        table.add_row(topic, reason, f"{row['per_second']:,}", f"{row['total']:,}")
+    print_table(table)
 
 
 def _print_drift(drift: dict[str, Any]) -> None:

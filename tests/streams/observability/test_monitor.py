@@ -317,11 +317,11 @@ def test_a_model_that_is_not_in_service_is_a_warning_and_no_reason_to_be_unready
     monitor.watch_models(models(trouble="n is deployed, but not in service: torn"))
     assert value(monitor, "model_trouble") == 1
     assert monitor.status.unready_reasons(0.0) == []
-    assert monitor.status.warnings() == ["n is deployed, but not in service: torn"]
-    assert monitor.status.as_json(0.0)["warnings"] == monitor.status.warnings()
+    assert monitor.status.warnings(0.0) == ["n is deployed, but not in service: torn"]
+    assert monitor.status.as_json(0.0)["warnings"] == monitor.status.warnings(0.0)
     monitor.watch_models(models())
     assert value(monitor, "model_trouble") == 0
-    assert monitor.status.warnings() == []
+    assert monitor.status.warnings(0.0) == []
 
 
 def test_the_size_of_a_lanes_tables_is_shown(monitor: Monitor) -> None:

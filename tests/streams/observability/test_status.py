@@ -14,7 +14,8 @@ from schemas.errors import StopWorker
 from streams.lanes.observer import LaneState
 from streams.observability.health import HealthServer
 from streams.observability.metrics import Metrics
-from streams.observability.status import DriftStatus, Rate, WorkerStatus
+from streams.observability.rate import Rate
+from streams.observability.status import DriftStatus, WorkerStatus
 from streams.observability.status_page import render
 
 
@@ -103,13 +104,13 @@ def test_drift_is_shown_and_warns_without_making_the_worker_unready() -> None:
     status = running_worker()
     status.drift = DriftStatus(900, None, {"language": (0.3, "drifted"), "depth": (0.2, "moving")})
     assert status.unready_reasons(10.0) == []
-    (warning,) = status.warnings()
+    (warning,) = status.warnings(0.0)
     assert "language has drifted" in warning
     page = render(status.as_json(10.0))
     for part in ("language", "0.300", "drifted", "moving", "900", warning):
         assert part in page
     status.drift = DriftStatus(3, "no snapshot", {})
-    assert status.warnings() == []
+    assert status.warnings(0.0) == []
     assert "no snapshot" in render(status.as_json(10.0))
 
 
