@@ -11,7 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+import structlog
 from rocksdict import Options, Rdict, WriteBatch
+
+log = structlog.get_logger()
 
 # The database key of a row is "r" and the row's key. The checkpoint has a key that no row can have.
 _ROW = b"r"
@@ -144,7 +147,7 @@ class MemoryStore:
 class RocksStore:
     """A store on disk that survives restarts.
 
-    A directory that RocksDB cannot open is deleted: its rows are a cache of the changelog.
+    A directory that RocksDB cannot open is set aside: its rows are a cache of the changelog.
 
     Args:
         path: The directory, used by this store alone.
@@ -158,15 +161,25 @@ class RocksStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._db = self._open()
+            # RocksDB opens files when it first reads them.
+            self.checkpoint()
+            self.changelog_id()
         except Exception as broken:
             # A locked directory belongs to a live process. Any other failure means a damaged cache.
             if any(message in str(broken) for message in _IN_USE):
                 raise OSError(f"RocksDB at {path} is in use by another process: {broken}") from broken
-            shutil.rmtree(path, ignore_errors=True)
             try:
+                self.close()
+                aside = self._move_aside()
                 self._db = self._open()
             except Exception as error:
                 raise OSError(f"no RocksDB at {path}: {error}") from error
+            log.warning(
+                "the local state is damaged; set aside, restoring from the changelog",
+                directory=str(path),
+                aside=aside,
+                error=str(broken),
+            )
 
     def _open(self) -> Rdict:
         options = Options(raw_mode=True)
@@ -211,10 +224,15 @@ class RocksStore:
     def set_aside(self) -> str:
         """Rename the directory, with `-set-aside` at its end, in place of an earlier one, and begin anew."""
         self.close()
+        aside = self._move_aside()
+        self._db = self._open()
+        return aside
+
+    def _move_aside(self) -> str:
         aside = self._path.with_name(f"{self._path.name}-set-aside")
         shutil.rmtree(aside, ignore_errors=True)
-        self._path.rename(aside)
-        self._db = self._open()
+        if self._path.is_dir():
+            self._path.rename(aside)
         return str(aside)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:

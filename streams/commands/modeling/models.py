@@ -1,6 +1,7 @@
 """`shelfstream models`: list, add, promote, roll back and try the models of a registry."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,21 @@ from models.registry.deployment import Deployment
 from models.registry.registry import Registry
 from models.student.artifact import Manifest
 from models.taxonomy.tree import Taxonomy
+from schemas.audit import AuditAction
 from schemas.errors import StopWorker
+from streams.commands.audited import audited
 from streams.commands.terminal_tables import new_table, print_table
 from streams.options import with_settings
 from streams.settings import Settings
 
 _SOON = "Workers load it within seconds; `shelfstream status` shows the model of each worker."
+
+
+_AUDITED = {
+    each.value: each
+    for each in (AuditAction.PROMOTE, AuditAction.ROLLBACK, AuditAction.SHADOW, AuditAction.CANARY)
+}
+"""The commands that change which models serve, by their function's name."""
 
 
 def with_registry(command: Callable[..., None]) -> Callable[..., None]:
@@ -35,7 +45,10 @@ def with_registry(command: Callable[..., None]) -> Callable[..., None]:
         folder = at or settings.model_registry
         if folder is None:
             raise click.UsageError("name the registry: set SHELFSTREAM_MODEL_REGISTRY, or give --registry")
-        command(registry=Registry(folder, Taxonomy.of(settings.taxonomy)), **kwargs)
+        registry = Registry(folder, Taxonomy.of(settings.taxonomy))
+        action = _AUDITED.get(command.__name__)
+        with nullcontext() if action is None else audited(settings, action):
+            command(registry=registry, **kwargs)
 
     return run
 

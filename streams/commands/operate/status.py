@@ -8,6 +8,8 @@ from typing import Any
 import click
 import orjson
 
+from schemas.audit import AuditAction
+from streams.commands.audited import audited
 from streams.commands.terminal_tables import new_table, print_table
 from streams.options import with_settings
 from streams.replay.dead_letter_view import printable
@@ -32,8 +34,11 @@ def status(settings: Settings, url: str | None, as_json: bool, acknowledge: bool
     try:
         if acknowledge:
             request = urllib.request.Request(f"{page.rstrip('/')}/acknowledge", method="POST")
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
-                answer.read()
+            with (
+                audited(settings, AuditAction.ACKNOWLEDGE, worker=page) as done,
+                urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer,
+            ):
+                done.update(orjson.loads(answer.read())["acknowledged"])
         with urllib.request.urlopen(f"{page.rstrip('/')}/status.json", timeout=_TIMEOUT_S) as answer:
             fields: dict[str, Any] = orjson.loads(answer.read())
     except (OSError, ValueError) as error:
