@@ -11,6 +11,8 @@ _WARN_PER_S = 1.0
 _WARN_SHARE = 0.05
 _WARN_FROM = 0.1
 """Least dead letters per second of a warning about a share: about ten within the half-life."""
+_WARN_COUNT = 10
+"""Least dead letters of a topic since the start: the rate of the first ones says little."""
 _LINE_EVERY_S = 30.0
 _REASONS_SHOWN = 3
 
@@ -52,6 +54,8 @@ class DeadLetterRates:
             }
             letters, all_records = sum(rates.values()), records.per_second(now)
             share = letters / all_records if all_records > 0 else 0.0
+            if sum(self._totals[topic, reason] for reason in rates) < _WARN_COUNT:
+                continue
             if letters >= _WARN_PER_S or (letters >= _WARN_FROM and share >= _WARN_SHARE):
                 most = sorted(rates.items(), key=lambda item: -item[1])[:_REASONS_SHOWN]
                 listed = ", ".join(f"{reason} {rate:.1f}/s" for reason, rate in most)

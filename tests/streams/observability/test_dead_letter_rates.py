@@ -31,6 +31,12 @@ def test_a_few_invalid_records_are_no_warning() -> None:
     assert (row["topic"], row["reason"], row["total"]) == ("user-behavior", "invalid-time", 10)
 
 
+def test_a_first_dead_letter_is_no_warning() -> None:
+    rates = DeadLetterRates()
+    rates.committed("user-behavior", 1, {"invalid-time": 1}, 0.0)
+    assert rates.warnings(0.0) == []
+
+
 def test_most_records_of_a_quiet_topic_are_a_warning() -> None:
     rates = DeadLetterRates()
     for second in range(0, 120, 4):
