@@ -177,8 +177,8 @@ class ProductViewFollower:
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             consumer.assign(self._partitions)
             for partition, position in positions.items():
                 consumer.seek(partition, position)

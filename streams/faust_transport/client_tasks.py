@@ -15,15 +15,12 @@ _BACKOFF_MIN_S = 0.5
 _BACKOFF_MAX_S = 5.0
 
 
-async def start_when_reachable(create: Callable[[], Any], should_stop: Callable[[], bool]) -> Any:
+async def start_when_reachable(create: Callable[[], Any], should_stop: Callable[[], bool]) -> None:
     """Start a consumer, and wait for Kafka if it went away since the topics were verified.
 
     Args:
-        create: Creates a consumer that is not started.
+        create: Creates a consumer that is not started. It is called for each attempt.
         should_stop: Whether the application stops meanwhile.
-
-    Returns:
-        The consumer.
 
     Raises:
         KafkaConnectionError: No broker can be reached, and the application stops.
@@ -41,7 +38,7 @@ async def start_when_reachable(create: Callable[[], Any], should_stop: Callable[
             log.warning("cannot connect to Kafka, waiting", error=str(error), wait_s=round(wait_s, 1))
             await asyncio.sleep(wait_s)
         else:
-            return consumer
+            return
 
 
 def ended_task(consumer: Any) -> str | None:

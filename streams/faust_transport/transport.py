@@ -94,10 +94,12 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Connect to Kafka, and wait for it if it is away."""
         self.time_started = time.monotonic()
-        self._consumer = await start_when_reachable(
-            lambda: self._create_consumer(loop=self.thread_loop),
-            lambda: bool(self.should_stop or self.app.should_stop),
-        )
+        await start_when_reachable(self._new_consumer, lambda: bool(self.should_stop or self.app.should_stop))
+
+    def _new_consumer(self) -> aiokafka.AIOKafkaConsumer:
+        """Create a consumer that is not started. Faust asks it for its assignment meanwhile."""
+        self._consumer = self._create_consumer(loop=self.thread_loop)
+        return self._consumer
 
     async def seek_all(self, offsets: Mapping[Partition, int], epoch: int) -> None:
         """Deliver records from these offsets on, with this epoch."""
@@ -134,7 +136,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
 
     def is_member(self) -> bool:
         """Return whether the group's coordinator is known, and this consumer has a member id."""
-        if self._consumer is None:
+        if self._consumer is None or self._consumer._coordinator is None:
             return False
         coordinator = self._consumer._coordinator
         return coordinator.coordinator_id is not None and bool(coordinator.member_id)
