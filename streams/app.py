@@ -12,6 +12,7 @@ from yarl import URL
 
 from schemas.errors import RetryLater
 from streams.clients import consumer_options
+from streams.faust_transport.aiokafka_patches.group_join import patch_group_join
 from streams.faust_transport.aiokafka_patches.header_decoding import patch_header_decoding
 from streams.faust_transport.aiokafka_patches.record_class import patch_record_class
 from streams.faust_transport.aiokafka_patches.transaction_backoff import patch_transaction_backoff
@@ -24,6 +25,7 @@ from streams.lanes.observer import LaneState, LaneView
 from streams.lanes.processor import Processor
 from streams.records import Partition
 from streams.settings import Settings
+from streams.state.stores import stored_partitions
 
 log = structlog.get_logger()
 
@@ -55,6 +57,7 @@ class LaneApp(faust.App):
         super().__init__(settings.app_id, **_faust_options(settings, context.state_dir))
         self._on_shutdown_timeout = on_shutdown_timeout
         self.kafka_client = _group_consumer_options(settings)
+        self._stores = context.state_dir / settings.app_id
         self._runtime = KafkaLaneRuntime(context, self)
         self.lanes = Lanes(
             context.processors,
@@ -98,6 +101,10 @@ class LaneApp(faust.App):
         if not self.started:
             return []
         return [(lane, {at: self._lag(lane, at) for at in lane.inputs}) for lane in self.lanes]
+
+    def stored_partitions(self) -> set[int]:
+        """Return the partition numbers whose state is on this worker's disk."""
+        return stored_partitions(self._stores)
 
     # What the runtime of the lanes calls
 
@@ -177,6 +184,7 @@ def build_app(
         StopWorker: The installed version of Faust or aiokafka was not tested.
     """
     check_versions()
+    patch_group_join()
     patch_header_decoding()
     patch_record_class()
     patch_transaction_backoff()

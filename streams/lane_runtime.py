@@ -144,6 +144,7 @@ class KafkaLaneRuntime:
         limits = LaneLimits(
             batch_records=settings.batch_max_records,
             batch_bytes=settings.batch_max_bytes,
+            batch_s=settings.batch_max_s,
             backoff_min_s=settings.retry_backoff_min_s,
             backoff_max_s=settings.retry_backoff_max_s,
             fenced_wait_s=2 * settings.session_timeout_s,

@@ -66,8 +66,13 @@ class Settings(SecuritySettings, frozen=True, kw_only=True):
         float, doc("Seconds without a heartbeat after which the group removes a worker.", gt=0)
     ] = 15.0
     heartbeat_interval_s: Annotated[
-        float, doc("Seconds between heartbeats. At most a third of session_timeout_s.", gt=0)
-    ] = 3.0
+        float,
+        doc(
+            "Seconds between heartbeats. At most a third of session_timeout_s. A rebalance waits until each"
+            " worker has heard of it from a heartbeat.",
+            gt=0,
+        ),
+    ] = 1.0
     rebalance_timeout_s: Annotated[
         float, doc("Seconds that a worker has to rejoin the group during a rebalance.", gt=0)
     ] = 60.0
@@ -77,13 +82,21 @@ class Settings(SecuritySettings, frozen=True, kw_only=True):
     ] = 60.0
     revoke_budget_s: Annotated[
         float,
-        doc("Seconds that a rebalance waits for batches in progress before they are aborted.", ge=0),
+        doc("Seconds that batches in progress have to commit when a worker stops or gives a lane up.", ge=0),
     ] = 5.0
 
     batch_max_records: Annotated[int, doc("Maximum number of records of a batch.", ge=1, le=1_000_000)] = 4000
     batch_max_bytes: Annotated[
         int, doc("Maximum size of a batch in bytes. A larger record is a batch of its own.", ge=1)
     ] = 4 * MIB
+    batch_max_s: Annotated[
+        float,
+        doc(
+            "Seconds that processing a batch may take, predicted from earlier batches of the lane. Less than"
+            " revoke_budget_s, or a worker that stops throws batches away.",
+            gt=0,
+        ),
+    ] = 4.0
     batch_linger_ms: Annotated[
         float, doc("Milliseconds that a lane waits for a batch to fill.", ge=0, le=10_000)
     ] = 5.0

@@ -21,10 +21,6 @@ class LaneGroup(Protocol):
         """Let the lane of an input open again, because the input's log changed."""
         ...
 
-    async def revoke(self) -> None:
-        """Pause all lanes: the group revokes all partitions (eager rebalancing)."""
-        ...
-
     async def assign(self, partitions: Iterable[Partition], generation: int) -> None:
         """Own exactly these partitions, which the group assigned in this generation."""
         ...

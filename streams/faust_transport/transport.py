@@ -27,6 +27,7 @@ from faust.types import TP, ConsumerMessage
 from streams.cancellation import is_being_cancelled
 from streams.faust_transport.client_tasks import ended_task, start_when_reachable
 from streams.faust_transport.lane_group import LaneGroup
+from streams.faust_transport.sticky_assignor import StickyLaneAssignor
 from streams.records import Partition, Record
 
 log = structlog.get_logger()
@@ -69,13 +70,14 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
+        # The members that know only the range assignor are workers of an earlier version. The group uses the
+        # first assignor that all members know. Both give partition n of all inputs of a lane to one member.
+        sticky = StickyLaneAssignor(self._generation, self.app.stored_partitions())
         return aiokafka.AIOKafkaConsumer(
             **self.app.kafka_client,
             client_id=conf.broker_client_id,
             group_id=conf.id,
-            # The range assignor gives partition n of all topics to one member, if all topics have the same
-            # number of partitions. Lanes with several inputs need that.
-            partition_assignment_strategy=[RangePartitionAssignor],
+            partition_assignment_strategy=[sticky, RangePartitionAssignor],
             enable_auto_commit=False,
             # A lane decides where to read: an offset that is gone must not be skipped in silence.
             auto_offset_reset="none",
@@ -100,6 +102,9 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         """Create a consumer that is not started. Faust asks it for its assignment meanwhile."""
         self._consumer = self._create_consumer(loop=self.thread_loop)
         return self._consumer
+
+    def _generation(self) -> int:
+        return int(self._ensure_consumer()._coordinator.generation)
 
     async def seek_all(self, offsets: Mapping[Partition, int], epoch: int) -> None:
         """Deliver records from these offsets on, with this epoch."""
@@ -196,11 +201,6 @@ class LaneConsumer(driver.Consumer):
     def lanes(self) -> LaneGroup:
         """The lanes of the application."""
         return cast(LaneGroup, self.app.lanes)
-
-    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Pause the lanes before the group assigns their partitions to other members."""
-        await self.lanes.revoke()
-        await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Start the lanes in the background, so that a long restoration does not delay the rebalance."""

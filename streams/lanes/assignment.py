@@ -94,12 +94,11 @@ class Lanes:
 
     # What the group calls
 
-    async def revoke(self) -> None:
-        """Pause all lanes at once, within one budget."""
-        await asyncio.gather(*(lane.pause(self._revoke_budget_s) for lane in self))
-
     async def assign(self, partitions: Iterable[Partition], generation: int) -> None:
         """Own exactly these partitions: close the other lanes, open new ones, continue the rest.
+
+        Until here all lanes go on while the group rebalances: a new owner fences the lane that it takes over.
+        So a rebalance waits for no batch, and a lane that stays loses no work.
 
         Args:
             partitions: All partitions that are assigned to this worker.
@@ -108,9 +107,10 @@ class Lanes:
         """
         owned = self._lanes_of(set(partitions))
         gone = [self._lanes.pop(name) for name in list(self._lanes) if name not in owned]
-        await asyncio.gather(*(lane.close(self._revoke_budget_s) for lane in gone))
         must_fence = self._generation is None or generation != self._generation + 1
         self._generation = generation
+        if must_fence:
+            await asyncio.gather(*(lane.pause(self._revoke_budget_s) for lane in self))
         for name, processor in owned.items():
             lane = self._lanes.get(name)
             if lane is None:
@@ -124,6 +124,7 @@ class Lanes:
         )
         self._on_assigned()
         self.capacity_changed()
+        await asyncio.gather(*(lane.close(self._revoke_budget_s) for lane in gone))
 
     async def close(self) -> None:
         """Close all lanes."""

@@ -47,8 +47,8 @@ class BatchTransaction:
             StopWorker: The worker must stop.
         """
         opening.batch = batch
+        opening.begun_at = started = time.monotonic()
         tables = opening.open_tables()
-        started = time.monotonic()
         outputs, changes = await self._bisection.process(batch.records, tables)
         last = batch.records[-1]
         next_offset = last.offset + 1

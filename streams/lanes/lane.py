@@ -15,7 +15,7 @@ The states, and all ways between them:
     ├── after a wait, if a member of the group ────── FENCED    another worker opened the lane
     │                                                 (the task ends, the worker stops)    StopWorker
     │
-    │   any state ── pause ──► PAUSED ── close ──► CLOSED
+    │   any state ── pause ──► PAUSED ── close ──► CLOSED      RUNNING ── start ──► RUNNING, seeks again
     │
     └ A pause lets RUNNING finish its batch within a budget, and undoes the batch after that. It interrupts
       every other state at once. A seek from PAUSED that fails goes to BACKOFF or FENCED, as above.
@@ -29,25 +29,24 @@ after its batch. A task that does not end when it is cancelled delays its succes
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
-from itertools import count
 
 from schemas.errors import RetryLater, StopWorker
 from streams.backoff import Backoff
 from streams.cancellation import is_being_cancelled
+from streams.lanes.batch_pace import BatchPace
 from streams.lanes.batch_transaction import BatchTransaction
 from streams.lanes.bisection import Bisection
+from streams.lanes.lane_input import LaneInput
 from streams.lanes.observer import LaneState, Observer
 from streams.lanes.opening import FailureHistory, Opening
 from streams.lanes.processor import Processor
-from streams.lanes.record_buffer import RecordBuffer
 from streams.lanes.runtime import LaneLimits, LaneRuntime
 from streams.lanes.transactional_writer import Fenced, TransactionalWriter
 from streams.records import Output, Partition, Record
 from streams.state.tables import StateDamaged
 
-# Epochs are unique in the process: no delivery can be mistaken for one of a later seek.
-_EPOCHS = count(1)
 _CANCEL_TIMEOUT_S = 1.0
 
 
@@ -83,8 +82,8 @@ class Lane:
         self._observer = observer
         self._limits = limits
         self._transaction = BatchTransaction(Bisection(processor, limits, self._dead_letter), writer, runtime)
-        self._buffer = RecordBuffer(self.inputs, limits.batch_records, limits.batch_bytes)
-        self._arrived = asyncio.Event()
+        self._pace = BatchPace(limits.batch_records, limits.batch_s)
+        self._input = LaneInput(self.inputs, limits, runtime)
         self._opening = Opening()
         self._failures = FailureHistory(str(self), Backoff(limits.backoff_min_s, limits.backoff_max_s))
         self._task: asyncio.Task[None] | None = None
@@ -103,7 +102,7 @@ class Lane:
     @property
     def buffered_bytes(self) -> int:
         """Bytes of records that wait in this lane."""
-        return self._buffer.bytes
+        return self._input.bytes
 
     def table_sizes(self) -> dict[str, tuple[int, int]]:
         """Return about how many rows and bytes each table has, by name. Empty while tables are closed."""
@@ -112,42 +111,33 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Whether the lane runs and has no record to process or commit."""
-        return self.state is LaneState.RUNNING and not self._buffer and self._opening.batch is None
+        return self.state is LaneState.RUNNING and not self._input and self._opening.batch is None
 
     def has_capacity(self, at: Partition) -> bool:
         """Return whether more records of an input may be fetched. Each input has a capacity of its own."""
         accepts = self.state is LaneState.RUNNING and self._opening.reset_reason is None
-        return accepts and self._buffer.bytes_of(at) < self._limits.batch_bytes
+        return accepts and self._input.has_capacity(at)
 
     def offer(self, at: Partition, records: Sequence[Record], epoch: int) -> None:
-        """Buffer records of one input.
-
-        Records that were fetched before the last seek, and records that were offered before, are dropped.
-
-        Args:
-            at: The input.
-            records: At least one record, in offset order.
-            epoch: The epoch of the seek after which they were fetched.
-        """
-        if epoch != self._opening.epoch or self.state is not LaneState.RUNNING:
-            return
-        if self._buffer.offer(at, records):
-            self._arrived.set()
+        """Buffer records of one input, which were fetched after the seek of this epoch; see `LaneInput`."""
+        if self.state is LaneState.RUNNING:
+            self._input.offer(at, records, epoch)
 
     def reset_input(self, reason: str) -> None:
         """Open again, because the log of an input changed. The opening finds out how; `reason` is logged."""
         self._opening.reset_reason = reason
-        self._arrived.set()
+        self._input.wake()
 
     # What assignments call
 
     def start(self, *, must_fence: bool) -> None:
-        """Start the lane, or continue after a pause. A lane that is started does nothing.
+        """Start the lane, or continue after a pause. A lane that was not paused seeks again and goes on.
 
         Args:
             must_fence: Whether another worker may have owned the lane since it was paused.
         """
         if self._task is not None:
+            self._input.lose_position()
             return
         if must_fence:
             self._opening.restored = False
@@ -162,10 +152,11 @@ class Lane:
             budget_s: Seconds.
         """
         task, self._task = self._task, None
-        self._arrived.set()
+        self._input.wake()
         if task is not None:
             await asyncio.wait({task}, timeout=budget_s if self.state is LaneState.RUNNING else 0)
-            task.cancel()
+            if task.cancel():
+                self._report_rolled_back()
             await asyncio.wait({task}, timeout=_CANCEL_TIMEOUT_S)
         self._drop_buffered()
         if self.state is not LaneState.CLOSED:
@@ -238,9 +229,7 @@ class Lane:
             opening.restored = True
             for at, offsets in expired.items():
                 self._observer.records_expired(self, at, offsets)
-        opening.epoch = next(_EPOCHS)
-        self._buffer.restart(opening.next_offsets)
-        await runtime.seek(opening.next_offsets, opening.epoch)
+        await self._input.restart(opening.next_offsets)
         if self._in_charge:
             self._change(LaneState.RUNNING)
 
@@ -249,16 +238,17 @@ class Lane:
         limits = self._limits
         while self._in_charge:
             self._opening.raise_if_reset()
-            if not self._buffer:
-                self._arrived.clear()
-                await self._arrived.wait()
+            await self._input.restore_position()
+            if not self._input:
+                await self._input.wait()
                 continue
-            if limits.linger_s and self._buffer.bytes < limits.batch_bytes // 4:
+            if limits.linger_s and self._input.bytes < limits.batch_bytes // 4:
                 await asyncio.sleep(limits.linger_s)
-            batch = self._buffer.take()
+            batch = self._input.take(self._pace.records)
             self._runtime.capacity_changed()
             report = await self._transaction.run(batch, self._opening)
             self._failures.reset()
+            self._pace.observe(report.records, report.process_s)
             self._observer.batch_committed(self, report)
 
     # Failures
@@ -269,7 +259,11 @@ class Lane:
         Raises:
             StopWorker: The tables cannot be read although they were just restored.
         """
-        self._observer.batch_failed(self, error)
+        if isinstance(error, Fenced) and not self._in_charge:
+            # The new owner of a lane that leaves was faster.
+            self._report_rolled_back()
+        else:
+            self._observer.batch_failed(self, error)
         self._drop_buffered()
         if isinstance(error, StateDamaged) and (tables := self._opening.tables) is not None:
             self._failures.wipe(tables, error)
@@ -286,12 +280,17 @@ class Lane:
             self._change(LaneState.BACKOFF, f"{type(error).__name__}: {error}")
             await asyncio.sleep(self._failures.backoff.next())
 
+    def _report_rolled_back(self) -> None:
+        if (batch := self._opening.batch) is not None:
+            seconds = time.monotonic() - self._opening.begun_at
+            self._observer.batch_rolled_back(self, len(batch.records), seconds)
+
     def _dead_letter(self, record: Record, error: Exception) -> Output:
         self._observer.record_dead_lettered(self, record, error)
         return self._runtime.dead_letter(record, error, self.agent)
 
     def _drop_buffered(self) -> None:
-        self._buffer.clear()
+        self._input.drop()
         self._runtime.capacity_changed()
 
     def _change(self, state: LaneState, detail: str = "") -> None:

@@ -29,6 +29,15 @@ class LogObserver(Observer):
             offsets=count,
         )
 
+    def batch_rolled_back(self, lane: LaneView, records: int, seconds: float) -> None:
+        """Log how much work is lost."""
+        log.warning(
+            "batch rolled back: the lane moves or the worker stops, and the next owner processes it again",
+            lane=str(lane),
+            records=records,
+            seconds=round(seconds, 1),
+        )
+
     def batch_failed(self, lane: LaneView, error: BaseException) -> None:
         """Log the error."""
         if isinstance(error, InputReset):

@@ -91,6 +91,12 @@ class Observer:
     def batch_committed(self, lane: LaneView, report: BatchReport) -> None:
         """Receive a committed batch."""
 
+    def batch_rolled_back(self, lane: LaneView, records: int, seconds: float) -> None:
+        """Receive that a batch in progress is lost work: the lane is given up, or the worker stops.
+
+        The lane's next owner processes the records again.
+        """
+
     def batch_failed(self, lane: LaneView, error: BaseException) -> None:
         """Receive the error of a batch, or of an opening, that will be repeated."""
 

@@ -18,20 +18,20 @@ class Opening:
     A lane has one opening at a time. A failure closes it, and the lane fills it again.
 
     Attributes:
-        epoch: The number of the lane's last seek. Records that were fetched before it are dropped.
         tables: The open tables; None while they are closed.
         next_offsets: The next offset of each input: the committed offsets, as last known.
         restored: Whether `tables` and `next_offsets` equal the last commit, and no other worker can have
             committed since. Otherwise the lane must fence and restore before it reads.
         batch: The batch that is being processed or committed.
+        begun_at: When that batch began, in monotonic seconds.
         reset_reason: Why the log of an input seems to be another one since the lane opened, or None.
     """
 
-    epoch: int = 0
     tables: Tables | None = None
     next_offsets: dict[Partition, int] = field(default_factory=dict)
     restored: bool = False
     batch: InputBatch | None = None
+    begun_at: float = 0.0
     reset_reason: str | None = None
 
     def open_tables(self) -> Tables:

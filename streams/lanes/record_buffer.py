@@ -46,6 +46,11 @@ class RecordBuffer:
         """Bytes of all waiting records."""
         return sum(self._bytes.values())
 
+    @property
+    def next_offsets(self) -> Mapping[Partition, int]:
+        """The offset after the last accepted record of each input."""
+        return self._accepted
+
     def bytes_of(self, at: Partition) -> int:
         """Return the bytes of one input's waiting records."""
         return self._bytes[at]
@@ -82,23 +87,28 @@ class RecordBuffer:
         self._bytes[at] += size
         return True
 
-    def take(self) -> InputBatch:
+    def take(self, most: int | None = None) -> InputBatch:
         """Remove and return the next batch, from the first input that has records.
+
+        Args:
+            most: Records of this batch at most, if that is less than of any batch.
 
         Raises:
             IndexError: The buffer is empty.
         """
         for at, queue in self._queues.items():
             if queue:
-                return self._take(at, queue)
+                return self._take(at, queue, min(self._batch_records, most or self._batch_records))
         raise IndexError("take from an empty record buffer")
 
-    def _take(self, at: Partition, queue: deque[tuple[Sequence[Record], int]]) -> InputBatch:
+    def _take(
+        self, at: Partition, queue: deque[tuple[Sequence[Record], int]], batch_records: int
+    ) -> InputBatch:
         taken: list[Record] = []
         size = 0
-        while queue and len(taken) < self._batch_records and size < self._batch_bytes:
+        while queue and len(taken) < batch_records and size < self._batch_bytes:
             head, head_size = queue.popleft()
-            most, most_bytes = self._batch_records - len(taken), self._batch_bytes - size
+            most, most_bytes = batch_records - len(taken), self._batch_bytes - size
             if len(head) <= most and head_size <= most_bytes:
                 taken.extend(head)
                 size += head_size

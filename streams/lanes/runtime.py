@@ -1,5 +1,6 @@
 """What a lane needs from its worker: a runtime, and limits."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -90,6 +91,7 @@ class LaneLimits:
 
     Attributes:
         batch_records: Records of a batch at most.
+        batch_s: Seconds that processing a batch may take, as predicted.
         batch_bytes: Bytes of a batch at most. An input has capacity while fewer bytes are buffered.
         output_bytes: Bytes of an output at most.
         row_bytes: Bytes of an encoded row at most.
@@ -100,6 +102,7 @@ class LaneLimits:
     """
 
     batch_records: int = 4_000
+    batch_s: float = math.inf
     batch_bytes: int = 4 * 1024 * 1024
     output_bytes: int = 1_000_000
     row_bytes: int = 1_900_000

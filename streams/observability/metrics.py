@@ -126,6 +126,17 @@ class Metrics:
             "transactions", "Kafka transactions by result: committed, aborted.", "agent", "result"
         )
 
+        self.rolled_back_records = self._counter(
+            "rolled_back_records",
+            "Records of batches that were rolled back, because their lane moved or the worker stopped.",
+            "agent",
+        )
+        self.rolled_back_seconds = self._counter(
+            "rolled_back_seconds",
+            "Seconds of work on batches that were rolled back so.",
+            "agent",
+        )
+
     def _decisions(self) -> None:
         self.decisions = self._counter(
             "decisions", "Published decisions by outcome: model, person, abstained.", "outcome"

@@ -96,6 +96,13 @@ class Monitor(LogObserver):
         self.status.expired[str(at)] = self.status.expired.get(str(at), 0) + count
         super().records_expired(lane, at, count)
 
+    def batch_rolled_back(self, lane: LaneView, records: int, seconds: float) -> None:
+        """Count and log the lost work."""
+        self.metrics.transactions.labels(lane.agent, "aborted").inc()
+        self.metrics.rolled_back_records.labels(lane.agent).inc(records)
+        self.metrics.rolled_back_seconds.labels(lane.agent).inc(seconds)
+        super().batch_rolled_back(lane, records, seconds)
+
     def batch_failed(self, lane: LaneView, error: BaseException) -> None:
         """Count and log the failure. The lane reads the batch again."""
         agent = lane.agent

@@ -88,6 +88,12 @@ class Store(Protocol):
         ...
 
 
+def stored_partitions(directory: Path) -> set[int]:
+    """Return the partition numbers of the stores in a directory, which are named TABLE-PARTITION."""
+    names = (path.name.rpartition("-")[2] for path in directory.glob("*-*"))
+    return {int(number) for number in names if number.isdecimal()}
+
+
 class MemoryStore:
     """A store that ends with the process. Every start restores it from the changelog."""
 

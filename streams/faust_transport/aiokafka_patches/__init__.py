@@ -47,13 +47,24 @@ which sends one produce request and handles its answer.
   partition stays muted until it is sent again.
 - It can go when aiokafka speaks the transactions of KIP-890, or when its pause can be chosen for this answer.
 
+`group_join.patch_group_join` replaces `GroupCoordinator._send_req`, which sends each request to the group's
+coordinator.
+
+- Upstream behavior: a join with several assignors sends one request after each of them, with those before. A
+  group that knows only the last assignor refuses the first request. In any other group the second request
+  changes what the member offers, and so starts another rebalance.
+- The patch: a join request that lacks assignors is not sent. aiokafka reads of its answer only
+  that it has no error, and goes on to the next request.
+- It can go when aiokafka sends the request after its loop over the assignors. A test shows that
+  it does not yet.
+
 Why patches and no subclasses: `AIOKafkaConsumer` creates its fetcher, and the fetcher these two classes, by
 name from the module's namespace; a producer's sender does the same. There is no parameter or method to
 override.
 
 How they are kept safe: `streams.faust_transport.versions` refuses versions of aiokafka that were not tested.
 Tests compare the patched readers with the original ones record by record (`test_header_decoding`,
-`test_record_class`, `test_transaction_backoff`).
+`test_record_class`, `test_transaction_backoff`, `test_group_join`).
 
 Not in this package, because they call aiokafka and do not change it: `group_offsets` asks another client for
 committed offsets, since aiokafka takes a refusal of the whole request for an empty answer.

@@ -34,7 +34,6 @@ from streams.faust_transport.transport import (
 OVERRIDES: list[tuple[Any, Any, str]] = [
     (LaneTransport, driver.Transport, "Consumer"),
     (LaneConsumer, driver.Consumer, "_new_consumer_thread"),
-    (LaneConsumer, driver.Consumer, "on_partitions_revoked"),
     (LaneConsumer, driver.Consumer, "on_partitions_assigned"),
     (LaneConsumer, driver.Consumer, "perform_seek"),
     (LaneConsumer, driver.Consumer, "_drain_messages"),

@@ -125,9 +125,8 @@ async def test_lanes_that_stay_in_consecutive_generations_continue() -> None:
     """No other worker can have owned them. A new lane must fence."""
     worker = Worker()
     await worker.assign("a0", 4)
-    await worker.lanes.revoke()
     await worker.assign("a0 a1", 5)
-    assert worker.lane("one-0").calls == ["fence", ("pause", 3.0), "continue"]
+    assert worker.lane("one-0").calls == ["fence", "continue"]
     assert worker.lane("one-1").calls == ["fence"]
 
 
@@ -136,7 +135,6 @@ async def test_lanes_that_missed_a_generation_must_fence_again(generation: int) 
     """In a generation that this worker did not see, another worker may have owned the lane and committed."""
     worker = Worker()
     await worker.assign("a0", 4)
-    await worker.lanes.revoke()
     await worker.assign("a0", generation)
     assert worker.lane("one-0").calls[-1] == "fence"
     assert len(worker.made) == 1
@@ -161,12 +159,12 @@ async def test_a_lane_that_lost_one_of_its_inputs_is_closed() -> None:
     assert worker.names == []
 
 
-async def test_a_revocation_pauses_all_lanes_at_once() -> None:
+async def test_lanes_that_must_fence_again_are_paused_first_all_at_once() -> None:
     """They share one budget."""
     worker = Worker()
     await worker.assign("a0 a1 b0 c0", 1)
-    await worker.lanes.revoke()
-    assert [lane.calls[-1] for lane in worker.made] == [("pause", 3.0)] * 3
+    await worker.assign("a0 a1 b0 c0", 3)
+    assert [lane.calls for lane in worker.made] == [["fence", ("pause", 3.0), "fence"]] * 3
 
 
 async def test_a_closed_worker_has_no_lanes_and_takes_nothing() -> None:
@@ -235,7 +233,6 @@ async def test_real_lanes_lose_and_repeat_nothing_in_a_rebalance() -> None:
                 if records:
                     lanes.deliver(at, Delivery(list(records), epoch))
             await asyncio.sleep(0)
-        await lanes.revoke()
     await lanes.assign([INPUT, URGENT], 5)
     await worker.drain()
     await lanes.close()

@@ -114,6 +114,38 @@ def test_pauses_at_any_moment_lose_and_repeat_nothing(
     assert grouped(bench.counts()) == expected_counts(records)
 
 
+@given(records_of, st.integers(0, 2**16), st.integers(1, 4), st.integers(0, 4))
+@settings(max_examples=100, deadline=None)
+def test_a_lane_goes_on_through_rebalances_that_leave_it_here(
+    records: list[tuple[bytes, bytes]], seed: int, fetch: int, delay: int
+) -> None:
+    """The consumer's position is the committed one afterwards. The lane does not pause, fence or restore."""
+
+    async def scenario() -> Bench:
+        dice = random.Random(seed)
+        bench = Bench()
+        bench.write(records)
+        worker = bench.worker()
+        worker.delay = delay
+        worker.lane.start(must_fence=True)
+        for _ in range(6):
+            for _ in range(dice.randrange(25)):
+                worker.pump(fetch)
+                await asyncio.sleep(0)
+            for at in (INPUT, URGENT):
+                worker.runtime.consumer.positions[at] = bench.broker.offsets.get(("group", at), 0)
+            for _ in range(dice.randrange(3)):
+                worker.pump(fetch)
+            worker.lane.start(must_fence=False)
+        await worker.drain(fetch)
+        await worker.lane.close(60.0)
+        return bench
+
+    bench = asyncio.run(scenario())
+    assert grouped(bench.counts()) == expected_counts(records)
+    assert bench.broker.epochs["lane"] == 1
+
+
 @given(records_of.filter(len), st.integers(0, 30))
 @settings(max_examples=40, deadline=None)
 def test_a_zombie_changes_nothing(records: list[tuple[bytes, bytes]], moment: int) -> None:

@@ -25,6 +25,7 @@ class RecordingObserver(Observer):
         self.failures: list[BaseException] = []
         self.dead_lettered: list[Record] = []
         self.remaining: list[int] = []
+        self.rolled_back: list[tuple[int, float]] = []
 
     def lane_changed(self, lane: LaneView, state: LaneState, detail: str) -> None:
         self.states.append(state)
@@ -37,6 +38,9 @@ class RecordingObserver(Observer):
 
     def batch_failed(self, lane: LaneView, error: BaseException) -> None:
         self.failures.append(error)
+
+    def batch_rolled_back(self, lane: LaneView, records: int, seconds: float) -> None:
+        self.rolled_back.append((records, seconds))
 
     def record_dead_lettered(self, lane: LaneView, record: Record, error: Exception) -> None:
         self.dead_lettered.append(record)
@@ -136,7 +140,8 @@ async def test_a_pause_beyond_its_budget_undoes_the_batch() -> None:
     bench = Bench()
     records = [(b"k", b"x")] * 4
     bench.write(records)
-    stuck = bench.worker()
+    observer = RecordingObserver()
+    stuck = bench.worker(observer=observer)
     process = stuck.processor.process
     entered = asyncio.Event()
 
@@ -154,6 +159,10 @@ async def test_a_pause_beyond_its_budget_undoes_the_batch() -> None:
     assert stuck.lane.state is LaneState.PAUSED
     assert bench.counts() == []
     assert bench.broker.offsets == {}
+    ((lost, seconds),) = observer.rolled_back
+    assert lost > 0
+    assert seconds > 0
+    assert observer.failures == []
     stuck.processor.process = process  # type: ignore[method-assign]
     await finish(stuck)
     assert grouped(bench.counts()) == expected_counts(records)

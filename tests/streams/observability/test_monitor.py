@@ -220,7 +220,10 @@ def test_a_failed_batch_is_counted_by_its_cause(monitor: Monitor) -> None:
         monitor.batch_failed(lane(), KeyError("bug"))
     assert monitor.status.broker_error is None
     assert value(monitor, "fenced_total", agent="enrich") == 1
-    assert value(monitor, "transactions_total", agent="enrich", result="aborted") == 2
+    monitor.batch_rolled_back(lane(), 40, 2.5)
+    assert value(monitor, "transactions_total", agent="enrich", result="aborted") == 3
+    assert value(monitor, "rolled_back_records_total", agent="enrich") == 40
+    assert value(monitor, "rolled_back_seconds_total", agent="enrich") == 2.5
     assert value(monitor, "retries_total", cause="Fenced") == 1
     assert value(monitor, "retries_total", cause="KeyError") == 1
     assert [entry["log_level"] for entry in logs] == ["warning", "warning"]
