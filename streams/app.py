@@ -57,6 +57,9 @@ class LaneApp(faust.App):
         super().__init__(settings.app_id, **_faust_options(settings, context.state_dir))
         self._on_shutdown_timeout = on_shutdown_timeout
         self.kafka_client = _group_consumer_options(settings)
+        self.partitions = settings.partitions
+        self._observer = context.observer
+        self._added: dict[str, int] = {}
         self._stores = context.state_dir / settings.app_id
         self._runtime = KafkaLaneRuntime(context, self)
         self.lanes = Lanes(
@@ -64,6 +67,7 @@ class LaneApp(faust.App):
             self._runtime.lane,
             revoke_budget_s=settings.revoke_budget_s,
             in_flight_bytes=settings.in_flight_max_bytes,
+            partitions=settings.partitions,
             on_assigned=context.observer.assigned,
         )
         for processor in context.processors:
@@ -122,7 +126,7 @@ class LaneApp(faust.App):
         self.loop.create_task(self.crash(error))
 
     async def _watch_topics(self) -> None:
-        """Let lanes open again whose topic was deleted and created again.
+        """Let lanes open again whose topic was deleted and created again, and tell of added partitions.
 
         The new topic may have records at the offsets that a lane reads next, so that no fetch fails.
         """
@@ -137,6 +141,16 @@ class LaneApp(faust.App):
                 for at in lane.inputs:
                     if at in recreated:
                         lane.reset_input(recreated[at])
+            self._tell_added_partitions()
+
+    def _tell_added_partitions(self) -> None:
+        """Tell the observer, when that changes, which inputs have more partitions than there are lanes."""
+        counts = self._runtime.offsets.partition_counts
+        inputs = sorted({topic for lane in self.lanes for topic in lane.topics})
+        added = {topic: counts[topic] for topic in inputs if counts.get(topic, 0) > self.partitions}
+        if added != self._added:
+            self._added = added
+            self._observer.partitions_added(added, self.partitions)
 
     async def _watch_unread(self) -> None:
         """Find out the lag of lanes that do not run: the consumer knows only that of lanes that fetch."""

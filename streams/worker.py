@@ -23,6 +23,7 @@ from streams.observability.logs import configure_logs, flush_repeated
 from streams.observability.metrics import Metrics
 from streams.observability.monitor import Monitor
 from streams.observability.status import WorkerStatus
+from streams.open_files import prepare as prepare_open_files
 from streams.options import with_settings
 from streams.program import new_loop, run_program
 from streams.settings import Settings
@@ -48,6 +49,7 @@ def run_worker(settings: Settings, announce: Callable[[str], Any] = lambda line:
     with WorkerDirectory(settings.data_dir) as directory:
         worker_id = f"{socket.gethostname()}-{directory.number}"
         configure_logs(settings.log_format, settings.log_level, worker_id=worker_id)
+        prepare_open_files(settings)
         status = WorkerStatus(
             worker_id=worker_id,
             version=version("shelfstream"),

@@ -62,6 +62,8 @@ class GroupOffsets:
         self._consumer: Consumer | None = None
         self._admin: AdminClient | None = None
         self._lock = threading.Lock()
+        self.partition_counts: dict[str, int] = {}
+        """The number of partitions of each topic, as of the last `topic_ids`."""
 
     async def committed(self, at: Partition) -> ReadPosition | None:
         """Return the group's committed position of a partition; None if nothing was ever committed.
@@ -130,7 +132,9 @@ class GroupOffsets:
         ids = {}
         for topic, answer in asked.items():
             try:
-                topic_id = str(answer.result().topic_id)
+                described = answer.result()
+                self.partition_counts[topic] = len(described.partitions)
+                topic_id = str(described.topic_id)
                 ids[topic] = "" if topic_id == _NO_TOPIC_ID else topic_id
             except KafkaException as error:
                 name = error.args[0].name()

@@ -43,12 +43,14 @@ class StickyLaneAssignor:
 
     Args:
         generation: Returns the generation that the consumer has joined.
+        partitions: Partition numbers from this one on have no lanes, and are not assigned.
         stored: Partition numbers whose state is on this worker's disk.
     """
 
     name = NAME
 
-    def __init__(self, generation: Callable[[], int], stored: Collection[int] = ()) -> None:
+    def __init__(self, generation: Callable[[], int], partitions: int, stored: Collection[int] = ()) -> None:
+        self._partitions = partitions
         self._generation = generation
         self._stored = sorted(stored)
         self._owned: Owned | None = None
@@ -75,7 +77,7 @@ class StickyLaneAssignor:
         """
         subscriptions = {member: metadata.subscription for member, metadata in members.items()}
         counts = {
-            topic: len(cluster.partitions_for_topic(topic) or ())
+            topic: min(self._partitions, len(cluster.partitions_for_topic(topic) or ()))
             for topic in {topic for topics in subscriptions.values() for topic in topics}
         }
         owned = {member: _decoded(metadata.user_data) for member, metadata in members.items()}

@@ -72,7 +72,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         conf = self.app.conf
         # The members that know only the range assignor are workers of an earlier version. The group uses the
         # first assignor that all members know. Both give partition n of all inputs of a lane to one member.
-        sticky = StickyLaneAssignor(self._generation, self.app.stored_partitions())
+        sticky = StickyLaneAssignor(self._generation, self.app.partitions, self.app.stored_partitions())
         return aiokafka.AIOKafkaConsumer(
             **self.app.kafka_client,
             client_id=conf.broker_client_id,

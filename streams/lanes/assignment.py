@@ -21,6 +21,7 @@ class Lanes:
         make_lane: Builds the lane of a processor for a partition.
         revoke_budget_s: Seconds that batches may take to commit when partitions are revoked.
         in_flight_bytes: Nothing is fetched while all lanes together buffer at least this many bytes.
+        partitions: Partition numbers from this one on have no lanes. None for no limit.
         on_assigned: Called after each assignment.
     """
 
@@ -31,12 +32,14 @@ class Lanes:
         *,
         revoke_budget_s: float,
         in_flight_bytes: int,
+        partitions: int | None = None,
         on_assigned: Callable[[], None] = lambda: None,
     ) -> None:
         self._processors = {topic: processor for processor in processors for topic in processor.topics}
         self._make_lane = make_lane
         self._revoke_budget_s = revoke_budget_s
         self._in_flight_bytes = in_flight_bytes
+        self._partitions = partitions
         self._on_assigned = on_assigned
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._by_input: dict[Partition, Lane] = {}
@@ -137,7 +140,7 @@ class Lanes:
         self.misplaced = set()
         for at in partitions:
             processor = self._processors.get(at.topic)
-            if processor is None:
+            if processor is None or (self._partitions is not None and at.partition >= self._partitions):
                 continue
             if all(Partition(topic, at.partition) in partitions for topic in processor.topics):
                 owned[processor.name, at.partition] = processor

@@ -1,5 +1,7 @@
 """An observer that logs what lanes report."""
 
+from collections.abc import Mapping
+
 import structlog
 
 from streams.lanes.observer import LaneState, LaneView, Observer
@@ -7,6 +9,22 @@ from streams.lanes.start_offsets import InputReset
 from streams.records import Partition, Record
 
 log = structlog.get_logger()
+
+
+def added_partitions(topic: str, count: int, partitions: int) -> str:
+    """Return what it means that a topic has more partitions than lanes, and what to do.
+
+    Args:
+        topic: The topic.
+        count: Its number of partitions.
+        partitions: The number of partitions that have lanes.
+    """
+    return (
+        f"{topic} has {count} partitions, and this deployment reads the first {partitions}: nobody reads the"
+        " rest, and producers now split the records of a key. Stop the producers, and do not restart workers:"
+        " they would refuse to start. Kafka cannot remove partitions, so the topic must be created again; see"
+        " `Partitions were added` in docs/operations/on-call.md"
+    )
 
 
 class LogObserver(Observer):
@@ -28,6 +46,11 @@ class LogObserver(Observer):
             partition=str(at),
             offsets=count,
         )
+
+    def partitions_added(self, added: Mapping[str, int], partitions: int) -> None:
+        """Log that records are not read, and what to do."""
+        for topic, count in added.items():
+            log.error(added_partitions(topic, count, partitions))
 
     def batch_rolled_back(self, lane: LaneView, records: int, seconds: float) -> None:
         """Log how much work is lost."""

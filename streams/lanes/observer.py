@@ -91,6 +91,14 @@ class Observer:
     def batch_committed(self, lane: LaneView, report: BatchReport) -> None:
         """Receive a committed batch."""
 
+    def partitions_added(self, added: Mapping[str, int], partitions: int) -> None:
+        """Receive which inputs have more partitions than lanes, when that changes.
+
+        Args:
+            added: The number of partitions of each such topic.
+            partitions: The number of partitions that have lanes.
+        """
+
     def batch_rolled_back(self, lane: LaneView, records: int, seconds: float) -> None:
         """Receive that a batch in progress is lost work: the lane is given up, or the worker stops.
 

@@ -215,6 +215,9 @@ class Metrics:
             "Offsets that retention removed before a lane read them: an upper bound of lost records.",
             "topic",
         )
+        self.unread_partitions = self._gauge(
+            "unread_partitions", "Partitions of an input that were added and that no lane reads.", "topic"
+        )
         self.inputs_reset = self._gauge(
             "inputs_reset",
             "1 while a lane waits because an input was created again or truncated, else 0.",

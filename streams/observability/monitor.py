@@ -11,7 +11,7 @@ from prometheus_client import Counter as Total
 from schemas.dead_letters import REASON
 from streams.backoff import TokenBucket
 from streams.inference.model_report import ModelReport
-from streams.lanes.log_observer import LogObserver
+from streams.lanes.log_observer import LogObserver, added_partitions
 from streams.lanes.observer import BatchReport, LaneState, LaneView
 from streams.lanes.start_offsets import InputReset
 from streams.lanes.transactional_writer import Fenced
@@ -95,6 +95,14 @@ class Monitor(LogObserver):
         self.metrics.records_expired.labels(at.topic).inc(count)
         self.status.expired[str(at)] = self.status.expired.get(str(at), 0) + count
         super().records_expired(lane, at, count)
+
+    def partitions_added(self, added: Mapping[str, int], partitions: int) -> None:
+        """Warn while partitions are not read, and count them."""
+        self.metrics.unread_partitions.clear()
+        for topic, count in added.items():
+            self.metrics.unread_partitions.labels(topic).set(count - partitions)
+        self.status.added_partitions = [added_partitions(topic, added[topic], partitions) for topic in added]
+        super().partitions_added(added, partitions)
 
     def batch_rolled_back(self, lane: LaneView, records: int, seconds: float) -> None:
         """Count and log the lost work."""

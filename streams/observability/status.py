@@ -112,6 +112,7 @@ class WorkerStatus:
     dead_letters: dict[str, int] = field(default_factory=dict)
     dead_letter_rates: DeadLetterRates = field(default_factory=DeadLetterRates)
     expired: dict[str, int] = field(default_factory=dict)
+    added_partitions: list[str] = field(default_factory=list)
     drift: DriftStatus | None = None
     lanes: dict[str, LaneStatus] = field(default_factory=dict)
 
@@ -169,7 +170,8 @@ class WorkerStatus:
             for at, count in self.expired.items()
         ]
         letters = self.dead_letter_rates.warnings(now)
-        return trouble + expired + letters + ([] if self.drift is None else self.drift.warnings())
+        drift = [] if self.drift is None else self.drift.warnings()
+        return trouble + self.added_partitions + expired + letters + drift
 
     def as_json(self, now: float) -> dict[str, Any]:
         """Return all fields, readiness and lanes as data for JSON. `now` is in monotonic seconds."""

@@ -194,7 +194,8 @@ class RocksStore:
         options.set_write_buffer_size(8 * 1024 * 1024)
         options.set_max_write_buffer_number(2)
         options.set_keep_log_file_num(2)
-        options.set_max_open_files(64)
+        # Besides, six files are open of each store: the lock, the log, the manifest and so on.
+        options.set_max_open_files(16)
         return Rdict(str(self._path), options)
 
     def get(self, key: bytes) -> bytes | None:

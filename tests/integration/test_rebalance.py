@@ -6,6 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 from confluent_kafka import Consumer
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from tests.support.broker import StartableKafka
 from tests.support.deployment import PARTITIONS, Deployment
@@ -58,6 +59,10 @@ def ready(worker: WorkerProcess) -> bool:
         return False
 
 
+def warns(worker: WorkerProcess) -> bool:
+    return any("user-behavior has 6 partitions" in warning for warning in worker.status()["warnings"])
+
+
 def test_workers_join_an_old_group_and_then_keep_what_they_have(deployment: Deployment) -> None:
     old = old_member(deployment)
     wait_until(lambda: has(old, PARTITIONS))
@@ -78,3 +83,8 @@ def test_workers_join_an_old_group_and_then_keep_what_they_have(deployment: Depl
     deployment.produce("user-behavior", ((each["user_id"].encode(), orjson.dumps(each)) for each in events))
     deployment.wait_until_processed()
     assert len({message.key() for message in deployment.read("shopper-updated")}) == 100
+    admin = AdminClient({"bootstrap.servers": deployment.bootstrap})
+    admin.create_partitions([NewPartitions("user-behavior", PARTITIONS + 2)])["user-behavior"].result(60)
+    wait_until(lambda: all(map(warns, (first, second))))
+    assert "user-behavior has 6 partitions" in first.log.read_text()
+    assert lanes(first) | lanes(second) == set(range(PARTITIONS))

@@ -11,7 +11,7 @@ from streams.faust_transport.aiokafka_patches import group_join
 from streams.faust_transport.aiokafka_patches.group_join import PatchedGroupCoordinator
 from streams.faust_transport.sticky_assignor import NAME, StickyLaneAssignor
 
-ASSIGNORS = [StickyLaneAssignor(lambda: 0), RangePartitionAssignor]
+ASSIGNORS = [StickyLaneAssignor(lambda: 0, 4), RangePartitionAssignor]
 
 
 class Coordinator:

@@ -132,7 +132,7 @@ def test_a_topic_without_metadata_is_left_out(unknown: int | None) -> None:
 def test_members_tell_each_other_what_they_own_through_the_broker() -> None:
     """What the leader assigns comes back in the next join, as bytes, with the generation."""
     generation = 5
-    first, second = (StickyLaneAssignor(lambda: generation) for _ in range(2))
+    first, second = (StickyLaneAssignor(lambda: generation, 4) for _ in range(2))
     cluster = Cluster(clicks=4, products=4)
     alone = first.assign(cluster, {"m2": first.metadata(TOPICS)})
     first.on_assignment(ConsumerProtocolMemberAssignment.decode(alone["m2"].encode()))
@@ -144,7 +144,7 @@ def test_members_tell_each_other_what_they_own_through_the_broker() -> None:
 
 
 def test_state_on_disk_is_claimed_until_the_first_assignment() -> None:
-    other, back = StickyLaneAssignor(lambda: 4), StickyLaneAssignor(lambda: 0, stored=[0, 2])
+    other, back = StickyLaneAssignor(lambda: 4, 4), StickyLaneAssignor(lambda: 0, 4, stored=[0, 2])
     cluster = Cluster(clicks=4, products=4)
     other.on_assignment(other.assign(cluster, {"o": other.metadata(TOPICS)})["o"])
     found = other.assign(cluster, {"o": other.metadata(TOPICS), "b": back.metadata(TOPICS)})
@@ -152,8 +152,15 @@ def test_state_on_disk_is_claimed_until_the_first_assignment() -> None:
 
 
 def test_the_report_of_another_program_is_ignored() -> None:
-    assignor = StickyLaneAssignor(lambda: 1)
+    assignor = StickyLaneAssignor(lambda: 1, 4)
     foreign = assignor.metadata(TOPICS)
     foreign.user_data = b"\xc1 no report"
     found = assignor.assign(Cluster(clicks=1, products=1), {"a": foreign})
     assert dict(found["a"].assignment) == {topic: [0] for topic in TOPICS}
+
+
+def test_partitions_without_lanes_are_not_assigned() -> None:
+    """They were added under running workers."""
+    assignor = StickyLaneAssignor(lambda: 1, 4)
+    found = assignor.assign(Cluster(clicks=6, products=6), {"a": assignor.metadata(TOPICS)})
+    assert dict(found["a"].assignment) == {topic: [0, 1, 2, 3] for topic in TOPICS}
