@@ -31,8 +31,8 @@ _WITHOUT_IDS = {"TOPIC_AUTHORIZATION_FAILED", "UNSUPPORTED_VERSION", "_UNSUPPORT
 def committed_topic_id(found: TopicPartition) -> str:
     """Return the topic id that was committed as the metadata of an offset; empty if there is none.
 
-    confluent-kafka 2.16 copies the metadata up to the next zero byte, and librdkafka puts none behind it: what
-    lies behind it in memory follows the id. It looked like the id of another topic, or was no UTF-8.
+    confluent-kafka 2.16 copies the metadata up to the next zero byte, and librdkafka puts none behind it:
+    what lies behind it in memory follows the id. It looked like the id of another topic, or was no UTF-8.
     """
     try:
         metadata = str(found.metadata or "")
