@@ -8,12 +8,14 @@ from typing import Any, cast
 
 import faust
 import structlog
+from faust.app.base import BootStrategy
 from yarl import URL
 
 from schemas.errors import RetryLater
 from streams.clients import consumer_options
 from streams.faust_transport.aiokafka_patches.group_join import patch_group_join
 from streams.faust_transport.aiokafka_patches.header_decoding import patch_header_decoding
+from streams.faust_transport.aiokafka_patches.password import patch_password
 from streams.faust_transport.aiokafka_patches.record_class import patch_record_class
 from streams.faust_transport.aiokafka_patches.transaction_backoff import patch_transaction_backoff
 from streams.faust_transport.transport import Delivery, LaneConsumer, LaneConsumerThread, LaneTopic
@@ -40,6 +42,12 @@ def exit_without_leaving(app: "LaneApp") -> None:
     os._exit(0 if app.crash_reason is None else 1)
 
 
+class _WithoutProducer(BootStrategy):
+    """Starts no producer of Faust's: the lanes have their own, and Faust's does not log in."""
+
+    enable_kafka_producer = False
+
+
 class LaneApp(faust.App):
     """A Faust application whose agents pass whole batches of a partition to lanes.
 
@@ -47,6 +55,8 @@ class LaneApp(faust.App):
         context: What the lanes are composed of.
         on_shutdown_timeout: Called in a thread when leaving the group takes too long.
     """
+
+    BootStrategy = _WithoutProducer
 
     def __init__(
         self,
@@ -202,6 +212,7 @@ def build_app(
     patch_header_decoding()
     patch_record_class()
     patch_transaction_backoff()
+    patch_password()
     return LaneApp(context, on_shutdown_timeout)
 
 

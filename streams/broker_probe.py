@@ -3,10 +3,12 @@
 import re
 import threading
 import time
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from streams.clients import confluent_options
+from schemas.errors import RetryLater
+from streams.clients import current_confluent_options
 from streams.observability.reachability import Reachability
 from streams.replay.broker_admin import translated_kafka_error
 from streams.settings import Settings
@@ -46,7 +48,19 @@ class BrokerProbe:
         self._ended.set()
 
     def _run(self) -> None:
-        options = confluent_options(self._settings) | {
+        client, version = None, None
+        while not self._ended.wait(_INTERVAL_S):
+            try:
+                options, current = current_confluent_options(self._settings)
+            except RetryLater as error:
+                self.reachability.failed(str(error))
+                continue
+            if client is None or current != version:
+                client, version = self._client(options), current
+            self._ask(client)
+
+    def _client(self, options: dict[str, Any]) -> Consumer:
+        own = {
             "group.id": self._settings.app_id,  # Never joined: a consumer creates no topic by asking for it.
             "enable.auto.commit": False,
             "reconnect.backoff.ms": 500,
@@ -54,9 +68,7 @@ class BrokerProbe:
             "socket.connection.setup.timeout.ms": int(_TIMEOUT_S * 1000),
             "error_cb": self._record_error,
         }
-        client = Consumer(options)
-        while not self._ended.wait(_INTERVAL_S):
-            self._ask(client)
+        return Consumer(options | own)
 
     def _ask(self, client: Consumer) -> None:
         self._error = None

@@ -1,13 +1,28 @@
 """Connection options for each Kafka client: addresses and security."""
 
-import ssl
+import functools
 from typing import Any
 
+from schemas.errors import RetryLater, StopWorker
+from streams.credentials import (
+    ReloadingTlsContext,
+    TokenProvider,
+    credentials_version,
+    key_password,
+    sasl_password,
+    token_function,
+)
 from streams.settings import Settings
 
 
 def confluent_options(settings: Settings) -> dict[str, Any]:
-    """Return the options of every confluent-kafka client: addresses, client id and security."""
+    """Return the options of every confluent-kafka client: addresses, client id and security.
+
+    They hold the credentials as they are now: a client that lives long takes `current_confluent_options`.
+
+    Raises:
+        StopWorker: A file with a secret cannot be read.
+    """
     options: dict[str, Any] = {
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": settings.app_id,
@@ -16,39 +31,79 @@ def confluent_options(settings: Settings) -> dict[str, Any]:
     }
     if settings.security_protocol.startswith("SASL"):
         options["sasl.mechanism"] = settings.sasl_mechanism
-        options["sasl.username"] = settings.sasl_username
-        options["sasl.password"] = settings.sasl_password
+        if settings.sasl_mechanism == "OAUTHBEARER":
+            token = token_function(settings.sasl_oauth_token or "")
+            options["oauth_cb"] = lambda _: token()
+        else:
+            options["sasl.username"] = settings.sasl_username
+            options["sasl.password"] = sasl_password(settings)
     if settings.security_protocol.endswith("SSL"):
         files = {
             "ssl.ca.location": settings.ssl_cafile,
             "ssl.certificate.location": settings.ssl_certfile,
             "ssl.key.location": settings.ssl_keyfile,
+            "ssl.key.password": key_password(settings),
         }
-        options.update({name: str(path) for name, path in files.items() if path is not None})
+        options.update({name: str(value) for name, value in files.items() if value is not None})
     return options
+
+
+def current_confluent_options(settings: Settings) -> tuple[dict[str, Any], object]:
+    """Return `confluent_options`, and a version of the credentials in them.
+
+    Raises:
+        RetryLater: A file with a secret cannot be read. It may be in the middle of a replacement.
+    """
+    version = credentials_version(settings)
+    try:
+        return confluent_options(settings), version
+    except StopWorker as error:
+        raise RetryLater(str(error)) from error
 
 
 def aiokafka_options(settings: Settings) -> dict[str, Any]:
     """Return the options of every aiokafka client: addresses, client id and security.
 
+    New connections of the client use the credentials as they are then. `patch_password` must have been
+    called if the password is in a file.
+
     Raises:
-        OSError: A file of the TLS settings cannot be read.
+        StopWorker: A file of the TLS settings or with a secret cannot be read.
     """
     options: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers,
         "client_id": settings.app_id,
-        "security_protocol": settings.security_protocol,
+        **security_options(settings),
     }
+    if settings.sasl_password_file is not None and "sasl_plain_password" in options:
+        options["sasl_plain_password"] = lambda: sasl_password(settings)
+    return options
+
+
+def security_options(settings: Settings) -> dict[str, Any]:
+    """Return the options of security of one aiokafka connection, with the password as it is now.
+
+    Raises:
+        StopWorker: A file of the TLS settings or with a secret cannot be read.
+    """
+    options: dict[str, Any] = {"security_protocol": settings.security_protocol}
     if settings.security_protocol.startswith("SASL"):
         options["sasl_mechanism"] = settings.sasl_mechanism
-        options["sasl_plain_username"] = settings.sasl_username
-        options["sasl_plain_password"] = settings.sasl_password
+        if settings.sasl_mechanism == "OAUTHBEARER":
+            provider = TokenProvider(token_function(settings.sasl_oauth_token or ""))
+            options["sasl_oauth_token_provider"] = provider
+        else:
+            options["sasl_plain_username"] = settings.sasl_username
+            options["sasl_plain_password"] = sasl_password(settings)
     if settings.security_protocol.endswith("SSL"):
-        context = ssl.create_default_context(cafile=settings.ssl_cafile)
-        if settings.ssl_certfile is not None:
-            context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
-        options["ssl_context"] = context
+        options["ssl_context"] = _tls_context(settings)
     return options
+
+
+@functools.lru_cache(maxsize=4)
+def _tls_context(settings: Settings) -> ReloadingTlsContext:
+    """Return the context that the connections share: the system's authorities are read once."""
+    return ReloadingTlsContext(settings)
 
 
 def consumer_options(settings: Settings) -> dict[str, Any]:
@@ -58,6 +113,6 @@ def consumer_options(settings: Settings) -> dict[str, Any]:
     offsets but not its checksum.
 
     Raises:
-        OSError: A file of the TLS settings cannot be read.
+        StopWorker: A file of the TLS settings or with a secret cannot be read.
     """
     return {**aiokafka_options(settings), "check_crcs": not settings.embedded}

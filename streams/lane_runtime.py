@@ -10,7 +10,7 @@ import structlog
 
 from streams.agents.dead_letters import DeadLetterBuilder
 from streams.backoff import TokenBucket
-from streams.clients import aiokafka_options, confluent_options, consumer_options
+from streams.clients import aiokafka_options, consumer_options, current_confluent_options
 from streams.faust_transport.group_offsets import GroupOffsets
 from streams.faust_transport.transport import LaneConsumerThread
 from streams.lanes.agent import AgentProcessor, BatchAgent
@@ -131,7 +131,7 @@ class KafkaLaneRuntime:
         settings = context.settings
         self.offsets = GroupOffsets(
             settings.app_id,
-            confluent_options(settings),
+            lambda: current_confluent_options(settings),
             settings.transaction_timeout_s,
             topic_ids=not settings.embedded,
         )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import ValidationError, convert
 
 from schemas.errors import StopWorker
+from streams.security_settings import security_contradictions
 from streams.settings import NAMES, PREFIX, TYPES, Settings, documentation, is_secret, variable
 
 CONFIG = PREFIX + "CONFIG"
@@ -151,15 +152,6 @@ def _contradictions(settings: Settings) -> list[str]:
             "affinity_top_k must be at most affinity_bound: only kept neighbors can be published",
         ),
         (
-            not settings.security_protocol.startswith("SASL")
-            or bool(settings.sasl_username and settings.sasl_password),
-            "security_protocol SASL_* needs sasl_username and sasl_password",
-        ),
-        (
-            (settings.ssl_certfile is None) == (settings.ssl_keyfile is None),
-            "ssl_certfile and ssl_keyfile belong together: set both or neither",
-        ),
-        (
             len(set(settings.agents)) == len(settings.agents),
             "agents must name each agent once",
         ),
@@ -168,4 +160,4 @@ def _contradictions(settings: Settings) -> list[str]:
             "partitions must be 4 with the embedded broker, whose topics always have 4",
         ),
     )
-    return [problem for holds, problem in checks if not holds]
+    return [problem for holds, problem in checks if not holds] + security_contradictions(settings)

@@ -13,6 +13,7 @@ import click
 import msgspec
 import structlog
 
+from streams.admission import AdmissionWatch
 from streams.agents.factory import AGENTS, WorkerAgents, create_agents
 from streams.agents.product_view import ProductViewFollower
 from streams.app import LaneApp, build_app, exit_without_leaving
@@ -100,7 +101,7 @@ def _run(
     )
     app = build_app(context, exit_or_restart)
     services = WorkerServices(app, settings, agents, follower, monitor, context.dead_letter_budget, health)
-    run_program(loop, app, services)
+    run_program(loop, app, services, AdmissionWatch(settings, monitor.status, app.is_member))
 
 
 def _restart(reason: GroupLost) -> NoReturn:

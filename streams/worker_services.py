@@ -9,11 +9,13 @@ import structlog
 from mode import Service
 
 from schemas.errors import RetryLater, ShelfstreamError
+from streams.admission import verify_admission
 from streams.agents.factory import WorkerAgents
 from streams.agents.product_view import ProductViewFollower
 from streams.app import LaneApp
 from streams.backoff import Backoff, TokenBucket
 from streams.broker_probe import BrokerProbe
+from streams.connection_errors import NotAdmitted
 from streams.faust_transport.membership import MembershipWatch
 from streams.observability.health import HealthServer
 from streams.observability.logs import flush_repeated
@@ -59,10 +61,10 @@ class HealthServices:
         self._watching = asyncio.create_task(self._watch_broker(), name="broker watch")
 
     async def wait_for_topics(self) -> None:
-        """Verify the topics. Wait without limit, until SIGTERM or SIGINT, for a broker that does not answer.
+        """Verify the topics. Wait without limit, until a signal, for a broker that lets the worker in.
 
         Raises:
-            StopWorker: Topics are missing or wrong, or the broker refuses the worker.
+            StopWorker: Topics are missing or wrong, or a file of the settings cannot be used.
             asyncio.CancelledError: A signal came.
         """
         loop = asyncio.get_running_loop()
@@ -81,12 +83,15 @@ class HealthServices:
         backoff = Backoff(self._settings.retry_backoff_min_s, _START_PAUSE_MAX_S)
         while True:
             try:
+                await asyncio.to_thread(verify_admission, self._settings)
                 await asyncio.to_thread(verify_topics, self._settings)
-            except RetryLater as error:
+            except (RetryLater, NotAdmitted) as error:
+                self._monitor.status.connection_problem = str(error)
                 wait_s = backoff.next()
                 log.warning("waiting for Kafka before the start", error=str(error), wait_s=round(wait_s, 1))
                 await asyncio.sleep(wait_s)
             else:
+                self._monitor.status.connection_problem = None
                 return
 
     async def _watch_broker(self) -> None:

@@ -9,7 +9,7 @@ old one.
 import asyncio
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition, Uuid
@@ -47,16 +47,23 @@ class GroupOffsets:
 
     Args:
         group: The consumer group.
-        client: confluent-kafka's connection settings.
+        client: Returns confluent-kafka's connection settings as they are now, and a version of the
+            credentials in them. New clients replace the old ones when it changes.
         timeout_s: Seconds that one request may take.
         topic_ids: Whether the broker tells topic ids; the embedded one does not.
     """
 
     def __init__(
-        self, group: str, client: Mapping[str, Any], timeout_s: float, *, topic_ids: bool = True
+        self,
+        group: str,
+        client: Callable[[], tuple[Mapping[str, Any], object]],
+        timeout_s: float,
+        *,
+        topic_ids: bool = True,
     ) -> None:
         self._group = group
-        self._client = dict(client)
+        self._client = client
+        self._version: object = None
         self._timeout_s = timeout_s
         self._tells_topic_ids = topic_ids
         self._consumer: Consumer | None = None
@@ -123,8 +130,9 @@ class GroupOffsets:
 
     def _topic_ids(self, topics: list[str]) -> dict[str, str]:
         with self._lock:
+            options = self._current_options()
             if self._admin is None:
-                self._admin = AdminClient(self._client)
+                self._admin = AdminClient(options)
             admin = self._admin
         asked = admin.describe_topics(
             TopicCollection(topics), request_timeout=min(_DESCRIBE_TIMEOUT_S, self._timeout_s)
@@ -153,11 +161,20 @@ class GroupOffsets:
     def _connected(self) -> Consumer:
         """Return a consumer that never joins. The AdminClient of librdkafka 2.16 crashes on a refusal."""
         with self._lock:
+            options = self._current_options()
             if self._consumer is None:
                 own = {
                     "group.id": self._group,
                     "enable.auto.commit": False,
                     "metadata.max.age.ms": _LEADERS_FOR_MS,
                 }
-                self._consumer = Consumer({**self._client, **own})
+                self._consumer = Consumer({**options, **own})
             return self._consumer
+
+    def _current_options(self) -> dict[str, Any]:
+        """Return the connection settings. Drops clients with old credentials."""
+        options, version = self._client()
+        if version != self._version:
+            self._version = version
+            self._admin = self._consumer = None
+        return dict(options)

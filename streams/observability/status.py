@@ -107,6 +107,7 @@ class WorkerStatus:
     misplaced: tuple[str, ...] = ()
     stopping: bool = False
     broker_error: str | None = None
+    connection_problem: str | None = None
     fatal: str | None = None
     dead_letter_ceiling: bool = False
     dead_letters: dict[str, int] = field(default_factory=dict)
@@ -146,7 +147,11 @@ class WorkerStatus:
         return (
             (self.fatal is not None, f"the worker failed: {self.fatal}"),
             (self.stopping, "the worker is stopping"),
-            (self.broker_error is not None, f"Kafka is unreachable: {self.broker_error}"),
+            (self.connection_problem is not None, str(self.connection_problem)),
+            (
+                self.broker_error is not None and self.connection_problem is None,
+                f"Kafka is unreachable: {self.broker_error}",
+            ),
             (not self.joined, "the worker has not joined its consumer group yet"),
             (self.joined and self.absent_s > _ABSENCE_S, f"{absent}; it joins again by itself"),
             (bool(self.misplaced), misplaced),

@@ -10,7 +10,9 @@ from schemas.codec import decode_audit_entry, encode
 from schemas.envelope import output_headers
 from schemas.errors import InvalidEvent, StopWorker
 from schemas.keys import partition_for
+from streams.acls import Acl, Operation, Resource
 from streams.clients import confluent_options
+from streams.permission_check import missing_on_topics, not_permitted
 from streams.replay.positions import Position
 from streams.replay.ranges import resolve_ranges
 from streams.replay.transactional_copy import open_consumer, read_ranges
@@ -48,7 +50,7 @@ def write_entry(settings: Settings, entry: AuditEntry) -> str | None:
         )
         topics = producer.list_topics(timeout=_TIMEOUT_S).topics
         if AUDIT not in topics and not settings.embedded:
-            return f"there is no topic {AUDIT}: create it with `shelfstream topics create`"
+            return _why_not_listed(settings)
         partitions = len(topics[AUDIT].partitions) if AUDIT in topics else settings.partitions
         key = entry.action.value.encode()
         headers = output_headers(
@@ -77,7 +79,7 @@ def read_entries(settings: Settings, begin: Position, until: Position) -> Iterat
     consumer = open_consumer(settings, f"{settings.app_id}-audit")
     try:
         if AUDIT not in consumer.list_topics(timeout=_TIMEOUT_S).topics:
-            raise StopWorker(f"there is no topic {AUDIT}: create it with `shelfstream topics create`")
+            raise StopWorker(_why_not_listed(settings))
         ranges = resolve_ranges(consumer, settings, AUDIT, begin, until)
         for records in read_ranges(consumer, settings, AUDIT, ranges):
             for record in records:
@@ -87,6 +89,13 @@ def read_entries(settings: Settings, begin: Position, until: Position) -> Iterat
                     continue
     finally:
         consumer.close()
+
+
+def _why_not_listed(settings: Settings) -> str:
+    """Return why the broker does not list the topic."""
+    if missing := missing_on_topics(settings, [Acl(Resource.TOPIC, AUDIT, Operation.DESCRIBE)]):
+        return not_permitted(settings, missing)
+    return f"there is no topic {AUDIT}: create it with `shelfstream topics create`"
 
 
 def _answers(bootstrap_servers: str) -> bool:

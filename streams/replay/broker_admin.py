@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -16,7 +17,11 @@ from confluent_kafka.admin import (
 )
 
 from schemas.errors import RetryLater, ShelfstreamError, StopWorker
+from streams.acls import Acl, Operation, Resource
 from streams.clients import confluent_options
+from streams.connection_check import verify_connection
+from streams.connection_errors import NotAdmitted
+from streams.permission_check import missing_on_topics, not_permitted
 from streams.settings import Settings
 from streams.topics import ActualTopic, TopicSpec, describe_differences, desired, diff, diff_partitions
 
@@ -35,10 +40,12 @@ class BrokerAdmin:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._connection_error: KafkaError | None = None
+        self._verified = settings.embedded
         self._client = AdminClient(confluent_options(settings) | {"error_cb": self._record_error})
 
     def topics(self) -> dict[str, int]:
-        """Return the number of partitions of every topic, by topic name."""
+        """Return the number of partitions of every topic that this client may see, by topic name."""
+        self._verify_connection()
         try:
             listed = self._client.list_topics(timeout=TIMEOUT_S).topics
         except KafkaException as error:
@@ -52,10 +59,31 @@ class BrokerAdmin:
             names: Topic names.
             with_config: Whether to read the configuration too. Without it `config` is empty.
         """
+        names = list(names)
         partitions = self.topics()
+        if hidden := [name for name in names if name not in partitions]:
+            self._verify_visible(hidden)
         names = [name for name in names if name in partitions]
         configs: Mapping[str, Mapping[str, str]] = self._configs(names) if with_config and names else {}
         return {name: ActualTopic(name, partitions[name], configs.get(name, {})) for name in names}
+
+    def _verify_connection(self) -> None:
+        """Ask once why Kafka lets nobody in: a request would only say after a while that it had no answer."""
+        if self._verified:
+            return
+        # librdkafka waits for a broker that is starting.
+        with suppress(RetryLater):
+            verify_connection(self._settings)
+        self._verified = True
+
+    def _verify_visible(self, names: Iterable[str]) -> None:
+        """Tell topics that do not exist from those that this client must not see."""
+        if self._settings.embedded:
+            return
+        optional = {spec.name for spec in desired(self._settings) if spec.optional}
+        needed = [Acl(Resource.TOPIC, name, Operation.DESCRIBE) for name in names if name not in optional]
+        if missing := missing_on_topics(self._settings, needed):
+            raise NotAdmitted(not_permitted(self._settings, missing))
 
     def create(self, specs: Iterable[TopicSpec]) -> None:
         """Create topics, and wait until the broker lists them. A topic that exists already stays as it is."""
@@ -63,8 +91,9 @@ class BrokerAdmin:
         new = [NewTopic(spec.name, spec.partitions, replication, config=spec.config) for spec in specs]
         if not new:
             return
-        for future in self._client.create_topics(new, operation_timeout=TIMEOUT_S).values():
-            self._result(future, ignoring=KafkaError.TOPIC_ALREADY_EXISTS)
+        for name, future in self._client.create_topics(new, operation_timeout=TIMEOUT_S).items():
+            needed = Acl(Resource.TOPIC, name, Operation.CREATE)
+            self._result(future, needed, ignoring=KafkaError.TOPIC_ALREADY_EXISTS)
         self._wait_until_listed({topic.topic for topic in new})
 
     def _wait_until_listed(self, names: set[str]) -> None:
@@ -86,17 +115,19 @@ class BrokerAdmin:
         ]
         resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
         for future in self._client.incremental_alter_configs([resource]).values():
-            self._result(future)
+            self._result(future, Acl(Resource.TOPIC, topic, Operation.ALTER_CONFIGS))
 
     def _configs(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
         described = self._client.describe_configs(resources, request_timeout=TIMEOUT_S)
-        return {
-            resource.name: {entry.name: str(entry.value) for entry in self._result(future).values()}
-            for resource, future in described.items()
-        }
+        configs = {}
+        for resource, future in described.items():
+            needed = Acl(Resource.TOPIC, resource.name, Operation.DESCRIBE_CONFIGS)
+            entries = self._result(future, needed).values()
+            configs[resource.name] = {entry.name: str(entry.value) for entry in entries}
+        return configs
 
-    def _result(self, future: "Future[Any]", ignoring: int | None = None) -> Any:
+    def _result(self, future: "Future[Any]", needed: Acl, ignoring: int | None = None) -> Any:
         try:
             return future.result(TIMEOUT_S + 5)
         except TimeoutError:
@@ -106,18 +137,19 @@ class BrokerAdmin:
         except KafkaException as error:
             if error.args[0].code() == ignoring:
                 return None
-            raise self._translated(error) from error
+            raise self._translated(error, needed) from error
 
     def _record_error(self, error: KafkaError) -> None:
         """Keep an authentication or TLS error: the request that it breaks only reports a timeout."""
         if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
             self._connection_error = error
 
-    def _translated(self, error: KafkaException) -> ShelfstreamError:
+    def _translated(self, error: KafkaException, needed: Acl | None = None) -> ShelfstreamError:
         self._client.poll(0)
         return translated_kafka_error(
             KafkaException(self._connection_error) if self._connection_error is not None else error,
             self._settings,
+            [] if needed is None else [needed],
         )
 
 
@@ -133,18 +165,32 @@ _TRANSIENT = {
 }
 
 
-def translated_kafka_error(error: KafkaException, settings: Settings) -> ShelfstreamError:
+_NOT_AUTHORIZED = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: Resource.TOPIC,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: Resource.TOPIC,
+    KafkaError.GROUP_AUTHORIZATION_FAILED: Resource.GROUP,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: Resource.TRANSACTIONAL_ID,
+}
+
+
+def translated_kafka_error(
+    error: KafkaException, settings: Settings, needed: Iterable[Acl] = ()
+) -> ShelfstreamError:
     """Translate an error of librdkafka into one of the project's error kinds.
 
     Args:
         error: Error of librdkafka.
         settings: Settings with the broker's address, for the message.
+        needed: The permissions that the request needs, for the message.
 
     Returns:
         RetryLater if the broker is unreachable or not ready. StopWorker if it rejects the request: wrong
         credentials, no permission, an impossible request.
     """
     reason = error.args[0]
+    missing = [acl for acl in needed if acl.resource is _NOT_AUTHORIZED.get(reason.code())]
+    if missing:
+        return NotAdmitted(not_permitted(settings, missing))
     if reason.code() in _TRANSIENT:
         return RetryLater(
             f"Kafka at {settings.bootstrap_servers} does not answer ({reason.str()}): is it running, "

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.errors import StopWorker
+from streams.acls import Acl, Operation, Resource
 from streams.replay.broker_admin import TIMEOUT_S, translated_kafka_error
 from streams.replay.positions import Position, Positions
 from streams.settings import Settings
@@ -61,6 +62,9 @@ def resolve_ranges(
     try:
         metadata = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
         if metadata.error is not None:
+            needed = [Acl(Resource.TOPIC, topic, Operation.DESCRIBE)]
+            if metadata.error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise translated_kafka_error(KafkaException(metadata.error), settings, needed)
             raise StopWorker(f"there is no topic {topic!r} at {settings.bootstrap_servers}")
         partitions = sorted(metadata.partitions)
         _check_partitions(topic, partitions, begin, until)

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from schemas.errors import RetryLater, StopWorker
+from schemas.errors import RetryLater, ShelfstreamError, StopWorker
+from streams.acls import Acl, Operation, Pattern, Resource
 from streams.clients import confluent_options
+from streams.permission_check import missing_on_topics
 from streams.records import MemoryRecord, Output
 from streams.replay.broker_admin import BrokerAdmin, translated_kafka_error
 from streams.replay.ranges import OffsetRange
@@ -119,7 +122,13 @@ def _ends_range(message: Message, ends: Mapping[int, int], settings: Settings) -
         return True
     if error.code() in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN):
         return False  # librdkafka reconnects; the idle timeout limits how long
-    raise translated_kafka_error(KafkaException(error), settings)
+    needed = [Acl(Resource.TOPIC, message.topic() or "", Operation.READ), own_group(settings)]
+    raise translated_kafka_error(KafkaException(error), settings, needed)
+
+
+def own_group(settings: Settings) -> Acl:
+    """Return the permission to use the groups of commands."""
+    return Acl(Resource.GROUP, f"{settings.app_id}-", Operation.READ, Pattern.PREFIXED)
 
 
 def to_record(message: Message) -> MemoryRecord:
@@ -151,8 +160,10 @@ class TransactionalSender:
 
     def __init__(self, settings: Settings, transactional_id: str) -> None:
         self._settings = settings
+        self._id = transactional_id
         self._delivery_error: KafkaError | None = None
         self.written: dict[tuple[str, int], int] = {}
+        self._topics: set[str] = set()
         options = confluent_options(settings) | {
             "transactional.id": transactional_id,
             "transaction.timeout.ms": int(settings.transaction_timeout_s * 1000),
@@ -171,7 +182,9 @@ class TransactionalSender:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._producer.purge()
-        self._producer.flush(5)
+        # After a fatal error there is nothing to flush, and the error was raised already.
+        with suppress(KafkaException):
+            self._producer.flush(5)
 
     def send(
         self,
@@ -194,9 +207,11 @@ class TransactionalSender:
                 aborted.
         """
         self._delivery_error = None
+        self._topics = set()
         self._call(self._producer.begin_transaction)
         try:
             for output in outputs:
+                self._topics.add(output.topic)
                 self._produce(output)
             if offsets and consumer is not None:
                 positions = [
@@ -238,7 +253,10 @@ class TransactionalSender:
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is None:
             self.written[message.topic(), message.partition()] = message.offset()
-        elif self._delivery_error is None:
+            return
+        # A record is also purged because another one was rejected.
+        purged = error.code() in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
+        if not purged and self._delivery_error is None:
             self._delivery_error = error
 
     def _call(self, method: Any, *arguments: Any) -> None:
@@ -254,13 +272,18 @@ class TransactionalSender:
                     raise StopWorker(
                         "a newer run with the same id has fenced this one; this run has written nothing since"
                     ) from error
-                # A rejected record makes the commit fail. The record's delivery error has the reason.
-                raise translated_kafka_error(
-                    KafkaException(self._delivery_error) if self._delivery_error is not None else error,
-                    self._settings,
-                ) from error
+                raise self._translated(error) from error
             else:
                 return
+
+    def _translated(self, error: KafkaException) -> ShelfstreamError:
+        # A rejected record makes the commit fail. The record's delivery error has the reason.
+        reason = error.args[0] if self._delivery_error is None else self._delivery_error
+        needed = [Acl(Resource.TRANSACTIONAL_ID, self._id, Operation.WRITE), own_group(self._settings)]
+        if reason.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            written = [Acl(Resource.TOPIC, topic, Operation.WRITE) for topic in sorted(self._topics)]
+            needed += missing_on_topics(self._settings, written)
+        return translated_kafka_error(KafkaException(reason), self._settings, needed)
 
     def _abort(self) -> None:
         try:

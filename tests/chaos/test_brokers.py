@@ -44,7 +44,8 @@ async def test_a_leader_is_killed_and_a_topic_is_created_again(cluster: KafkaClu
     assert result.clean, result
     assert any("was deleted and created again" in line for line in result.reported)
     assert result.audit.events > 3_000
-    offsets = GroupOffsets("shelfstream", {"bootstrap.servers": cluster.bootstrap, "log_level": 0}, 10)
+    options = {"bootstrap.servers": cluster.bootstrap, "log_level": 0}
+    offsets = GroupOffsets("shelfstream", lambda: (options, None), 10)
     at = Partition("user-behavior", 0)
     before = await offsets.log(at)
     killed = cluster.leader(*at)

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.broker import BROKER_CONFIG, VERSION, KafkaUnavailable, free_ports, wait_until_ready
@@ -17,24 +18,56 @@ JARS = Path(__file__).resolve().parents[2] / "var" / f"kafka-{VERSION}"
 _QUICK_START = ["-XX:TieredStopAtLevel=1"]
 
 
+@dataclass(frozen=True)
+class Listener:
+    """A further listener of the broker.
+
+    Attributes:
+        protocol: Its security protocol.
+        config: Its configuration entries, without the prefix that names the listener.
+        host: The host that it listens at and advertises.
+    """
+
+    protocol: str
+    config: Mapping[str, str] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+
+
 class KafkaServer:
     """An Apache Kafka process: broker and controller in one, with data in a temporary directory.
 
     Args:
-        passwords: Passwords by user name. If given, a second listener at `sasl_bootstrap` admits these users.
+        listeners: Listeners by name, besides the one without security at `bootstrap`.
+        config: More configuration entries of the broker.
+        format_options: More options of the command that formats the storage.
         for_speed: Whether the broker has a larger heap and Java's optimizing compiler, for benchmarks.
+
+    Attributes:
+        addresses: The addresses of the listeners by name.
     """
 
-    def __init__(self, passwords: Mapping[str, str] | None = None, *, for_speed: bool = False) -> None:
+    def __init__(
+        self,
+        listeners: Mapping[str, Listener] | None = None,
+        *,
+        config: Mapping[str, str] | None = None,
+        format_options: Iterable[str] = (),
+        for_speed: bool = False,
+    ) -> None:
+        listeners = listeners or {}
         self._options = ["-Xmx1g"] if for_speed else ["-Xmx512m", *_QUICK_START]
+        self._format_options = list(format_options)
         self._folder = Path(tempfile.mkdtemp(prefix="shelfstream-kafka-"))
-        port, controller_port, sasl_port = free_ports(3)
+        port, controller_port, *ports = free_ports(2 + len(listeners))
         self.bootstrap = f"127.0.0.1:{port}"
-        self.sasl_bootstrap = f"127.0.0.1:{sasl_port}"
+        self.addresses = {
+            name: f"{listener.host}:{port}"
+            for (name, listener), port in zip(listeners.items(), ports, strict=True)
+        }
         self._properties = self._folder / "server.properties"
         self._log = self._folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
-        config = BROKER_CONFIG | {
+        properties = BROKER_CONFIG | {
             "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
             "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{controller_port}",
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
@@ -42,10 +75,11 @@ class KafkaServer:
         }
         if for_speed:
             # A busy disk delays heartbeats: a benchmark must not measure an election.
-            config["broker.session.timeout.ms"] = "30000"
-        if passwords is not None:
-            config |= _sasl_listener(config, self.sasl_bootstrap, passwords)
-        self._properties.write_text("".join(f"{name}={value}\n" for name, value in config.items()))
+            properties["broker.session.timeout.ms"] = "30000"
+        for name, listener in listeners.items():
+            properties |= _listener(properties, name, listener, self.addresses[name])
+        properties |= config or {}
+        self._properties.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
 
     @property
     def pid(self) -> int | None:
@@ -58,7 +92,7 @@ class KafkaServer:
             return
         if not (self._folder / "data").exists():
             cluster = uuid.uuid4().hex[:22]
-            arguments = ["format", "-t", cluster, "-c", str(self._properties)]
+            arguments = ["format", "-t", cluster, "-c", str(self._properties), *self._format_options]
             command = _java(["-Xmx64m", *_QUICK_START], "kafka.tools.StorageTool", *arguments)
             done = subprocess.run(command, capture_output=True, check=False)
             if done.returncode:
@@ -112,19 +146,23 @@ def _java(options: list[str], *command: str) -> list[str]:
     return ["java", *options, *common, "-cp", f"{jars()}/*", *command]
 
 
-def _sasl_listener(config: Mapping[str, str], address: str, passwords: Mapping[str, str]) -> dict[str, str]:
-    """The configuration entries that add a SASL PLAIN listener for these users."""
+def _listener(config: Mapping[str, str], name: str, listener: Listener, address: str) -> dict[str, str]:
+    """The configuration entries that add a listener."""
+    more = {
+        "listeners": f"{name}://{address}",
+        "advertised.listeners": f"{name}://{address}",
+        "listener.security.protocol.map": f"{name}:{listener.protocol}",
+    }
+    return {entry: f"{config[entry]},{value}" for entry, value in more.items()} | {
+        f"listener.name.{name.lower()}.{entry}": value for entry, value in listener.config.items()
+    }
+
+
+def plain_users(passwords: Mapping[str, str]) -> dict[str, str]:
+    """The configuration entries of a listener that admits these users with SASL PLAIN."""
     users = " ".join(f'user_{name}="{password}"' for name, password in passwords.items())
     module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-    more = {
-        "listeners": f"SASL_PLAINTEXT://{address}",
-        "advertised.listeners": f"SASL_PLAINTEXT://{address}",
-        "listener.security.protocol.map": "SASL_PLAINTEXT:SASL_PLAINTEXT",
-    }
-    return {name: f"{config[name]},{value}" for name, value in more.items()} | {
-        "sasl.enabled.mechanisms": "PLAIN",
-        "listener.name.sasl_plaintext.plain.sasl.jaas.config": f"{module} required {users};",
-    }
+    return {"sasl.enabled.mechanisms": "PLAIN", "plain.sasl.jaas.config": f"{module} required {users};"}
 
 
 @functools.cache

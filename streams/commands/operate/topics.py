@@ -1,8 +1,11 @@
-"""`shelfstream topics`: list, create and check the topics."""
+"""`shelfstream topics`: list, create and check the topics, and print the ACLs that they need."""
+
+from typing import get_args
 
 import click
 import orjson
 
+from streams.acls import Role, as_commands, least_acls
 from streams.commands.terminal_tables import new_table, print_table
 from streams.options import with_settings
 from streams.replay.broker_admin import BrokerAdmin
@@ -12,7 +15,7 @@ from streams.topics import DAY_MS, MIB, Difference, TopicSpec, desired, diff, di
 
 @click.group()
 def topics() -> None:
-    """List, create and check the topics."""
+    """List, create and check the topics, and print the ACLs that they need."""
 
 
 @topics.command("list")
@@ -78,6 +81,37 @@ def check(settings: Settings, as_json: bool, strict: bool) -> None:
         failed = [each for each in differences if strict or each.refused]
         raise click.exceptions.Exit(1 if failed else 0)
     _report(differences, strict)
+
+
+@topics.command()
+@click.option(
+    "--for",
+    "role",
+    type=click.Choice(get_args(Role)),
+    default="worker",
+    show_default=True,
+    help="worker: the agents of the settings. operator: all commands that connect to Kafka. producer: writes "
+    "the input topics. consumer: reads the output topics.",
+)
+@click.option("--principal", help="Who is granted them.  [default: User: and sasl_username]")
+@click.option("--command-config", help="The administrator's client properties, for kafka-acls.sh.")
+@with_settings
+def acls(settings: Settings, role: Role, principal: str | None, command_config: str | None) -> None:
+    """Print the least ACLs as commands for kafka-acls.sh. Needs no broker.
+
+    A worker needs its own for as long as it runs. A consumer needs Read on its own group besides.
+    """
+    if principal is None:
+        if settings.sasl_username is None:
+            raise click.UsageError(
+                "name who is granted them: --principal User:NAME; with client certificates NAME is the "
+                "subject, such as User:CN=shelfstream"
+            )
+        principal = f"User:{settings.sasl_username}"
+    options = ["--bootstrap-server", settings.bootstrap_servers]
+    options += ["--command-config", command_config] if command_config else []
+    for command in as_commands(least_acls(settings, role), principal, options):
+        click.echo(command)
 
 
 def _report(differences: list[Difference], strict: bool = False) -> None:

@@ -58,9 +58,16 @@ coordinator.
 - It can go when aiokafka sends the request after its loop over the assignors. A test shows that
   it does not yet.
 
+`password.patch_password` replaces `aiokafka.conn.AIOKafkaConnection`, which authenticates one connection.
+
+- Upstream behavior: a client keeps the password with which it was created, and uses it for every later
+  connection. After the password was replaced on the broker, no connection of a running worker succeeds.
+- The patch: a password may be a function, which each new connection calls.
+- It can go when aiokafka takes a provider of passwords, as it does of OAuth tokens.
+
 Why patches and no subclasses: `AIOKafkaConsumer` creates its fetcher, and the fetcher these two classes, by
-name from the module's namespace; a producer's sender does the same. There is no parameter or method to
-override.
+name from the module's namespace; a producer's sender and a client do the same. There is no parameter
+or method to override.
 
 How they are kept safe: `streams.faust_transport.versions` refuses versions of aiokafka that were not tested.
 Tests compare the patched readers with the original ones record by record (`test_header_decoding`,

@@ -28,7 +28,7 @@ _PASSING = (
 
 def offsets_of(server: Kafka, group: str, timeout_s: float = 20.0) -> GroupOffsets:
     client = {"bootstrap.servers": server.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 100}
-    return GroupOffsets(group, client, timeout_s=timeout_s)
+    return GroupOffsets(group, lambda: (client, None), timeout_s=timeout_s)
 
 
 def make_topic(server: Kafka, topic: str) -> None:
@@ -106,7 +106,7 @@ def test_other_metadata_are_no_topic_id(metadata: bytes) -> None:
 async def test_an_unreachable_broker_raises_retry_later() -> None:
     client = {"bootstrap.servers": f"127.0.0.1:{free_ports(1)[0]}", "log_level": 0}
     with pytest.raises(RetryLater, match="the position of the group g in t-0 is not known"):
-        await GroupOffsets("g", client, timeout_s=0.5).committed(Partition("t", 0))
+        await GroupOffsets("g", lambda: (client, None), timeout_s=0.5).committed(Partition("t", 0))
 
 
 @pytest.mark.kafka
