@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError, Message, Producer
 
 from tests.chaos.inputs import Input
+from tests.support.committed import committed_records
 
 _TICK_S = 0.02
 
@@ -52,6 +53,8 @@ class Feed(threading.Thread):
         self._rate_per_s = rate_per_s
         self._end = threading.Event()
         self._refused: list[KafkaError] = []
+        self._bootstrap = bootstrap
+        self._unplaced: list[tuple[Input, str, int, float]] = []
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
@@ -94,7 +97,26 @@ class Feed(threading.Thread):
         self.join()
         if self._refused:
             raise RuntimeError(f"{len(self._refused)} inputs were refused, such as: {self._refused[0]}")
+        self._place()
         return self.receipts
+
+    def _place(self) -> None:
+        """Find the offsets of inputs that were acknowledged without one."""
+        known = {receipt.position for receipt in self.receipts}
+        for topic in {topic for _, topic, _, _ in self._unplaced}:
+            count = len(self._producer.list_topics(topic, timeout=60).topics[topic].partitions)
+            left: dict[tuple[int, object, object], list[int]] = {}
+            for message in committed_records(self._bootstrap, topic, [0] * count):
+                place = Position(topic, message.partition() or 0, message.offset() or 0)
+                if place not in known:
+                    left.setdefault((place.partition, message.key(), message.value()), []).append(
+                        place.offset
+                    )
+            for record, of, partition, sent_at in self._unplaced:
+                if of == topic:
+                    offset = left[partition, record.key, record.value].pop(0)
+                    self.receipts.append(Receipt(record, Position(topic, partition, offset), sent_at))
+        self._unplaced = []
 
     def _write(self, record: Input) -> None:
         done = partial(self._delivered, record, time.monotonic())
@@ -114,5 +136,9 @@ class Feed(threading.Thread):
             self._refused.append(error)
             return
         topic, partition, offset = message.topic(), message.partition(), message.offset()
-        assert topic is not None and partition is not None and offset is not None
+        assert topic is not None and partition is not None
+        if offset is None:
+            # A broker that had a batch already, from before its end, acknowledges it without the offset.
+            self._unplaced.append((record, topic, partition, sent_at))
+            return
         self.receipts.append(Receipt(record, Position(topic, partition, offset), sent_at))
