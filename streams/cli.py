@@ -9,6 +9,7 @@ COMMANDS: dict[str, str] = {
     "demo": "streams.demo.command:demo",
     "worker": "streams.worker:worker",
     "status": "streams.commands.operate.status:status",
+    "doctor": "streams.commands.operate.doctor:doctor",
     "settings": "streams.commands.operate.settings:settings",
     "topics": "streams.commands.operate.topics:topics",
     "metrics": "streams.commands.operate.metrics:metrics",
