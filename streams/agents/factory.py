@@ -14,6 +14,7 @@ from streams.agents.affinity import affinities_table, affinity_agent
 from streams.agents.erasures import shoppers_table
 from streams.agents.product_view import ProductView
 from streams.agents.sessions import sessions_agent
+from streams.agents.shopper_retention import Retention
 from streams.inference.model_report import ModelReport
 from streams.lanes.agent import BatchAgent
 from streams.settings import Settings
@@ -93,7 +94,12 @@ def create_agents(settings: Settings) -> WorkerAgents:
         shoppers = shoppers_table(changelog(settings, "shoppers"))
         agents.append(
             sessions_agent(
-                shoppers, settings.partitions, parameters, shipped_next_behavior(), product_view.describe
+                shoppers,
+                settings.partitions,
+                parameters,
+                shipped_next_behavior(),
+                product_view.describe,
+                Retention.of(settings),
             )
         )
     if "affinity" in settings.agents:

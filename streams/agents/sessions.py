@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from models.behavior.event_time import seconds
 from models.behavior.next_behavior import NextBehavior
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.preference import ProductLabels
@@ -20,6 +21,7 @@ from schemas.keys import shopper_id
 from streams.agents.co_behavior import CoBehaviorOutputs
 from streams.agents.erasures import ErasedShoppers, ShopperTableRow
 from streams.agents.outputs import OutputBuilder
+from streams.agents.shopper_retention import Retention, RetentionSweep
 from streams.lanes.agent import BatchAgent, Batches, batch_agent
 from streams.lanes.batch import Batch
 from streams.records import Output, Record
@@ -57,6 +59,7 @@ def sessions_agent(
     parameters: BehaviorParameters,
     next_behavior: NextBehavior,
     describe: Callable[[str], ProductLabels | None],
+    retention: Retention | None = None,
 ) -> BatchAgent:
     """Make the agent that groups behavior into sessions.
 
@@ -66,13 +69,16 @@ def sessions_agent(
         parameters: Session gap, bounds and half-lives.
         next_behavior: Predicts a shopper's next action.
         describe: Returns tags and category of a product, or None if it is unknown.
+        retention: How long rows of shoppers stay; None is for ever.
     """
+    sweep = RetentionSweep(retention or Retention())
     build = OutputBuilder("sessions", partitions)
 
     def process(batch: Batch, erased: ErasedShoppers) -> None:
         table = batch.table(shoppers)
         deltas = CoBehaviorOutputs(partitions, batch.records[-1], "sessions")
-        for shopper, pending in _by_shopper(batch, table, erased).items():
+        by_shopper = _by_shopper(batch, table, erased)
+        for shopper, pending in by_shopper.items():
             key = shopper.encode()
             if pending.erased_by is not None:
                 batch.send_outputs(_forget(table, key, batch.partition, build, pending.erased_by))
@@ -90,6 +96,7 @@ def sessions_agent(
                 batch.send_outputs([build.event(update, shopper, pending.cause)])
         deltas.flush()
         batch.send_outputs(deltas.outputs)
+        _end_rows(batch, table, by_shopper, sweep, build)
 
     @batch_agent(USER_BEHAVIOR, tables=[shoppers])
     async def sessions(batches: Batches) -> None:
@@ -101,6 +108,20 @@ def sessions_agent(
             await asyncio.to_thread(process, batch, erased)
 
     return sessions
+
+
+def _end_rows(
+    batch: Batch,
+    table: Table[ShopperTableRow],
+    by_shopper: dict[str, _Pending],
+    sweep: RetentionSweep,
+    build: OutputBuilder,
+) -> None:
+    """Delete some rows beyond the retention, counted back from the latest event of the batch."""
+    times = [seconds(each.occurred_at) for pending in by_shopper.values() for each in pending.events]
+    for shopper in sweep.ended(table, len(batch), max(times), by_shopper) if times else ():
+        table.put(shopper.encode(), None)
+        batch.send_outputs([build.tombstone(SHOPPER_UPDATED, shopper, batch.records[-1])])
 
 
 def _forget(

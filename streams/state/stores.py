@@ -8,6 +8,7 @@ import shutil
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -75,6 +76,20 @@ class Store(Protocol):
         """Yield all rows in the order of their keys."""
         ...
 
+    def page(self, after: bytes, count: int) -> tuple[list[tuple[bytes, bytes]], bytes | None]:
+        """Return some rows, for a walk through all of them while they change.
+
+        A walk returns each row that is there from its start to its end, once.
+
+        Args:
+            after: Where the last page ended; empty begins a walk.
+            count: The number of rows at most.
+
+        Returns:
+            The rows, and where the page ended; None if it is the last one.
+        """
+        ...
+
     def size(self) -> tuple[int, int]:
         """Return about how many rows there are, and their bytes."""
         ...
@@ -101,6 +116,7 @@ class MemoryStore:
         self._rows: dict[bytes, bytes] = {}
         self._checkpoint: Checkpoint | None = None
         self._changelog_id = ""
+        self._walk: Iterator[bytes] = iter(())
 
     def changelog_id(self) -> str:
         """The id of the changelog topic."""
@@ -135,6 +151,14 @@ class MemoryStore:
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield all rows in the order of their keys."""
         yield from sorted(self._rows.items())
+
+    def page(self, after: bytes, count: int) -> tuple[list[tuple[bytes, bytes]], bytes | None]:
+        """Return some rows. A walk goes through the keys that were there at its start."""
+        if not after:
+            self._walk = iter(list(self._rows))
+        keys = list(islice(self._walk, count))
+        rows = [(key, self._rows[key]) for key in keys if key in self._rows]
+        return rows, b"on" if len(keys) == count else None
 
     def size(self) -> tuple[int, int]:
         """Return how many rows there are, and their bytes."""
@@ -246,6 +270,13 @@ class RocksStore:
         """Yield all rows in the order of their keys."""
         for key, value in self._db.items(from_key=_ROW):
             yield key[len(_ROW) :], value
+
+    def page(self, after: bytes, count: int) -> tuple[list[tuple[bytes, bytes]], bytes | None]:
+        """Return some rows in the order of their keys."""
+        # The next key in the order of bytes. No snapshot stays open between two pages.
+        start = _ROW + after + b"\x00" if after else _ROW
+        rows = [(key[len(_ROW) :], value) for key, value in islice(self._db.items(from_key=start), count)]
+        return rows, rows[-1][0] if len(rows) == count else None
 
     def size(self) -> tuple[int, int]:
         """Return RocksDB's estimates. Updates that are not compacted yet count twice."""

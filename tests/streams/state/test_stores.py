@@ -46,6 +46,22 @@ def applied(batches: Sequence[Changes]) -> dict[bytes, bytes]:
     return rows
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 100])
+def test_a_walk_returns_each_row_that_stays_once(new_store: Callable[[], Store], count: int) -> None:
+    """Rows may come and go meanwhile."""
+    store = new_store()
+    store.apply({bytes([number]): b"v" for number in range(7)}, Checkpoint((1, 0)))
+    for _ in range(2):
+        seen: list[bytes] = []
+        after: bytes | None = b""
+        while after is not None:
+            rows, after = store.page(after, count)
+            seen += [key for key, _ in rows]
+            store.apply({b"\x05": None, seen[0] if seen else b"": b"changed"}, Checkpoint((2, 0)))
+        assert sorted(set(seen) - {b"\x05"}) == [bytes([number]) for number in (0, 1, 2, 3, 4, 6)]
+        assert len(seen) == len(set(seen))
+
+
 def test_a_new_store_is_empty(new_store: Callable[[], Store]) -> None:
     """It has no rows, and no checkpoint."""
     store = new_store()
