@@ -84,12 +84,7 @@ def sessions_agent(
                 batch.send_outputs(_forget(table, key, batch.partition, build, pending.erased_by))
             if not pending.events:
                 continue
-            row = table.get(key)
-            row = row if isinstance(row, ShopperRow) else ShopperRow()
-            for at in range(0, len(pending.events), _EVENTS_AT_ONCE):
-                events = pending.events[at : at + _EVENTS_AT_ONCE]
-                row = apply_events(row, events, deltas.builder, parameters)
-                deltas.flush(_PAIRS_AT_ONCE)
+            row = _applied(_row(table, key), pending.events, deltas, parameters)
             table.put(key, row)
             update = shopper_updated(shopper, row, next_behavior, describe, parameters)
             if update is not None:
@@ -108,6 +103,22 @@ def sessions_agent(
             await asyncio.to_thread(process, batch, erased)
 
     return sessions
+
+
+def _row(table: Table[ShopperTableRow], key: bytes) -> ShopperRow:
+    """Return a shopper's row; an empty one if there is none."""
+    row = table.get(key)
+    return row if isinstance(row, ShopperRow) else ShopperRow()
+
+
+def _applied(
+    row: ShopperRow, events: list[UserBehavior], deltas: CoBehaviorOutputs, parameters: BehaviorParameters
+) -> ShopperRow:
+    """Apply a shopper's events to the row, and write their pairs in parts."""
+    for at in range(0, len(events), _EVENTS_AT_ONCE):
+        row = apply_events(row, events[at : at + _EVENTS_AT_ONCE], deltas.builder, parameters)
+        deltas.flush(_PAIRS_AT_ONCE)
+    return row
 
 
 def _end_rows(
