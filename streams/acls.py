@@ -142,6 +142,7 @@ def _worker(settings: Settings) -> Iterator[Acl]:
         yield from _on_topics(Operation.WRITE, agent_writes(settings, agent))
         lanes = f"{settings.app_id}-{agent}-"
         yield Acl(Resource.TRANSACTIONAL_ID, lanes, Operation.WRITE, Pattern.PREFIXED)
+    yield from _on_topics(Operation.WRITE, [topics.workers(settings)])
     yield Acl(Resource.GROUP, settings.app_id, Operation.READ)
 
 
@@ -155,7 +156,9 @@ def _operator(settings: Settings) -> Iterator[Acl]:
     ):
         yield from _on_topics(operation, names)
     receipts = topics.redriven(settings)
-    yield from _on_topics(Operation.READ, [*INPUTS, *_OUTPUTS, receipts, topics.AUDIT])
+    yield from _on_topics(
+        Operation.READ, [*INPUTS, *_OUTPUTS, receipts, topics.AUDIT, topics.workers(settings)]
+    )
     # A dead letter goes back to the topic that it came from, which any agent may have read.
     sources = (topics.PRODUCT_ENRICHED, topics.PRODUCT_REPARTITION, topics.CO_BEHAVIOR)
     yield from _on_topics(Operation.WRITE, [*INPUTS, *sources, receipts, topics.AUDIT])

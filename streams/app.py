@@ -110,6 +110,10 @@ class LaneApp(faust.App):
         """Return why the consumer works no more and does not know it; None while it works."""
         return self.consumer_thread.failure() if self.started else None
 
+    def member_id(self) -> str:
+        """Return the worker's id in its consumer group; empty while it is no member."""
+        return self.consumer_thread.member_id() if self.started else ""
+
     def lags(self) -> list[tuple[LaneView, dict[Partition, int | None]]]:
         """Return each lane with the lag of its inputs in offsets; None where it is unknown."""
         if not self.started:

@@ -111,3 +111,10 @@ async def _permitted(connection: Connection, acl: Acl) -> bool:
         return bool(response.error_code != GroupAuthorizationFailedError.errno)
     response = await connection.send(EndTxnRequest(name, _NO_PRODUCER, _NO_PRODUCER, False))
     return bool(response.error_code != TransactionalIdAuthorizationFailed.errno)
+
+
+def why_not_listed(settings: Settings, topic: str) -> str:
+    """Return why the broker does not list a topic: it is hidden from this user, or there is none."""
+    if missing := missing_on_topics(settings, [Acl(Resource.TOPIC, topic, Operation.DESCRIBE)]):
+        return not_permitted(settings, missing)
+    return f"there is no topic {topic}: create it with `shelfstream topics create`"

@@ -103,6 +103,11 @@ def redriven(settings: Settings) -> str:
     return f"{settings.app_id}-redriven"
 
 
+def workers(settings: Settings) -> str:
+    """Return the name of the topic in which each worker says which model it serves."""
+    return f"{settings.app_id}-workers"
+
+
 def desired(settings: Settings) -> tuple[TopicSpec, ...]:
     """Return the specification of every topic of a deployment.
 
@@ -126,7 +131,9 @@ def desired(settings: Settings) -> tuple[TopicSpec, ...]:
         (changelog(settings, "shoppers"), "user_id or session_id", "sessions' table", compact, None, 2, True),
         (redriven(settings), "none", "which dead letters were redriven", delete, 31, 1, True),
         (changelog(settings, "affinities"), "product_id", "affinity's table", compact, None, 2, True),
+        (workers(settings), "the group's member id", "the model that a worker serves", delete, 1, 1, True),
     )
+    optional = (AUDIT, workers(settings))
     return tuple(
         TopicSpec(
             name=name,
@@ -137,7 +144,7 @@ def desired(settings: Settings) -> tuple[TopicSpec, ...]:
             retention_ms=days * DAY_MS if days is not None and days > 0 else days,
             max_message_bytes=mebibytes * MIB,
             internal=internal,
-            optional=name == AUDIT,
+            optional=name in optional,
         )
         for name, key, carries, cleanup, days, mebibytes, internal in rows
     )

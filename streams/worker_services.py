@@ -17,10 +17,13 @@ from streams.backoff import Backoff, TokenBucket
 from streams.broker_probe import BrokerProbe
 from streams.connection_errors import NotAdmitted
 from streams.faust_transport.membership import MembershipWatch
+from streams.inference.model_report import NO_MODELS
 from streams.observability.health import HealthServer
 from streams.observability.logs import flush_repeated
 from streams.observability.monitor import Monitor
+from streams.observability.worker_record_writer import WorkerRecordWriter
 from streams.replay.broker_admin import verify_topics
+from streams.replay.worker_records import WorkerRecord
 from streams.settings import Settings
 
 log = structlog.get_logger()
@@ -152,6 +155,7 @@ class WorkerServices(Service):
         serving = self._agents.serving
         if serving is not None and serving.follow is not None:
             self.add_future(serving.follow())
+        self.add_future(WorkerRecordWriter(self._settings, self._record).run())
         self.add_future(self._tick())
 
     async def on_stop(self) -> None:
@@ -159,6 +163,19 @@ class WorkerServices(Service):
         self._monitor.stopping(self._app.crash_reason)
         await self._health.stop_watching()
         self._agents.close()
+
+    def _record(self) -> WorkerRecord:
+        """Return what other programs are to know about this worker."""
+        serving, status = self._agents.serving, self._monitor.status
+        models = NO_MODELS if serving is None else serving.report()
+        return WorkerRecord(
+            worker_id=status.worker_id,
+            member_id=self._app.member_id(),
+            agents=status.agents,
+            model_version=models.model_version,
+            candidate_version=models.candidate_version,
+            trouble=models.trouble,
+        )
 
     async def _tick(self) -> None:
         while not self.should_stop:

@@ -2,6 +2,7 @@
 
     REGISTRY/
     ├── deployment.json                the `Deployment`
+    ├── gate/                          the gate's decisions, see `gate_results`
     ├── student-1-d2029f49/            the directory of a model, as `Artifact` reads it
     └── student-1-0a3c5e71/
 

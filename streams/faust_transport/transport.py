@@ -150,6 +150,10 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         """Return which background task of the client has ended, and why; None while all run."""
         return None if self._consumer is None else ended_task(self._consumer)
 
+    def member_id(self) -> str:
+        """Return the id of this consumer in its group; empty while it is no member."""
+        return "" if self._consumer is None else self._consumer._coordinator.member_id or ""
+
     async def keep_membership(self) -> None:
         """Count as a poll without fetching.
 

@@ -12,6 +12,7 @@ from confluent_kafka.admin import (
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
+    ConsumerGroupDescription,
     NewTopic,
     ResourceType,
 )
@@ -116,6 +117,12 @@ class BrokerAdmin:
         resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
         for future in self._client.incremental_alter_configs([resource]).values():
             self._result(future, Acl(Resource.TOPIC, topic, Operation.ALTER_CONFIGS))
+
+    def describe_group(self, group: str) -> ConsumerGroupDescription:
+        """Describe a consumer group: its state, and its members with their partitions."""
+        futures = self._client.describe_consumer_groups([group], request_timeout=TIMEOUT_S)
+        described: ConsumerGroupDescription = self._result(futures[group])
+        return described
 
     def _configs(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]

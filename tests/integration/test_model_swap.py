@@ -96,12 +96,12 @@ def wait_for_status(worker: WorkerProcess, **fields: object) -> None:
 def test_promotion_and_rollback_under_load_lose_and_repeat_nothing(deployment: Deployment) -> None:
     """The model versions in each partition change once per command, in the order of the commands."""
     first, second = versions_of(deployment)
-    deployment.run("models", "promote", first)
+    deployment.run("models", "promote", first, "--force")
     worker = deployment.worker()
     worker.wait_ready()
     with Feeder(deployment) as feeder:
         wait_for_status(worker, model_version=first)
-        deployment.run("models", "promote", second)
+        deployment.run("models", "promote", second, "--force")
         wait_for_status(worker, model_version=second)
         deployment.run("models", "rollback")
         wait_for_status(worker, model_version=first)
@@ -133,7 +133,7 @@ def test_a_canary_publishes_for_its_share_and_a_bad_model_never_does(
 ) -> None:
     """Two workers. A model that verifies but cannot be loaded causes a warning and changes nothing."""
     first, second = versions_of(deployment)
-    deployment.run("models", "promote", first)
+    deployment.run("models", "promote", first, "--force")
     deployment.run("models", "canary", second, "--share", "0.2")
     deployment.run("models", "shadow", second)
     workers = [deployment.worker(), deployment.worker()]
@@ -143,7 +143,7 @@ def test_a_canary_publishes_for_its_share_and_a_bad_model_never_does(
             worker.wait_ready()
             wait_for_status(worker, model_version=first, candidate_version=second, canary_share=0.2)
         deployment.run("models", "add", str(tmp_path / "bad"))
-        deployment.run("models", "promote", bad)
+        deployment.run("models", "promote", bad, "--force")
         for worker in workers:
             wait_for_warning(worker, bad)
             wait_for_status(worker, ready=True, model_version=first)

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from models.encoder.loading import load_second_stage
+from models.registry.gate_results import write_gate_result
 from models.registry.registry import Registry
 from models.serving_config import ServingConfig
 from models.student.artifact import Artifact
@@ -67,13 +68,16 @@ def run_gate(
 ) -> GateOutcome:
     """Compare a candidate with the serving model on held-out titles.
 
+    The decision is kept in the registry, if the request names one.
+
     Args:
         request: What to compare.
         prototypes: Folder that caches the categories' prototypes; None to compute them anew.
         progress: Called as the models are evaluated.
 
     Raises:
-        StopWorker: A model or data file is missing or invalid, or there is no held-out title.
+        StopWorker: A model or data file is missing or invalid, there is no held-out title, or the decision
+            cannot be kept.
     """
     taxonomy = Taxonomy.of(request.taxonomy)
     candidate = Artifact.load(request.candidate, taxonomy)
@@ -89,10 +93,13 @@ def run_gate(
         if (shops := shops_split_differently(artifact, examples))
     }
     decision = compare(candidate, serving, examples, taxonomy, request.config, progress, second)
+    versions = candidate.manifest.model_version, serving.manifest.model_version
+    if request.registry is not None:
+        write_gate_result(request.registry, *versions, promote=decision.promote, reasons=decision.reasons)
     return GateOutcome(
         decision=decision,
-        candidate_version=candidate.manifest.model_version,
-        serving_version=serving.manifest.model_version,
+        candidate_version=versions[0],
+        serving_version=versions[1],
         split_differently=split_differently,
     )
 

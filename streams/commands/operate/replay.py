@@ -10,6 +10,7 @@ import click
 from schemas.audit import AuditAction
 from schemas.errors import RetryLater, StopWorker
 from streams.commands.audited import audited
+from streams.commands.model_wait import timeout_option, wait_until_served
 from streams.commands.operate.replay_options import key_options, range_options, selected_keys
 from streams.commands.terminal_tables import new_table, print_table, progress_bar
 from streams.options import with_settings
@@ -19,6 +20,7 @@ from streams.replay.positions import END, PartitionPosition, merge_positions
 from streams.replay.record_selection import RecordSelection
 from streams.replay.replay import Replay
 from streams.replay.replay_plan import ReplayPlan, ReplayProgress, resolve_to
+from streams.replay.worker_records import WantedModel
 from streams.settings import Settings
 
 _CONFIRMED_FROM = 100_000
@@ -43,6 +45,12 @@ _KEYS_SHOWN = 5
     "replay_id",
     help="Id of the replay. The same id continues an interrupted replay.  [default: random]",
 )
+@click.option(
+    "--when-model",
+    metavar="VERSION",
+    help="First wait until every worker of the group serves this model, for --timeout seconds at most.",
+)
+@timeout_option
 @click.option("--dry-run", is_flag=True, help="Count what would be replayed, and write nothing.")
 @click.option("--yes", is_flag=True, help="Write a large range without a confirmation.")
 @with_settings
@@ -58,6 +66,8 @@ def replay(
     to: tuple[str, ...],
     rate: float | None,
     replay_id: str | None,
+    when_model: str | None,
+    timeout_s: float,
     dry_run: bool,
     yes: bool,
 ) -> None:
@@ -81,6 +91,8 @@ def replay(
         click.echo(f"replay {replay_id}: {plan.source} into {plan.target}", err=True)
         if not dry_run and not yes:
             _confirm(plan)
+        if when_model is not None and not dry_run:
+            wait_until_served(settings, WantedModel(when_model), timeout_s)
         with audited(settings, AuditAction.REPLAY, when=not dry_run, id=replay_id) as done:
             progress = _run(session, plan, latest_per_key, dry_run)
             done["records"] = progress.records

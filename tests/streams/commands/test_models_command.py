@@ -9,6 +9,7 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from models.registry.gate_results import GATE_RESULTS, write_gate_result
 from models.registry.registry import Registry
 from models.taxonomy.tree import Taxonomy
 from streams.cli import main
@@ -60,8 +61,8 @@ def test_a_new_registry_serves_the_workers_own_model(shell: Shell) -> None:
 
 def test_each_command_shows_in_the_list(shell: Shell) -> None:
     first, second, third = shell.versions
-    shell.run("promote", first)
-    assert f"Serving: {second}\nBefore:  {first}" in shell.run("promote", second)
+    shell.run("promote", first, "--force")
+    assert f"Serving: {second}\nBefore:  {first}" in shell.run("promote", second, "--force")
     assert roles(shell) == ["previous", "serving", ""]
     shell.run("canary", third, "--share", "0.1")
     shell.run("shadow", third)
@@ -73,6 +74,26 @@ def test_each_command_shows_in_the_list(shell: Shell) -> None:
     assert roles(shell) == ["previous", "serving", "shadow"]
     shell.run("rollback")
     assert roles(shell) == ["serving", "previous", ""]
+
+
+def test_a_promotion_needs_the_gate_s_decision_on_this_pair_of_models(shell: Shell) -> None:
+    first, second, third = shell.versions
+    shell.run("promote", first, "--force")
+    folder = shell.registry.folder
+    missing = shell.run("promote", second, code=3)
+    assert f"The gate has not compared {second} with the serving model" in missing
+    assert f"shelfstream gate --candidate {folder / second} --registry {folder}" in missing
+    write_gate_result(folder, second, first, promote=False, reasons=["accuracy on shop a: worse"])
+    assert "accuracy on shop a: worse" in shell.run("promote", second, code=3)
+    write_gate_result(folder, second, third, promote=True, reasons=[])
+    assert f"compared it with {third}, and {first} serves now" in shell.run("promote", second, code=3)
+    assert roles(shell) == ["serving", "", ""]
+    shell.run("promote", first)
+    write_gate_result(folder, second, first, promote=True, reasons=[])
+    shell.run("promote", second)
+    assert roles(shell) == ["previous", "serving", ""]
+    (folder / GATE_RESULTS / f"{first}.json").write_text("{}")
+    assert "is no decision of the gate" in shell.run("promote", first, code=1)
 
 
 def test_a_damaged_model_is_listed_with_its_damage_and_not_promoted(shell: Shell) -> None:
