@@ -125,6 +125,12 @@ def least_acls(settings: Settings, role: Role) -> list[Acl]:
     return [acl for acl in once if not _implied(acl, once)]
 
 
+def required_acls(settings: Settings) -> list[Acl]:
+    """Return the ACLs without which a worker cannot work: it works without its optional topics."""
+    optional = {spec.name for spec in topics.desired(settings) if spec.optional}
+    return [acl for acl in least_acls(settings, "worker") if acl.name not in optional]
+
+
 def _implied(acl: Acl, others: Container[Acl]) -> bool:
     """Return whether an ACL for Read or Write on the same resource includes this one."""
     return acl.operation is Operation.DESCRIBE and any(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import structlog
 from mode import Service
 
-from streams.acls import least_acls
+from streams.acls import required_acls
 from streams.connection_check import verify_connection
 from streams.lanes.observer import LaneState
 from streams.observability.status import WorkerStatus
@@ -33,7 +33,7 @@ def verify_admission(settings: Settings) -> None:
     if settings.embedded:
         return
     verify_connection(settings)
-    verify_permissions(settings, least_acls(settings, "worker"))
+    verify_permissions(settings, required_acls(settings))
 
 
 class AdmissionWatch(Service):

@@ -121,7 +121,8 @@ class BrokerAdmin:
     def describe_group(self, group: str) -> ConsumerGroupDescription:
         """Describe a consumer group: its state, and its members with their partitions."""
         futures = self._client.describe_consumer_groups([group], request_timeout=TIMEOUT_S)
-        described: ConsumerGroupDescription = self._result(futures[group])
+        needed = Acl(Resource.GROUP, group, Operation.DESCRIBE)
+        described: ConsumerGroupDescription = self._result(futures[group], needed)
         return described
 
     def _configs(self, names: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -53,9 +53,8 @@ class WorkerModels:
         self._group = Group(stable=False, members=())
         topics = self._admin.topics()
         if self._topic not in topics:
-            raise StopWorker(
-                f"workers say which model they serve in {self._topic}: {why_not_listed(settings, self._topic)}"
-            )
+            reason = why_not_listed(settings, self._topic)
+            raise StopWorker(f"workers say which model they serve in {self._topic}: {reason}")
         self.partitions = topics.get(PRODUCT_CREATED, 0)
         self._read_up_to: dict[int, Position] = {}
         self._consumer: Consumer = open_consumer(settings, f"{settings.app_id}-models")

@@ -17,6 +17,7 @@ from streams.acls import (
     agent_writes,
     as_commands,
     least_acls,
+    required_acls,
 )
 from streams.agents.affinity import affinities_table, affinity_agent
 from streams.agents.enrich import enrich_agent
@@ -25,7 +26,7 @@ from streams.agents.product_view import ProductView
 from streams.agents.sessions import sessions_agent
 from streams.lanes.agent import BatchAgent
 from streams.settings import Settings
-from streams.topics import PRODUCT_ENRICHED, changelog, desired
+from streams.topics import PRODUCT_ENRICHED, changelog, desired, workers
 from tests.support.inferences import FakeInference
 
 SETTINGS = Settings(app_id="shop")
@@ -90,3 +91,10 @@ def test_one_command_grants_all_operations_on_a_resource() -> None:
         [*who, *operations, "--topic", "orders"],
         [*who, "--operation", "Write", *prefixed],
     ]
+
+
+def test_a_worker_starts_without_the_permission_to_say_which_model_it_serves() -> None:
+    optional = Acl(Resource.TOPIC, workers(SETTINGS), Operation.WRITE)
+    granted = least_acls(SETTINGS, "worker")
+    assert optional in granted
+    assert required_acls(SETTINGS) == [acl for acl in granted if acl != optional]
