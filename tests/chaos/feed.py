@@ -53,7 +53,7 @@ class Feed(threading.Thread):
         self._rate_per_s = rate_per_s
         self._end = threading.Event()
         self._refused: list[KafkaError] = []
-        self._bootstrap = bootstrap
+        self._address = bootstrap
         self._unplaced: list[tuple[Input, str, int, float]] = []
         self._producer = Producer(
             {
@@ -106,7 +106,7 @@ class Feed(threading.Thread):
         for topic in {topic for _, topic, _, _ in self._unplaced}:
             count = len(self._producer.list_topics(topic, timeout=60).topics[topic].partitions)
             left: dict[tuple[int, object, object], list[int]] = {}
-            for message in committed_records(self._bootstrap, topic, [0] * count):
+            for message in committed_records(self._address, topic, [0] * count):
                 place = Position(topic, message.partition() or 0, message.offset() or 0)
                 if place not in known:
                     left.setdefault((place.partition, message.key(), message.value()), []).append(

@@ -160,7 +160,10 @@ class KafkaCluster:
             self._broker(number, ports[number - 1], ports[SIZE + number - 1], voters) for number in numbers
         )
         self.bootstrap = ",".join(broker.address for broker in self.brokers)
-        self.admin = AdminClient(
+        self.admin = self._admin_client()
+
+    def _admin_client(self) -> AdminClient:
+        return AdminClient(
             {"bootstrap.servers": self.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 500}
         )
 
@@ -287,7 +290,10 @@ class KafkaCluster:
         deadline = time.monotonic() + READY_WITHIN_S
         while time.monotonic() < deadline:
             try:
-                self.admin.delete_consumer_groups([group])[group].result(60)
+                # A new client: an older one may wait for a coordinator that is gone.
+                self._admin_client().delete_consumer_groups([group])[group].result(30)
+            except TimeoutError:
+                continue
             except KafkaException as error:
                 # A coordinator that has moved, or still waits for members that were killed, refuses.
                 if error.args[0].name() == "GROUP_ID_NOT_FOUND":
