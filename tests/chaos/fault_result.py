@@ -1,5 +1,6 @@
 """What one fault of a cluster did, as a row of a table and as data."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -17,7 +18,9 @@ COLUMNS = (
     "`/ready` said",
 )
 _LONGEST = 200
-_ORDINARY = ("is stopping", "is opening", "is restoring", "not joined its consumer group yet")
+_ORDINARY = re.compile(
+    r"is stopping$|is (opening|restoring)( its state: .*)?$|not joined its consumer group yet|has drifted"
+)
 
 
 @dataclass(slots=True)
@@ -92,6 +95,6 @@ def _shortened(reported: Sequence[str]) -> str:
     """The first line that is about the fault, else the last of those that every start and stop has."""
     if not reported:
         return "nothing"
-    telling = [line for line in reported if not any(words in line for words in _ORDINARY)]
+    telling = [line for line in reported if not _ORDINARY.search(line)]
     line = (telling or reported[-1:])[0].replace("|", "/")
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

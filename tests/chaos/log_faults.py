@@ -132,6 +132,7 @@ def retention_passed(cluster: KafkaCluster, folder: Path) -> FaultResult:
         scene.fault_begins()
         scene.removed = len(scene.feed(_NEW))
         ends = _ends(cluster)
+        cluster.new_admin()
         for removal in cluster.admin.delete_records(ends).values():
             removal.result(60)
         scene.feed_expected(_OLD)

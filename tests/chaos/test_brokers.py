@@ -87,6 +87,8 @@ def test_the_table_shows_what_is_about_the_fault() -> None:
     row = cells(FaultResult("x", removed=7, reported=[ordinary, telling]))
     assert row[-1] == telling
     assert row[2] == "0; 7 gone"
+    stopped = f"{ordinary}: InputReset: {telling}"
+    assert cells(FaultResult("x", reported=[ordinary, stopped]))[-1] == stopped
     assert cells(FaultResult("x", reported=[ordinary]))[-1] == ordinary
     assert cells(FaultResult("x"))[-1] == "nothing"
 

@@ -162,6 +162,10 @@ class KafkaCluster:
         self.bootstrap = ",".join(broker.address for broker in self.brokers)
         self.admin = self._admin_client()
 
+    def new_admin(self) -> None:
+        """Forget the admin client, which may ask leaders that are none any more."""
+        self.admin = self._admin_client()
+
     def _admin_client(self) -> AdminClient:
         return AdminClient(
             {"bootstrap.servers": self.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 500}
@@ -291,7 +295,8 @@ class KafkaCluster:
         while time.monotonic() < deadline:
             try:
                 # A new client: an older one may wait for a coordinator that is gone.
-                self._admin_client().delete_consumer_groups([group])[group].result(30)
+                admin = self._admin_client()
+                admin.delete_consumer_groups([group])[group].result(30)
             except TimeoutError:
                 continue
             except KafkaException as error:
