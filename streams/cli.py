@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "dead-letters": "streams.commands.operate.dead_letters:dead_letters",
     "erase": "streams.commands.operate.erase:erase",
     "audit": "streams.commands.operate.audit:audit",
+    "state": "streams.commands.operate.state:state",
     "enrich": "streams.commands.offline.enrich:enrich",
     "models": "streams.commands.modeling.models:models",
     "explain": "streams.commands.offline.explain:explain",
