@@ -17,6 +17,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         shadow: The version that predicts the same listings and publishes nothing; None if there is none.
         canary: The version that publishes for a share of the products; None if there is none.
         canary_share: The canary's share of the products, above 0 and at most 1; 0.0 without a canary.
+        digests: The SHA-256 of the manifest of each version named here, as hexadecimal digits. A manifest has
+            the digests of the model's other files. Deployments of older versions have none.
     """
 
     serving: str | None = None
@@ -24,6 +26,13 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     shadow: str | None = None
     canary: str | None = None
     canary_share: float = 0.0
+    digests: dict[str, str] = msgspec.field(default_factory=dict)
+
+    @property
+    def versions(self) -> frozenset[str]:
+        """The versions named here."""
+        named = (self.serving, self.previous, self.shadow, self.canary)
+        return frozenset(version for version in named if version is not None)
 
     @property
     def candidate(self) -> str | None:
@@ -48,7 +57,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
                 "Nothing was promoted yet, so there is no version to roll back to. To end the trial of a "
                 "candidate, use `shelfstream models canary --off`."
             )
-        return Deployment(serving=self.previous, previous=self.serving)
+        return Deployment(serving=self.previous, previous=self.serving, digests=self.digests)
 
     def with_shadow(self, version: str | None) -> "Deployment":
         """The deployment with `version` as its shadow; None for no shadow.
@@ -103,13 +112,18 @@ class _Pointer(msgspec.Struct, frozen=True, kw_only=True):
     previous: str | None
     shadow: str | None
     canary: _Canary | None
+    digests: dict[str, str] = {}
 
 
 def encode_deployment(deployment: Deployment) -> bytes:
     """Encode a deployment as indented JSON."""
     canary = None if deployment.canary is None else _Canary(deployment.canary, deployment.canary_share)
     pointer = _Pointer(
-        serving=deployment.serving, previous=deployment.previous, shadow=deployment.shadow, canary=canary
+        serving=deployment.serving,
+        previous=deployment.previous,
+        shadow=deployment.shadow,
+        canary=canary,
+        digests=deployment.digests,
     )
     return msgspec.json.format(msgspec.json.encode(pointer), indent=1) + b"\n"
 
@@ -124,7 +138,8 @@ def decode_deployment(raw: bytes) -> Deployment:
         pointer = msgspec.json.decode(raw, type=_Pointer)
     except msgspec.DecodeError as error:
         raise StopWorker(f"The file is not a deployment: {error}.") from error
-    base = Deployment(serving=pointer.serving, previous=pointer.previous).with_shadow(pointer.shadow)
+    base = Deployment(serving=pointer.serving, previous=pointer.previous, digests=pointer.digests)
+    base = base.with_shadow(pointer.shadow)
     if pointer.canary is None:
         return base
     return base.with_canary(pointer.canary.version, pointer.canary.share)

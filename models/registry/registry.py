@@ -17,7 +17,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from models.files.atomic_writes import rename_atomically, write_atomically
+from models.files.digests import sha256
 from models.registry.deployment import Deployment, decode_deployment, encode_deployment
 from models.student.artifact import MANIFEST, Artifact
 from models.taxonomy.tree import Taxonomy
@@ -46,10 +49,11 @@ class Registry:
         return [path.parent.name for path in self._manifests()]
 
     def artifact(self, version: str) -> Artifact:
-        """Read and verify a model.
+        """Read and verify a model, also against the digest of the deployment that names it.
 
         Raises:
-            StopWorker: The version is unknown or damaged, or is for another category tree.
+            StopWorker: The version is unknown or damaged, is for another category tree, or is not the model
+                that was deployed under this name.
         """
         known = self.versions()
         if version not in known:
@@ -61,6 +65,11 @@ class Registry:
         if artifact.manifest.model_version != version:
             raise StopWorker(
                 f"{self.folder / version} holds {artifact.manifest.model_version}: add that model again."
+            )
+        if self._deployed_digest(version) not in (None, self._digest(version)):
+            raise StopWorker(
+                f"{self.folder / version / MANIFEST} is not the one that {DEPLOYMENT} names: somebody "
+                "changed the model since. Add the deployed model again, or deploy another one."
             )
         return artifact
 
@@ -108,7 +117,7 @@ class Registry:
         """
         with self._locked():
             self.artifact(version)
-            return self._write(self.deployment().promoted(version))
+            return self._write(self.deployment().promoted(version), version)
 
     def rollback(self) -> Deployment:
         """Make the previous version the serving model and end all trials. A second rollback undoes the first.
@@ -120,7 +129,7 @@ class Registry:
             deployment = self.deployment().rolled_back()
             if deployment.serving is not None:
                 self.artifact(deployment.serving)
-            return self._write(deployment)
+            return self._write(deployment, deployment.serving)
 
     def set_shadow(self, version: str | None) -> Deployment:
         """Make a version the shadow; None ends the trial.
@@ -131,7 +140,7 @@ class Registry:
         with self._locked():
             if version is not None:
                 self.artifact(version)
-            return self._write(self.deployment().with_shadow(version))
+            return self._write(self.deployment().with_shadow(version), version)
 
     def set_canary(self, version: str | None, share: float = 0.0) -> Deployment:
         """Make a version the canary.
@@ -147,7 +156,7 @@ class Registry:
         with self._locked():
             if version is not None:
                 self.artifact(version)
-            return self._write(self.deployment().with_canary(version, share))
+            return self._write(self.deployment().with_canary(version, share), version)
 
     def _manifests(self) -> list[Path]:
         found = [path for path in self.folder.glob(f"*/{MANIFEST}") if not path.parent.name.startswith(".")]
@@ -185,7 +194,26 @@ class Registry:
         time_ns = max(manifest.stat().st_mtime_ns, latest + 1_000)
         os.utime(manifest, ns=(time_ns, time_ns))
 
-    def _write(self, deployment: Deployment) -> Deployment:
+    def _digest(self, version: str) -> str:
+        return sha256((self.folder / version / MANIFEST).read_bytes())
+
+    def _deployed_digest(self, version: str) -> str | None:
+        """The digest that the deployment has of a version; None if it has none or cannot be read."""
+        try:
+            return self.deployment().digests.get(version)
+        except StopWorker:
+            return None
+
+    def _write(self, deployment: Deployment, verified: str | None) -> Deployment:
+        """Write a deployment with its digests and that of a version that was just verified."""
+        digests = {
+            version: digest
+            for version, digest in deployment.digests.items()
+            if version in deployment.versions
+        }
+        if verified is not None:
+            digests[verified] = self._digest(verified)
+        deployment = msgspec.structs.replace(deployment, digests=digests)
         write_atomically(self.folder / DEPLOYMENT, encode_deployment(deployment))
         return deployment
 

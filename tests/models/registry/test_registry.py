@@ -13,7 +13,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec.structs import replace
 
+from models.files.digests import sha256
 from models.registry.deployment import Deployment, encode_deployment
 from models.registry.registry import DEPLOYMENT, Registry
 from models.taxonomy.tree import Taxonomy
@@ -33,6 +35,14 @@ def versions(registry: Registry, tmp_path: Path) -> list[str]:
     for number in (2, 0, 1):
         tiny_model(tmp_path / f"model-{number}", number)
     return [registry.add(tmp_path / f"model-{number}") for number in (2, 0, 1)]
+
+
+def manifest_digest(registry: Registry, version: str) -> str:
+    return sha256((registry.folder / version / "manifest.json").read_bytes())
+
+
+def without_digests(deployment: Deployment) -> Deployment:
+    return replace(deployment, digests={})
 
 
 def flip(path: Path) -> None:
@@ -143,7 +153,33 @@ def test_the_deployment_file_is_readable_json(registry: Registry, versions: list
         "previous": versions[0],
         "shadow": versions[2],
         "canary": {"version": versions[2], "share": 0.05},
+        "digests": {version: manifest_digest(registry, version) for version in versions},
     }
+
+
+def test_a_model_that_was_replaced_after_its_promotion_is_refused(
+    registry: Registry, versions: list[str]
+) -> None:
+    """Its files fit its manifest, but the manifest is not the one that was deployed."""
+    registry.promote(versions[0])
+    manifest = registry.folder / versions[0] / "manifest.json"
+    deployed = manifest.read_bytes()
+    manifest.write_bytes(deployed + b"\n")
+    with pytest.raises(StopWorker, match=r"manifest\.json is not the one that deployment\.json names"):
+        registry.artifact(versions[0])
+    registry.promote(versions[1])
+    with pytest.raises(StopWorker, match="is not the one"):
+        registry.rollback()
+    manifest.write_bytes(deployed)
+    assert registry.rollback().serving == versions[0]
+
+
+def test_a_deployment_of_an_older_version_has_no_digests(registry: Registry, versions: list[str]) -> None:
+    old = {"serving": versions[0], "previous": None, "shadow": None, "canary": None}
+    (registry.folder / DEPLOYMENT).write_bytes(orjson.dumps(old))
+    assert registry.deployment() == Deployment(serving=versions[0])
+    assert registry.artifact(versions[0]).manifest.model_version == versions[0]
+    assert registry.promote(versions[1]).digests == {versions[1]: manifest_digest(registry, versions[1])}
 
 
 def test_a_damaged_deployment_is_refused_with_the_remedy(registry: Registry, versions: list[str]) -> None:
@@ -193,7 +229,7 @@ def test_a_writer_waits_for_another(registry: Registry, versions: list[str]) -> 
         other = Deployment(serving=versions[1], previous=versions[0])
         (registry.folder / DEPLOYMENT).write_bytes(encode_deployment(other))
     writer.join()
-    assert registry.deployment() == Deployment(serving=versions[2], previous=versions[1])
+    assert without_digests(registry.deployment()) == Deployment(serving=versions[2], previous=versions[1])
 
 
 MODELS = 4
@@ -317,18 +353,20 @@ class RegistryMachine(RuleBasedStateMachine):
             assert not allowed or not self.folder.exists()
         except Crash:
             found = Registry(self.folder, TREE).deployment()
-            assert found in (self.expected, wanted)
-            self.expected = found
+            assert without_digests(found) in (self.expected, wanted)
+            self.expected = without_digests(found)
         else:
             assert allowed
-            assert returned == wanted
+            assert without_digests(returned) == wanted
             self.expected = wanted
 
     @invariant()
     def deployment_and_models_are_as_expected(self) -> None:
         """The deployment and the versions are as expected, and valid unless a bit was flipped."""
         registry = Registry(self.folder, TREE)
-        assert registry.deployment() == self.expected
+        deployment = registry.deployment()
+        assert without_digests(deployment) == self.expected
+        assert deployment.digests.keys() == deployment.versions
         assert set(registry.versions()) == self.there
         for version in self.there:
             assert self._is_valid(version) == (version not in self.damaged)
