@@ -6,13 +6,13 @@ decayed window over the stream.
 
 from collections.abc import Sequence
 from threading import Lock
-from zlib import crc32
 
 import numpy as np
 
 from models.arrays import Doubles
 from models.drift.decayed_counts import DecayedCounts
 from models.drift.report import DriftReport, FeatureDrift
+from models.drift.sampling import is_sampled
 from models.drift.snapshot import DriftReference
 from models.enrichment.enricher import Enrichment
 from schemas.events import ProductCreated
@@ -27,8 +27,6 @@ MIN_LISTINGS = 500.0
 about (B - 1) / n, and n times the index has a chi-square distribution with B - 1 degrees of freedom
 (Yurdakul, "Statistical Properties of Population Stability Index", 2018). With 22 departments and this
 minimum, the index stays below `MOVING` in 999 of 1,000 cases."""
-SAMPLED_ONE_IN = 4
-"""One product in this many is counted. The hash of its id decides, so that the order does not matter."""
 
 
 def stability_index(reference: Doubles, current: Doubles) -> float:
@@ -72,7 +70,7 @@ class DriftDetector:
         """Count a sample of the listings and their enrichments.
 
         Args:
-            products: The listings; one in `SAMPLED_ONE_IN` is counted.
+            products: The listings; those that `is_sampled` selects are counted.
             enrichments: Their enrichments, in the same order.
             now: The time in seconds, of any clock.
         """
@@ -80,7 +78,7 @@ class DriftDetector:
         sampled = [
             number
             for number, product in enumerate(products)
-            if crc32(product.product_id.encode("utf-8", "replace")) % SAMPLED_ONE_IN == 0
+            if is_sampled(product.product_id.encode("utf-8", "replace"))
         ]
         counts = reference.bins.count(
             [products[number] for number in sampled], [enrichments[number] for number in sampled]

@@ -19,6 +19,8 @@ log = structlog.get_logger()
 POLL_INTERVAL_S = 1.0
 RETRY_AFTER_S = 60.0
 """Seconds until a model that could not be loaded is tried again. Its directory may have been repaired."""
+RECENT_BATCH = 50
+"""Recent listings per batch of a new model: small, as it shares the processors with the serving model."""
 Load = Callable[[str | None], Inference]
 """Loads and warms up a version. None names the model of a worker without a registry."""
 
@@ -185,10 +187,24 @@ class ModelReloader:
             self._record_failure(version, failure[1], now)
 
     async def _try_load(self, version: str | None, now: float) -> Inference | None:
-        """Load a version in a thread. Returns None, and records the error, if it cannot be loaded."""
+        """Load a version in a thread. Returns None, and records the error, if it cannot be loaded.
+
+        It predicts the recent listings first, so that its drift is known from its first batch on. The results
+        are dropped.
+        """
         try:
             model = await asyncio.to_thread(self._load, version)
         except Exception as error:
+            self._record_failure(version, error, now)
+            return None
+        try:
+            for batch in self.inference.recent.batches(RECENT_BATCH):
+                await model.predict(batch)
+        except asyncio.CancelledError:
+            model.close()
+            raise
+        except Exception as error:
+            model.close()
             self._record_failure(version, error, now)
             return None
         self._failures.pop(version, None)

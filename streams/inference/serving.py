@@ -16,6 +16,7 @@ from schemas.errors import InvalidEvent
 from streams.inference.messages import Listing, Predictions
 from streams.inference.model_report import ModelReport
 from streams.inference.protocol import Inference
+from streams.inference.recent_listings import RecentListings
 from streams.inference.shadow import Shadow
 
 log = structlog.get_logger()
@@ -55,10 +56,12 @@ class ServingInference:
     Attributes:
         models: The models of the next batch.
         candidate_failure: The candidate that failed, and its error, until the reader resets it to None.
+        recent: The recent listings.
     """
 
     def __init__(self, model: Inference) -> None:
         self.models = ServingModels(model)
+        self.recent = RecentListings()
         self.candidate_failure: tuple[Inference, Exception] | None = None
         self._shadow = Shadow()
         self._comparisons: set[asyncio.Task[None]] = set()
@@ -108,6 +111,7 @@ class ServingInference:
             predictions = await self._predict_split(listings, canary, models)
             if models.shadow and models.candidate is not None:
                 self._begin_comparison(models.candidate, listings, predictions, canary)
+        self.recent.add(listings, predictions)
         return predictions
 
     async def replace(self, models: ServingModels) -> None:

@@ -77,7 +77,10 @@ def test_a_bad_model_is_rolled_back_and_its_decisions_are_replayed(
     figures = orjson.loads(diff.stdout)
     assert (figures["compared"], figures["published_by"]) == (PRODUCTS, {bad: PRODUCTS})
     assert figures["changed"] == PRODUCTS, "the bad model abstains on what the good one publishes"
-    failed = deployment.run("models", "promote", broken, "--force", "--wait", "--timeout", "5", check=False)
+    promote_broken = ("models", "promote", broken, "--force", "--wait", "--timeout", "1")
+    assert deployment.run(*promote_broken, check=False).returncode == 1
+    wait_until(lambda: deployment.run("models", "workers").stdout.count(f"{broken} is deployed") == 2)
+    failed = deployment.run(*promote_broken, check=False)
     assert failed.returncode == 1
     assert failed.stderr.count(f"serves {bad}: {broken} is deployed, but not in service") >= 2
     deployment.run("models", "rollback", "--wait")

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from models.drift.bins import DECISION_FEATURES, FIELD_FEATURES, TITLE_FEATURES, ListingBins, language_of
 from models.drift.decayed_counts import DecayedCounts
-from models.drift.detector import MIN_LISTINGS, SAMPLED_ONE_IN, SMOOTHING, DriftDetector, stability_index
+from models.drift.detector import MIN_LISTINGS, SMOOTHING, DriftDetector, stability_index
 from models.drift.report import DRIFTED, MOVING, level_for
+from models.drift.sampling import SAMPLED_ONE_IN
 from models.drift.snapshot import DriftReference, DriftSnapshot
 from models.drift.vocabulary_coverage import VocabularyCoverage
 from models.enrichment.enricher import Enrichment
