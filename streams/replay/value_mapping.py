@@ -5,6 +5,7 @@ nothing.
 """
 
 import codecs
+import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -251,7 +252,9 @@ def converted_value(value: Any, to: str) -> Any:
         return _MISSING
     if to == "integer":
         return int(text if text is not None else value) if text or float(value).is_integer() else _MISSING
-    return value if text is None else int(text) if _INTEGER.fullmatch(text) else float(text)
+    number = value if text is None else int(text) if _INTEGER.fullmatch(text) else float(text)
+    # JSON has no infinity, which a number such as 1e999 becomes.
+    return _MISSING if number in (math.inf, -math.inf) else number
 
 
 def _time(value: Any, text: str | None) -> Any:

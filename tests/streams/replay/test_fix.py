@@ -67,7 +67,11 @@ def test_a_step_changes_its_field_only(step: Step, before: Any, after: Any) -> N
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(),
         lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
         max_leaves=4,
     ),
@@ -86,6 +90,11 @@ def test_a_conversion_gives_its_type_or_says_why_not(value: Any, to: str) -> Non
     kinds = {"integer": int, "number": int | float, "boolean": bool}
     assert isinstance(once, kinds.get(to, str))
     assert mapped({"f": once}, make_step("convert", "/f", to))["f"] == once
+
+
+def test_a_number_that_json_cannot_hold_is_left_broken() -> None:
+    with pytest.raises(Unmappable, match="cannot become number"):
+        mapped({"f": "1e999"}, make_step("convert", "/f", "number"))
 
 
 def test_values_in_another_encoding_and_keys_are_changed() -> None:
