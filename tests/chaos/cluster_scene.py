@@ -96,6 +96,12 @@ class ClusterScene:
             worker.wait_ready()
         return worker
 
+    def work(self, count: int) -> None:
+        """Start a worker, and let it process the next events of the shop."""
+        self.start_worker()
+        self.feed_expected(count)
+        self.wait_processed()
+
     def stop_workers(self) -> None:
         """Stop all workers in good order."""
         for worker in self.deployment.workers:

@@ -55,9 +55,7 @@ def recreate(scene: ClusterScene, replicas: list[list[int]] | None = None, **con
 def recreated_under_workers(cluster: KafkaCluster, folder: Path) -> FaultResult:
     """A topic is deleted and created again under a running worker; the operator reads all of the new one."""
     with ClusterScene(cluster, folder) as scene:
-        scene.start_worker()
-        scene.feed_expected(_OLD)
-        scene.wait_processed()
+        scene.work(_OLD)
         scene.fault_begins()
         recreate(scene)
         scene.feed_expected(_NEW)
@@ -69,9 +67,7 @@ def recreated_under_workers(cluster: KafkaCluster, folder: Path) -> FaultResult:
 
 def _recreated_while_stopped(cluster: KafkaCluster, folder: Path, choice: str) -> FaultResult:
     with ClusterScene(cluster, folder) as scene:
-        scene.start_worker()
-        scene.feed_expected(_OLD)
-        scene.wait_processed()
+        scene.work(_OLD)
         scene.stop_workers()
         scene.fault_begins()
         recreate(scene)
@@ -102,9 +98,7 @@ def truncated_by_election(cluster: KafkaCluster, folder: Path) -> FaultResult:
     with ClusterScene(cluster, folder) as scene:
         layout = [[1, 2]] * PARTITIONS
         recreate(scene, layout, unclean_leader_election_enable="true", min_insync_replicas="1")
-        scene.start_worker()
-        scene.feed_expected(_OLD)
-        scene.wait_processed()
+        scene.work(_OLD)
         one, two, _ = cluster.brokers
         cluster.kill([two])
         wait_until(lambda: cluster.in_sync_replicas(USER_BEHAVIOR, 0) == [1], 120)
@@ -125,9 +119,7 @@ def truncated_by_election(cluster: KafkaCluster, folder: Path) -> FaultResult:
 def retention_passed(cluster: KafkaCluster, folder: Path) -> FaultResult:
     """Retention removes records before a worker reads them."""
     with ClusterScene(cluster, folder) as scene:
-        scene.start_worker()
-        scene.feed_expected(_OLD)
-        scene.wait_processed()
+        scene.work(_OLD)
         scene.stop_workers()
         scene.fault_begins()
         scene.removed = len(scene.feed(_NEW))
@@ -144,9 +136,7 @@ def retention_passed(cluster: KafkaCluster, folder: Path) -> FaultResult:
 def group_offsets_deleted(cluster: KafkaCluster, folder: Path) -> FaultResult:
     """The group's offsets are deleted while state is there."""
     with ClusterScene(cluster, folder) as scene:
-        scene.start_worker()
-        scene.feed_expected(_OLD)
-        scene.wait_processed()
+        scene.work(_OLD)
         scene.stop_workers()
         scene.fault_begins()
         cluster.delete_group(GROUP)
@@ -159,9 +149,7 @@ def state_of_another_life(cluster: KafkaCluster, folder: Path) -> FaultResult:
     """A state directory comes back whose topics are gone, and whose checkpoint fits the new ones."""
     state = folder / "old-state"
     with ClusterScene(cluster, folder, data_dir=state) as scene:
-        scene.start_worker()
-        scene.feed_expected(_OLD)
-        scene.wait_processed()
+        scene.work(_OLD)
         scene.stop_workers()
     with ClusterScene(cluster, folder, data_dir=folder / "new-state") as scene:
         scene.shop.events(_OLD)
@@ -179,9 +167,7 @@ def state_of_another_life(cluster: KafkaCluster, folder: Path) -> FaultResult:
 def partitions_added(cluster: KafkaCluster, folder: Path) -> FaultResult:
     """Partitions are added to an input, whose number cannot change."""
     with ClusterScene(cluster, folder) as scene:
-        scene.start_worker()
-        scene.feed_expected(_OLD)
-        scene.wait_processed()
+        scene.work(_OLD)
         scene.fault_begins()
         more = [NewPartitions(USER_BEHAVIOR, PARTITIONS + 2)]
         cluster.admin.create_partitions(more)[USER_BEHAVIOR].result(60)

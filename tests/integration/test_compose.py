@@ -13,6 +13,7 @@ from streams.settings import PREFIX, Settings
 from tests.conftest import unavailable
 from tests.support.broker import KafkaUnavailable, free_ports
 from tests.support.deployment import Deployment
+from tests.support.kafka_process import QUICK_START, KafkaProcess
 from tests.support.kafka_server import KafkaServer
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1500)]
@@ -40,8 +41,7 @@ class ComposedKafka(KafkaServer):
         config["listeners"] = ",".join(listening.values())
         config["advertised.listeners"] = ",".join((listening["INSIDE"], listening["OUTSIDE"]))
         config["controller.quorum.voters"] = f"{config['node.id']}@127.0.0.1:{ports['CONTROLLER']}"
-        config["log.dirs"] = str(self._folder / "data")
-        self._properties.write_text("".join(f"{name}={value}\n" for name, value in config.items()))
+        self._process = KafkaProcess(self._folder, "Kafka", config, ["-Xmx512m", *QUICK_START])
         self.bootstrap = f"127.0.0.1:{ports['INSIDE']}"
 
 

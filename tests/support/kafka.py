@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from tests.support.broker import Kafka, KafkaUnavailable, StartableKafka, wait_until_ready
 from tests.support.kafka_docker import DockerKafka, docker_answers
-from tests.support.kafka_server import JARS, KafkaServer
+from tests.support.kafka_process import JARS
+from tests.support.kafka_server import KafkaServer
 
 
 class GivenKafka:

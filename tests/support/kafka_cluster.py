@@ -2,14 +2,12 @@
 
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import orjson
@@ -17,10 +15,10 @@ from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from tests.support.broker import BROKER_CONFIG, READY_WITHIN_S, KafkaUnavailable, free_ports, wait_until_ready
-from tests.support.kafka_server import JARS, jars
+from tests.support.kafka_process import JARS, QUICK_START, KafkaProcess
 
 SIZE = 3
-_ENDS_WITHIN_S = 60.0
+_JAVA_OPTIONS = ("-Xmx256m", *QUICK_START)
 _CLUSTER_CONFIG = {
     "default.replication.factor": "3",
     "min.insync.replicas": "2",
@@ -38,19 +36,6 @@ _CLUSTER_CONFIG = {
 }
 
 
-def _java(heap: str, *command: str) -> list[str]:
-    """A command line of the broker's jars that starts fast and stays small."""
-    options = [f"-Xmx{heap}", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]
-    return [
-        "java",
-        *options,
-        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-        "-cp",
-        f"{jars()}/*",
-        *command,
-    ]
-
-
 class ClusterBroker:
     """One process of a cluster: broker and controller in one.
 
@@ -64,77 +49,30 @@ class ClusterBroker:
     def __init__(self, number: int, folder: Path, address: str, config: dict[str, str]) -> None:
         self.number = number
         self.address = address
-        self._folder = folder
-        self._properties = folder / f"broker-{number}.properties"
-        self._log = folder / f"broker-{number}.log"
-        self._data = folder / f"data-{number}"
-        self._process: subprocess.Popen[bytes] | None = None
-        config = config | {"node.id": str(number), "log.dirs": str(self._data)}
-        self._properties.write_text("".join(f"{name}={value}\n" for name, value in config.items()))
+        self.process = KafkaProcess(
+            folder, f"broker-{number}", config | {"node.id": str(number)}, _JAVA_OPTIONS
+        )
 
     @property
     def running(self) -> bool:
         """Whether the process has not ended."""
-        return self._process is not None and self._process.poll() is None
-
-    def start(self, cluster_id: str) -> None:
-        """Start the process with its port and data, and do not wait. Nothing happens if it runs.
-
-        Raises:
-            KafkaUnavailable: Its storage cannot be formatted.
-        """
-        if self.running:
-            return
-        if not self._data.exists():
-            arguments = ["format", "-t", cluster_id, "-c", str(self._properties)]
-            command = _java("64m", "kafka.tools.StorageTool", *arguments)
-            done = subprocess.run(command, capture_output=True, check=False)
-            if done.returncode:
-                raise KafkaUnavailable(f"formatting Kafka's storage failed: {done.stderr.decode()[-2000:]}")
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                _java("256m", "kafka.Kafka", str(self._properties)),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C must not reach the broker: the tests stop it
-            )
-
-    def end(self, how: signal.Signals) -> None:
-        """End the process by a signal. The data stay for the next start."""
-        if self._process is None:
-            return
-        with suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGCONT)
-            self._process.send_signal(how)
-        try:
-            self._process.wait(_ENDS_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            # A controller without a quorum does not end in good order.
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        return self.process.pid is not None
 
     def stall(self) -> None:
         """Stop the process where it is; its connections stay open."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGSTOP)
+        self.process.send(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a stalled process run again."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGCONT)
+        self.process.send(signal.SIGCONT)
 
     def elected_controller(self) -> tuple[int, int]:
         """Return the epoch and the node id of the controller, as this broker knows it; (-1, -1) if not."""
         with suppress(OSError, ValueError, KeyError):
-            known = orjson.loads((self._data / "__cluster_metadata-0" / "quorum-state").read_bytes())
+            known = orjson.loads((self.process.data / "__cluster_metadata-0" / "quorum-state").read_bytes())
             if known["leaderId"] >= 0:
                 return int(known["leaderEpoch"]), int(known["leaderId"])
         return -1, -1
-
-    def end_of_log(self) -> str:
-        """Return the last lines that the process wrote."""
-        return self._log.read_text(errors="replace")[-2000:] if self._log.exists() else ""
 
 
 class KafkaCluster:
@@ -190,22 +128,22 @@ class KafkaCluster:
         """
         started = [broker for broker in brokers or self.brokers if not broker.running]
         with ThreadPoolExecutor(SIZE) as pool:
-            list(pool.map(lambda broker: broker.start(self._id), started))
+            list(pool.map(lambda broker: broker.process.start(self._id), started))
         for broker in started:
             # Until it has registered again, metadata may list it as it was before its end.
-            wait_until_ready(broker.address, partial(_why_ended, broker))
+            wait_until_ready(broker.address, broker.process.why_ended)
         if all(broker.running for broker in self.brokers):
             self.wait_in_sync()
 
     def kill(self, brokers: Collection[ClusterBroker] = ()) -> None:
         """End brokers with SIGKILL, or all of them. The data stay."""
         for broker in brokers or self.brokers:
-            broker.end(signal.SIGKILL)
+            broker.process.end(signal.SIGKILL)
 
     def stop(self, brokers: Collection[ClusterBroker] = ()) -> None:
         """Shut brokers down, or all of them. The data stay."""
         for broker in brokers or self.brokers:
-            broker.end(signal.SIGTERM)
+            broker.process.end(signal.SIGTERM)
 
     def restart(self) -> None:
         """Shut all brokers down and start them with the same ports and data."""
@@ -262,7 +200,7 @@ class KafkaCluster:
         while not self._in_sync():
             ended = [broker for broker in self.brokers if not broker.running]
             if ended or time.monotonic() > deadline:
-                logs = "\n".join(broker.end_of_log() for broker in ended or self.brokers)
+                logs = "\n".join(broker.process.end_of_log() for broker in ended or self.brokers)
                 raise KafkaUnavailable(f"the cluster is not in sync: {logs}")
             time.sleep(0.2)
 
@@ -316,10 +254,6 @@ class KafkaCluster:
                     return
             time.sleep(0.2)
         raise KafkaUnavailable(f"{topic} is still there")
-
-
-def _why_ended(broker: ClusterBroker) -> str | None:
-    return None if broker.running else f"broker {broker.number} ended: {broker.end_of_log()}"
 
 
 def java_hash(text: str) -> int:

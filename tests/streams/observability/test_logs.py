@@ -4,7 +4,6 @@ import io
 import logging
 import threading
 import warnings
-from collections.abc import Iterator
 
 import orjson
 import pytest
@@ -12,15 +11,7 @@ import structlog
 
 from streams.observability.logs import configure_logs
 
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logging_as_before")
 
 
 def _lines(stream: io.StringIO) -> list[dict[str, object]]:

@@ -3,7 +3,6 @@
 import io
 import logging
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -16,15 +15,7 @@ from streams.observability.repeated_lines import RepeatedLines
 
 BURST = 3
 
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logging_as_before")
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 30)), max_size=80))
