@@ -27,7 +27,7 @@ from streams.lanes.observer import LaneState, LaneView
 from streams.lanes.processor import Processor
 from streams.records import Partition
 from streams.settings import Settings
-from streams.state.stores import stored_partitions
+from streams.state.stores import store_paths
 
 log = structlog.get_logger()
 
@@ -122,7 +122,7 @@ class LaneApp(faust.App):
 
     def stored_partitions(self) -> set[int]:
         """Return the partition numbers whose state is on this worker's disk."""
-        return stored_partitions(self._stores)
+        return set(store_paths(self._stores).values())
 
     # What the runtime of the lanes calls
 

@@ -14,6 +14,10 @@ from streams.credentials import (
 )
 from streams.settings import Settings
 
+_METADATA_MAX_AGE_MS = 15_000
+"""A topic that was created again, or a leader that metadata lacked after a restart of all brokers, is found
+after this time. The default is five minutes."""
+
 
 def confluent_options(settings: Settings) -> dict[str, Any]:
     """Return the options of every confluent-kafka client: addresses, client id and security.
@@ -62,7 +66,7 @@ def current_confluent_options(settings: Settings) -> tuple[dict[str, Any], objec
 
 
 def aiokafka_options(settings: Settings) -> dict[str, Any]:
-    """Return the options of every aiokafka client: addresses, client id and security.
+    """Return the options of every aiokafka client: addresses, client id, age of metadata and security.
 
     New connections of the client use the credentials as they are then. `patch_password` must have been
     called if the password is in a file.
@@ -73,6 +77,7 @@ def aiokafka_options(settings: Settings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers,
         "client_id": settings.app_id,
+        "metadata_max_age_ms": _METADATA_MAX_AGE_MS,
         **security_options(settings),
     }
     if settings.sasl_password_file is not None and "sasl_plain_password" in options:

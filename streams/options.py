@@ -23,50 +23,51 @@ from streams.settings_sources import LoadedSettings, load_settings
 R = TypeVar("R")
 
 
-class PositionType(click.ParamType):
-    """Click type of a position in a topic."""
+class ParsedType(click.ParamType):
+    """Click type of a text that a function parses, which raises ValueError for other texts.
 
-    name = "position"
+    Args:
+        name: The name of the type in help texts.
+        parse: The function. The message of its ValueError is what the user reads.
+    """
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Position:
-        """Parse a position.
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
 
-        Raises:
-            click.BadParameter: The value has none of the forms of a position. The message lists them.
-        """
-        if isinstance(value, Position):
-            return value
-        position = parse_position(str(value), datetime.now(UTC))
-        if position is None:
-            self.fail(f"{value!r} is not one of: {FORMS}", param, ctx)
-        return position
-
-
-POSITION = PositionType()
-
-
-class PartitionPositionType(click.ParamType):
-    """Click type of a position in every partition of a topic, or in one: `PARTITION:POSITION`."""
-
-    name = "[partition:]position"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> PartitionPosition:
-        """Parse a position.
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse a text. Other values, which are defaults, stay.
 
         Raises:
-            click.BadParameter: The value has none of the forms of a position. The message lists them.
+            click.BadParameter: The function does not parse the text.
         """
-        if isinstance(value, PartitionPosition):
+        if not isinstance(value, str):
             return value
-        position = parse_partition_position(str(value), datetime.now(UTC))
-        if position is None:
-            self.fail(f"{value!r} is not one of: {FORMS}; for one partition, such as 3, 3:1200", param, ctx)
-        return position
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
-PARTITION_POSITION = PartitionPositionType()
+def _position(text: str) -> Position:
+    position = parse_position(text, datetime.now(UTC))
+    if position is None:
+        raise ValueError(f"{text!r} is not one of: {FORMS}")
+    return position
+
+
+def _partition_position(text: str) -> PartitionPosition:
+    position = parse_partition_position(text, datetime.now(UTC))
+    if position is None:
+        raise ValueError(f"{text!r} is not one of: {FORMS}; for one partition, such as 3, 3:1200")
+    return position
+
+
+POSITION = ParsedType("position", _position)
+"""A position in a topic."""
+
+PARTITION_POSITION = ParsedType("[partition:]position", _partition_position)
+"""A position in every partition of a topic, or in one: `PARTITION:POSITION`."""
 
 
 class InvalidSettings(click.ClickException):

@@ -176,7 +176,6 @@ class ProductViewFollower:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
-            metadata_max_age_ms=15_000,
         )
         try:
             await consumer.start()

@@ -129,6 +129,8 @@ def _end_rows(
     build: OutputBuilder,
 ) -> None:
     """Delete some rows beyond the retention, counted back from the latest event of the batch."""
+    if not sweep.active:
+        return
     times = [seconds(each.occurred_at) for pending in by_shopper.values() for each in pending.events]
     for shopper in sweep.ended(table, len(batch), max(times), by_shopper) if times else ():
         table.put(shopper.encode(), None)

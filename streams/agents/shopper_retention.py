@@ -60,6 +60,11 @@ class RetentionSweep:
         self._clock = clock
         self._next: WeakKeyDictionary[Table[ShopperTableRow], bytes] = WeakKeyDictionary()
 
+    @property
+    def active(self) -> bool:
+        """Whether any row ever ends."""
+        return self._retention != Retention()
+
     def ended(
         self, table: Table[ShopperTableRow], records: int, latest: float, touched: Collection[str]
     ) -> list[str]:
@@ -74,7 +79,7 @@ class RetentionSweep:
         Raises:
             StateDamaged: A row cannot be read or decoded.
         """
-        if self._retention == Retention():
+        if not self.active:
             return []
         now = min(latest, self._clock())
         found = []

@@ -34,7 +34,6 @@ log = structlog.get_logger()
 
 _FETCH_RETRY_S = 0.5
 _KEEP_MEMBERSHIP_EVERY_S = 5.0
-_METADATA_MAX_AGE_MS = 15_000
 
 
 class Delivery(NamedTuple):
@@ -84,8 +83,6 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             isolation_level="read_committed",
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
             fetch_max_wait_ms=100,
-            # A topic that was created again is assigned after this time; the default is five minutes.
-            metadata_max_age_ms=_METADATA_MAX_AGE_MS,
             max_poll_interval_ms=int((conf.broker_max_poll_interval or 300) * 1000),
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),

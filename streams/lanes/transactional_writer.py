@@ -15,8 +15,6 @@ from streams.records import Output, Partition, ReadPosition
 
 # Below the broker's default message.max.bytes of 1 MiB, with room for the batch's own header.
 BATCH_BYTES = 900_000
-# After a restart of all brokers the first metadata can lack leaders; the default is five minutes.
-_METADATA_MAX_AGE_MS = 15_000
 
 
 class Fenced(ShelfstreamError):
@@ -97,7 +95,6 @@ class KafkaTransactionalWriter:
             "transaction_timeout_ms": int(transaction_timeout_s * 1000),
             "compression_type": compression,
             "max_batch_size": BATCH_BYTES,
-            "metadata_max_age_ms": _METADATA_MAX_AGE_MS,
             # A dead letter is an original near the broker's limit, and its headers.
             "max_request_size": 4 * 1024 * 1024,
         }

@@ -15,7 +15,7 @@ import msgspec
 
 from models.files.atomic_writes import rename_atomically, sync
 from schemas.errors import StopWorker
-from streams.state.stores import RocksStore
+from streams.state.stores import RocksStore, store_paths
 from streams.state.worker_directory import WorkerDirectory
 
 MANIFEST = "snapshot.json"
@@ -68,7 +68,7 @@ def export_snapshot(data_dir: Path, app_id: str, file: Path) -> Snapshot:
     with ExitStack() as locks:
         newest: dict[str, tuple[StoredTable, Path]] = {}
         for directory in _locked_directories(data_dir, locks):
-            for path in _store_paths(directory / app_id):
+            for path in store_paths(directory / app_id):
                 stored = _stored(path)
                 if stored is not None and stored.offset >= _offset(newest.get(path.name)):
                     newest[path.name] = stored, path
@@ -185,10 +185,6 @@ def _locked_directories(data_dir: Path, locks: ExitStack) -> Iterator[Path]:
                 "so that the snapshot is of one moment"
             )
         yield directory.path
-
-
-def _store_paths(directory: Path) -> list[Path]:
-    return [path for path in directory.glob("*-*") if path.name.rpartition("-")[2].isdecimal()]
 
 
 def _stored(path: Path) -> StoredTable | None:

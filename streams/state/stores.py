@@ -103,10 +103,10 @@ class Store(Protocol):
         ...
 
 
-def stored_partitions(directory: Path) -> set[int]:
-    """Return the partition numbers of the stores in a directory, which are named TABLE-PARTITION."""
-    names = (path.name.rpartition("-")[2] for path in directory.glob("*-*"))
-    return {int(number) for number in names if number.isdecimal()}
+def store_paths(directory: Path) -> dict[Path, int]:
+    """Return the stores in a directory, which are named TABLE-PARTITION, with their partition numbers."""
+    numbers = {path: path.name.rpartition("-")[2] for path in directory.glob("*-*")}
+    return {path: int(number) for path, number in numbers.items() if number.isdecimal()}
 
 
 class MemoryStore:

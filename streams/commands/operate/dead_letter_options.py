@@ -1,15 +1,19 @@
 """The options that select dead letters, shared by the commands of `shelfstream dead-letters`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NamedTuple
 
 import click
 
-from streams.options import POSITION
+from streams.commands.terminal_tables import progress_bar
+from streams.options import POSITION, ParsedType
+from streams.replay.dead_letter_reader import DeadLetterReader
 from streams.replay.dead_letter_records import DeadLetterFilter, parse_attempts, parse_places
 from streams.replay.positions import END, START, Position
 from streams.replay.ranges import OffsetRange
+from streams.settings import Settings
 
 
 class Selection(NamedTuple):
@@ -29,23 +33,6 @@ class Selection(NamedTuple):
     def is_everything(self) -> bool:
         """Whether no option was given."""
         return self.letters.selects_all and (self.begin, self.until) == (START, END)
-
-
-class ParsedType(click.ParamType):
-    """Parameter type of a text that a function parses, which raises ValueError for other texts."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Parse the text, or fail with the function's message."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 PLACES = ParsedType("places", parse_places)
@@ -85,6 +72,35 @@ _OPTIONS = (
         help="Select by partition and offset in the dead-letter topic, such as 0:12,0:15,2:7-9.",
     ),
 )
+
+
+class SelectedLetters(NamedTuple):
+    """Where the selected dead letters are, while they are read.
+
+    Attributes:
+        reader: The reader of the dead-letter topic.
+        ranges: The offsets to read.
+        advance: Moves the progress bar by a number of dead letters.
+    """
+
+    reader: DeadLetterReader
+    ranges: list[OffsetRange]
+    advance: Callable[[int], None]
+
+
+@contextmanager
+def open_selection(settings: Settings, selection: Selection, label: str) -> Iterator[SelectedLetters]:
+    """Open the dead-letter topic for a command, with a progress bar.
+
+    Args:
+        settings: Settings with the broker's address.
+        selection: What the options select.
+        label: What the progress bar says.
+    """
+    with DeadLetterReader(settings) as reader:
+        ranges = reader.ranges(selection.begin, selection.until)
+        with progress_bar(label, sum(each.offsets for each in ranges)) as advance:
+            yield SelectedLetters(reader, ranges, advance)
 
 
 def with_selection(command: Callable[..., None]) -> Callable[..., None]:

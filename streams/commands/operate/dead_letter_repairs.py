@@ -9,11 +9,10 @@ from rich.markup import escape
 
 from schemas.audit import AuditAction
 from streams.commands.audited import audited
-from streams.commands.operate.dead_letter_options import Selection, with_selection
-from streams.commands.terminal_tables import new_table, print_table, progress_bar
+from streams.commands.operate.dead_letter_options import Selection, open_selection, with_selection
+from streams.commands.terminal_tables import new_table, print_table
 from streams.options import with_settings
 from streams.replay.dead_letter_lines import export_line
-from streams.replay.dead_letter_reader import DeadLetterReader
 from streams.replay.dead_letter_view import printable
 from streams.replay.discard import discard
 from streams.replay.fix import Broken, Change, FixCounts, by_command, by_mapping, fix
@@ -38,16 +37,14 @@ def export_dead_letters(
     value has `tombstone`.
     """
     count = 0
-    with DeadLetterReader(settings) as reader:
-        handled = {} if with_handled else reader.handled(required=False)
-        ranges = reader.ranges(selection.begin, selection.until)
-        with progress_bar("exporting", sum(each.offsets for each in ranges)) as advance:
-            for letters in reader.read(ranges):
-                for letter in filter(selection.letters.matches, letters):
-                    if (letter.record.partition, letter.record.offset) not in handled:
-                        output.write(export_line(letter) + b"\n")
-                        count += 1
-                advance(len(letters))
+    with open_selection(settings, selection, "exporting") as found:
+        handled = {} if with_handled else found.reader.handled(required=False)
+        for letters in found.reader.read(found.ranges):
+            for letter in filter(selection.letters.matches, letters):
+                if (letter.record.partition, letter.record.offset) not in handled:
+                    output.write(export_line(letter) + b"\n")
+                    count += 1
+            found.advance(len(letters))
     click.echo(f"{count:,} dead letters exported", err=True)
 
 
@@ -98,17 +95,16 @@ def fix_dead_letters(
             broken.write(export_line(each.letter) + b"\n")
 
     audit = audited(settings, AuditAction.FIX, when=not dry_run)
-    with audit as done, DeadLetterReader(settings) as reader:
-        ranges = reader.ranges(selection.begin, selection.until)
-        with progress_bar("fixing", sum(each.offsets for each in ranges)) as advance:
+    with audit as done:
+        with open_selection(settings, selection, "fixing") as found:
             counts = fix(
                 settings,
-                reader,
-                ranges,
+                found.reader,
+                found.ranges,
                 selection.letters,
                 change,
                 dry_run=dry_run,
-                on_progress=advance,
+                on_progress=found.advance,
                 on_broken=keep,
             )
         done.update({f"sent to {topic}": count for topic, count in counts.sent.items()})
@@ -132,10 +128,9 @@ def discard_dead_letters(
     if selection.is_everything and not everything:
         raise click.UsageError("select dead letters, or say --everything")
     audit = audited(settings, AuditAction.DISCARD, when=not dry_run, because=because)
-    with audit as done, DeadLetterReader(settings) as reader:
-        ranges = reader.ranges(selection.begin, selection.until)
-        with progress_bar("discarding", sum(each.offsets for each in ranges)) as advance:
-            counts = discard(settings, reader, ranges, selection.letters, dry_run, advance)
+    with audit as done:
+        with open_selection(settings, selection, "discarding") as found:
+            counts = discard(settings, found.reader, found.ranges, selection.letters, dry_run, found.advance)
         done.update({f"{reason} of {topic}": count for (topic, reason), count in counts.items()})
     for (topic, reason), count in counts.most_common():
         verb = "would be" if dry_run else "were"

@@ -8,14 +8,14 @@ from rich.markup import escape
 
 from schemas.audit import AuditAction
 from streams.commands.audited import audited
-from streams.commands.operate.dead_letter_options import PLACES, Selection, with_selection
+from streams.commands.operate.dead_letter_options import PLACES, Selection, open_selection, with_selection
 from streams.commands.operate.dead_letter_repairs import (
     discard_dead_letters,
     export_dead_letters,
     fix_dead_letters,
     print_selection,
 )
-from streams.commands.terminal_tables import new_table, print_table, progress_bar
+from streams.commands.terminal_tables import new_table, print_table
 from streams.options import with_settings
 from streams.replay.dead_letter_overview import DeadLetterOverview
 from streams.replay.dead_letter_reader import DeadLetterReader
@@ -52,18 +52,16 @@ def list_dead_letters(
     redriven, fixed or discarded is left out.
     """
     overview = DeadLetterOverview(limit)
-    with DeadLetterReader(settings) as reader:
-        handled = reader.handled(required=False)
-        ranges = reader.ranges(selection.begin, selection.until)
-        with progress_bar("reading", sum(each.offsets for each in ranges)) as advance:
-            for letters in reader.read(ranges):
-                for letter in filter(selection.letters.matches, letters):
-                    before = handled.get((letter.record.partition, letter.record.offset))
-                    if before is None or with_handled:
-                        overview.add(letter)
-                    else:
-                        overview.handled[before.value] += 1
-                advance(len(letters))
+    with open_selection(settings, selection, "reading") as found:
+        handled = found.reader.handled(required=False)
+        for letters in found.reader.read(found.ranges):
+            for letter in filter(selection.letters.matches, letters):
+                before = handled.get((letter.record.partition, letter.record.offset))
+                if before is None or with_handled:
+                    overview.add(letter)
+                else:
+                    overview.handled[before.value] += 1
+            found.advance(len(letters))
     if as_json_lines:
         for letter in overview.newest():
             state = handled.get((letter.record.partition, letter.record.offset))
@@ -148,18 +146,17 @@ def redrive_dead_letters(
     selected dead letter cannot be sent back.
     """
     audit = audited(settings, AuditAction.REDRIVE, when=not dry_run)
-    with audit as done, DeadLetterReader(settings) as reader:
-        ranges = reader.ranges(selection.begin, selection.until)
-        with progress_bar("redriving", sum(each.offsets for each in ranges)) as advance:
+    with audit as done:
+        with open_selection(settings, selection, "redriving") as found:
             counts = redrive(
                 settings,
-                reader,
-                ranges,
+                found.reader,
+                found.ranges,
                 selection.letters,
                 again=again,
                 rate=rate,
                 dry_run=dry_run,
-                on_progress=advance,
+                on_progress=found.advance,
             )
         done.update({f"sent to {topic}": count for topic, count in counts.sent.items()})
     _print_counts(counts, dry_run)
