@@ -9,76 +9,16 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.fields import Currency, Identifier, Probability, Quantity, Timestamp, Version
-
-
-class Event(Struct, frozen=True, kw_only=True, omit_defaults=False, gc=False):
-    """The base class of all events. `topic` is the event's topic and part of its CloudEvents type."""
-
-    topic: ClassVar[str] = ""
-    schema_version: Annotated[Version, Meta(description="version of the contract")] = 1
-
-
-class Price(Struct, frozen=True, kw_only=True, gc=False):
-    """The price of a listing, or of a sale. `currency` is an ISO 4217 code."""
-
-    amount: Annotated[float, Meta(ge=0.0)]
-    currency: Currency = "USD"
-
-
-class Change(StrEnum):
-    """The kind of a listing's change."""
-
-    CREATED = "created"
-    CHANGED = "changed"
-    WITHDRAWN = "withdrawn"
-
-
-class ProductCreated(Event, frozen=True, kw_only=True):
-    """A listing was created, changed or withdrawn. A null Kafka value (a tombstone) also withdraws it.
-
-    `title` may be empty. Only a withdrawal may omit it.
-    """
-
-    topic: ClassVar[str] = "product-created"
-    product_id: Identifier
-    title: str = ""
-    event_id: Identifier | None = None
-    occurred_at: Timestamp | None = None
-    change: Change = Change.CREATED
-    description: str = ""
-    brand: str | None = None
-    price: Price | None = None
-    language: str | None = None
-    shop_id: str | None = None
-    image_url: str | None = None
-    attributes: dict[str, str] = {}
-
-
-class Action(StrEnum):
-    """A shopper's action."""
-
-    VIEW = "view"
-    CLICK = "click"
-    CART = "cart"
-    FAVORITE = "favourite"
-    PURCHASE = "purchase"
-    RETURN = "return"
-
-
-class UserBehavior(Event, frozen=True, kw_only=True):
-    """A shopper's action on a product. One of `user_id` and `session_id` is required."""
-
-    topic: ClassVar[str] = "user-behavior"
-    occurred_at: Timestamp
-    product_id: Identifier
-    action: Action
-    event_id: Identifier | None = None
-    user_id: Identifier | None = None
-    session_id: Identifier | None = None
-    quantity: Quantity = 1
-    price: Price | None = None
-    shop_id: str | None = None
+from schemas.behavior import Action as Action
+from schemas.behavior import UserBehavior as UserBehavior
+from schemas.event import Event as Event
+from schemas.event import Source as Source
+from schemas.fields import Identifier, Probability, Timestamp
+from schemas.listings import Availability as Availability
+from schemas.listings import Change as Change
+from schemas.listings import IgnoredField as IgnoredField
+from schemas.listings import Price as Price
+from schemas.listings import ProductCreated as ProductCreated
 
 
 class Alternative(Struct, frozen=True, kw_only=True, gc=False):
@@ -135,9 +75,10 @@ class Attribute(Struct, frozen=True, kw_only=True):
 
 
 class DecisionOutcome(StrEnum):
-    """Who decided the category: the model, a person, or nobody yet."""
+    """Who decided the category: the model, a person, the shop in its listing, or nobody yet."""
 
     MODEL = "model"
+    SHOP = "shop"
     PERSON = "person"
     ABSTAINED = "abstained"
 
@@ -161,16 +102,11 @@ class Embedding(Struct, frozen=True, kw_only=True, gc=False):
     model_version: str
 
 
-class Source(Struct, frozen=True, kw_only=True, gc=False):
-    """The position of the record that an output was computed from."""
-
-    topic: str
-    partition: int
-    offset: int
-
-
 class ProductEnriched(Event, frozen=True, kw_only=True):
-    """The current enrichment of a product, from the `listing` of `listed_at`. A null value withdraws it."""
+    """The current enrichment of a product, from the `listing` of `listed_at`. A null value withdraws it.
+
+    `language` is the listing's own, or the detected one. The fields from `shop_id` on are the listing's.
+    """
 
     topic: ClassVar[str] = "product-enriched"
     product_id: Identifier
@@ -185,6 +121,22 @@ class ProductEnriched(Event, frozen=True, kw_only=True):
     source: Source | None = None
     listing: Source | None = None
     listed_at: Timestamp | None = None
+    language: str | None = None
+    ignored_fields: Annotated[
+        list[IgnoredField], Meta(description="optional fields of the listing that broke the contract")
+    ] = []
+    shop_id: str | None = None
+    group_id: str | None = None
+    sku: str | None = None
+    gtin: str | None = None
+    shop_category: str | None = None
+    url: str | None = None
+    image_url: str | None = None
+    images: list[str] = []
+    price: Price | None = None
+    sale_price: Price | None = None
+    availability: Availability | None = None
+    seller: str | None = None
 
 
 class EnrichmentReview(Event, frozen=True, kw_only=True):
@@ -198,6 +150,10 @@ class EnrichmentReview(Event, frozen=True, kw_only=True):
     taxonomy_version: str
     candidates: list[Alternative] = []
     source: Source | None = None
+    language: str | None = None
+    shop_id: str | None = None
+    url: str | None = None
+    image_url: str | None = None
 
 
 class Verdict(StrEnum):

@@ -96,7 +96,7 @@ def _is_currency(code: str) -> bool:
 
 def check_price(event: Event, price: Price) -> None:
     """Raise InvalidEvent if the currency cannot be an ISO 4217 code."""
-    if not _is_currency(price.currency):
+    if price.currency is not None and not _is_currency(price.currency):
         raise InvalidEvent(
             "invalid-field",
             f"$.price.currency: must be three capital letters (ISO 4217); {advice(type(event))}",

@@ -114,6 +114,19 @@ class EventBuilder:
             source=source,
             listing=source,
             listed_at=product.occurred_at,
+            language=product.language,
+            shop_id=product.shop_id,
+            group_id=product.group_id,
+            sku=product.sku,
+            gtin=product.gtin,
+            shop_category=product.shop_category,
+            url=product.url,
+            image_url=product.image_url,
+            images=product.images,
+            price=product.price,
+            sale_price=product.sale_price,
+            availability=product.availability,
+            seller=product.seller,
         )
 
     def review(
@@ -136,6 +149,10 @@ class EventBuilder:
             model_version=self._model_version,
             taxonomy_version=self._taxonomy.version,
             source=source,
+            language=product.language,
+            shop_id=product.shop_id,
+            url=product.url,
+            image_url=product.image_url,
         )
 
     def _embedding(self, result: Classification) -> Embedding | None:

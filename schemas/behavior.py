@@ -1,0 +1,40 @@
+"""The event of a shop's front end: a shopper's action, as it is written to user-behavior."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from schemas.event import Event
+from schemas.fields import Identifier, Quantity, Timestamp
+from schemas.listings import Price
+
+
+class Action(StrEnum):
+    """A shopper's action."""
+
+    VIEW = "view"
+    CLICK = "click"
+    CART = "cart"
+    FAVORITE = "favourite"
+    PURCHASE = "purchase"
+    RETURN = "return"
+
+
+class UserBehavior(Event, frozen=True, kw_only=True):
+    """A shopper's action on a product. One of `user_id` and `session_id` is required."""
+
+    topic: ClassVar[str] = "user-behavior"
+    occurred_at: Timestamp
+    product_id: Identifier
+    action: Action
+    event_id: Identifier | None = None
+    user_id: Identifier | None = None
+    session_id: Identifier | None = None
+    quantity: Quantity = 1
+    price: Price | None = None
+    shop_id: str | None = None
+    anonymous_id: Annotated[
+        Identifier | None, Meta(description="the guest, as the shop's front end names a browser or device")
+    ] = None
+    query: Annotated[str | None, Meta(description="the words of a search")] = None
