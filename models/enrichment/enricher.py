@@ -11,7 +11,7 @@ from models.enrichment.category_metadata import has_appearance, is_food
 from models.enrichment.decision_cache import DecisionCache, TextDecision
 from models.enrichment.event_builder import Enrichment as Enrichment
 from models.enrichment.event_builder import EventBuilder
-from models.enrichment.listing_text import classified_text, text_with_description
+from models.enrichment.listing_text import classified_text, text_with_description, without_markup
 from models.enrichment.serving_classifier import load_classifier
 from models.serving_config import DEFAULT_CONFIG, ServingConfig
 from models.student.artifact import Artifact
@@ -89,6 +89,7 @@ class Enricher:
 
     def enrich(self, products: Sequence[ProductCreated]) -> list[Enrichment]:
         """Enrich each product, in order. No text of a listing makes it raise."""
+        products = [without_markup(product) for product in products]
         texts = [classified_text(product) for product in products]
         decisions = self._decide(texts)
         if self._classifier.reads_descriptions:
@@ -101,7 +102,8 @@ class Enricher:
 
     def probabilities(self, products: Sequence[ProductCreated]) -> Floats:
         """The probabilities of titles, without descriptions, as `Classifier.probabilities`."""
-        return self._classifier.probabilities([classified_text(product) for product in products])
+        texts = [classified_text(without_markup(product)) for product in products]
+        return self._classifier.probabilities(texts)
 
     def event(
         self, product: ProductCreated, enrichment: Enrichment, source: Source | None = None

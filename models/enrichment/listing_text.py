@@ -1,12 +1,23 @@
 """The text of a listing that decides its category."""
 
+from msgspec.structs import replace
+
 from models.attributes.extractor import attributes_text
 from models.text.cleaning import clean, join_description
 from models.text.features import tokens
+from models.text.markup import plain_text
 from schemas.events import ProductCreated
 
 DESCRIPTION_CHARACTERS = 400
 """The most characters of a description. Its beginning names the product, the rest what goes with it."""
+
+
+def without_markup(product: ProductCreated) -> ProductCreated:
+    """The listing with text in place of the HTML of its title and description; itself if it has none."""
+    title, description = plain_text(product.title), plain_text(product.description)
+    if title is product.title and description is product.description:
+        return product
+    return replace(product, title=title, description=description)
 
 
 def classified_text(product: ProductCreated) -> str:

@@ -256,3 +256,29 @@ def test_the_student_alone_reads_no_descriptions() -> None:
     student = Enricher.load(ServingConfig(cascade=False))
     alone, described = (student.enrich([product("Alva", description=text)])[0] for text in ("", JEANS))
     assert described.category == alone.category
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        '<p><span style="color: black;">Soft linen.</span></p>',
+        '<p style="white-space: pre-wrap; font-size: 0.875rem">Soft linen.</p>',
+        '<div class="dark:border-gray-900/50 xl:max-w-3xl">Soft linen.</div>',
+        "<!-- brand: Acme, colour: pink -->Soft linen.",
+        "&lt;p style=&quot;color: black&quot;&gt;Soft linen.&lt;/p&gt;",
+        "Soft linen. https://shop.example/black-xl",
+    ],
+)
+def test_markup_states_no_attribute(description: str) -> None:
+    plain = one("Cushion", description="Soft linen.")
+    enrichment = one("Cushion", description=description)
+    assert enrichment.attributes == plain.attributes
+    assert enrichment.tags == plain.tags
+    assert {attribute.name for attribute in enrichment.attributes} <= {"material"}
+
+
+def test_evidence_of_a_description_with_markup_quotes_its_text() -> None:
+    enrichment = one("Cushion", description='<p style="color: red">Soft <b>li</b>nen &amp; black cotton</p>')
+    quotes = {attribute.evidence.text.lower() for attribute in enrichment.attributes}
+    assert {"linen", "black"} <= quotes
+    assert "red" not in quotes
