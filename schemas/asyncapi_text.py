@@ -52,8 +52,10 @@ value withdraws the product, and removes it from product-enriched and affinity-u
         "Shopper actions",
         """\
 Write one record when a shopper views, clicks, adds to the cart, marks as a favorite, buys or returns a
-product. The key is user_id, or session_id for a guest without a user_id; one of the two is required. A
-return is the action `return` with a positive quantity. Times before the year 2000, and times more than 24
+product, takes it out of the cart, is shown it (`impression`), searches, or logs in (`identify`). The key is
+user_id; for a guest anonymous_id, else session_id. One of the three is required. A record with user_id and
+anonymous_id, or an `identify`, says which user the guest is: both are one shopper from then on. A return is
+the action `return` with a positive quantity. Times before the year 2000, and times more than 24
 hours after the record's arrival, are rejected. A null value with the header `shelfstream.erasure` (a time)
 asks to forget the shopper: write it to every partition, as `shelfstream erase` does.""",
     ),
@@ -96,8 +98,8 @@ product was withdrawn.""",
         "Shopper preferences and next action",
         """\
 Read each shopper's current session, the probability of each next action (and of `leave`), and the preferred
-tags and categories. The key is user_id, or session_id for a guest. The latest record of a key replaces all
-earlier ones.""",
+tags and categories. The key is user_id; for a guest anonymous_id, else session_id. The latest record of a key
+replaces all earlier ones. A tombstone means that the guest is a user now, or was forgotten.""",
     ),
     audit.TOPIC: (
         "Audit",

@@ -11,7 +11,12 @@ from schemas.listings import Price
 
 
 class Action(StrEnum):
-    """A shopper's action."""
+    """A shopper's action.
+
+    `remove_from_cart` takes back what `cart` added to the shopper's taste. `impression` (shown, not chosen)
+    and `search` count in the session only. `identify` says which user a guest is. `search` and `identify`
+    need no product.
+    """
 
     VIEW = "view"
     CLICK = "click"
@@ -19,14 +24,24 @@ class Action(StrEnum):
     FAVORITE = "favourite"
     PURCHASE = "purchase"
     RETURN = "return"
+    REMOVE_FROM_CART = "remove_from_cart"
+    IMPRESSION = "impression"
+    SEARCH = "search"
+    IDENTIFY = "identify"
+
+
+WITHOUT_PRODUCT = frozenset({Action.SEARCH, Action.IDENTIFY})
+"""The actions that need no product."""
 
 
 class UserBehavior(Event, frozen=True, kw_only=True):
-    """A shopper's action on a product. One of `user_id` and `session_id` is required."""
+    """A shopper's action. One of `user_id`, `anonymous_id` and `session_id` is required."""
 
     topic: ClassVar[str] = "user-behavior"
     occurred_at: Timestamp
-    product_id: Identifier
+    product_id: Annotated[
+        Identifier | None, Meta(description="the product; `search` and `identify` need none")
+    ] = None
     action: Action
     event_id: Identifier | None = None
     user_id: Identifier | None = None

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from schemas.audit import AuditEntry
+from schemas.behavior_rules import check_behavior, check_behavior_key
 from schemas.diagnosis import advice, diagnose
 from schemas.errors import InvalidEvent
 from schemas.events import (
+    Action,
     AffinityUpdated,
     CategoryFeedback,
     Change,
@@ -27,6 +29,7 @@ from schemas.events import (
     UserBehavior,
     Verdict,
 )
+from schemas.keys import user_key
 from schemas.rules import (
     EARLIEST,
     LATEST_AHEAD,
@@ -141,17 +144,13 @@ def decode_user_behavior(
         event = _USER_BEHAVIOR.decode(value)  # type: ignore[arg-type]  # None raises TypeError
     except _DECODE_ERRORS as error:
         event = _decode_with_iso_times(UserBehavior, value, error)
-    user, session = event.user_id, event.session_id
-    shopper = user or session
-    if shopper is None:
-        raise InvalidEvent(
-            "missing-shopper",
-            "$.user_id: user_id and session_id are both missing, and one of them is required; "
-            f"{advice(UserBehavior)}",
-            "$.user_id",
-        )
-    if not f"{event.product_id}{user}{session}{event.event_id}".isprintable():
-        check_identifiers(event, "product_id", "user_id", "session_id", "event_id")
+    user, anonymous, session = event.user_id, event.anonymous_id, event.session_id
+    product, action = event.product_id, event.action
+    shopper = user or anonymous or session
+    if shopper is None or product is None or action is Action.IDENTIFY:
+        check_behavior(event)
+    if not f"{product}{user}{anonymous}{session}{event.event_id}".isprintable():
+        check_identifiers(event, "product_id", "user_id", "anonymous_id", "session_id", "event_id")
     if event.occurred_at.tzinfo is not UTC:
         set_utc(event, "occurred_at")
     occurred_at = event.occurred_at
@@ -161,8 +160,8 @@ def decode_user_behavior(
         raise implausible_time(occurred_at, received_at)
     if event.price is not None:
         check_price(event, event.price)
-    if key is not None and key != shopper.encode():
-        raise key_mismatch(UserBehavior, "session_id" if user is None else "user_id")
+    if key is not None and key != user_key(event):
+        check_behavior_key(event, key)
     return event
 
 

@@ -114,8 +114,33 @@ def _plain(old: _Node, new: _Node, path: str, seen: frozenset[tuple[int, int]]) 
     yield from (
         Narrowing("rule", path, f"has a rule that the published schema lacks: {rule}")
         for rule in new.schema.get("allOf", [])
-        if rule not in old.schema.get("allOf", [])
+        if not _is_implied(old, rule)
     )
+
+
+def _is_implied(old: _Node, rule: Schema) -> bool:
+    """Return whether all values that `old` accepts satisfy a rule, as far as one part of `old` shows it."""
+    if rule in old.schema.get("allOf", []):
+        return True
+    if "if" in rule:
+        parts = [rule.get("else", {})] + ([] if _is_impossible(old, rule["if"]) else [rule.get("then", {})])
+        return all(_is_implied(old, part) for part in parts)
+    premises = ({**old.schema, "allOf": []}, *old.schema.get("allOf", ()))
+    return any(
+        all(each.kind == "removed" for each in _compare(old.at(premise), _Node(rule, rule), "$", frozenset()))
+        for premise in premises
+    )
+
+
+def _is_impossible(old: _Node, condition: Schema) -> bool:
+    """Return whether a condition holds only for values of a property that `old` does not accept."""
+    for name, wanted in condition.get("properties", {}).items():
+        property_ = old.schema.get("properties", {}).get(name)
+        accepted = None if property_ is None else _enumeration(old.at(property_).schema)
+        values = _enumeration(wanted)
+        if name in condition.get("required", ()) and accepted is not None and values is not None:
+            return not set(accepted) & set(values)
+    return False
 
 
 _ALL_TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})

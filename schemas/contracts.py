@@ -15,6 +15,7 @@ import orjson
 
 from schemas.all_events import EVENTS
 from schemas.asyncapi import TopicFacts, asyncapi
+from schemas.behavior import WITHOUT_PRODUCT
 from schemas.compatibility import breaking_changes
 from schemas.envelope import schema_uri
 from schemas.events import CategoryFeedback, Event, ProductCreated, UserBehavior
@@ -26,6 +27,12 @@ FOLDER = Path(__file__).parent
 INPUT_TOPICS = frozenset({ProductCreated.topic, UserBehavior.topic, CategoryFeedback.topic})
 """The topics that clients write and shelfstream reads. shelfstream writes all others."""
 
+
+def _given(field: str) -> dict[str, Any]:
+    """Return the schema of an object in which a text field is neither missing nor null."""
+    return {"properties": {field: {"type": "string"}}, "required": [field]}
+
+
 # Rules that the codec checks and the types cannot express, by topic. Each entry becomes a part of `allOf`.
 RULES: dict[str, list[dict[str, Any]]] = {
     ProductCreated.topic: [
@@ -35,12 +42,18 @@ RULES: dict[str, list[dict[str, Any]]] = {
         }
     ],
     UserBehavior.topic: [
+        {"anyOf": [_given("user_id"), _given("anonymous_id"), _given("session_id")]},
         {
-            "anyOf": [
-                {"properties": {"user_id": {"type": "string"}}, "required": ["user_id"]},
-                {"properties": {"session_id": {"type": "string"}}, "required": ["session_id"]},
-            ]
-        }
+            "if": {
+                "properties": {"action": {"enum": sorted(each.value for each in WITHOUT_PRODUCT)}},
+                "required": ["action"],
+            },
+            "else": _given("product_id"),
+        },
+        {
+            "if": {"properties": {"action": {"const": "identify"}}, "required": ["action"]},
+            "then": {"allOf": [_given("user_id"), {"anyOf": [_given("anonymous_id"), _given("session_id")]}]},
+        },
     ],
     CategoryFeedback.topic: [
         {

@@ -25,8 +25,8 @@ def product_key(product_id: str) -> bytes:
 
 
 def shopper_id(event: UserBehavior) -> str:
-    """Return the shopper's id: `user_id`, or `session_id` for a guest. Empty if the event has neither."""
-    return event.user_id or event.session_id or ""
+    """Return the shopper's id: `user_id`; for a guest `anonymous_id`, else `session_id`; else empty."""
+    return event.user_id or event.anonymous_id or event.session_id or ""
 
 
 def user_key(event: UserBehavior) -> bytes:

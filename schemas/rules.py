@@ -3,8 +3,8 @@
 - The Kafka key, if there is one, is the id of the event's product or shopper in UTF-8, by which state is
   partitioned.
 - A time without a zone is read as UTC. Every decoded time has the zone UTC.
-- A behavior event needs a `user_id` or a `session_id`, and a time between the year 2000 and one day after the
-  record's arrival.
+- A behavior event has a time between the year 2000 and one day after the record's arrival. The rules of its
+  ids are in `schemas.behavior_rules`.
 - A listing needs a `title` unless it is withdrawn.
 - Identifiers contain no control characters, and currencies are three capital letters.
 """

@@ -21,8 +21,19 @@ from models.shipped import PRETRAINED
 from schemas.errors import StopWorker
 from schemas.events import Action
 
-ACTIONS: tuple[Action, ...] = tuple(Action)
-"""The actions. An action's code is its index here."""
+ACTIONS: tuple[Action, ...] = (
+    Action.VIEW,
+    Action.CLICK,
+    Action.CART,
+    Action.FAVORITE,
+    Action.PURCHASE,
+    Action.RETURN,
+)
+"""The actions that are predicted. An action's code is its index here.
+
+Codes are stored in the rows of shoppers and published, so that an action which is added to the contract gets
+no code: it is no transition.
+"""
 
 LEAVE = len(ACTIONS)
 """The code of leaving: no further action in the session."""

@@ -41,7 +41,7 @@ class AffinityAggregator:
         products: dict[str, AffinityRow] = {}
         for event in events:
             by_shopper.setdefault(self._shopper_of(event), []).append(event)
-            if event.product_id not in self._products:
+            if event.product_id is not None and event.product_id not in self._products:
                 products[event.product_id] = AffinityRow.empty()
         pairs = DeltaBuilder()
         for shopper, shopper_events in by_shopper.items():

@@ -20,8 +20,13 @@ ACTION_WEIGHT: dict[Action, float] = {
     Action.FAVORITE: 3.0,
     Action.PURCHASE: 5.0,
     Action.RETURN: -5.0,
+    Action.REMOVE_FROM_CART: -3.0,
 }
-"""The weight of each action. A return cancels a purchase, but a product's weight never falls below zero."""
+"""The weight of each action; other actions have none.
+
+A return takes back a purchase, and a removal from the cart takes back a cart action, but a product's weight
+never falls below zero.
+"""
 
 
 class ProductLabels(NamedTuple):
@@ -34,7 +39,7 @@ class ProductLabels(NamedTuple):
 def add_action(
     weights: ProductWeights, product_id: str, action: Action, time: float, parameters: BehaviorParameters
 ) -> None:
-    """Add an action to a shopper's product weights, in place.
+    """Add an action to a shopper's product weights, in place. An action without a weight changes nothing.
 
     A weight decays exponentially: at time t it is w * 2^((s - t) / half-life), where w is the weight at time
     s. If there are too many products, those with the smallest decayed weights are dropped.
@@ -46,11 +51,14 @@ def add_action(
         time: The event time in seconds since 1970.
         parameters: Half-life and the maximum number of products.
     """
+    added = ACTION_WEIGHT.get(action)
+    if added is None:
+        return
     half_life = parameters.preference_half_life_s
     weight, since = weights.get(product_id, (0.0, time))
     latest = max(since, time)
     value = weight * 2.0 ** ((since - latest) / half_life)
-    value += ACTION_WEIGHT[action] * 2.0 ** ((time - latest) / half_life)
+    value += added * 2.0 ** ((time - latest) / half_life)
     if value <= 0.0:
         weights.pop(product_id, None)
         return

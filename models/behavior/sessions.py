@@ -4,9 +4,10 @@ Input is a shopper's row and events in order of arrival. Output is a new row and
 occurred together in a session.
 
 **Relations.** Products that were viewed or clicked in a session are related as `viewed`, products that were
-put into the cart or marked as favorites as `carted`, and purchased products as `bought`. A return has no
-relation. In a session, each relation holds the set of its products with their entry times: the earliest event
-time of the product in this relation. A pair of products counts once, at the later of the two entry times.
+put into the cart or marked as favorites as `carted`, and purchased products as `bought`. Other actions have
+no relation; what was carted once stays so if it is removed from the cart. In a session, each relation holds
+the set of its products with their entry times: the earliest event time of the product in this relation. A
+pair of products counts once, at the later of the two entry times.
 Repeated actions and the order of arrival therefore change nothing. If an event lowers a product's entry time,
 the times of its pairs are corrected.
 
@@ -21,7 +22,7 @@ the times of its pairs are corrected.
 **States of a session.**
 
 - open: The row holds the session. Every event of it adds a transition from the session's last action to the
-  event's action.
+  event's action, if the action is one of `ACTIONS`.
 - leave counted: Another session of the shopper was opened at or after the session's last event, so a
   transition to "leave" was added. The session stays in the row. If it gets another event, it is open again
   and the "leave" transition is subtracted.
@@ -52,7 +53,7 @@ RELATION_OF: dict[Action, Relation] = {
     Action.FAVORITE: Relation.CARTED,
     Action.PURCHASE: Relation.BOUGHT,
 }
-"""The relation of each action; `return` has none."""
+"""The relation of each action; other actions have none."""
 
 _DIGEST_BYTES = 8
 _MAX_ID_CHARACTERS = 256
@@ -81,7 +82,7 @@ def apply_events(
     """
     changed, state = row.copy_for_update()
     for event in events:
-        if not _is_duplicate(state, event, parameters):
+        if event.action is not Action.IDENTIFY and not _is_duplicate(state, event, parameters):
             _apply_event(state, event, pairs, parameters)
     return changed.encoded()
 
@@ -109,10 +110,11 @@ def _apply_event(
     session.last_at = max(session.last_at, time)
     session.events += 1
     _count_transition(state, session, event.action)
-    add_action(state.product_weights, event.product_id, event.action, time, parameters)
-    relation = RELATION_OF.get(event.action)
-    if relation is not None:
-        _add_product(session, relation, event.product_id, time, pairs, parameters)
+    if event.product_id is not None:
+        add_action(state.product_weights, event.product_id, event.action, time, parameters)
+        relation = RELATION_OF.get(event.action)
+        if relation is not None:
+            _add_product(session, relation, event.product_id, time, pairs, parameters)
     _drop_oldest_sessions(state, session, parameters)
 
 
@@ -135,7 +137,8 @@ def _find_session(
 def _open_session(state: ShopperState, session_id: str | None, time: float) -> OpenSession:
     """Open a session and count that the shopper left the latest one."""
     latest = max(state.sessions, key=lambda session: session.last_at, default=None)
-    if latest is not None and not latest.leave_counted and latest.last_at <= time:
+    left = latest is not None and latest.last != START and not latest.leave_counted
+    if latest is not None and left and latest.last_at <= time:
         _add_count(state, latest.last, LEAVE, 1)
         latest.leave_counted = True
     name = session_id if session_id is not None else f"{instant(time):%Y-%m-%dT%H:%M:%S.%fZ}"
@@ -175,6 +178,8 @@ def _ids_too_long(entries: int, sessions: Sequence[OpenSession], parameters: Beh
 
 
 def _count_transition(state: ShopperState, session: OpenSession, action: Action) -> None:
+    if action not in ACTIONS:
+        return
     code = ACTIONS.index(action)
     if session.leave_counted:
         _add_count(state, session.last, LEAVE, -1)

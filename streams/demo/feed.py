@@ -51,7 +51,7 @@ def purchase_record(event: UserBehavior) -> FeedRecord:
         USER_BEHAVIOR,
         event_id=event.event_id or "",
         source=SHOP_SOURCE,
-        subject=event.product_id,
+        subject=event.product_id or "",
         time=event.occurred_at,
     )
     return FeedRecord(USER_BEHAVIOR, user_key(event), encode(event), headers, event.occurred_at)

@@ -240,7 +240,24 @@ def test_the_key_of_a_guest_is_the_session_id() -> None:
     value = _bytes(BEHAVIOR, user_id=None, session_id="s")
     assert decode_user_behavior(value, b"s").session_id == "s"
     assert _error("user-behavior", value, b"u").field == "$.session_id"
-    assert _error("user-behavior", _bytes(BEHAVIOR, session_id="s"), b"s").field == "$.user_id"
+    assert decode_user_behavior(_bytes(BEHAVIOR, session_id="s"), b"s").user_id == "u"
+    assert _error("user-behavior", _bytes(BEHAVIOR, session_id="s"), b"t").field == "$.user_id"
+
+
+def test_every_action_but_search_and_identify_needs_a_product() -> None:
+    for action in Action:
+        value = _bytes(BEHAVIOR, action=action.value, product_id=None, anonymous_id="a")
+        if action in (Action.SEARCH, Action.IDENTIFY):
+            assert decode_user_behavior(value, b"u").product_id is None
+        else:
+            assert _error("user-behavior", value).field == "$.product_id"
+
+
+@pytest.mark.parametrize("ids", [{"user_id": None, "session_id": "s"}, {"user_id": "u"}])
+def test_identify_needs_the_user_and_the_guest(ids: dict[str, Any]) -> None:
+    value = _bytes(BEHAVIOR, action="identify", product_id=None, **ids)
+    error = _error("user-behavior", value)
+    assert (error.reason, error.field) == ("missing-shopper", "$.user_id")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.topic)

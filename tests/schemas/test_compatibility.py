@@ -89,6 +89,39 @@ def test_additions_are_compatible(path: str, value: Any, written: bool) -> None:
     assert breaking_changes(OLD, _changed(path, value), written=written) == []
 
 
+RULED: Schema = {
+    "type": "object",
+    "properties": {
+        "kind": {"enum": ["a", "b"]},
+        "id": {"type": "string"},
+        "user": {"type": ["string", "null"]},
+    },
+    "required": ["kind", "id"],
+    "allOf": [{"anyOf": [{"required": ["user"]}, {"required": ["session"]}]}],
+}
+_IF_NEW = {"properties": {"kind": {"enum": ["c", "d"]}}, "required": ["kind"]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "compatible"),
+    [
+        ({"anyOf": [{"required": ["user"]}, {"required": ["session"]}, {"required": ["guest"]}]}, True),
+        ({"anyOf": [{"required": ["user"]}, {"required": ["guest"]}]}, False),
+        ({"if": _IF_NEW, "then": {"required": ["guest"]}}, True),
+        ({"if": _IF_NEW, "else": {"required": ["id"]}}, True),
+        ({"if": _IF_NEW, "else": {"required": ["guest"]}}, False),
+        ({"if": {"properties": {"kind": {"const": "a"}}}, "then": {"required": ["guest"]}}, False),
+    ],
+)
+def test_a_rule_is_compatible_if_published_values_satisfy_it(rule: Schema, compatible: bool) -> None:
+    current = RULED | {
+        "properties": RULED["properties"] | {"kind": {"enum": ["a", "b", "c", "d"]}},
+        "required": ["kind"],
+        "allOf": [rule],
+    }
+    assert (breaking_changes(RULED, current, written=False) == []) is compatible
+
+
 WIDENINGS: dict[str, tuple[str, Any]] = {
     "no longer required": ("required", []),
     "bound dropped": ("properties/id/maxLength", None),

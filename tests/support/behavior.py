@@ -53,7 +53,7 @@ def brute_force(events: Sequence[UserBehavior], half_life_days: float, as_of: da
     entries: dict[tuple[str | None, str | None, Relation], dict[str, datetime]] = defaultdict(dict)
     for event in events:
         relation = RELATION_OF.get(event.action)
-        if relation is not None:
+        if relation is not None and event.product_id is not None:
             session = entries[event.user_id, event.session_id, relation]
             known = session.get(event.product_id, event.occurred_at)
             session[event.product_id] = min(known, event.occurred_at)

@@ -25,6 +25,12 @@ codes = st.integers(0, START)
 rows = st.lists(st.integers(0, 10**6), min_size=len(OUTCOMES), max_size=len(OUTCOMES))
 
 
+def test_stored_codes_keep_their_meaning() -> None:
+    """Codes are in the rows of shoppers: an action of the contract that is added later gets none."""
+    assert OUTCOMES == ("view", "click", "cart", "favourite", "purchase", "return", "leave")
+    assert (LEAVE, START) == (6, 7)
+
+
 @given(codes, codes, st.dictionaries(codes, rows, max_size=4))
 def test_probabilities_of_all_outcomes_are_above_zero_and_sum_to_one(
     previous: int, last: int, own: dict[int, list[int]]

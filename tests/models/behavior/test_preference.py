@@ -60,6 +60,18 @@ def test_a_return_cancels_a_purchase_and_no_more() -> None:
     assert weights_after(("a", Action.RETURN, 0), ("a", Action.VIEW, 1)) == {"a": (1.0, DAY)}
 
 
+def test_a_removal_from_the_cart_takes_back_the_cart_and_no_more() -> None:
+    assert weights_after(("a", Action.CART, 0), ("a", Action.REMOVE_FROM_CART, 0)) == {}
+    assert weights_after(("a", Action.VIEW, 0), ("a", Action.CART, 0), ("a", Action.REMOVE_FROM_CART, 0)) == {
+        "a": (1.0, 0.0)
+    }
+
+
+@pytest.mark.parametrize("action", [Action.IMPRESSION, Action.SEARCH, Action.IDENTIFY])
+def test_what_is_shown_or_searched_changes_no_taste(action: Action) -> None:
+    assert weights_after(("a", Action.VIEW, 0), ("a", action, 1), ("b", action, 1)) == {"a": (1.0, 0.0)}
+
+
 def test_the_smallest_weights_are_dropped_above_the_bound() -> None:
     events = [(name, Action.PURCHASE, 0.0) for name in "abcd"]
     weights = weights_after(*events, ("old", Action.PURCHASE, -50), ("new", Action.VIEW, 0))

@@ -75,6 +75,31 @@ def test_views_and_clicks_pair_but_not_with_purchases() -> None:
     assert [pair[:2] for pair in pairs_of(events)] == [("a", "b")]
 
 
+def test_impressions_searches_and_removals_count_and_relate_nothing() -> None:
+    """They are no transitions either, and what was carted stays carted."""
+    chosen = [behavior("a", Action.CART, minute=1), behavior("b", Action.CART, minute=3)]
+    others = [
+        behavior("c", Action.IMPRESSION, minute=0),
+        UserBehavior(occurred_at=START, action=Action.SEARCH, query="mug", user_id="u", session_id="s"),
+        behavior("b", Action.REMOVE_FROM_CART, minute=4),
+    ]
+    assert pairs_of(chosen + others) == pairs_of(chosen) == [("a", "b", 3.0, 1)]
+    row, without = row_after([others[:2], chosen, others[2:]]), row_after([chosen])
+    assert row.transitions == without.transitions
+    assert (row.sessions[0].events, row.sessions[0].products()) == (5, 2)
+    assert row.product_weights == {"a": without.product_weights["a"]}
+
+
+def test_a_session_of_impressions_counts_no_leave() -> None:
+    shown = behavior("a", Action.IMPRESSION, session_id="s")
+    assert row_after([[shown, behavior("b", minute=9, session_id="t")]]).transitions == {}
+
+
+def test_identify_is_no_event_of_a_session() -> None:
+    login = UserBehavior(occurred_at=START, action=Action.IDENTIFY, user_id="u", anonymous_id="g")
+    assert row_after([[login]]).sessions == []
+
+
 def test_carts_and_favorites_pair() -> None:
     events = [behavior("a", Action.CART), behavior("b", Action.FAVORITE)]
     assert [pair[:2] for pair in pairs_of(events)] == [("a", "b")]
@@ -138,7 +163,7 @@ def test_applying_events_does_not_change_the_committed_row(events: list[UserBeha
 @given(st.lists(named_events, max_size=20))
 def test_a_duplicate_changes_nothing(events: list[UserBehavior]) -> None:
     with_ids = [
-        behavior(event.product_id, event.action, minute=number, event_id=f"e{number}")
+        behavior(event.product_id or "", event.action, minute=number, event_id=f"e{number}")
         for number, event in enumerate(events)
     ]
     assert row_after([with_ids, with_ids]).to_bytes() == row_after([with_ids]).to_bytes()

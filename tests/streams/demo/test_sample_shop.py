@@ -10,7 +10,7 @@ def test_every_purchase_is_of_a_listed_product_and_in_order_of_time() -> None:
     times = [purchase.occurred_at for purchase in purchases]
     assert times == sorted(times)
     assert {purchase.product_id for purchase in purchases} == listed.keys()
-    assert all(listed[purchase.product_id].occurred_at is not None for purchase in purchases[:1])
+    assert all(listed[purchase.product_id or ""].occurred_at is not None for purchase in purchases[:1])
     assert {purchase.action for purchase in purchases} == {Action.PURCHASE}
     assert len({purchase.event_id for purchase in purchases}) == len(purchases) >= 20_000
 
