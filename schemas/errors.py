@@ -2,6 +2,7 @@
 
 ShelfstreamError
 ├── InvalidEvent      dead-letter the record: it can never be processed
+├── InvalidFile       end the import: a file is not of its format
 ├── RetryLater        retry with backoff: a dependency is not available
 ├── InferenceFailed   bisect the batch until the failing record is alone: the model cannot process it
 └── StopWorker        stop the worker with a message: the configuration or an artifact is wrong
@@ -35,6 +36,10 @@ class InvalidEvent(ShelfstreamError):
     def __reduce__(self) -> tuple[type["InvalidEvent"], tuple[str, str, str | None]]:
         # The inherited method would pass the joined message alone, which a process pool could not unpickle.
         return type(self), (self.reason, self.detail, self.field)
+
+
+class InvalidFile(ShelfstreamError):
+    """A file cannot be read as the format it should have; the message says where, and what to do."""
 
 
 class RetryLater(ShelfstreamError):

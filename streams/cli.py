@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "erase": "streams.commands.operate.erase:erase",
     "audit": "streams.commands.operate.audit:audit",
     "state": "streams.commands.operate.state:state",
+    "import": "streams.commands.offline.import_events:import_events",
     "enrich": "streams.commands.offline.enrich:enrich",
     "models": "streams.commands.modeling.models:models",
     "explain": "streams.commands.offline.explain:explain",

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -37,10 +38,24 @@ def imported(tree: str) -> set[str]:
 def test_every_imported_package_is_declared(tree: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {canonical(each) for each in project["dependencies"]}
+    extras = project["optional-dependencies"]
+    if tree in ("schemas", "streams"):
+        declared |= {canonical(each) for each in extras["import"]}
     if tree == "models":
-        extras = project["optional-dependencies"]
         declared |= {canonical(each) for extra in ("train", "private", "torch") for each in extras[extra]}
     assert sorted(imported(tree) - declared) == []
+
+
+def test_serving_imports_nothing_of_the_extra_for_files() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    only = {canonical(each) for each in project["optional-dependencies"]["import"]}
+    names = [
+        package for package, names in DISTRIBUTIONS.items() if {canonical(each) for each in names} & only
+    ]
+    code = f"import sys, streams.worker; print([each for each in {names} if each in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert len(names) >= 8
+    assert done.stdout.strip() == "[]"
 
 
 def test_every_package_is_in_the_wheel() -> None:

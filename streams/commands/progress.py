@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import Progress, TaskID
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 _LOSS = ", loss "
 
@@ -46,3 +46,25 @@ def single_bar(name: str) -> Iterator[Callable[[str, int, int], None]]:
             bars.update(task, description=name, completed=step, total=steps)
 
         yield progress
+
+
+@contextmanager
+def byte_bar(name: str, size: int | None) -> Iterator[Callable[[int], None]]:
+    """Show one progress bar of bytes while the block runs, if standard error is a terminal.
+
+    Args:
+        name: Label of the bar.
+        size: Number of bytes; None if it is not known.
+
+    Yields:
+        A callback for the number of bytes that were read since the last call.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
+        task = bars.add_task(name, total=size)
+
+        def advance(count: int) -> None:
+            bars.update(task, advance=count)
+
+        yield advance

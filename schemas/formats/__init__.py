@@ -1,0 +1,4 @@
+"""Formats of catalogs and shop logs, read into events of the contract: one module a format, no files opened.
+
+`registry.FORMATS` lists them.
+"""

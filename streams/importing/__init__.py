@@ -1,0 +1,1 @@
+"""Imports files of other systems: opening, detection, conversion and the report."""
