@@ -202,7 +202,8 @@ class Related(Struct, frozen=True, kw_only=True, gc=False):
 class AffinityUpdated(Event, frozen=True, kw_only=True):
     """The related products of a product, best first: relations by behavior before `similar`, then by score.
 
-    `as_of` is the event time to which scores are decayed. A null Kafka value withdraws the product.
+    `as_of` is the event time to which scores are decayed; without behavior, the time of the listing. A null
+    Kafka value withdraws the product.
     """
 
     topic: ClassVar[str] = "affinity-updated"

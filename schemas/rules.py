@@ -120,6 +120,20 @@ def key_mismatch(event: type[Event], field: str) -> InvalidEvent:
     )
 
 
+def check_unknown_key(key: str) -> None:
+    """Raise InvalidEvent if a tombstone's key that names no known product looks like a JSON object.
+
+    Connectors write such keys, with the product's id in a field. The withdrawal of a product that was never
+    listed is harmless, but here the producer means another product.
+    """
+    if key.startswith("{") and key.endswith("}"):
+        raise InvalidEvent(
+            "invalid-key",
+            "the tombstone's key is a JSON object, and no product has this id; key the record by the bare "
+            "product_id, as with Kafka Connect's ExtractField$Key, and send the tombstone again",
+        )
+
+
 def product_of_tombstone(key: bytes | None) -> str:
     """Return the id of the product that a tombstone withdraws.
 

@@ -209,6 +209,15 @@ class Settings(SecuritySettings, frozen=True, kw_only=True):
             le=10_000,
         ),
     ] = 20
+    similar_min_cosine: Annotated[
+        float,
+        doc(
+            "Least cosine of two products' texts that are published as similar, above 0 to 1. The default is"
+            " measured: see decisions/product-view.",
+            gt=0,
+            le=1,
+        ),
+    ] = 0.5
     publish_change: Annotated[
         float,
         doc("Minimum relative change of a product's scores that is published, 0 to 1.", ge=0, le=1),

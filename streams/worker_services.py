@@ -203,10 +203,11 @@ class WorkerServices(Service):
             )
 
     def _observe(self) -> None:
-        """Update the gauges of the dead-letter budget, the models, lanes, lag and state."""
+        """Update the gauges of the dead-letter budget, the models, agents, lanes, lag and state."""
         self._monitor.watch_dead_letters(self._dead_letter_budget)
         if self._agents.serving is not None:
             self._monitor.watch_models(self._agents.serving.report())
+        self._monitor.watch_agents(self._agents.totals)
         self._monitor.watch_buffers(self._app.buffered_bytes)
         self._monitor.watch_lanes(self._app.lanes.misplaced)
         for lane, lags in self._app.lags():

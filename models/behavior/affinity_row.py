@@ -5,6 +5,7 @@ change below the threshold `publish_change` is not published again.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from hashlib import blake2b
 
 import msgspec
@@ -158,6 +159,9 @@ class AffinityRow:
         """
         if _digest(update.related) != self._published.digest:
             return True
+        if self.as_of == _NO_EVENTS and self._published.as_of == 0.0 != update.as_of.timestamp():
+            # An earlier release published similar texts as of 1970.
+            return True
         published = np.frombuffer(self._published.scores, dtype="<f4").astype(np.float64)
         scores = np.array([entry.score for entry in update.related])
         decay = 2.0 ** ((self._published.as_of - update.as_of.timestamp()) / parameters.half_life_s)
@@ -176,6 +180,7 @@ def affinity_updated(
     product_id: str,
     row: AffinityRow,
     parameters: BehaviorParameters,
+    known_at: datetime,
     similar: Sequence[tuple[str, float]] = (),
 ) -> AffinityUpdated:
     """Build the event with a product's related products, decayed to the latest event time of its row.
@@ -184,11 +189,12 @@ def affinity_updated(
         product_id: The product.
         row: The product's row.
         parameters: Half-life, and the number of related products for each relation.
+        known_at: `as_of` for a row without events, such as the time of the product's listing.
         similar: Ids and cosines of products with similar texts, best first. They come last.
 
     Returns:
         The event with at most `top_k` products of each relation, by descending score; ties by support, then
-        by id, then by relation. `as_of` is 1970 for a row without events.
+        by id, then by relation.
     """
     ranked = [
         (-entry.score, -entry.support, entry.product_id, relation)
@@ -207,7 +213,7 @@ def affinity_updated(
     return AffinityUpdated(
         product_id=product_id,
         related=related,
-        as_of=instant(row.as_of if row.as_of != _NO_EVENTS else 0.0),
+        as_of=instant(row.as_of) if row.as_of != _NO_EVENTS else known_at,
         half_life_days=parameters.half_life_days,
     )
 

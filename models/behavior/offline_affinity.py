@@ -1,6 +1,7 @@
 """Computes related products from behavior events in one process, without Kafka."""
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 
 from models.behavior.affinity_row import AffinityRow, affinity_updated
 from models.behavior.deltas import DeltaBuilder
@@ -22,6 +23,7 @@ class AffinityAggregator:
         self._shopper_of = shopper_of
         self._shoppers: dict[str, bytes] = {}
         self._products: dict[str, AffinityRow] = {}
+        self._latest: dict[str, datetime] = {}
 
     @property
     def products(self) -> dict[str, AffinityRow]:
@@ -39,10 +41,15 @@ class AffinityAggregator:
         by_shopper: dict[str, list[UserBehavior]] = {}
         shoppers: dict[str, bytes] = {}
         products: dict[str, AffinityRow] = {}
+        latest: dict[str, datetime] = {}
         for event in events:
             by_shopper.setdefault(self._shopper_of(event), []).append(event)
-            if event.product_id is not None and event.product_id not in self._products:
-                products[event.product_id] = AffinityRow.empty()
+            product_id, time = event.product_id, event.occurred_at
+            if product_id is None:
+                continue
+            if product_id not in self._products:
+                products[product_id] = AffinityRow.empty()
+            latest[product_id] = max(time, latest.get(product_id, self._latest.get(product_id, time)))
         pairs = DeltaBuilder()
         for shopper, shopper_events in by_shopper.items():
             data = self._shoppers.get(shopper)
@@ -53,8 +60,13 @@ class AffinityAggregator:
             products[product_id] = product_row.merged(deltas, self._parameters)
         self._shoppers.update(shoppers)
         self._products.update(products)
+        self._latest.update(latest)
 
     def updates(self) -> Iterator[AffinityUpdated]:
-        """Iterate over the events with each product's related products, by ascending product id."""
+        """Iterate over the events with each product's related products, by ascending product id.
+
+        Without related products, `as_of` is the time of the product's latest event.
+        """
         for product_id in sorted(self._products):
-            yield affinity_updated(product_id, self._products[product_id], self._parameters)
+            row = self._products[product_id]
+            yield affinity_updated(product_id, row, self._parameters, self._latest[product_id])

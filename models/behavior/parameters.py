@@ -10,12 +10,14 @@ from schemas.errors import StopWorker
 class BehaviorParameters:
     """The parameters of affinities, sessions, preferences and next actions.
 
-    The defaults of `half_life_days` and `neighbors` are measured by `benchmarks/affinity_recall.py`.
+    The defaults of `half_life_days` and `neighbors` are measured by `benchmarks/affinity_recall.py`, that of
+    `similar_min_cosine` by `benchmarks/similar_floor.py`.
 
     Attributes:
         half_life_days: The half-life of a session's weight in affinities, in days.
         neighbors: The maximum number of neighbors of a product for each relation.
         top_k: The number of related products that are published for each relation.
+        similar_min_cosine: The least cosine of two texts that are published as similar, above 0.
         publish_change: The relative change of a published score that triggers a new event; 0.1 is 10%.
         session_gap_s: The event-time gap that ends a session without an id, in seconds.
         open_sessions: The maximum number of sessions in a shopper's row. The session with the oldest last
@@ -34,6 +36,7 @@ class BehaviorParameters:
     half_life_days: float = 60.0
     neighbors: int = 400
     top_k: int = 20
+    similar_min_cosine: float = 0.5
     publish_change: float = 0.1
     session_gap_s: float = 1800.0
     open_sessions: int = 8

@@ -87,12 +87,15 @@ class SimilarityIndex:
         for model in list(self._cells):
             self._discard(model, numbers)
 
-    def nearest(self, numbers: Sequence[int], k: int) -> dict[int, list[tuple[str, float]]]:
+    def nearest(
+        self, numbers: Sequence[int], k: int, min_cosine: float = -1.0
+    ) -> dict[int, list[tuple[str, float]]]:
         """Find the products with the most similar texts. One call for many is far cheaper.
 
         Args:
             numbers: The products to search for.
             k: The maximum number of neighbors.
+            min_cosine: The least cosine of a neighbor.
 
         Returns:
             For each product that has an embedding, the ids of its neighbors with their cosines in [-1, 1],
@@ -104,7 +107,7 @@ class SimilarityIndex:
             if not here:
                 continue
             for number, hits in zip(here, cells.nearest(cells.vectors(here), k + 1), strict=True):
-                found[number] = self._best(hits, number, k)
+                found[number] = self._best(hits, number, k, min_cosine)
         return found
 
     def _discard(self, model: tuple[str, int], numbers: Sequence[int]) -> None:
@@ -112,8 +115,8 @@ class SimilarityIndex:
         if not len(self._cells[model]):
             del self._cells[model]
 
-    def _best(self, hits: Hits, number: int, k: int) -> list[tuple[str, float]]:
-        others = hits.numbers != number
+    def _best(self, hits: Hits, number: int, k: int, min_cosine: float) -> list[tuple[str, float]]:
+        others = (hits.numbers != number) & (hits.cosines >= min_cosine)
         # Thousands of products may have the same text: only the ids that are returned are sorted.
         ranked = zip(
             (-hits.cosines[others]).tolist(),

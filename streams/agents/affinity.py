@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from models.behavior.affinity_row import AffinityRow, affinity_updated, remove_product
 from models.behavior.delta_codec import decode_deltas
 from models.behavior.deltas import DeltaBuilder, Deltas
+from models.behavior.event_time import instant
 from models.behavior.parameters import BehaviorParameters
 from schemas.errors import InvalidEvent
 from streams.agents.co_behavior import co_behavior
@@ -86,7 +87,10 @@ class _Rows:
             if record.value is not None and ((row := rows[key]) is None or not row.neighbors())
         }
         # One search for all products costs a fraction of one search per product.
-        similar = self._product_view.similar(sorted(without_neighbors), self._parameters.top_k)
+        parameters = self._parameters
+        similar = self._product_view.similar(
+            sorted(without_neighbors), parameters.top_k, parameters.similar_min_cosine
+        )
         for key, record in last.items():
             row = rows[key]
             product = key.decode()
@@ -110,7 +114,9 @@ class _Rows:
         similar: Sequence[tuple[str, float]] = (),
     ) -> list[Output]:
         """Stage a row. Return its event if it differs enough from the published one."""
-        update = affinity_updated(product, row, self._parameters, similar)
+        listed_at = self._product_view.listed_at(product)
+        known_at = instant(cause.timestamp / 1000 if listed_at is None else listed_at)
+        update = affinity_updated(product, row, self._parameters, known_at, similar)
         if not row.should_publish(update, self._parameters):
             table.put(product.encode(), row)
             return []

@@ -9,9 +9,11 @@ from schemas.codec import decode_category_feedback, decode_product_created, deco
 from schemas.errors import InvalidEvent
 from schemas.events import CategoryFeedback, DecisionOutcome, EnrichmentReview, ProductEnriched
 from schemas.keys import partition_for
+from schemas.rules import check_unknown_key
 from streams.agents.feedback import corrected
 from streams.agents.outputs import OutputBuilder
 from streams.agents.products import ProductRow, products_table
+from streams.agents.totals import AgentTotals
 from streams.inference.messages import InvalidListing, Listing, Prediction
 from streams.inference.protocol import Inference
 from streams.lanes.agent import BatchAgent, Batches, batch_agent
@@ -32,14 +34,16 @@ from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED, PRODUCT_ENRICHED,
 log = structlog.get_logger()
 
 
-def enrich_agent(inference: Inference, partitions: int) -> BatchAgent:
+def enrich_agent(inference: Inference, partitions: int, totals: AgentTotals | None = None) -> BatchAgent:
     """Make the agent that classifies listings and applies category feedback.
 
     Args:
         inference: Runs the model off the event loop.
         partitions: The number of partitions of every topic.
+        totals: Counts what no output tells.
     """
     products = products_table()
+    totals = totals or AgentTotals()
     decisions = _Decisions(inference, partitions)
 
     # Feedback has priority over listings: it must not wait behind a large import.
@@ -50,13 +54,16 @@ def enrich_agent(inference: Inference, partitions: int) -> BatchAgent:
             listings = [_listing(record) for record, feedback in inputs if feedback is None]
             predictions = iter(await inference.predict(listings) if listings else ())
             table = batch.table(products)
-            older = 0
+            older = unknown = 0
             for record, feedback in inputs:
                 try:
                     if feedback is not None:
                         batch.send_outputs(decisions.of_person(record, feedback, table))
                     elif isinstance(prediction := next(predictions), InvalidListing):
                         batch.dead_letter(record, prediction.error(), "decode")
+                    elif record.value is None and table.get(prediction.product_id.encode()) is None:
+                        check_unknown_key(prediction.product_id)
+                        unknown += 1
                     else:
                         outputs = decisions.of_model(record, prediction, table)
                         older += not outputs
@@ -65,6 +72,11 @@ def enrich_agent(inference: Inference, partitions: int) -> BatchAgent:
                     batch.dead_letter(record, error, enrich.name)
             if older:
                 log.info("repeated listings are older than what is published, ignoring them", count=older)
+            if unknown:
+                totals.unknown_withdrawals += unknown
+                log.warning(
+                    "tombstones in product-created name no known product, ignoring them", count=unknown
+                )
 
     return enrich
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from streams.agents.erasures import shoppers_table
 from streams.agents.product_view import ProductView
 from streams.agents.sessions import sessions_agent
 from streams.agents.shopper_retention import Retention
+from streams.agents.totals import AgentTotals
 from streams.inference.model_report import ModelReport
 from streams.lanes.agent import BatchAgent
 from streams.settings import Settings
@@ -50,11 +51,13 @@ class WorkerAgents:
         agents: The agents in the order of the data flow.
         product_view: The view that the agents read; None if no agent reads it.
         serving: The models; None unless the worker runs `enrich`.
+        totals: What the agents count.
     """
 
     agents: tuple[BatchAgent, ...]
     product_view: ProductView | None
     serving: ModelServing | None
+    totals: AgentTotals = field(default_factory=AgentTotals)
 
     def close(self) -> None:
         """End what runs beside the event loop."""
@@ -68,6 +71,7 @@ def behavior_parameters(settings: Settings) -> BehaviorParameters:
         half_life_days=settings.half_life_days,
         neighbors=settings.affinity_bound,
         top_k=settings.affinity_top_k,
+        similar_min_cosine=settings.similar_min_cosine,
         publish_change=settings.publish_change,
         session_gap_s=settings.session_gap_min * 60,
     )
@@ -81,13 +85,14 @@ def create_agents(settings: Settings) -> WorkerAgents:
         RetryLater: The model's process died while it loaded the model.
     """
     agents: list[BatchAgent] = []
+    totals = AgentTotals()
     serving = None
     if "enrich" in settings.agents:
         # Imported here, so that a worker without this agent loads neither the model nor its runtime.
         from streams.agents.enrich import enrich_agent
 
         serving = _model_serving(settings)
-        agents.append(enrich_agent(serving.inference, settings.partitions))
+        agents.append(enrich_agent(serving.inference, settings.partitions, totals))
     parameters = behavior_parameters(settings)
     product_view = ProductView()
     if "sessions" in settings.agents:
@@ -106,7 +111,7 @@ def create_agents(settings: Settings) -> WorkerAgents:
         affinities = affinities_table(changelog(settings, "affinities"))
         agents.append(affinity_agent(affinities, settings.partitions, parameters, product_view))
     reads_view = bool({"sessions", "affinity"} & set(settings.agents))
-    return WorkerAgents(tuple(agents), product_view if reads_view else None, serving)
+    return WorkerAgents(tuple(agents), product_view if reads_view else None, serving, totals)
 
 
 def _model_serving(settings: Settings) -> ModelServing:

@@ -7,7 +7,9 @@ second. It is not a part of the transactions: outputs that derive from it reflec
 
 import asyncio
 import threading
+from array import array
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -44,6 +46,7 @@ class _Product(msgspec.Struct):
     tags: list[_Named] = []
     category: _Categorized | None = None
     embedding: Embedding | None = None
+    listed_at: datetime | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Product)
@@ -56,6 +59,8 @@ class ProductView:
     def __init__(self) -> None:
         self._products = ProductNumbers()
         self._labels = LabelPool()
+        # By product: when it was listed, in seconds since 1970.
+        self._listed_at = array("d")
         self._index = SimilarityIndex(self._products)
         self._lock = threading.Lock()
 
@@ -64,7 +69,7 @@ class ProductView:
 
     def update(self, records: Iterable[Record]) -> None:
         """Apply records of product-enriched. Null removes the product. Invalid records are ignored."""
-        last: dict[str, _Product | None] = {}
+        last: dict[str, tuple[_Product, float] | None] = {}
         for record in records:
             if record.key is None:
                 continue
@@ -75,7 +80,7 @@ class ProductView:
                     product = _DECODER.decode(record.value)
                     if product.embedding is not None:
                         vector_of(product.embedding)
-                    last[product.product_id] = product
+                    last[product.product_id] = (product, _listed_at(product, record))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidEvent) as error:
                 log.warning(
                     "ignoring a product-enriched record of another program",
@@ -90,12 +95,24 @@ class ProductView:
         number = self._products.find(product_id)
         return None if number is None else self._labels.of(number)
 
-    def similar(self, product_ids: Sequence[str], count: int) -> dict[str, list[tuple[str, float]]]:
+    def listed_at(self, product_id: str) -> float | None:
+        """Return when a product was listed, or None if it is unknown.
+
+        Returns:
+            Seconds since 1970: the time of the listing's event, or of its record where the event has none.
+        """
+        number = self._products.find(product_id)
+        return None if number is None else self._listed_at[number]
+
+    def similar(
+        self, product_ids: Sequence[str], count: int, min_cosine: float = -1.0
+    ) -> dict[str, list[tuple[str, float]]]:
         """Search for products with a similar text.
 
         Args:
             product_ids: The products to search for. Those without an embedding are left out.
             count: Neighbors per product at most.
+            min_cosine: The least cosine of a neighbor.
 
         Returns:
             For each product its neighbors with their cosine similarity, best first. The search is exact while
@@ -107,23 +124,27 @@ class ProductView:
             # Others read and write between two parts of a large search.
             with self._lock:
                 numbers = {name: number for name in some if (number := self._products.find(name)) is not None}
-                nearest = self._index.nearest(list(numbers.values()), count)
+                nearest = self._index.nearest(list(numbers.values()), count, min_cosine)
             found.update({name: nearest[number] for name, number in numbers.items() if number in nearest})
         return found
 
-    def _apply(self, last: dict[str, _Product | None]) -> None:
+    def _apply(self, last: dict[str, tuple[_Product, float] | None]) -> None:
         """Bring the products to their last state. All embeddings go into the index at once."""
         embeddings: dict[int, Embedding] = {}
         without: list[int] = []
         removed: list[str] = []
-        for product_id, product in last.items():
-            if product is None:
+        for product_id, listed in last.items():
+            if listed is None:
                 number = self._products.find(product_id)
                 if number is not None:
                     without.append(number)
                     removed.append(product_id)
                 continue
+            product, listed_at = listed
             number = self._products.add(product_id)
+            if number >= len(self._listed_at):
+                self._listed_at.extend([0.0] * (number + 1 - len(self._listed_at)))
+            self._listed_at[number] = listed_at
             category = None if product.category is None else product.category.path
             self._labels.put(number, ProductLabels(tuple(tag.name for tag in product.tags), category))
             if product.embedding is None:
@@ -135,6 +156,10 @@ class ProductView:
         for product_id in removed:
             self._labels.remove(self._products.add(product_id))
             self._products.remove(product_id)
+
+
+def _listed_at(product: _Product, record: Record) -> float:
+    return record.timestamp / 1000 if product.listed_at is None else product.listed_at.timestamp()
 
 
 class ProductViewFollower:

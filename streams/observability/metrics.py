@@ -190,6 +190,10 @@ class Metrics:
         self.dead_letters = self._counter(
             "dead_letters", "Records that could not be processed, by reason.", "topic", "reason"
         )
+        self.unknown_withdrawals = self._counter(
+            "unknown_withdrawals",
+            "Tombstones in product-created whose key names no known product. They change nothing.",
+        )
         self.dead_letter_budget = self._gauge(
             "dead_letter_budget_records",
             "Dead letters that can be written at once. Below 0 the worker slows down.",

@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import Counter as Total
 
 from schemas.dead_letters import REASON
+from streams.agents.totals import AgentTotals
 from streams.backoff import TokenBucket
 from streams.inference.model_report import ModelReport
 from streams.lanes.log_observer import LogObserver, added_partitions
@@ -182,6 +183,10 @@ class Monitor(LogObserver):
             self._count_up_to(metrics.shadow_differences.labels(aspect), count)
         if report.drift is not None:
             self.watch_drift(report.drift)
+
+    def watch_agents(self, totals: AgentTotals) -> None:
+        """Add to the counters what agents counted since the last call."""
+        self._count_up_to(self.metrics.unknown_withdrawals, totals.unknown_withdrawals)
 
     def watch_drift(self, report: "DriftReport") -> None:
         """Update the drift of each feature. The report has no features while too few listings came."""

@@ -138,6 +138,9 @@ class _Comparison:
         name = output_id(source_of(record), *versions, PRODUCT_ENRICHED, product_id).encode()
         found = min(1, self._enriched[name, product_id.encode(), withdrawn])
         self._enriched[name, product_id.encode(), withdrawn] -= found
+        if record.value is None and not dead:
+            # Whether it has an output depends on whether the product is known.
+            found = 1
         if withdrawn:
             tally.tombstones += found
         else:
@@ -155,7 +158,8 @@ class _Comparison:
         """
         if record.topic == PRODUCT_CREATED:
             listing = decode_product_created(record.value, record.key)
-            return listing.product_id, listing.change is Change.WITHDRAWN, False
+            # A tombstone with a key in JSON dies unless it names a product.
+            return listing.product_id, listing.change is Change.WITHDRAWN, record.value is None
         assert record.topic == CATEGORY_FEEDBACK
         feedback = decode_category_feedback(record.value, record.key)
         category = feedback.category_id

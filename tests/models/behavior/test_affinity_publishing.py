@@ -1,7 +1,7 @@
 """Affinity rows are published if the list changed enough, in the documented order."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -12,10 +12,11 @@ from schemas.events import AffinityUpdated, Relation
 from tests.support.behavior import session_with
 
 PARAMETERS = BehaviorParameters(half_life_days=10.0)
+LISTED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def update_of(row: AffinityRow, similar: Sequence[tuple[str, float]] = ()) -> AffinityUpdated:
-    return affinity_updated("a", row, PARAMETERS, similar)
+    return affinity_updated("a", row, PARAMETERS, LISTED, similar)
 
 
 def test_neither_the_published_list_nor_its_decay_is_published_again() -> None:
@@ -67,6 +68,17 @@ def test_behavior_comes_before_similarity_and_scores_descend() -> None:
     ]
 
 
-def test_a_row_without_events_has_no_related_products() -> None:
+def test_a_row_without_events_is_as_of_the_listing() -> None:
     update = update_of(AffinityRow.from_bytes(AffinityRow.empty().to_bytes()))
-    assert (update.related, update.as_of.year) == ([], 1970)
+    assert (update.related, update.as_of) == ([], LISTED)
+
+
+def test_a_list_as_of_1970_is_published_again_with_its_time() -> None:
+    """Releases before the time of the listing counted published it so."""
+    first = msgspec.structs.replace(
+        update_of(AffinityRow.empty(), [("s", 0.9)]), as_of=datetime(1970, 1, 1, tzinfo=UTC)
+    )
+    row = AffinityRow.empty().with_published(first)
+    assert row.should_publish(update_of(row, [("s", 0.9)]), PARAMETERS)
+    row = row.with_published(update_of(row, [("s", 0.9)]))
+    assert not row.should_publish(update_of(row, [("s", 0.9)]), PARAMETERS)

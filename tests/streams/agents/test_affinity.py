@@ -1,13 +1,15 @@
 """The agent `affinity`: deltas and products become related products, and withdrawn products are removed."""
 
 from base64 import b64encode
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from models.behavior.delta_codec import decode_deltas, encode_deltas
 from models.behavior.deltas import REMOVAL, DeltaBuilder
 from models.behavior.parameters import BehaviorParameters
-from schemas.codec import decode_affinity_updated, encode
+from schemas.codec import decode_affinity_updated, decode_product_enriched, encode
 from schemas.events import Decision, DecisionOutcome, Embedding, ProductEnriched, Relation
 from schemas.keys import partition_for
 from streams.agents.affinity import affinities_table, affinity_agent
@@ -16,7 +18,16 @@ from streams.lanes.processor import Processor
 from streams.records import Output
 from streams.state.tables import Tables
 from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, DEAD_LETTER, PRODUCT_ENRICHED
-from tests.support.processing import Source, header, process_batch, processor_of, reasons, tables_of, to
+from tests.support.processing import (
+    NOW_MS,
+    Source,
+    header,
+    process_batch,
+    processor_of,
+    reasons,
+    tables_of,
+    to,
+)
 
 PARTITIONS = 4
 ROWS = affinities_table("affinities-changelog")
@@ -129,10 +140,11 @@ async def test_a_batch_of_invalid_deltas_gives_dead_letters_only(agent: Processo
 
 
 async def test_a_product_without_behavior_gets_similar_ones(agent: Processor, tables: Tables) -> None:
-    """Similar texts, nearest first, also of products in the same batch, without the product itself."""
+    """Similar texts, nearest first, also of products in the same batch, without itself and unlike ones."""
     source = Source(PRODUCT_ENRICHED)
     batch = [
-        source.record(product("far", [0, 100]), b"far"),
+        source.record(product("unlike", [0, 100]), b"unlike"),
+        source.record(product("far", [60, 80]), b"far"),
         source.record(product("near", [90, 10]), b"near"),
         source.record(product("cold", [100, 0]), b"cold"),
     ]
@@ -141,6 +153,16 @@ async def test_a_product_without_behavior_gets_similar_ones(agent: Processor, ta
     events = {output.key: decode_affinity_updated(output.value) for output in to(AFFINITY_UPDATED, outputs)}
     score = events[b"cold"].related[0].score
     assert score == pytest.approx(90 / (90**2 + 10**2) ** 0.5, abs=1e-6)
+
+
+async def test_similar_texts_are_as_of_the_listing(agent: Processor, tables: Tables) -> None:
+    """The time of the listing's event, or of the record where the event has none."""
+    source, listed = Source(PRODUCT_ENRICHED), datetime(2026, 1, 2, tzinfo=UTC)
+    timed = msgspec.structs.replace(decode_product_enriched(product("a", [100, 0])), listed_at=listed)
+    batch = [source.record(encode(timed), b"a"), source.record(product("b", [100, 1]), b"b")]
+    outputs = to(AFFINITY_UPDATED, await process_batch(agent, batch, tables))
+    times = {output.key: decode_affinity_updated(output.value).as_of for output in outputs}
+    assert times == {b"a": listed, b"b": datetime.fromtimestamp(NOW_MS / 1000, UTC)}
 
 
 async def test_behavior_outweighs_similar_texts(agent: Processor, tables: Tables) -> None:
