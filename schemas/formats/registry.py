@@ -1,7 +1,32 @@
 """All formats, by name."""
 
 from schemas.formats.format import Format
+from schemas.formats.ga4 import Ga4, Ga4Protocol
 from schemas.formats.merchant import Merchant
+from schemas.formats.metarank import Metarank
+from schemas.formats.online_retail import OnlineRetail
+from schemas.formats.rees46 import Rees46
+from schemas.formats.retailrocket import RetailRocket
+from schemas.formats.segment import Segment
+from schemas.formats.shopify_orders import ShopifyOrders
+from schemas.formats.snowplow import Snowplow
+from schemas.formats.taobao import Taobao
+from schemas.formats.yoochoose import Yoochoose
 
-FORMATS: dict[str, Format] = {each.name: each for each in (Merchant(),)}
+_PRODUCTS: tuple[Format, ...] = (Merchant(),)
+_BEHAVIOR: tuple[Format, ...] = (
+    Ga4(),
+    Ga4Protocol(),
+    Segment(),
+    Snowplow(),
+    ShopifyOrders(),
+    Metarank(),
+    Rees46(),
+    RetailRocket(),
+    Yoochoose(),
+    Taobao(),
+    OnlineRetail(),
+)
+
+FORMATS: dict[str, Format] = {each.name: each for each in (*_PRODUCTS, *_BEHAVIOR)}
 """The formats by their name on the command line, those of products first."""
