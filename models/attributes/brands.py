@@ -1,4 +1,4 @@
-"""Finds the brands of a model in titles, and checks brand fields."""
+"""Finds the brands of a model in titles, and checks and names the brands of brand fields."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,10 +9,16 @@ from models.shipped import PRETRAINED
 from models.text.cleaning import fold
 
 _SHIPPED_PROMOTIONS = PRETRAINED / "lexicons" / "promotions.txt"
+_SHIPPED_ORDINARY_WORDS = PRETRAINED / "lexicons" / "ordinary_words.txt"
 _BRAND_WORD = re.compile(r"[a-z0-9][a-z0-9'&.]*|&")
 _SEARCHED_CHARACTERS = 120
 _SEARCHED_CHINESE_CHARACTERS = 24
 _MAX_PROMOTIONS = 6
+_BRAND_EVIDENCE = re.compile(
+    r"\s*(?:men|mens|women|womens|boys|girls|unisex|kids)(?:'s)?\b"
+    r"|\s+(?:iphone|ipad|ipod|macbook|imac|mac|watch|airpods?|airport|tv|magic|time|final|logic|studio)\b"
+)
+"""What follows a brand whose name is an ordinary word (`ONLY Women Black Top`, `Apple iPhone`)."""
 _NO_BRAND = frozenset(
     [
         *(
@@ -64,8 +70,19 @@ def is_brand(text: str) -> bool:
     return bool(folded) and len(folded) <= 80 and folded not in _NO_BRAND
 
 
+def brand_name(name: str) -> str:
+    """Return the one name of a brand: the Latin one of `Nike/耐克`, whose parts name the same brand."""
+    parts = [part.strip() for part in name.split("/")]
+    latin = [part for part in parts if part.isascii() and any(map(str.isalpha, part))]
+    return (
+        latin[0] if len(parts) == 2 and len(latin) == 1 and not all(map(str.isascii, parts)) else name.strip()
+    )
+
+
 class BrandFinder:
     """Finds a known brand at the start of a title, after promotional words (`NEW`, `包邮`).
+
+    A brand whose name is an ordinary word (`Cocktail`, `Only`, `苹果`) needs evidence after it.
 
     Args:
         brands: The name by its folded form.
@@ -73,9 +90,12 @@ class BrandFinder:
     """
 
     def __init__(self, brands: Mapping[str, str], precision: float) -> None:
-        self._brands, self._precision = brands, precision
+        self._brands, self._precision = {form: brand_name(name) for form, name in brands.items()}, precision
+        self._ordinary = frozenset(_SHIPPED_ORDINARY_WORDS.read_text(encoding="utf-8").splitlines())
         self._longest = max((len(form.split()) for form in brands), default=0)
-        self._chinese = _alternation(form for form in brands if not form.isascii())
+        self._chinese = _alternation(
+            form for form in brands if not form.isascii() and form not in self._ordinary
+        )
         promotions = _SHIPPED_PROMOTIONS.read_text(encoding="utf-8").splitlines()
         self._promotions = frozenset(word for form in promotions for word in form.split())
         self._chinese_promotion = _alternation(form for form in promotions if not form.isascii())
@@ -112,8 +132,19 @@ class BrandFinder:
         for last in range(len(spans) - 1, -1, -1):
             start, end = spans[0][0], spans[last][1]
             if (form := brand_key(folded[start:end])) in self._brands:
-                return [self._match(form, start, end)]
+                is_brand_here = form not in self._ordinary or _BRAND_EVIDENCE.match(folded, end)
+                return [self._match(form, start, end)] if is_brand_here else []
         return []
+
+    def named(self, brand: str) -> str:
+        """Return the one name of a given brand: a known brand's name, or the brand as given.
+
+        Args:
+            brand: A brand field's value.
+        """
+        name = brand_name(brand)
+        folded = fold(name)
+        return self._brands.get(brand_key(folded) if folded.isascii() else folded, name)
 
     def _match(self, form: str, start: int, end: int) -> AttributeMatch:
         return AttributeMatch("brand", self._brands[form], start, end, self._precision)

@@ -9,16 +9,22 @@ from typing import Literal
 
 from models.attributes.attribute_match import AttributeMatch
 from models.attributes.brands import BrandFinder, is_brand
+from models.attributes.confidences import FIELD_CONFIDENCE, description_confidence, title_confidence
+from models.attributes.field_names import quantity_attributes, quantity_name, word_attribute
+from models.attributes.pieces import bare_clothing_size
 from models.attributes.quantities import find_quantities
 from models.attributes.span_attributes import attributes_of_spans
 from models.attributes.span_tagger import SpanTagger
+from models.attributes.statements import find_stated_quantities, find_statements
+from models.attributes.word_context import describes_product
 from models.text.cleaning import MAX_CHARACTERS, fold
-from models.text.lexicon import Lexicon, shipped_lexicon, shipped_uses, words_of
+from models.text.lexicon import Hit, Lexicon, shipped_lexicon, shipped_uses, words_of
 from schemas.events import Attribute, Evidence, ProductCreated
 
 Field = Literal["title", "description", "brand", "attributes"]
 ORDER = (
-    "brand", "colour", "gender", "age_group", "material", "size", "pack_quantity", "season", "usage",
+    "brand", "colour", "gender", "age_group", "material", "size", "dimensions", "volume", "weight", "length",
+    "screen_size", "power", "battery", "memory", "storage", "pack_quantity", "season", "usage",
     "product", "model", "style", "function", "audience", "specification", "fits_brand", "fits_model",
 )  # fmt: skip
 _NOT_FOR_FOOD = frozenset({"colour", "gender", "age_group", "material", "season", "usage"})
@@ -27,30 +33,7 @@ _MAX_VALUES = {
     "colour": 3, "material": 3, "usage": 2, "style": 3, "function": 5, "specification": 3,
     "product": 3, "audience": 3, "fits_brand": 3, "fits_model": 5,
 }  # fmt: skip
-
-# Confidences are precisions measured on human labels, rounded down. For English genders, colors and usages
-# they come from `python -m models.training.attributes.evaluation`; the age group has the confidence of its
-# gender. Chinese genders were measured on 38 titles. The others are conservative estimates.
-_TITLE_CONFIDENCE = {
-    "colour": 0.92, "gender": 0.98, "age_group": 0.9, "material": 0.85, "size": 0.9, "pack_quantity": 0.9,
-    "season": 0.8, "usage": 0.9,
-}  # fmt: skip
-_CHINESE_CONFIDENCE = {
-    "colour": 0.85, "gender": 0.87, "age_group": 0.8, "material": 0.8, "season": 0.8, "usage": 0.8,
-}  # fmt: skip
 _AGE_OF = {"men": "adult", "women": "adult", "boys": "kids", "girls": "kids"}
-_FIELD_CONFIDENCE = 0.95
-_DESCRIPTION_FACTOR = 0.8
-
-_FIELD_NAMES = {
-    "brand": "brand", "品牌": "brand",
-    "color": "colour", "colour": "colour", "base_colour": "colour", "颜色": "colour", "颜色分类": "colour",
-    "gender": "gender", "适用性别": "gender", "性别": "gender",
-    "material": "material", "fabric": "material", "材质": "material", "面料": "material",
-    "size": "size", "尺码": "size", "净含量": "size", "化妆品净含量": "size",
-    "season": "season", "适用季节": "season", "age_group": "age_group", "适用年龄": "age_group",
-    "usage": "usage", "适用场景": "usage",
-}  # fmt: skip
 
 
 def attributes_text(attributes: Mapping[str, str]) -> str:
@@ -150,18 +133,12 @@ class AttributeExtractor:
         if product.attributes:
             yield "attributes", attributes_text(product.attributes), self._in_attributes(product.attributes)
         title = product.title[:MAX_CHARACTERS]
-        yield (
-            "title",
-            title,
-            self._in_title(fold(title), fold(product.brand or ""), has_appearance, span_matches),
-        )
+        brand = fold(product.brand or "")
+        yield "title", title, self._in_title(fold(title), brand, has_appearance, span_matches)
         if product.description:
             description = product.description[:MAX_CHARACTERS]
-            yield (
-                "description",
-                description,
-                self._in_text(fold(description), has_appearance, _DESCRIPTION_FACTOR),
-            )
+            find = self._in_description if title.strip() else self._in_text
+            yield "description", description, find(fold(description), has_appearance)
 
     def _in_title(
         self, folded: str, brand: str, has_appearance: bool, span_matches: Sequence[AttributeMatch]
@@ -171,7 +148,7 @@ class AttributeExtractor:
         taken = [(item.start, item.end) for item in brands]
         if (name := brand.strip()) and (start := folded.find(name)) >= 0:
             taken.append((start, start + len(name)))
-        matches = self._in_text(folded, has_appearance, 1.0)
+        matches = self._in_text(folded, has_appearance)
         if span_matches:
             selected = [item for item in span_matches if item.name != "brand" or not brands]
             matches = [*_without_overlaps(matches, selected), *selected]
@@ -184,7 +161,8 @@ class AttributeExtractor:
         if not is_brand(value) or self._lexicon.exact(fold(value)) is not None:
             return []
         start = brand.index(value)
-        return [AttributeMatch("brand", value, start, start + len(value), _FIELD_CONFIDENCE)]
+        name = self._brands.named(value)
+        return [AttributeMatch("brand", name, start, start + len(value), FIELD_CONFIDENCE)]
 
     def _in_attributes(self, attributes: Mapping[str, str]) -> list[AttributeMatch]:
         matches: list[AttributeMatch] = []
@@ -192,44 +170,77 @@ class AttributeExtractor:
         for key, value in attributes.items():
             place = start + len(key) + len(": ")
             start = place + len(value) + 1
-            name = _FIELD_NAMES.get(fold(key.strip()))
+            name = word_attribute(key)
             if name == "brand":
                 items = self._in_brand(value)
-            elif name is None:
-                continue
-            elif name in ("size", "pack_quantity"):
-                items = [
-                    item for item in find_quantities(fold(value), _FIELD_CONFIDENCE) if item.name == name
-                ]
+            elif name is not None:
+                items = [item for item in self._in_words(fold(value), True) if item.name == name]
             else:
-                items = [item for item in self._in_text(fold(value), True, 1.0) if item.name == name]
+                items = _quantities_of_field(key, fold(value))
             matches.extend(
-                item._replace(start=item.start + place, end=item.end + place, confidence=_FIELD_CONFIDENCE)
+                item._replace(start=item.start + place, end=item.end + place, confidence=FIELD_CONFIDENCE)
                 for item in items
             )
         return matches
 
-    def _in_text(self, folded: str, has_appearance: bool, factor: float) -> list[AttributeMatch]:
-        words = words_of(folded)
-        hits = [
-            hit
-            for hit in self._lexicon.find(folded, words) + self._uses.find(folded, words)
-            if hit.entry.value and (has_appearance or not hit.entry.looks)
+    def _in_text(self, folded: str, has_appearance: bool) -> list[AttributeMatch]:
+        """Return what words and quantities anywhere in a text say."""
+        quantities = [
+            item._replace(confidence=title_confidence(item.name, is_chinese=False))
+            for item in find_quantities(folded, 1.0)
         ]
+        return self._in_words(folded, has_appearance) + quantities
+
+    def _in_words(self, folded: str, has_appearance: bool) -> list[AttributeMatch]:
+        hits = [hit for hit in self._hits(folded, has_appearance) if _describes(hit, folded)]
         if any(hit.entry.implied for hit in hits):
             explicit = {hit.entry.attribute for hit in hits if not hit.entry.implied}
             hits = [hit for hit in hits if not hit.entry.implied or hit.entry.attribute not in explicit]
-        matches = [
-            AttributeMatch(
-                hit.entry.attribute,
-                hit.entry.value,
-                hit.start,
-                hit.end,
-                _confidence(hit.entry.attribute, folded[hit.start], factor),
-            )
+        return [
+            _match(hit, title_confidence(hit.entry.attribute, is_chinese=not folded[hit.start].isascii()))
             for hit in hits
         ]
-        return matches + find_quantities(folded, round(_TITLE_CONFIDENCE["size"] * factor, 4))
+
+    def _in_description(self, folded: str, has_appearance: bool) -> list[AttributeMatch]:
+        """Return only what a description states of the product (`Color: black`, `made of linen`)."""
+        statements = list(find_statements(folded))
+        matches = find_stated_quantities(folded)
+        if statements:
+            matches += [
+                _match(hit, description_confidence(hit.entry.attribute))
+                for hit in self._hits(folded, has_appearance)
+                if not hit.entry.implied
+                and any(item.states(hit.entry.attribute, hit.start, hit.end) for item in statements)
+                and _describes(hit, folded)
+            ]
+        return sorted(matches, key=_place)
+
+    def _hits(self, folded: str, has_appearance: bool) -> list[Hit]:
+        words = words_of(folded)
+        hits = self._lexicon.find(folded, words) + self._uses.find(folded, words)
+        return [hit for hit in hits if hit.entry.value and (has_appearance or not hit.entry.looks)]
+
+
+def _describes(hit: Hit, folded: str) -> bool:
+    return describes_product(hit.entry.attribute, folded, hit.start, hit.end)
+
+
+def _match(hit: Hit, confidence: float) -> AttributeMatch:
+    return AttributeMatch(hit.entry.attribute, hit.entry.value, hit.start, hit.end, confidence)
+
+
+def _quantities_of_field(name: str, folded: str) -> list[AttributeMatch]:
+    """Return the quantities of a field; a field `Size` may be a clothing size without more words."""
+    stated = quantity_attributes(name)
+    if not stated:
+        return []
+    if "size" in stated and (size := bare_clothing_size(folded)):
+        return [AttributeMatch("size", *size, FIELD_CONFIDENCE)]
+    return [
+        item._replace(name=quantity_name(name, item.name))
+        for item in find_quantities(folded, FIELD_CONFIDENCE)
+        if item.name in stated
+    ]
 
 
 def _without_overlaps(
@@ -246,11 +257,6 @@ def _without_overlaps(
 
 def _place(item: AttributeMatch) -> tuple[int, int]:
     return item.start, item.end
-
-
-def _confidence(attribute: str, first: str, factor: float) -> float:
-    confidence = (_TITLE_CONFIDENCE if first.isascii() else _CHINESE_CONFIDENCE)[attribute]
-    return confidence if factor == 1.0 else round(confidence * factor, 4)
 
 
 def _add(values: list[Attribute], item: AttributeMatch, field: Field, text: str) -> None:

@@ -1,71 +1,135 @@
-"""Finds sizes and quantities: a number with a unit, a clothing size, a number of pieces."""
+"""Finds sizes and quantities: dimensions, numbers with units by what they measure, clothing sizes, pieces.
+
+A text with several different quantities of one kind gives none of them, since none is the product's own.
+"""
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal
+from itertools import zip_longest
+from typing import NamedTuple
 
 from models.attributes.attribute_match import AttributeMatch
+from models.attributes.dimensions import Dimensions, find_dimensions
+from models.attributes.pieces import clothing_size, pack_quantity
+from models.attributes.quantity_kinds import kind_of
 from models.attributes.units import format_quantity, read_units
 
-_UNITS = read_units()
+QUANTITIES = (
+    "size", "dimensions", "volume", "weight", "length", "screen_size", "power", "battery", "memory",
+    "storage", "pack_quantity",
+)  # fmt: skip
+"""The attributes that `find_quantities` finds."""
+_SIZES = ("volume", "weight", "length", "screen_size")
+_UNITS = read_units() | {mark: ("cm", Decimal("2.54")) for mark in ('"', "”", "″", "''")}
 _QUANTITY = re.compile(
-    r"(?<![a-z0-9.])(\d{1,5}(?:[.,]\d{1,3})?)\s?-?\s?("
-    + "|".join(re.escape(form) for form in sorted(_UNITS, key=lambda form: (-len(form), form)))
-    + r")(?![a-z0-9])"
+    r"(?<![a-z0-9.,/$£€₹#'])(\d{1,5}(?:[.,]\d{1,3})?)(?:\s?-?\s?("
+    + "|".join(re.escape(form) for form in sorted(read_units(), key=lambda form: (-len(form), form)))
+    + r")(?![a-z0-9])|([\"”″]|''))"
 )
-_DIGITS = re.compile(r"\d+")
-_CLOTHING_SIZE = re.compile(
-    r"\bsize[\s:=-]*(x{0,3}[sl]|m|[2-6]xl|\d{1,3}(?:\.5)?)\b|(?<![a-z0-9'-])(x{1,3}[sl]|[2-6]xl)(?![a-z0-9'-])"
-)
-_PACK = re.compile(
-    r"\b(?:pack|set|box|combo|case|bundle) of (\d{1,4})\b|\b(\d{1,4})[ -]?(?:pack|pk|pcs|pieces?|count|ct)\b"
-    r"|(?<![\d.])(\d{1,4})(?:片|包|盒|瓶|支|只|袋|罐|条|双|粒|件套|个)(?:装|入)?"
-)
-_PIECE_UNITS = "(?:ml|cl|l|g|kg|oz|毫升|升|克|千克)"
-_TIMES = re.compile(
-    rf"(?<![\d.])(\d{{1,3}}\s?[x×*])\s?(?=\d{{1,5}}(?:\.\d+)?\s?{_PIECE_UNITS}(?![a-z]))"
-    rf"|(?<=\d)\s?{_PIECE_UNITS}\s?([x×*]\s?\d{{1,3}})(?![\d.]|\s?[a-z])"
-)
-"""A number of pieces beside a volume or a mass (`6 x 330ml`, `330ml*6`), but not two lengths (`2 m x 3`)."""
+_DIGITS = re.compile(r"\d")
+_MINOR_UNITS = {"lb": "oz", "lbs": "oz", "pound": "ounce", "pounds": "ounces", "ft": "in", "feet": "inches"}
+_MINOR_UNITS |= {"kg": "g", "m": "cm"}
+_TOLERANCE = Decimal("0.06")
+"""The largest relative difference between two writings of one quantity (`16 oz (450 g)`)."""
+
+
+class _Quantity(NamedTuple):
+    kind: str
+    value: Decimal
+    unit: str
+    start: int
+    end: int
 
 
 def find_quantities(folded: str, confidence: float) -> list[AttributeMatch]:
-    """Find the size and the number of pieces in a text.
+    """Find the quantities of a text.
 
     Args:
         folded: The text as `models.text.cleaning.fold` returns it.
         confidence: The confidence of the matches, in [0, 1].
 
     Returns:
-        At most one `size`, the first clothing size or else the first quantity, and at most one
-        `pack_quantity`. Quantities have one unit for each dimension, `ml`, `g`, `cm`, `gb`, `mah` or `w`, so
-        `0.5 litre` and `500毫升` have the same value.
+        At most one match of each of `QUANTITIES`. `size` is the clothing size, or else the first volume,
+        weight, length or screen size of a text without dimensions; it has the same value as the attribute of
+        that kind. Quantities have one unit for each kind, so `0.5 litre` and `500毫升` have the same value.
     """
-    matches: list[AttributeMatch] = []
-    if match := _CLOTHING_SIZE.search(folded):
-        group = 1 if match.group(1) else 2
-        matches.append(AttributeMatch("size", match.group(group).upper(), *match.span(group), confidence))
+    clothing = clothing_size(folded)
+    matches = [AttributeMatch("size", *clothing, confidence)] if clothing else []
     if not _DIGITS.search(folded):
         return matches
-    if not matches and (match := _QUANTITY.search(folded)):
-        unit, factor = _UNITS[match.group(2)]
-        value = _number(match.group(1)) * factor
-        if value:
-            matches.append(AttributeMatch("size", format_quantity(value), *match.span(), confidence, unit))
-    pack = _pieces(folded)
-    if pack is not None:
-        start, end = pack
-        count = int("".join(_DIGITS.findall(folded[start:end])))
-        if count > 1:
-            matches.append(AttributeMatch("pack_quantity", str(count), start, end, confidence, "pieces"))
+    dimensions = find_dimensions(folded, _UNITS)
+    stated = [item for item in dimensions if item.sides]
+    if stated and all(_equal(item.sides, stated[0].sides) for item in stated):
+        first = stated[0]
+        matches.append(AttributeMatch("dimensions", first.value, first.start, first.end, confidence, "cm"))
+    quantities = _unambiguous(list(_quantities(folded, dimensions)))
+    sizes = [item for item in quantities if item.kind in _SIZES]
+    if sizes and not clothing and not dimensions:
+        matches.append(_match("size", min(sizes, key=lambda item: item.start), confidence))
+    matches += [_match(item.kind, item, confidence) for item in quantities]
+    if pieces := pack_quantity(folded):
+        matches.append(AttributeMatch("pack_quantity", *pieces, confidence, "pieces"))
     return matches
 
 
-def _pieces(folded: str) -> tuple[int, int] | None:
-    """Return the span of the first number of pieces, or None."""
-    if match := _TIMES.search(folded):
-        return match.span(match.lastindex or 0)
-    match = _PACK.search(folded)
-    return match.span() if match else None
+def _quantities(folded: str, dimensions: list[Dimensions]) -> Iterator[_Quantity]:
+    """Yield the single quantities outside dimensions; `2 lbs, 8 oz` is one."""
+    matches = [match for match in _QUANTITY.finditer(folded) if not _is_inside(match, dimensions)]
+    skipped = False
+    for match, following in zip_longest(matches, matches[1:]):
+        if skipped:
+            skipped = False
+            continue
+        number, form = match.group(1), match.group(2) or match.group(3)
+        if match.group(3) in ('"', "''") and folded.count(match.group(3), 0, match.start()) % 2:
+            continue  # the end of a quotation
+        unit, factor = _UNITS[form]
+        value, end = _number(number) * factor, match.end()
+        if following is not None and _is_minor(folded, match, following):
+            value += _number(following.group(1)) * _UNITS[following.group(2)][1]
+            end, skipped = following.end(), True
+        kind = kind_of(folded, number, form, unit, match.start(), end)
+        if value and kind is not None:
+            yield _Quantity(kind, value, unit, match.start(), end)
+
+
+def _is_inside(match: re.Match[str], dimensions: list[Dimensions]) -> bool:
+    return any(item.start < match.end() and match.start() < item.end for item in dimensions)
+
+
+def _is_minor(folded: str, match: re.Match[str], following: re.Match[str]) -> bool:
+    """Whether a quantity continues the one before: ounces after pounds, inches after feet."""
+    minor, form = _MINOR_UNITS.get(match.group(2) or ""), following.group(2)
+    between = folded[match.end() : following.start()]
+    return (
+        minor is not None
+        and form is not None
+        and _UNITS[form] == _UNITS[minor]
+        and between in (" ", ", ", "")
+    )
+
+
+def _unambiguous(quantities: list[_Quantity]) -> list[_Quantity]:
+    """Return the first quantity of each kind whose quantities are all equal."""
+    by_kind: dict[str, list[_Quantity]] = {}
+    for item in quantities:
+        by_kind.setdefault(item.kind, []).append(item)
+    return [
+        items[0]
+        for items in by_kind.values()
+        if all(_equal((item.value,), (items[0].value,)) for item in items)
+    ]
+
+
+def _equal(values: tuple[Decimal, ...], others: tuple[Decimal, ...]) -> bool:
+    return len(values) == len(others) and all(
+        abs(value - other) <= _TOLERANCE * other for value, other in zip(values, others, strict=True)
+    )
+
+
+def _match(name: str, item: _Quantity, confidence: float) -> AttributeMatch:
+    return AttributeMatch(name, format_quantity(item.value), item.start, item.end, confidence, item.unit)
 
 
 def _number(text: str) -> Decimal:

@@ -107,13 +107,19 @@ def test_evidence_is_a_span_of_the_original_text(
             "Mens & Womens Black and Red Gloves",
             {"gender": ["unisex"], "age_group": ["adult"], "colour": ["black", "red"]},
         ),
-        ("Lady Finger 500g", {"size": ["500 g"]}),
+        ("Lady Finger 500g", {"size": ["500 g"], "weight": ["500 g"]}),
         ("Faux leather wallet", {"material": ["faux leather"]}),
-        ("Shampoo 2,5 Litres pack of 3", {"size": ["2500 ml"], "pack_quantity": ["3 pieces"]}),
+        (
+            "Shampoo 2,5 Litres pack of 3",
+            {"size": ["2500 ml"], "volume": ["2500 ml"], "pack_quantity": ["3 pieces"]},
+        ),
         ("Shirt 3XL", {"size": ["3XL"]}),
-        ("Kindle 6 inch", {"size": ["15.24 cm"]}),
+        ("Kindle 6 inch", {"size": ["15.24 cm"], "screen_size": ["15.24 cm"]}),
         ("ＢＬＵＥ Ｔshirt", {"colour": ["blue"]}),
-        ("美的电饭煲4L 白色", {"brand": ["Midea/美的"], "size": ["4000 ml"], "colour": ["white"]}),
+        (
+            "美的电饭煲4L 白色",
+            {"brand": ["Midea"], "size": ["4000 ml"], "volume": ["4000 ml"], "colour": ["white"]},
+        ),
         (
             "男士纯棉短袖酒红色",
             {"gender": ["men"], "age_group": ["adult"], "material": ["cotton"], "colour": ["burgundy"]},
@@ -134,7 +140,7 @@ def test_own_fields_precede_the_title_and_the_title_precedes_the_description() -
         attributes={"颜色": "白色", "size": "500ml"},
         description="blue, for men",
     )
-    assert values == {"brand": ["Puma"], "colour": ["white"], "size": ["500 ml"]} | {
+    assert values == {"brand": ["Puma"], "colour": ["white"], "size": ["500 ml"], "volume": ["500 ml"]} | {
         "gender": ["men"],
         "age_group": ["adult"],
     }

@@ -1,0 +1,160 @@
+"""Finds the parts of a description that state an attribute of the product: `Color: black`, `made of linen`.
+
+The rest of a description says what goes with the product, what it holds or how it is meant.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from models.attributes.attribute_match import AttributeMatch
+from models.attributes.confidences import description_confidence
+from models.attributes.quantities import find_quantities
+
+_LABELS = {
+    "colour": r"(?:base |main |primary |frame )?colou?rs?(?: name| way|way)?",
+    "material": r"(?:outer |main |upper |frame |body |shell )?(?:materials?|fabric|composition)"
+    "(?: type| content)?",
+    "gender": r"gender|ideal for|suitable for|target gender|sex",
+    "age_group": r"age ?group|ideal for|suitable for",
+    "usage": r"occasions?|usage",
+    "season": r"seasons?",
+}
+_QUANTITY_LABELS = {
+    r"size|net weight|net wt\.?|net content|volume|capacity": None,
+    r"dimensions?|measurements?|measures": frozenset({"dimensions"}),
+    r"weight|wt\.?": frozenset({"weight"}),
+    r"length": frozenset({"length"}),
+    r"screen size|display size": frozenset({"screen_size", "length"}),
+    r"power|wattage|power consumption": frozenset({"power"}),
+    r"battery capacity|battery": frozenset({"battery"}),
+    r"memory|ram": frozenset({"memory", "storage"}),
+    r"storage|hard drive|hard disk": frozenset({"storage"}),
+}
+_ABOUT = (
+    r"(?: \((?:approx\.?|approximately|l ?x ?w ?x ?h|w ?x ?h ?x ?d|w ?x ?d ?x ?h|lxwxh|"
+    r"cm|in|inches|kg|g)\)| approx\.?)?"
+)
+_NOT_OWN = re.compile(
+    r"\b(?:packag(?:e|ing)|shipping|box|carton|parcel|folded|strap|heel|handle|cable|cord|sleeve|"
+    r"shoulder|band|dial|"
+    r"pendant|chain|lining|sole|insole|pocket|zip|zipper|lens|ink|text|lace|trim|inner|screen|bust|chest|"
+    r"waist|font|"
+    r"packing|model's|model|wearing|max|maximum|minimum|load|lid|base|tip|case|paper|print|printing|"
+    r"image|seat|back|filler|filling|fill|cushion|bezel|stone|buckle|other|available|serving|portion|"
+    r"capacitor|"
+    r"file|page|cache|disk|heap|virtual|video|graphics|drop|reel|mesh|arm|leg|user|body|person|input|cup|"
+    r"shoe|"
+    r"gem|gemstone|center|mount|closure|hardware)\W{0,2}$"
+)
+_LABELED = {
+    name: re.compile(rf"(?:^|(?<=[\s,;|•*(.–-]))(?:{label})\s?[:=]\s*([^\n;|•]{{1,70}})")
+    for name, label in _LABELS.items()
+}
+_QUANTITY_LABELED = [
+    (
+        re.compile(
+            r"(?:^|(?<=[\s,;|•*(.–-]))((?:(?:item|product|overall|total|approx\.?|approximate|unit) )?"
+            rf"(?:{label})s?{_ABOUT}\s?[:=]\s*[^\n;|•]{{1,60}})"
+        ),
+        names,
+    )
+    for label, names in _QUANTITY_LABELS.items()
+]
+_NAMES = {"screen size": "screen_size", "display size": "screen_size", "memory": "memory", "ram": "memory"}
+_NEXT_LABEL = re.compile(r"\s[^\s:]+\s?[:=]|\.\s|\.$|\b(?:with|that|which)\b")
+_MADE_OF = re.compile(
+    r"\b(?:(?:made|crafted|constructed|manufactured|woven|knitted|built|handmade|handcrafted|fabricated|"
+    r"formed|cut)"
+    r"(?: up)?(?: entirely| completely)? (?:of|from|out of)|comprised of)\s+([^\n;.|,()]{1,48})"
+)
+_PERCENT = re.compile(r"(?<![\d.,])(?:100|[1-9]\d?)\s?%\s?((?:[a-z]+[\s-]){0,2}[a-z]+)")
+_PART_BEFORE = re.compile(
+    r"\b(?:lining|lined|filling|fill|filler|sole|soles|insole|strap|straps|trim|zipper|pocket|pockets|"
+    r"handles?|lid|base|"
+    r"inner|back|interliner|packaging|wheels?|drawer|legs?|label|contrast|ribs?|bottles?|box|"
+    r"cushions?)\b[^\n.;]{0,24}$"
+)
+_CLAUSE_END = re.compile(r"\b(?:with|that|which|to|for|so|featuring|is|are|by|in|designed|while|but|on)\b")
+_FOR_PERSON = re.compile(
+    r"\b(?:for|ideal for|suitable for|designed for|perfect for) ((?:young |both |active )?"
+    r"(?:men|women|boys|girls|ladies|kids|children|babies|infants|toddlers|adults)"
+    r"(?:(?:,| and| &| or) (?:men|women|boys|girls|kids|children))?)\b(?! who|'s| \w+ (?:to|who))"
+)
+_PACK_OF = re.compile(
+    r"\b((?:pack|set|box) of \d{1,4}|(?:quantity|pack of|sales package)\s?:\s*\d{1,4}\s?(?:pieces|pcs|"
+    r"pack))\b"
+)
+
+
+class Statement(NamedTuple):
+    """A part of a text that states an attribute.
+
+    Attributes:
+        attribute: The attribute.
+        start: Index of the first character of the stated value.
+        end: Index after the last character.
+    """
+
+    attribute: str
+    start: int
+    end: int
+
+    def states(self, attribute: str, start: int, end: int) -> bool:
+        """Whether the characters [start, end) are part of a statement of an attribute."""
+        return attribute == self.attribute and self.start <= start and end <= self.end
+
+
+def find_statements(folded: str) -> Iterator[Statement]:
+    """Yield the statements of a description.
+
+    Args:
+        folded: The description, without markup, as `models.text.cleaning.fold` returns it.
+    """
+    for name, pattern in _LABELED.items():
+        for match in pattern.finditer(folded):
+            if not _NOT_OWN.search(folded[max(0, match.start() - 24) : match.start()]):
+                yield _cut(name, folded, *match.span(1), _NEXT_LABEL)
+    for match in _MADE_OF.finditer(folded):
+        if not _PART_BEFORE.search(folded[max(0, match.start() - 40) : match.start()]):
+            yield _cut("material", folded, *match.span(1), _CLAUSE_END)
+    for match in _PERCENT.finditer(folded):
+        if not _PART_BEFORE.search(folded[max(0, match.start() - 40) : match.start()]):
+            yield _cut("material", folded, *match.span(1), _CLAUSE_END)
+    for match in _FOR_PERSON.finditer(folded):
+        yield Statement("gender", *match.span(1))
+        yield Statement("age_group", *match.span(1))
+
+
+def find_stated_quantities(folded: str) -> list[AttributeMatch]:
+    """Return the quantities that a description states; of several different values of one attribute, none.
+
+    Args:
+        folded: The description, without markup, as `models.text.cleaning.fold` returns it.
+    """
+    found: dict[str, list[AttributeMatch]] = {}
+    for match, names in _labeled_quantities(folded):
+        label = match.group(1).partition(":")[0].strip()
+        start = match.start(1)
+        cut = _cut("size", folded, start + len(label) + 1, match.end(1), _NEXT_LABEL)
+        for item in find_quantities(folded[start : cut.end], 1.0):
+            if names is None or item.name in names:
+                name = _NAMES.get(label, item.name)
+                confidence = description_confidence(name)
+                placed = item._replace(name=name, start=item.start + start, end=item.end + start)
+                found.setdefault(name, []).append(placed._replace(confidence=confidence))
+    return [items[0] for items in found.values() if len({item.value for item in items}) == 1]
+
+
+def _labeled_quantities(folded: str) -> Iterator[tuple[re.Match[str], frozenset[str] | None]]:
+    for pattern, names in _QUANTITY_LABELED:
+        for match in pattern.finditer(folded):
+            if not _NOT_OWN.search(folded[max(0, match.start() - 24) : match.start()]):
+                yield match, names
+    for match in _PACK_OF.finditer(folded):
+        yield match, frozenset({"pack_quantity"})
+
+
+def _cut(name: str, folded: str, start: int, end: int, stop: re.Pattern[str]) -> Statement:
+    found = stop.search(folded, start, end)
+    return Statement(name, start, found.start() if found else end)
