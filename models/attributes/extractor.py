@@ -119,8 +119,9 @@ class AttributeExtractor:
                     continue
                 _add(chosen.setdefault(item.name, []), item, field, text)
         if genders := chosen.get("gender", []):
+            ages = {_AGE_OF.get(gender.value) for gender in genders}
             chosen["gender"] = [_merge_genders(genders)]
-            if "age_group" not in chosen and genders[0].value in _AGE_OF:
+            if "age_group" not in chosen and len(ages) == 1 and None not in ages:
                 chosen["age_group"] = [_age_of(genders[0])]
         return [attribute for name in ORDER for attribute in chosen.get(name, ())]
 

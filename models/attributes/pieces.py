@@ -12,7 +12,7 @@ _UNIT_AFTER = (
 )
 _NAMED = re.compile(
     rf"\bsizes?(?:\s?[:=-]\s?|\s)\s*(?:(?:us|uk|eu)\s)?({_LETTERS}|"
-    rf"\d{{1,2}}(?:\.5)?){_UNIT_AFTER}(?![a-z0-9'.-])"
+    rf"\d{{1,2}}(?:\.5)?){_UNIT_AFTER}(?![a-z0-9'.-]|\s\d)"
 )
 _ALONE = re.compile(r"(?<![a-z0-9'/&+.-])(x{1,3}[sl]|[2-6]xl)(?![a-z0-9'&+]|[-/]\s?[a-z0-9])")
 _BARE = re.compile(rf"\s*((?:{_LETTERS}|\d{{1,2}}(?:\.5)?))\s*")
@@ -20,11 +20,18 @@ _SEVERAL = re.compile(
     rf"\b{_LETTERS}\s?(?:[/,&|–-]|to|and|or)\s?{_LETTERS}\b|\bsizes?\b\W{{0,3}}[\d.]+\s?(?:[/,&|–-]|to |"
     rf"and |or )\s?\d"
 )
-_NO_CLOTHING = re.compile(
-    r"\b(?:galaxy|pixel|iphone|xl mobile|pizza|poster|desk|mouse ?pad|deskpad|gaming)\b"
+_CLOTHES = re.compile(
+    r"\b(?:men|mens|women|womens|boys|girls|unisex|ladies|kids)(?:'s)?\b|\b(?:t-?|sweat)?shirts?\b|"
+    r"\b(?:tees?|tops?|dress|skirt|jeans|pants|trousers|shorts|jackets?|coat|sweater|hoodie|kurt[ai]|"
+    r"leggings?|socks|"
+    r"bra|briefs?|boxers?|underwear|gloves?|diapers?|tights?|tank|pullover|vest|polo|blouse|tunic|"
+    r"pyjamas?|pajamas?|"
+    r"shapewear|bodysuit|swimsuit|bikini|robe|capri|uniform|costume|helmet|jersey|thermals?)\b|"
+    r"[\u3400-\u9fff]"
 )
 _PACK = re.compile(
-    r"\b(?:pack|set|box|combo|case|bundle|lot) of (\d{1,4})\b(?!\s?(?:x|×|\*)\s?\d)|"
+    r"\b(?:pack|set|box|combo|case|bundle|lot) of (\d{1,4})\b(?!\s?(?:x|×|\*)\s?\d|[.,]\d|\s?(?:oz|"
+    r"ounces?|lbs?|pounds?|g|gm|kg|ml|l)\b)|"
     r"(?<![\d.,/$£€₹#-])\b(\d{1,4})[ -]?(?:packs?|pk|pcs|pieces?|count|ct)\b(?! (?:gold|diamond|yellow|"
     r"white|rose|aida))|"
     r"(?<![\d.])(\d{1,4})(?:片|包|盒|瓶|支|只|袋|罐|条|双|粒|件套|个)(?:装|入)?"
@@ -50,7 +57,7 @@ def clothing_size(folded: str) -> Found | None:
     if _SEVERAL.search(folded):
         return None
     found = [Found(match.group(1).upper(), *match.span(1)) for match in _NAMED.finditer(folded)]
-    if not found and not _NO_CLOTHING.search(folded):
+    if not found and _CLOTHES.search(folded):
         found = [Found(match.group(1).upper(), *match.span(1)) for match in _ALONE.finditer(folded)]
     return found[0] if len({item.value for item in found}) == 1 else None
 

@@ -25,7 +25,8 @@ _NOT_OWN_AFTER = re.compile(
     r"[²³+]|per\b|sq\b|square\b|cubic\b|series\b|class\b|"
     rf"(?:of )?(?:[a-z]+ )?{_NUTRIENT}|"
     r"(?:-\s?)?(?:load|payload|weight capacity|weight limit|max|capacity|lifting|rated|test\b|line\b|user)|"
-    r"(?:-\s?)?(?:or (?:more|less|larger|smaller|under)|and (?:up|over|under|above)|(?:to|and|or) \d|"
+    r"(?:-\s?)?(?:or (?:more|less|larger|smaller|under|higher|better|greater)|and (?:up|over|under|"
+    r"above)|(?:to|and|or) \d|"
     r"[-–~]\s?\d))"
 )
 _LENGTH_AFTER = re.compile(
@@ -48,7 +49,8 @@ _INCH_WORDS_AFTER = re.compile(r"[\s-]+(?:\d|one\b|a\b|an\b|the\b|stock|box|pack
 _SCREEN_TYPE = re.compile(
     r"\b(?:laptop|notebook|netbook|ultrabook|macbook|imac|monitor|tv|tvs|hdtv|television|display|screen|"
     r"lcd|led|oled|"
-    r"qled|plasma|tablet|kindle|ipad|smartphone|phone|chromebook|e-?reader|photo frame|picture frame)\b|"
+    r"qled|plasma|tablet|kindle|ipad|smartphone|phone|chromebook|e-?reader|digital (?:photo|"
+    r"picture) frame)\b|"
     r"电视|显示器|屏"
 )
 _SCREEN_ACCESSORY = re.compile(
@@ -67,6 +69,22 @@ _DRINK = re.compile(
 )
 _FABRIC_AFTER = re.compile(r"[\s-]?(?:cotton|denim|canvas|fabric|twill|fleece|jersey|duck|ring)")
 _CLOTHING = re.compile(r"\b(?:jackets?|suits?|pants|jeans|shirts?|blazers?|trousers|tuxedo|coats?)\b")
+_MODEL_BEFORE = re.compile(r"[a-z]-$")
+_SHOE = re.compile(r"\b(?:shoes?|sandals?|boots?|sneakers?|flip|slippers?|heels|flats)\b")
+_ELECTRIC = re.compile(
+    r"\b(?:bulbs?|led|leds|watts?|chargers?|adapt[eo]rs?|inverter|heaters?|speakers?|amplifier|amp|"
+    r"lamps?|lights?|"
+    r"lighting|oven|kettle|blender|mixer|grinder|vacuum|solar|power|motor|iron|dryer|fan|juicer|toaster|"
+    r"microwave|rms|"
+    r"cooktop|induction|grill|halogen|cfl|subwoofer|soundbar|drill|fryer|cooker|flood|spotlight|psu)\b|"
+    r"[\u3400-\u9fff]"
+)
+_DOSE = re.compile(
+    r"\b(?:tablets?|caplets?|capsules?|soft ?gels?|gels|gelcaps|relief|vitamins?|supplements?|dose|"
+    r"aspirin|ibuprofen|"
+    r"acetaminophen|melatonin|lozenges|gummies|allergy|reducer|caps|tabs|nicotine|per)\b"
+)
+_WASHER = re.compile(r"\b(?:washers?|washing|dryers?|laundry machine)\b|洗衣机")
 _STEEL_GRADES = frozenset({"201", "202", "301", "304", "316", "317", "321", "430", "904"})
 _MEMORY_AFTER = re.compile(
     r"[\s-]?(?:[a-z0-9-]+ )?(?:ram|memory(?! (?:card|stick|key))|l?p?ddr\d?|sdram|dimm|sodimm|dram)\b"
@@ -109,6 +127,14 @@ def kind_of(folded: str, number: str, form: str, unit: str, start: int, end: int
         return None
     if unit == "gb":
         return _capacity(folded, before, after)
+    if form in ("m", "w", "l") and (_MODEL_BEFORE.search(before) or _SHOE.search(folded)):
+        return None  # `NB-4L`, and the width of a shoe: `5 W`
+    if form == "w" and (after.startswith("/") or not _ELECTRIC.search(folded)):
+        return None
+    if form == "mg" and _DOSE.search(folded):
+        return None
+    if unit == "g" and (number == "802.11" or _WASHER.search(folded)):
+        return None  # a standard of networks, and the load of a machine
     is_attached = folded[end - len(form) - 1 : end - len(form)].isdigit()
     if unit == "cm":
         return _length(folded, form, before, after, is_attached=is_attached)

@@ -40,7 +40,7 @@ _NOT_OWN = re.compile(
     r"shoulder|band|dial|"
     r"pendant|chain|lining|sole|insole|pocket|zip|zipper|lens|ink|text|lace|trim|inner|screen|bust|chest|"
     r"waist|font|"
-    r"packing|model's|model|wearing|max|maximum|minimum|load|lid|base|tip|case|paper|print|printing|"
+    r"packing|model's|model|wearing|max|maximum|minimum|load|lid|base|form|tip|case|paper|print|printing|"
     r"image|seat|back|filler|filling|fill|cushion|bezel|stone|buckle|other|available|serving|portion|"
     r"capacitor|"
     r"file|page|cache|disk|heap|virtual|video|graphics|drop|reel|mesh|arm|leg|user|body|person|input|cup|"
@@ -62,7 +62,7 @@ _QUANTITY_LABELED = [
     for label, names in _QUANTITY_LABELS.items()
 ]
 _NAMES = {"screen size": "screen_size", "display size": "screen_size", "memory": "memory", "ram": "memory"}
-_NEXT_LABEL = re.compile(r"\s[^\s:]+\s?[:=]|\.\s|\.$|\b(?:with|that|which)\b")
+_NEXT_LABEL = re.compile(r"(?<!\S)[^\s:]+\s?[:=]|\.\s|\.$|\b(?:with|that|which)\b")
 _MADE_OF = re.compile(
     r"\b(?:(?:made|crafted|constructed|manufactured|woven|knitted|built|handmade|handcrafted|fabricated|"
     r"formed|cut)"
@@ -72,17 +72,20 @@ _PERCENT = re.compile(r"(?<![\d.,])(?:100|[1-9]\d?)\s?%\s?((?:[a-z]+[\s-]){0,2}[
 _PART_BEFORE = re.compile(
     r"\b(?:lining|lined|filling|fill|filler|sole|soles|insole|strap|straps|trim|zipper|pocket|pockets|"
     r"handles?|lid|base|"
-    r"inner|back|interliner|packaging|wheels?|drawer|legs?|label|contrast|ribs?|bottles?|box|"
+    r"inner|back|interliner|embroidery|panel|insert|connector|coating|mesh|toys?|packaging|wheels?|"
+    r"drawer|legs?|label|contrast|ribs?|bottles?|box|"
     r"cushions?)\b[^\n.;]{0,24}$"
 )
 _CLAUSE_END = re.compile(r"\b(?:with|that|which|to|for|so|featuring|is|are|by|in|designed|while|but|on)\b")
 _FOR_PERSON = re.compile(
     r"\b(?:for|ideal for|suitable for|designed for|perfect for) ((?:young |both |active )?"
     r"(?:men|women|boys|girls|ladies|kids|children|babies|infants|toddlers|adults)"
-    r"(?:(?:,| and| &| or) (?:men|women|boys|girls|kids|children))?)\b(?! who|'s| \w+ (?:to|who))"
+    r"(?:(?:,| and| &| or) (?:men|women|boys|girls|kids|children))*)"
+    r"(?=\s*(?:[.,;!)\n]|$| ages?\b| only\b| occasion| model| shoe| warranty| fabric| type| gender))"
 )
 _PACK_OF = re.compile(
-    r"\b((?:pack|set|box) of \d{1,4}|(?:quantity|pack of|sales package)\s?:\s*\d{1,4}\s?(?:pieces|pcs|"
+    r"\b((?:pack|set|box) of \d{1,4}(?!\d|\.\d|\s?(?:oz|ounces?|lbs?|g|kg|ml))|(?:quantity|pack of|"
+    r"sales package)\s?:\s*\d{1,4}\s?(?:pieces|pcs|"
     r"pack))\b"
 )
 

@@ -27,7 +27,8 @@ _FOR_THIS = re.compile(
     r"old|new|unfinished|finished|delicate|thinning|coarse|curly|dry|damaged|brassy) ){0,3}$"
 )
 _IMITATED = re.compile(
-    r"(?:\b(?:faux|fake|imitation|artificial|mock|simulated|synthetic|vegan|imitates?|resembles?|mimics?|"
+    r"(?:\b(?:faux|fake|imitation|artificial|mock|simulated|synthetic|micro|vegan|imitates?|resembles?|"
+    r"mimics?|"
     r"looks? like|like|"
     r"end|stop|reduce|less|fight|recycled from)[\s-]+)$"
 )
@@ -41,9 +42,13 @@ _NO_MATERIAL_AFTER = re.compile(
     r"putty|burning|burner|carving|waste|pollution|surgery|repair|cutters?|cutting|working|planer|sealer|"
     r"lathe|"
     r"chipper|seeds?|up\b|splitter|saws?|rasp|blades?|bits?|stoves?|pellets?|buddies|milk|soy|oil|rose|"
+    r"powder|coating|lacquer|edging|plated|coated|thread|wipes?|drums?|bases?\b|handles?|lids?|burners?|"
+    r"soles?|tubs?|interior|shoppe|"
     r"wash|detergent|shaver|punch|adhesive|dye|street|road|works|house\b(?! shoes))"
 )
 _COLOR_NOUNS = re.compile(
+    r"[\s-](?:hat|seals?|jays|safflower|sunflower|millet|proso|meat|gold|sensitive|surface|purpose|pack|"
+    r"vitamins?)\b|"
     r"[\s-](?:hairs?|haired|eyes?|eyed|skin|teeth|tooth|beards?|tea|teas|pepper|beans?|rice|wines?|label|"
     r"friday|box|"
     r"boxes|boards?|berr(?:y|ies)|currants?|sesame|mustard|garlic|salt|olives?|cumin|cardamom|lentils?|"
@@ -90,8 +95,20 @@ _WORN = (
     r"rug|towels?|sunglasses|bedsheet|dial|analog\w*)"
 )
 _GENDER = r"(?:men|mens|women|womens|boys|girls|unisex|ladies|kids)(?:'s)?"
-_COLOR_CONTEXT_BEFORE = re.compile(rf"(?:\b{_COLOR_WORD}|\b{_GENDER}|,|[(/|]|\s[-–]|\bin|\+|&|\band)\s*$")
-_COLOR_CONTEXT_AFTER = re.compile(rf"\s*(?:$|[),/|;&]|[-–]\s|\b{_COLOR_WORD}\b|\b(?:[a-z]+ )?{_WORN}\b)")
+_COLOR_CONTEXT_BEFORE = re.compile(rf"(?:\b{_COLOR_WORD}|\b{_GENDER}|,|[(/|]|\s[-–]|\bin)\s*$")
+_COLOR_CONTEXT_AFTER = re.compile(rf"\s*(?:[),/|;]|[-–]\s|\b{_COLOR_WORD}\b|\b{_WORN}\b)")
+_WORN_ANYWHERE = re.compile(
+    rf"\b(?:{_GENDER}|{_WORN.replace('casual|formal|sports?|leather|cotton|', '')}|sports bra|wear|"
+    rf"saree?s?|sari|salwar|"
+    r"lehenga|churidar|patiala|backpacks?|pillow|luggage|organi[sz]er|jersey|tights?|capri|gloves)\b"
+)
+_WORN_AFTER = re.compile(rf"\s+(?:[a-z]+ )?{_WORN}\b")
+_COSMETIC = re.compile(
+    r"\b(?:shave|shaving|lipsticks?|lip|deo|deodorants?|body spray|shampoos?|conditioners?|lotions?|"
+    r"perfumes?|edt|edp|"
+    r"parfum|cologne|moisturi[sz]\w+|nail|mascara|foundation|blush|soap|scented|fragrance|candles?|"
+    r"tampons?)\b"
+)
 _FITTINGS = re.compile(
     r"\b(?:connectors?|thread(?:ed|s)?|adapt[eo]rs?|cables?|plugs?|sockets?|usb|hdmi|rca|vga|dvi|npt|bsp|"
     r"xlr|jacks?|"
@@ -109,6 +126,14 @@ _NO_PERSON_BEFORE = re.compile(
     r"dead|best|cat|"
     r"gamer|good|nutcracker|young|wise|handy|muffin|gingerbread|green|my fair|bag|lucky|mystery|little|"
     r"oh)[\s-]?$"
+)
+_PETS = re.compile(r"\b(?:cats?|dogs?|puppy|puppies|kittens?|pets?|canine|feline|parrots?|birds?)\b")
+_NO_AGE_AFTER = re.compile(
+    r"[\s-](?:safe|safety|proof|resistant|lock|size|doll|back|shark|bok|greens?|arugula|lettuce|spinach|"
+    r"kale|romaine|"
+    r"potato(?:es)?|carrots?|beets?|bella|portabella|swiss|cut|peeled|lima|peas|shower|face|bio|spring|"
+    r"cucumbers?|"
+    r"clams?|shrimp|octopus|squash|bananas?|ruth|mix|leaf|broccoli|artichokes?|pickles)"
 )
 _SINGULAR = frozenset({"man", "lady", "woman", "boy", "girl", "gent", "gents"})
 
@@ -133,7 +158,11 @@ def describes_product(attribute: str, folded: str, start: int, end: int) -> bool
 
 def _is_material(folded: str, start: int, end: int) -> bool:
     before, after = folded[max(0, start - _BEFORE) : start], folded[end : end + _AFTER]
-    return not (_IMITATED.search(before) or _NO_MATERIAL_AFTER.match(after) or _FOR_THIS.search(before))
+    if _IMITATED.search(before) or _NO_MATERIAL_AFTER.match(after) or _FOR_THIS.search(before):
+        return False
+    if folded[start:end] == "lace":
+        return _WORN_AFTER.match(after) is not None
+    return _COSMETIC.search(folded) is None
 
 
 def _is_color(folded: str, start: int, end: int) -> bool:
@@ -142,14 +171,15 @@ def _is_color(folded: str, start: int, end: int) -> bool:
         return False
     if folded[start:end] not in _THING_COLORS:
         return True
-    return (bool(start) and _COLOR_CONTEXT_BEFORE.search(before) is not None) or _COLOR_CONTEXT_AFTER.match(
-        after
-    ) is not None
+    is_stated = bool(start) and _COLOR_CONTEXT_BEFORE.search(before) is not None
+    return is_stated or _COLOR_CONTEXT_AFTER.match(after) is not None
 
 
 def _is_gender(folded: str, start: int, end: int) -> bool:
     word = folded[start:end]
     if word in ("male", "female") and _FITTINGS.search(folded):
+        return False
+    if word in _SINGULAR and not _WORN_ANYWHERE.search(folded):
         return False
     if word not in _SINGULAR and word not in ("men", "boys", "girls"):
         return True
@@ -157,8 +187,19 @@ def _is_gender(folded: str, start: int, end: int) -> bool:
     return not (_NO_PERSON_AFTER.match(after) or _NO_PERSON_BEFORE.search(before))
 
 
+def _is_age(folded: str, start: int, end: int) -> bool:
+    return not (_PETS.search(folded) or _NO_AGE_AFTER.match(folded[end : end + _AFTER]))
+
+
+def _is_usage(folded: str, start: int, end: int) -> bool:
+    """`Running shoes` are for sports, but not every title with `training` or `football`."""
+    return not folded[start:end].isascii() or _WORN_ANYWHERE.search(folded) is not None
+
+
 _RULES: dict[str, Callable[[str, int, int], bool]] = {
     "material": _is_material,
     "colour": _is_color,
     "gender": _is_gender,
+    "age_group": _is_age,
+    "usage": _is_usage,
 }

@@ -60,7 +60,7 @@ def test_formatted_numbers_are_the_same_numbers(value: Decimal) -> None:
 
 @given(st.sampled_from(sorted(read_units())), st.integers(1, 9999))
 def test_every_form_of_every_unit_is_found_at_its_position(form: str, count: int) -> None:
-    text = f"thing {count} {form}"
+    text = f"lamp {count} {form}"
     (found,) = (item for item in find_quantities(fold(text), 0.9) if item.name != "size")
     unit, factor = read_units()[form]
     assert (found.value, found.unit) == (format_quantity(count * factor), unit)
