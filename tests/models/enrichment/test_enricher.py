@@ -278,7 +278,9 @@ def test_markup_states_no_attribute(description: str) -> None:
 
 
 def test_evidence_of_a_description_with_markup_quotes_its_text() -> None:
-    enrichment = one("Cushion", description='<p style="color: red">Material: <b>li</b>nen &amp; cotton. Color: black</p>')
+    enrichment = one(
+        "Cushion", description='<p style="color: red">Material: <b>li</b>nen &amp; cotton. Color: black</p>'
+    )
     quotes = {attribute.evidence.text.lower() for attribute in enrichment.attributes}
     assert {"linen", "black"} <= quotes
     assert "red" not in quotes
