@@ -1,9 +1,9 @@
 """The audit entry: who did what to a deployment, when, and with which result."""
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from msgspec import field
+from msgspec import Meta, field
 
 from schemas.events import Event
 from schemas.fields import Identifier, Timestamp
@@ -42,12 +42,16 @@ class AuditEntry(Event, frozen=True, kw_only=True):
     """
 
     topic: ClassVar[str] = TOPIC
-    event_id: Identifier
-    occurred_at: Timestamp
-    action: AuditAction
-    by: str
-    outcome: AuditOutcome
-    counts: dict[str, int] = field(default_factory=dict)
-    options: dict[str, str] = field(default_factory=dict)
-    because: str = ""
-    version: str = ""
+    event_id: Annotated[Identifier, Meta(description="id of the entry")]
+    occurred_at: Annotated[Timestamp, Meta(description="when the command ended")]
+    action: Annotated[AuditAction, Meta(description="what the operator did; the record's key")]
+    by: Annotated[str, Meta(description="user@host")]
+    outcome: Annotated[AuditOutcome, Meta(description="how it ended")]
+    counts: Annotated[dict[str, int], Meta(description="what was done, in numbers")] = field(
+        default_factory=dict
+    )
+    options: Annotated[dict[str, str], Meta(description="options of the command")] = field(
+        default_factory=dict
+    )
+    because: Annotated[str, Meta(description="the operator's reason")] = ""
+    version: Annotated[str, Meta(description="version of shelfstream")] = ""

@@ -38,17 +38,21 @@ class UserBehavior(Event, frozen=True, kw_only=True):
     """A shopper's action. One of `user_id`, `anonymous_id` and `session_id` is required."""
 
     topic: ClassVar[str] = "user-behavior"
-    occurred_at: Timestamp
+    occurred_at: Annotated[Timestamp, Meta(description="when the shopper acted")]
     product_id: Annotated[
         Identifier | None, Meta(description="the product; `search` and `identify` need none")
     ] = None
-    action: Action
-    event_id: Identifier | None = None
-    user_id: Identifier | None = None
-    session_id: Identifier | None = None
+    action: Annotated[Action, Meta(description="what the shopper did")]
+    event_id: Annotated[Identifier | None, Meta(description="id of the event")] = None
+    user_id: Annotated[Identifier | None, Meta(description="the shopper; the record's key, in UTF-8")] = None
+    session_id: Annotated[
+        Identifier | None, Meta(description="the visit; the key of a guest without an anonymous_id")
+    ] = None
     quantity: Quantity = 1
-    price: Price | None = None
-    shop_id: str | None = None
+    price: Annotated[Price | None, Meta(description="the price of one unit")] = None
+    shop_id: Annotated[str | None, Meta(description="the shop, where several shops share a deployment")] = (
+        None
+    )
     anonymous_id: Annotated[
         Identifier | None, Meta(description="the guest, as the shop's front end names a browser or device")
     ] = None

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 Schema = dict[str, Any]
 
-_LOWER_BOUNDS = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
-_UPPER_BOUNDS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+# Each bound, with its strict form if it has one.
+_LOWER_BOUNDS = (("minimum", "exclusiveMinimum"), ("minLength", ""), ("minItems", ""), ("minProperties", ""))
+_UPPER_BOUNDS = (("maximum", "exclusiveMaximum"), ("maxLength", ""), ("maxItems", ""), ("maxProperties", ""))
 
 
 class Narrowing(NamedTuple):
@@ -71,8 +72,10 @@ class _Node(NamedTuple):
         return _Node(schema, self.document)
 
     def branches(self) -> list["_Node"]:
-        """Return the alternatives of a union, or this node alone."""
-        return [self.at(each) for each in self.schema.get("anyOf", [self.schema])]
+        """Return the alternatives of a union and of the unions in it, or this node alone."""
+        if "anyOf" not in self.schema:
+            return [self]
+        return [branch for each in self.schema["anyOf"] for branch in self.at(each).branches()]
 
 
 def _compare(old: _Node, new: _Node, path: str, seen: frozenset[tuple[int, int]]) -> Iterator[Narrowing]:
@@ -181,14 +184,26 @@ def _values(old: Schema, new: Schema, path: str) -> Iterator[Narrowing]:
 
 
 def _bounds(old: Schema, new: Schema, path: str) -> Iterator[Narrowing]:
-    for keyword in _LOWER_BOUNDS:
-        if keyword in new and not (keyword in old and old[keyword] >= new[keyword]):
-            yield Narrowing("bound", path, f"{keyword} {new[keyword]} is stricter than published")
-    for keyword in _UPPER_BOUNDS:
-        if keyword in new and not (keyword in old and old[keyword] <= new[keyword]):
-            yield Narrowing("bound", path, f"{keyword} {new[keyword]} is stricter than published")
-    if "pattern" in new and new["pattern"] != old.get("pattern"):
+    for bounds, sign in ((_LOWER_BOUNDS, 1), (_UPPER_BOUNDS, -1)):
+        for names in bounds:
+            published = _bound(old, names, sign)
+            current = _bound(new, names, sign)
+            if current is not None and (published is None or published < current):
+                name = names[1] if names[1] in new else names[0]
+                yield Narrowing("bound", path, f"{name} {new[name]} is stricter than published")
+    if "pattern" in new and new["pattern"] != old.get("pattern") and not _says_the_same(old, new):
         yield Narrowing("bound", path, "the pattern differs from the published one")
+
+
+def _bound(schema: Schema, names: tuple[str, str], sign: int) -> tuple[float, bool] | None:
+    """Return a bound that grows with its strictness, and whether it excludes its number; None without one."""
+    found = [(sign * schema[name], name == names[1]) for name in names if name in schema]
+    return max(found, default=None)
+
+
+def _says_the_same(old: Schema, new: Schema) -> bool:
+    """Whether a pattern spells out what the published schema says by the name of a format."""
+    return "format" in old and old["format"] == new.get("format")
 
 
 def _fields(old: _Node, new: _Node, path: str, seen: frozenset[tuple[int, int]]) -> Iterator[Narrowing]:

@@ -19,6 +19,7 @@ from schemas.behavior import WITHOUT_PRODUCT
 from schemas.compatibility import breaking_changes
 from schemas.envelope import schema_uri
 from schemas.events import CategoryFeedback, Event, ProductCreated, UserBehavior
+from schemas.input_schemas import widen
 from schemas.yaml_writer import yaml_text
 
 FOLDER = Path(__file__).parent
@@ -39,7 +40,11 @@ RULES: dict[str, list[dict[str, Any]]] = {
         {
             "if": {"properties": {"change": {"const": "withdrawn"}}, "required": ["change"]},
             "else": {"required": ["title"]},
-        }
+        },
+        {
+            "if": {"properties": {"change": {"const": "withdrawn"}}, "required": ["change"]},
+            "else": {"properties": {"title": {"type": "string"}}},
+        },
     ],
     UserBehavior.topic: [
         {"anyOf": [_given("user_id"), _given("anonymous_id"), _given("session_id")]},
@@ -64,6 +69,10 @@ RULES: dict[str, list[dict[str, Any]]] = {
 }
 
 
+INTENDED = frozenset({"product-created $.language: the pattern differs from the published one"})
+"""Changes that `breaking_changes` finds and that reject no record: a wrong language is only left out."""
+
+
 def components(ref_template: str) -> dict[str, dict[str, Any]]:
     """Generate the schemas of all events and of the types that they contain.
 
@@ -74,14 +83,24 @@ def components(ref_template: str) -> dict[str, dict[str, Any]]:
         JSON Schemas by type name. Those of events include `RULES`.
     """
     _, schemas = msgspec.json.schema_components(EVENTS, ref_template=ref_template)
+    widen(schemas, ref_template)
     for event in EVENTS:
         if event.topic in RULES:
             schemas[event.__name__]["allOf"] = RULES[event.topic]
     for schema in schemas.values():
         # Python 3.13 strips the indentation of docstrings and earlier releases keep it.
         schema["description"] = cleandoc(schema["description"])
+        _name_inline_types(schema)
         _put_null_last(schema)
     return schemas
+
+
+def _name_inline_types(schema: dict[str, Any]) -> None:
+    """Title maps and small enumerations in the properties of a type, for generators of code."""
+    for field, each in schema.get("properties", {}).items():
+        for node in (each, *each.get("anyOf", ())):
+            if "enum" in node or node.get("type") == "object":
+                node.setdefault("title", schema["title"] + field.title().replace("_", ""))
 
 
 def _put_null_last(node: Any) -> None:
@@ -171,8 +190,9 @@ def incompatibilities(folder: Path = FOLDER) -> list[str]:
             published = orjson.loads(baseline.read_bytes())
             written = event.topic not in INPUT_TOPICS
             sentences += [
-                f"{event.topic} {each}"
+                sentence
                 for each in breaking_changes(published, json_schema(event), written=written)
+                if (sentence := f"{event.topic} {each}") not in INTENDED
             ]
     return sentences
 

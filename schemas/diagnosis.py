@@ -91,40 +91,54 @@ def diagnose(event: type[Event], value: bytes | None, error: Exception) -> Inval
         The error to raise: `null-value`, `empty-value`, `malformed-json`, `too-deep`, `unknown-version` or
         `invalid-field`.
     """
+    unreadable = document_error(event, value, error)
+    if unreadable is not None:
+        return unreadable
+    assert value is not None
+    return _field_error(event, value, error)
+
+
+def document_error(event: type[Event], value: bytes | None, error: Exception | None) -> InvalidEvent | None:
+    """Return what is wrong with a value as a whole; None if it is a JSON object of a known version.
+
+    Args:
+        event: The expected type.
+        value: The record's value.
+        error: The decoder's error; None if the value was decoded.
+    """
     if value is None:
         return InvalidEvent(
             "null-value",
-            f"the value is null, and {event.topic} has no tombstones; fix the producer, and "
-            "remove this record with `shelfstream dead-letters discard`: a redrive sends the same null again",
+            f"the value is null, and {event.topic} has no tombstones",
+            None,
+            "fix the producer, and remove this record with `shelfstream dead-letters discard`: a redrive "
+            "sends the same null again",
         )
     if not value:
-        return InvalidEvent("empty-value", f"the value is empty; {advice(event)}")
+        return InvalidEvent("empty-value", "the value is empty", None, advice(event))
     try:
         version = _VERSIONED.decode(value).schema_version
     except msgspec.ValidationError as wrong:  # not an object
-        return InvalidEvent("invalid-field", f"$: {wrong} at the root of the value; {advice(event)}", "$")
+        return InvalidEvent("invalid-field", f"$: {wrong} at the root of the value", "$", advice(event))
     except (ValueError, RecursionError) as wrong:
         return _unreadable(event, wrong)
-    if type(version) is not int or version != 1:
+    if not isinstance(version, int | float) or isinstance(version, bool) or version != 1:
         return InvalidEvent(
             "unknown-version",
             f"$.schema_version: is {describe_value(version)}, but this release of shelfstream reads version "
-            f"1 of {event.topic}; upgrade shelfstream and redrive this record, or make the producer write "
-            f"version 1 and {REPAIR}",
+            f"1 of {event.topic}",
             "$.schema_version",
+            f"upgrade shelfstream and redrive this record, or make the producer write version 1 and {REPAIR}",
         )
-    if isinstance(error, msgspec.ValidationError):
-        return _field_error(event, value, error)
+    if error is None or isinstance(error, msgspec.ValidationError):
+        return None
     return _unreadable(event, error)
 
 
 def _unreadable(event: type[Event], error: Exception) -> InvalidEvent:
     if isinstance(error, RecursionError):
-        return InvalidEvent(
-            "too-deep",
-            f"the value nests arrays or objects too deeply; {advice(event)}",
-        )
-    return InvalidEvent("malformed-json", f"{_json_error_text(error)}; {advice(event)}")
+        return InvalidEvent("too-deep", "the value nests arrays or objects too deeply", None, advice(event))
+    return InvalidEvent("malformed-json", _json_error_text(error), None, advice(event))
 
 
 def _json_error_text(error: Exception) -> str:
@@ -133,12 +147,21 @@ def _json_error_text(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _field_error(event: type[Event], value: bytes, error: msgspec.ValidationError) -> InvalidEvent:
+def error_path(error: Exception) -> tuple[str, str]:
+    """Return the path in msgspec's error, `$` for the root, and its text without the path."""
     message = str(error)
     match = _PATH.search(message)
-    path = match["path"] if match else "$"
-    # msgspec quotes an unknown enum value in full, however long it is.
-    problem = (message[: match.start()] if match else message)[:_QUOTED_CHARACTERS]
+    return (match["path"], message[: match.start()]) if match else ("$", message)
+
+
+def shortened(problem: str) -> str:
+    """Return a problem's text in bounded length: msgspec quotes an unknown enum value in full."""
+    return problem[:_QUOTED_CHARACTERS]
+
+
+def _field_error(event: type[Event], value: bytes, error: Exception) -> InvalidEvent:
+    path, text = error_path(error)
+    problem = shortened(text)
     missing = _MISSING.match(problem)
     if missing:
         path = f"{path}.{missing['name']}"
@@ -147,4 +170,4 @@ def _field_error(event: type[Event], value: bytes, error: msgspec.ValidationErro
         # hold parts that cannot be decoded.
         with suppress(LookupError, ValueError, RecursionError):
             problem = f"{problem}, but it is {describe_value(value_at(_ANYTHING.decode(value), path))}"
-    return InvalidEvent("invalid-field", f"{path}: {problem}; {advice(event)}", path)
+    return InvalidEvent("invalid-field", f"{path}: {problem}", path, advice(event))

@@ -6,19 +6,26 @@ model and taxonomy, so a replayed record yields the same `ce_id` again.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
 from schemas.events import Source
+from schemas.fields import IDENTIFIER_PATTERN
+
+Headers = Sequence[tuple[str, bytes | None]]
+"""The headers of a record: names and values."""
 
 CONTENT_TYPE = b"application/json"
 _TRACEPARENT = re.compile(
     rb"(?!ff)([0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
 )
+_IDENTIFIER = re.compile(IDENTIFIER_PATTERN)
 _ID_BYTES = 16
 # Encoding a time as JSON is several times as fast as isoformat; the quotes are removed.
 _ENCODE = msgspec.json.Encoder().encode
@@ -180,6 +187,22 @@ def parse_headers(headers: Iterable[tuple[str, bytes | None]]) -> Envelope:
         content_type=texts.get("content-type"),
         traceparent=traceparent,
     )
+
+
+def event_facts(headers: Headers) -> dict[str, Any]:
+    """Return `event_id` and `occurred_at` from a valid `ce_id` and `ce_time` among a record's headers."""
+    facts: dict[str, Any] = {}
+    for name, value in headers:
+        if name == "ce_id" and value:
+            with suppress(UnicodeDecodeError):
+                text = value.decode()
+                if _IDENTIFIER.fullmatch(text) and len(text) <= 256:
+                    facts["event_id"] = text
+        elif name == "ce_time" and value:
+            time = _time_of(value.decode("utf-8", "replace"))
+            if time is not None:
+                facts["occurred_at"] = time
+    return facts
 
 
 def _time_of(text: str) -> datetime | None:

@@ -22,20 +22,26 @@ class InvalidEvent(ShelfstreamError):
     Args:
         reason: A stable reason code for programs, such as `malformed-json` or `unknown-version`.
         detail: A sentence for operators: what is wrong, where, and what to do. It quotes nothing of the
-            record but an unknown enum value, because text may be personal data. The dead letter contains
-            the whole record.
-        field: The JSON path of the invalid field, such as `$.price.amount`, if there is one.
+            record but an unknown enum value and keys of maps, because text may be personal data. The dead
+            letter contains the whole record.
+        field: The JSON path of the first invalid field, such as `$.price.amount`, if there is one.
+        advice: What to do with a record in Kafka, which is no help for a line of a file. It ends `detail`.
+
+    Attributes:
+        problem: `detail` without `advice`.
     """
 
-    def __init__(self, reason: str, detail: str, field: str | None = None) -> None:
-        super().__init__(f"{reason}: {detail}")
+    def __init__(self, reason: str, detail: str, field: str | None = None, advice: str = "") -> None:
+        self.problem = detail
         self.reason = reason
-        self.detail = detail
+        self.detail = f"{detail}; {advice}" if advice else detail
         self.field = field
+        self.advice = advice
+        super().__init__(f"{reason}: {self.detail}")
 
-    def __reduce__(self) -> tuple[type["InvalidEvent"], tuple[str, str, str | None]]:
+    def __reduce__(self) -> tuple[type["InvalidEvent"], tuple[str, str, str | None, str]]:
         # The inherited method would pass the joined message alone, which a process pool could not unpickle.
-        return type(self), (self.reason, self.detail, self.field)
+        return type(self), (self.reason, self.problem, self.field, self.advice)
 
 
 class InvalidFile(ShelfstreamError):

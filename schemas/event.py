@@ -17,6 +17,6 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=False, gc=False):
 class Source(Struct, frozen=True, kw_only=True, gc=False):
     """The position of the record that an output was computed from."""
 
-    topic: str
-    partition: int
-    offset: int
+    topic: Annotated[str, Meta(description="topic of the record")]
+    partition: Annotated[int, Meta(description="partition of the topic")]
+    offset: Annotated[int, Meta(description="offset in the partition")]

@@ -24,9 +24,9 @@ from schemas.listings import ProductCreated as ProductCreated
 class Alternative(Struct, frozen=True, kw_only=True, gc=False):
     """A candidate category with its Google id, full path and calibrated confidence."""
 
-    id: int
-    path: str
-    confidence: Probability
+    id: Annotated[int, Meta(description="id in the served taxonomy")]
+    path: Annotated[str, Meta(description="names from the root, joined by ' > '")]
+    confidence: Annotated[Probability, Meta(description="calibrated probability")]
 
 
 class Category(Struct, frozen=True, kw_only=True):
@@ -34,8 +34,8 @@ class Category(Struct, frozen=True, kw_only=True):
 
     id: Annotated[int, Meta(description="Google Product Taxonomy id")]
     path: Annotated[str, Meta(description="names from the root, joined by ' > '")]
-    confidence: Probability
-    alternatives: list[Alternative] = []
+    confidence: Annotated[Probability, Meta(description="calibrated probability")]
+    alternatives: Annotated[list[Alternative], Meta(description="the likeliest categories, best first")] = []
 
 
 class TagSource(StrEnum):
@@ -50,28 +50,31 @@ class TagSource(StrEnum):
 class Tag(Struct, frozen=True, kw_only=True, gc=False):
     """A word of the controlled vocabulary that applies to the product."""
 
-    name: str
-    source: TagSource
-    confidence: Probability
+    name: Annotated[str, Meta(description="the tag")]
+    source: Annotated[TagSource, Meta(description="where the tag comes from")]
+    confidence: Annotated[Probability, Meta(description="calibrated probability")]
 
 
 class Evidence(Struct, frozen=True, kw_only=True, gc=False):
     """The text that states an attribute: characters [start, end) of `field`, and these characters."""
 
-    field: Literal["title", "description", "brand", "attributes", "category"]
-    start: int
-    end: int
-    text: str
+    field: Annotated[
+        Literal["title", "description", "brand", "attributes", "category"],
+        Meta(description="field of the listing"),
+    ]
+    start: Annotated[int, Meta(description="first character, counted from 0")]
+    end: Annotated[int, Meta(description="the character after the last one")]
+    text: Annotated[str, Meta(description="these characters")]
 
 
 class Attribute(Struct, frozen=True, kw_only=True):
     """A normalized attribute, such as brand, color, gender, material or size, with its evidence."""
 
-    name: str
-    value: str
-    confidence: Probability
-    evidence: Evidence
-    unit: str | None = None
+    name: Annotated[str, Meta(description="what is stated, such as colour")]
+    value: Annotated[str, Meta(description="normalized value")]
+    confidence: Annotated[Probability, Meta(description="calibrated probability")]
+    evidence: Annotated[Evidence, Meta(description="the text that states it")]
+    unit: Annotated[str | None, Meta(description="unit of the value, if it has one")] = None
 
 
 class DecisionOutcome(StrEnum):
@@ -86,8 +89,8 @@ class DecisionOutcome(StrEnum):
 class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """Who decided the category, and why. If `abstained`, the category is a guess for review."""
 
-    outcome: DecisionOutcome
-    why: str
+    outcome: Annotated[DecisionOutcome, Meta(description="who decided")]
+    why: Annotated[str, Meta(description="the reason, for people")]
 
 
 class Embedding(Struct, frozen=True, kw_only=True, gc=False):
@@ -97,9 +100,9 @@ class Embedding(Struct, frozen=True, kw_only=True, gc=False):
     cosine, and only embeddings with the same `model_version`.
     """
 
-    dimensions: int
-    int8: str
-    model_version: str
+    dimensions: Annotated[int, Meta(description="number of components")]
+    int8: Annotated[str, Meta(description="base64 of one signed byte per component")]
+    model_version: Annotated[str, Meta(description="the model of the vector; compare within one only")]
 
 
 class ProductEnriched(Event, frozen=True, kw_only=True):
@@ -109,51 +112,53 @@ class ProductEnriched(Event, frozen=True, kw_only=True):
     """
 
     topic: ClassVar[str] = "product-enriched"
-    product_id: Identifier
-    decision: Decision
-    model_version: str
-    taxonomy_version: str
-    category: Category | None = None
-    tags: list[Tag] = []
-    attributes: list[Attribute] = []
-    embedding: Embedding | None = None
-    title: str = ""
-    source: Source | None = None
-    listing: Source | None = None
-    listed_at: Timestamp | None = None
-    language: str | None = None
+    product_id: Annotated[Identifier, Meta(description="the product; the record's key, in UTF-8")]
+    decision: Annotated[Decision, Meta(description="who decided the category, and why")]
+    model_version: Annotated[str, Meta(description="the model that enriched the listing")]
+    taxonomy_version: Annotated[str, Meta(description="the taxonomy of the category")]
+    category: Annotated[Category | None, Meta(description="the category; null if no word is known")] = None
+    tags: Annotated[list[Tag], Meta(description="tags, best first")] = []
+    attributes: Annotated[list[Attribute], Meta(description="attributes with their evidence")] = []
+    embedding: Annotated[Embedding | None, Meta(description="vector of the listing's text")] = None
+    title: Annotated[str, Meta(description="title of the listing, at most 1,000 characters")] = ""
+    source: Annotated[Source | None, Meta(description="the record that caused this event")] = None
+    listing: Annotated[Source | None, Meta(description="the record of the listing")] = None
+    listed_at: Annotated[Timestamp | None, Meta(description="time of the listing")] = None
+    language: Annotated[
+        str | None, Meta(description="language of the listing, as given or as detected (BCP 47)")
+    ] = None
     ignored_fields: Annotated[
         list[IgnoredField], Meta(description="optional fields of the listing that broke the contract")
     ] = []
-    shop_id: str | None = None
-    group_id: str | None = None
-    sku: str | None = None
-    gtin: str | None = None
-    shop_category: str | None = None
-    url: str | None = None
-    image_url: str | None = None
-    images: list[str] = []
-    price: Price | None = None
-    sale_price: Price | None = None
-    availability: Availability | None = None
-    seller: str | None = None
+    shop_id: Annotated[str | None, Meta(description="the shop")] = None
+    group_id: Annotated[str | None, Meta(description="what variants of one product have in common")] = None
+    sku: Annotated[str | None, Meta(description="the seller's stock keeping unit")] = None
+    gtin: Annotated[str | None, Meta(description="GTIN-8, 12, 13 or 14")] = None
+    shop_category: Annotated[str | None, Meta(description="the shop's own category")] = None
+    url: Annotated[str | None, Meta(description="address of the product's page")] = None
+    image_url: Annotated[str | None, Meta(description="address of the main picture")] = None
+    images: Annotated[list[str], Meta(description="addresses of further pictures")] = []
+    price: Annotated[Price | None, Meta(description="the regular price")] = None
+    sale_price: Annotated[Price | None, Meta(description="the reduced price while a sale lasts")] = None
+    availability: Annotated[Availability | None, Meta(description="whether it can be bought")] = None
+    seller: Annotated[str | None, Meta(description="who sells the product on a marketplace")] = None
 
 
 class EnrichmentReview(Event, frozen=True, kw_only=True):
     """A product for which the model abstained, with the reason and the candidate categories."""
 
     topic: ClassVar[str] = "enrichment-review"
-    product_id: Identifier
-    title: str
-    why: str
-    model_version: str
-    taxonomy_version: str
-    candidates: list[Alternative] = []
-    source: Source | None = None
-    language: str | None = None
-    shop_id: str | None = None
-    url: str | None = None
-    image_url: str | None = None
+    product_id: Annotated[Identifier, Meta(description="the product; the record's key, in UTF-8")]
+    title: Annotated[str, Meta(description="title of the listing, at most 1,000 characters")]
+    why: Annotated[str, Meta(description="why a person should look, for people")]
+    model_version: Annotated[str, Meta(description="the model that was not sure")]
+    taxonomy_version: Annotated[str, Meta(description="the taxonomy of the candidates")]
+    candidates: Annotated[list[Alternative], Meta(description="the likeliest categories, best first")] = []
+    source: Annotated[Source | None, Meta(description="the record of the listing")] = None
+    language: Annotated[str | None, Meta(description="language of the listing (BCP 47)")] = None
+    shop_id: Annotated[str | None, Meta(description="the shop")] = None
+    url: Annotated[str | None, Meta(description="address of the product's page")] = None
+    image_url: Annotated[str | None, Meta(description="address of the main picture")] = None
 
 
 class Verdict(StrEnum):
@@ -167,13 +172,13 @@ class CategoryFeedback(Event, frozen=True, kw_only=True):
     """A person accepted the published category, or corrected it to `category_id`."""
 
     topic: ClassVar[str] = "category-feedback"
-    product_id: Identifier
-    verdict: Verdict
+    product_id: Annotated[Identifier, Meta(description="the product; the record's key, in UTF-8")]
+    verdict: Annotated[Verdict, Meta(description="whether the published category is right")]
     category_id: Annotated[int | None, Meta(description="Google id; required for `correct`")] = None
-    by: str = ""
-    event_id: Identifier | None = None
-    occurred_at: Timestamp | None = None
-    comment: str = ""
+    by: Annotated[str, Meta(description="who decided, as it is shown in the reason")] = ""
+    event_id: Annotated[Identifier | None, Meta(description="id of the event")] = None
+    occurred_at: Annotated[Timestamp | None, Meta(description="when the person decided")] = None
+    comment: Annotated[str, Meta(description="a remark for people")] = ""
 
 
 class Relation(StrEnum):
@@ -193,10 +198,10 @@ class Related(Struct, frozen=True, kw_only=True, gc=False):
     of the texts' embeddings and `support` is 0.
     """
 
-    product_id: str
-    relation: Relation
-    score: float
-    support: Annotated[int, Meta(ge=0)]
+    product_id: Annotated[str, Meta(description="the related product")]
+    relation: Annotated[Relation, Meta(description="how the products are related")]
+    score: Annotated[float, Meta(description="strength, to order by within a relation")]
+    support: Annotated[int, Meta(ge=0, description="number of sessions with both products")]
 
 
 class AffinityUpdated(Event, frozen=True, kw_only=True):
@@ -207,27 +212,27 @@ class AffinityUpdated(Event, frozen=True, kw_only=True):
     """
 
     topic: ClassVar[str] = "affinity-updated"
-    product_id: Identifier
-    related: list[Related]
-    as_of: Timestamp
-    half_life_days: float
+    product_id: Annotated[Identifier, Meta(description="the product; the record's key, in UTF-8")]
+    related: Annotated[list[Related], Meta(description="related products, best first")]
+    as_of: Annotated[Timestamp, Meta(description="time to which the scores are decayed")]
+    half_life_days: Annotated[float, Meta(description="days after which a session counts half")]
 
 
 class Preference(Struct, frozen=True, kw_only=True, gc=False):
     """A shopper's preference for a tag or a category path; the scores of one list sum to at most 1."""
 
-    name: str
-    score: Probability
+    name: Annotated[str, Meta(description="a tag or a category path")]
+    score: Annotated[Probability, Meta(description="weight of the preference")]
 
 
 class Session(Struct, frozen=True, kw_only=True, gc=False):
     """The shopper's current session."""
 
-    session_id: str
-    started_at: Timestamp
-    last_at: Timestamp
-    events: int
-    products: int
+    session_id: Annotated[str, Meta(description="id of the session")]
+    started_at: Annotated[Timestamp, Meta(description="time of its first event")]
+    last_at: Annotated[Timestamp, Meta(description="time of its last event")]
+    events: Annotated[int, Meta(description="number of events")]
+    products: Annotated[int, Meta(description="number of different products")]
 
 
 class ShopperUpdated(Event, frozen=True, kw_only=True):
@@ -237,9 +242,11 @@ class ShopperUpdated(Event, frozen=True, kw_only=True):
     """
 
     topic: ClassVar[str] = "shopper-updated"
-    user_id: Identifier
-    as_of: Timestamp
-    session: Session
-    next_behavior: dict[str, Probability]
-    tags: list[Preference] = []
-    categories: list[Preference] = []
+    user_id: Annotated[Identifier, Meta(description="the shopper; the record's key, in UTF-8")]
+    as_of: Annotated[Timestamp, Meta(description="time of the shopper's last event")]
+    session: Annotated[Session, Meta(description="the current session")]
+    next_behavior: Annotated[
+        dict[str, Probability], Meta(description="probability of each action as the next one, and of `leave`")
+    ]
+    tags: Annotated[list[Preference], Meta(description="preferred tags, best first")] = []
+    categories: Annotated[list[Preference], Meta(description="preferred categories, best first")] = []

@@ -21,7 +21,12 @@ Identifier = Annotated[
 ]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, extra_json_schema={"pattern": CURRENCY_PATTERN})]
 Quantity = Annotated[
-    int, Meta(ge=1, le=2**31 - 1, description="number of units, at least 1; a return is a separate action")
+    float,
+    Meta(
+        ge=0.001,
+        le=2**31 - 1,
+        description="number of units, or of kilograms and the like; a return is a separate action",
+    ),
 ]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Version = Literal[1]

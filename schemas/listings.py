@@ -12,8 +12,8 @@ from schemas.fields import Currency, Identifier, Timestamp
 class Price(Struct, frozen=True, kw_only=True, gc=False):
     """The price of a listing, or of a sale. `currency` is an ISO 4217 code, or null if it is not known."""
 
-    amount: Annotated[float, Meta(ge=0.0)]
-    currency: Currency | None = None
+    amount: Annotated[float, Meta(ge=0.0, description="the amount, in units of the currency")]
+    currency: Annotated[Currency | None, Meta(description="ISO 4217 code, or null if it is not known")] = None
 
 
 class Availability(StrEnum):
@@ -48,18 +48,25 @@ class ProductCreated(Event, frozen=True, kw_only=True):
     """
 
     topic: ClassVar[str] = "product-created"
-    product_id: Identifier
-    title: str = ""
-    event_id: Identifier | None = None
-    occurred_at: Timestamp | None = None
-    change: Change = Change.CREATED
-    description: str = ""
-    brand: str | None = None
-    price: Price | None = None
-    language: str | None = None
-    shop_id: str | None = None
-    image_url: str | None = None
-    attributes: dict[str, str] = {}
+    product_id: Annotated[Identifier, Meta(description="the product; the record's key, in UTF-8")]
+    title: Annotated[
+        str, Meta(description="name of the product; may be empty, and only a withdrawal may omit it")
+    ] = ""
+    event_id: Annotated[Identifier | None, Meta(description="id of the event")] = None
+    occurred_at: Annotated[Timestamp | None, Meta(description="when the shop changed the listing")] = None
+    change: Annotated[Change, Meta(description="what happened to the listing")] = Change.CREATED
+    description: Annotated[str, Meta(description="text about the product; markup is taken out")] = ""
+    brand: Annotated[str | None, Meta(description="brand or maker")] = None
+    price: Annotated[Price | None, Meta(description="the regular price")] = None
+    language: Annotated[str | None, Meta(description="language of title and description (BCP 47)")] = None
+    shop_id: Annotated[str | None, Meta(description="the shop, where several shops share a deployment")] = (
+        None
+    )
+    image_url: Annotated[str | None, Meta(description="address of the main picture")] = None
+    attributes: Annotated[
+        dict[str, str],
+        Meta(description="what the product is like, such as colour, size or material, by name"),
+    ] = {}
     category: Annotated[
         str | int | None,
         Meta(
@@ -80,5 +87,5 @@ class ProductCreated(Event, frozen=True, kw_only=True):
     url: Annotated[str | None, Meta(description="address of the product's page")] = None
     images: Annotated[list[str], Meta(description="addresses of further pictures")] = []
     sale_price: Annotated[Price | None, Meta(description="the reduced price while a sale lasts")] = None
-    availability: Availability | None = None
+    availability: Annotated[Availability | None, Meta(description="whether the product can be bought")] = None
     seller: Annotated[str | None, Meta(description="who sells the product on a marketplace")] = None

@@ -11,15 +11,13 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 
 import msgspec
 from msgspec.structs import force_setattr
 
 from schemas.diagnosis import REPAIR, advice
 from schemas.errors import InvalidEvent
-from schemas.events import Event, Price
-from schemas.fields import CURRENCY_PATTERN
+from schemas.events import Event
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """The earliest accepted time. Earlier times come from zeros, wrong units or wrong clocks."""
@@ -27,7 +25,6 @@ LATEST_AHEAD = timedelta(days=1)
 """How far an event time may be ahead of the record's arrival; it allows for a missing time zone."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_CURRENCY = re.compile(CURRENCY_PATTERN)
 
 
 def set_utc(struct: msgspec.Struct, field: str) -> None:
@@ -51,8 +48,9 @@ def set_utc(struct: msgspec.Struct, field: str) -> None:
     except OverflowError as error:
         raise InvalidEvent(
             "invalid-time",
-            f"$.{field}: the time is outside the years 1 to 9999 when converted to UTC; {REPAIR}",
+            f"$.{field}: the time is outside the years 1 to 9999 when converted to UTC",
             f"$.{field}",
+            REPAIR,
         ) from error
 
 
@@ -66,8 +64,9 @@ def implausible_time(occurred_at: datetime, received_at: datetime | None) -> Inv
     return InvalidEvent(
         "invalid-time",
         f"$.occurred_at: is {occurred_at.isoformat()}, but times from {EARLIEST.isoformat()}{limit} are "
-        f"accepted; check the producer's clock and its unit of time; {REPAIR}",
+        "accepted; check the producer's clock and its unit of time",
         "$.occurred_at",
+        REPAIR,
     )
 
 
@@ -79,29 +78,15 @@ def check_identifiers(event: Event, *fields: str) -> None:
         if identifier is not None and not identifier.isprintable() and _CONTROL.search(identifier):
             raise InvalidEvent(
                 "invalid-field",
-                f"$.{field}: contains a control character; {advice(type(event))}",
+                f"$.{field}: contains a control character",
                 f"$.{field}",
+                advice(type(event)),
             )
 
 
 def has_control_characters(text: str) -> bool:
     """Return whether a text contains a control character."""
     return _CONTROL.search(text) is not None
-
-
-@lru_cache(maxsize=1024)
-def _is_currency(code: str) -> bool:
-    return _CURRENCY.fullmatch(code) is not None
-
-
-def check_price(event: Event, price: Price) -> None:
-    """Raise InvalidEvent if the currency cannot be an ISO 4217 code."""
-    if price.currency is not None and not _is_currency(price.currency):
-        raise InvalidEvent(
-            "invalid-field",
-            f"$.price.currency: must be three capital letters (ISO 4217); {advice(type(event))}",
-            "$.price.currency",
-        )
 
 
 def check_key(event: Event, key: bytes | None, field: str) -> None:
@@ -115,8 +100,9 @@ def key_mismatch(event: type[Event], field: str) -> InvalidEvent:
     return InvalidEvent(
         "key-mismatch",
         f"$.{field}: the record's key is not the {field} in UTF-8, so the record may be on a partition "
-        f"without the matching state; {advice(event)}",
+        "without the matching state",
         f"$.{field}",
+        advice(event),
     )
 
 
