@@ -9,6 +9,10 @@ from typing import Any
 import click
 
 from schemas.errors import InvalidFile, ShelfstreamError
+from schemas.formats.custom import Custom
+from schemas.formats.format import Format
+from schemas.formats.head import Head
+from schemas.formats.mapping import Mapping
 from schemas.formats.registry import FORMATS
 from schemas.formats.row import ImportOptions
 from schemas.formats.values import currencies
@@ -27,11 +31,12 @@ def _print_formats(context: click.Context, parameter: click.Parameter, value: bo
     for kind, formats in kinds().items():
         for each in formats:
             click.echo(f"{each.name:<{width}}  {kind.value:<8}  {each.title}")
+    click.echo(f"{Custom.name:<{width}}  {'any':<8}  {Custom.title}")
     context.exit()
 
 
 @click.command("import")
-@click.argument("name", metavar="FORMAT", type=click.Choice([AUTO, *FORMATS]))
+@click.argument("name", metavar="FORMAT", type=click.Choice([AUTO, *FORMATS, Custom.name]))
 @click.argument(
     "files",
     metavar="FILE...",
@@ -47,6 +52,11 @@ def _print_formats(context: click.Context, parameter: click.Parameter, value: bo
     show_default=True,
     help="Output file: events, one per line. - is standard output.",
 )
+@click.option(
+    "--mapping",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Mapping file (TOML with JMESPath expressions) of the format `custom`.",
+)
 @click.option("--check", is_flag=True, help="Write nothing; report rows, columns and faults.")
 @click.option("--encoding", help="Encoding of the files.  [default: byte order mark, declaration, UTF-8]")
 @click.option("--currency", help="ISO 4217 code of prices without a currency.")
@@ -59,7 +69,13 @@ def _print_formats(context: click.Context, parameter: click.Parameter, value: bo
     help="List the formats, and exit.",
 )  # fmt: skip
 def import_events(
-    name: str, files: tuple[str, ...], output: str, check: bool, encoding: str | None, **values: Any
+    name: str,
+    files: tuple[str, ...],
+    output: str,
+    mapping: Path | None,
+    check: bool,
+    encoding: str | None,
+    **values: Any,
 ) -> None:
     """Turn FILE... of another system into events, one JSON object per line.
 
@@ -74,8 +90,9 @@ def import_events(
     options = _options(values)
     report = ImportReport()
     try:
+        choose = _chooser(name, mapping)
         with byte_bar(f"importing {name}", _size(files)) as advance:
-            events = _converted(name, files, encoding, options, report, advance)
+            events = _converted(choose, files, encoding, options, report, advance)
             if check:
                 for _ in events:
                     pass
@@ -114,8 +131,25 @@ def _size(files: tuple[str, ...]) -> int | None:
     return sum(path.stat().st_size for path in paths) if all(path.is_file() for path in paths) else None
 
 
+def _chooser(name: str, mapping: Path | None) -> Callable[[Head], Format]:
+    """Return the function that says which format a file with a given beginning has.
+
+    Raises:
+        InvalidFile: The mapping file is wrong.
+    """
+    if (name == Custom.name) != (mapping is not None):
+        raise click.UsageError(f"--mapping FILE and the format `{Custom.name}` belong together.")
+    if mapping is None:
+        return detect if name == AUTO else lambda head: FORMATS[name]
+    try:
+        custom = Custom(Mapping.read(mapping.read_text(encoding="utf-8")))
+    except (InvalidFile, UnicodeDecodeError) as error:
+        raise InvalidFile(f"{mapping}: {error}") from error
+    return lambda head: custom
+
+
 def _converted(
-    name: str,
+    choose: Callable[[Head], Format],
     files: tuple[str, ...],
     encoding: str | None,
     options: ImportOptions,
@@ -126,7 +160,7 @@ def _converted(
         with opened_files(path, encoding, advance) as opened:
             for file in opened:
                 try:
-                    file_format = detect(file.head) if name == AUTO else FORMATS[name]
+                    file_format = choose(file.head)
                 except InvalidFile as error:
                     raise InvalidFile(f"{file.name}: {error}") from error
                 report.formats.add(file_format.name)

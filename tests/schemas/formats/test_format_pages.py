@@ -33,6 +33,7 @@ def test_the_page_shows_what_the_command_prints(
     name: str, block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(FOLDER.parents[1] / "examples")
     commands = 0
     for words, shown in _steps(block):
         if words[0] == "cat":
