@@ -3,9 +3,10 @@
 import csv
 from collections.abc import Callable, Collection, Iterator
 from io import TextIOWrapper
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, TextIO, cast
 
 from schemas.errors import InvalidFile
+from schemas.formats.joined import NotClosed
 from schemas.formats.row import Row
 
 DELIMITERS = "\t,;|"
@@ -62,14 +63,12 @@ def csv_rows(
             `MAX_CELL` characters.
     """
     csv.field_size_limit(MAX_CELL)
-    text = TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="")
+    text = TextIOWrapper(
+        cast(BinaryIO, NotClosed(stream)), encoding="utf-8", errors="surrogateescape", newline=""
+    )
     names, found, offset = (header, ",", 0) if header is not None else _header(text)
     names = [rename(name) for name in names]
-    missing = [name for name in required if name not in names]
-    if missing and names != [""]:
-        raise InvalidFile(
-            f"the header has no column {missing[0]}; it has {', '.join(names)[:300]}. Is it of this format?"
-        )
+    _check_header(names, required)
     reader = csv.reader(
         text, delimiter=delimiter or found, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     )
@@ -86,6 +85,14 @@ def csv_rows(
             ) from error
         if any(cells):
             yield _row(f"line {line}", names, cells, used)
+
+
+def _check_header(names: list[str], required: Collection[str]) -> None:
+    missing = [name for name in required if name not in names]
+    if missing and names != [""]:
+        raise InvalidFile(
+            f"the header has no column {missing[0]}; it has {', '.join(names)[:300]}. Is it of this format?"
+        )
 
 
 def _header(text: TextIO) -> tuple[list[str], str, int]:

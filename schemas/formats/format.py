@@ -24,11 +24,13 @@ class Format(ABC):
         name: Its name on the command line.
         kind: Products or behavior.
         title: One line for people.
+        reads_twice: Whether `rows` needs a stream that it can seek in.
     """
 
     name: ClassVar[str]
     kind: ClassVar[Kind]
     title: ClassVar[str]
+    reads_twice: ClassVar[bool] = False
 
     @property
     def topic(self) -> str:

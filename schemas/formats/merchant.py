@@ -5,14 +5,13 @@ Attributes and their forms are those of Google's product data specification. One
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any, BinaryIO
 
 from schemas.formats.csv_rows import csv_rows
 from schemas.formats.format import Format, Kind
 from schemas.formats.head import Head
 from schemas.formats.joined import joined
-from schemas.formats.listing import availability, listing
+from schemas.formats.listing import availability, in_period, listing
 from schemas.formats.row import Fields, ImportOptions, Row
 from schemas.formats.values import plain_text, price, split_path
 from schemas.formats.xml_rows import add, local_name, nested, xml_rows
@@ -80,7 +79,8 @@ class Merchant(Format):
         regular = price(row.get("price"), options.currency)
         currency = (regular or {}).get("currency", options.currency)
         sale = price(row.get("sale_price"), currency)
-        if sale is not None and not _in_effect(row.text("sale_price_effective_date"), options.now):
+        start, _, end = row.text("sale_price_effective_date").partition("/")
+        if sale is not None and not in_period(start, end, options.now):
             sale = None
         images = _texts(row.get("additional_image_link"))
         attributes = {name: plain_text(row.text(name)) for name in ATTRIBUTES}
@@ -93,7 +93,7 @@ class Merchant(Format):
             "id",
             options,
             title=plain_text(row.text("title")),
-            description=plain_text(row.text("description")),
+            description=plain_text(row.first("description", "summary", "content")),
             brand=row.text("brand"),
             price=regular,
             sale_price=sale,
@@ -158,14 +158,3 @@ def _details(value: Any) -> dict[str, str]:
                 if len(cells) == 3 and cells[1].strip():
                     found[cells[1].strip()] = cells[2].strip()
     return found
-
-
-def _in_effect(period: str, now: datetime | None) -> bool:
-    """Whether `now` is within a period `START/END` of ISO 8601. One that cannot be read does not limit."""
-    start, slash, end = period.partition("/")
-    if not slash or now is None:
-        return True
-    try:
-        return datetime.fromisoformat(start.strip()) <= now <= datetime.fromisoformat(end.strip())
-    except (ValueError, TypeError):
-        return True

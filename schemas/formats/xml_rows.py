@@ -1,17 +1,13 @@
 """XML elements, one by one and in bounded memory, also of XML that is not well-formed."""
 
-from codecs import getincrementaldecoder
 from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from schemas.errors import InvalidFile
 from schemas.formats.extras import required_extra
 from schemas.formats.row import Row
-
-CUT_OFF = {"ERR_DOCUMENT_END", "ERR_TAG_NOT_FINISHED", "ERR_GT_REQUIRED", "ERR_CDATA_NOT_FINISHED"}
-"""libxml2's errors at the end of a file that lacks its rest."""
-
+from schemas.formats.xml_repair import Readable, RepairedXml
 
 _LENIENT: dict[str, Any] = {
     "recover": True,
@@ -23,14 +19,6 @@ _LENIENT: dict[str, Any] = {
     "remove_pis": True,
     "encoding": "utf-8",
 }
-
-
-class Readable(Protocol):
-    """What a parser reads from."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes; none at the end."""
-        ...
 
 
 @lru_cache(maxsize=4096)
@@ -48,11 +36,11 @@ def xml_rows(
 ) -> Iterator[Row]:
     """Read the elements with one of `names`, each whole, and forget it then.
 
-    lxml recovers from markup that is not well-formed: unknown entities, bare ampersands, undeclared prefixes,
-    wrong end tags. External entities are not read.
+    Markup that is not well-formed is repaired, and lxml recovers from the rest: undeclared prefixes, wrong
+    end tags. External entities are not read.
 
     Args:
-        stream: The file in UTF-8, whatever encoding its declaration names.
+        stream: The file in UTF-8.
         names: Local names of the elements that are rows.
         fields: Turns an element into fields.
         other: Called at the end of each element outside of rows, such as those of a header.
@@ -62,39 +50,40 @@ def xml_rows(
         One row per element.
 
     Raises:
-        InvalidFile: The file has no markup, or ends early. The rows before were yielded.
+        InvalidFile: The file has no markup, or ends early.
     """
     with required_extra("Reading XML"):
         from lxml import etree
-    parser = etree.iterparse(_Utf8(stream), events=("start", "end"), **_LENIENT)
+    source = RepairedXml(stream)
+    parser = etree.iterparse(source, events=("start", "end"), **_LENIENT)
     used: set[str] = set()
-    number, depth, keeping = 0, 0, 0
+    number = depth = keeping = 0
     try:
         for event, element in parser:
             name = local_name(element.tag) if isinstance(element.tag, str) else ""
+            step = 1 if event == "start" else -1
+            depth += step * (name in names)
+            keeping += step * (name in kept)
             if event == "start":
-                depth += name in names
-                keeping += name in kept
                 continue
             if name in names:
-                depth -= 1
-                if depth == 0:
-                    number += 1
-                    yield Row(f"item {number}, line {element.sourceline}", fields(element), used)
+                # After a missing end tag a row is within another one.
+                number += 1
+                yield Row(f"item {number}, line {element.sourceline}", fields(element), used)
+                element.clear()
             elif depth == 0 and other is not None:
                 other(element)
-            keeping -= name in kept
             if depth == 0 and keeping == 0:
                 _forget(element)
     except etree.XMLSyntaxError as error:
-        raise InvalidFile(f"after item {number}: the XML cannot be read ({error.msg})") from error
-    _check_end(parser.error_log, number)
+        raise InvalidFile(f"after item {number}: the XML cannot be read ({error})") from error
+    _check_end(parser.root, source.last_end_tag(), number)
 
 
-def _check_end(errors: Any, number: int) -> None:
-    ends = [error for error in errors if error.type_name in CUT_OFF]
-    if ends:
-        raise InvalidFile(f"after item {number}: the XML is cut off at line {ends[-1].line}")
+def _check_end(root: Any, end_tag: str, number: int) -> None:
+    """Raise InvalidFile unless the file ends with its root element."""
+    if root is None or local_name(end_tag) != local_name(root.tag):
+        raise InvalidFile(f"after item {number}: the XML is cut off; its first element is not closed")
 
 
 def _forget(element: Any) -> None:
@@ -103,21 +92,6 @@ def _forget(element: Any) -> None:
     parent = element.getparent()
     while parent is not None and element.getprevious() is not None:
         del parent[0]
-
-
-class _Utf8:
-    """A stream whose bytes that are no UTF-8 are replaced, since libxml2 ends at them."""
-
-    def __init__(self, stream: Readable) -> None:
-        self._stream = stream
-        self._decoder = getincrementaldecoder("utf-8")("replace")
-
-    def read(self, size: int = -1) -> bytes:
-        while True:
-            content = self._stream.read(size)
-            text = self._decoder.decode(content, final=not content)
-            if text or not content:
-                return text.encode()
 
 
 def text_of(element: Any) -> str:

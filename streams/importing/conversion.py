@@ -12,7 +12,7 @@ from schemas.formats.format import Format, Kind
 from schemas.formats.head import Head
 from schemas.formats.registry import FORMATS
 from schemas.formats.row import Fields, ImportOptions, Row
-from streams.importing.opening import DAMAGED, OpenedFile
+from streams.importing.opening import DAMAGED, OpenedFile, seekable
 from streams.importing.report import ImportReport
 
 AUTO = "auto"
@@ -73,7 +73,8 @@ def convert(
     Raises:
         InvalidFile: The rest of the file cannot be read. The events before were yielded.
     """
-    rows = file_format.rows(file.stream, options)
+    stream = seekable(file.stream) if file_format.reads_twice else file.stream
+    rows = file_format.rows(stream, options)
     while True:
         try:
             row = next(rows, None)
@@ -89,6 +90,7 @@ def convert(
         except InvalidEvent as error:
             report.reject(file.name, row, error)
             continue
+        report.skipped += not converted
         report.events.update(each.topic for each in converted)
         yield from converted
 

@@ -94,6 +94,14 @@ def opened_files(
             file.close()
 
 
+def seekable(stream: BinaryIO) -> BinaryIO:
+    """Return a stream with the same content that can be read twice: in memory, or in a temporary file."""
+    copy = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - as long as the file
+    shutil.copyfileobj(stream, copy, _BLOCK)
+    copy.seek(0)
+    return cast(BinaryIO, copy)
+
+
 def _files(name: str, file: BufferedReader, encoding: str | None) -> Iterator[OpenedFile]:
     magic = file.peek(8)[:8]
     if magic[:4] == b"PK\x03\x04":

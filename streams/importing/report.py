@@ -39,7 +39,8 @@ class ImportReport:
         formats: The names of the files' formats.
         rows: Rows read.
         events: Events by topic.
-        rejected: Rows without a valid event.
+        rejected: Rows that could not become events.
+        skipped: Rows that say nothing of interest, such as drafts.
         faults: The first fault of each kind of rejected row.
         columns: How many rows have a value in a column.
         warnings: What a reader should know of the file, with counts.
@@ -49,6 +50,7 @@ class ImportReport:
     rows: int = 0
     events: Counter[str] = field(default_factory=Counter)
     rejected: int = 0
+    skipped: int = 0
     faults: dict[tuple[str, str], Fault] = field(default_factory=dict)
     columns: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
@@ -64,7 +66,9 @@ class ImportReport:
         if not self._used or self._used[-1] is not row.used:
             self._used.append(row.used)
         for name, value in row.fields.items():
-            if value not in (None, "", [], {}) and (name in self.columns or len(self.columns) < MOST_COLUMNS):
+            # What a format adds to a row has a name in brackets.
+            known = name in self.columns or len(self.columns) < MOST_COLUMNS
+            if known and not name.startswith("(") and value not in (None, "", [], {}):
                 self.columns[name] += 1
 
     def reject(self, file: str, row: Row, error: InvalidEvent) -> None:
@@ -88,7 +92,8 @@ class ImportReport:
     def lines(self) -> list[str]:
         """Return the report for people."""
         events = [f"{count:,} {topic}" for topic, count in sorted(self.events.items())] or ["no events"]
-        counts = ", ".join([f"{self.rows:,} rows", *events, f"{self.rejected:,} rejected"])
+        skipped = [f"{self.skipped:,} without an event"] if self.skipped else []
+        counts = ", ".join([f"{self.rows:,} rows", *events, *skipped, f"{self.rejected:,} rejected"])
         lines = [f"{', '.join(sorted(self.formats))}: {counts}"]
         lines.append(f"columns used: {', '.join(self.used_columns()) or 'none'}")
         if self.unused_columns():

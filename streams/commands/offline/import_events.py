@@ -112,7 +112,11 @@ def import_events(
         print_to_stderr(f"{written:,} events written to {target} in {perf_counter() - started:.1f} s")
     elif not check and output != "-":
         print_to_stderr(f"nothing to write; {output} stays as it is")
-    if report.rows and report.rejected == report.rows:
+    if not report.rows:
+        raise click.ClickException(
+            f"nothing of the format {name} was found; --list shows what each one takes"
+        )
+    if report.rejected == report.rows:
         raise SystemExit(1)
 
 
