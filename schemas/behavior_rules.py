@@ -64,4 +64,5 @@ def check_behavior_key(event: UserBehavior, key: bytes) -> None:
     """
     ids = (event.user_id, event.anonymous_id, event.session_id)
     if not any(each is not None and each.encode() == key for each in ids):
-        raise key_mismatch(UserBehavior, next(name for name in _IDS if getattr(event, name) is not None))
+        field = next(name for name in _IDS if getattr(event, name) is not None)
+        raise key_mismatch(UserBehavior, field, key)

@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.errors import InvalidEvent
 from schemas.events import Event
+from schemas.wrapping.recognition import misread
 
 _PATH = re.compile(r" - at `(?P<path>\$[^`]*)`$")
 _MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]*)`")
@@ -88,8 +89,8 @@ def diagnose(event: type[Event], value: bytes | None, error: Exception) -> Inval
         error: The decoder's error.
 
     Returns:
-        The error to raise: `null-value`, `empty-value`, `malformed-json`, `too-deep`, `unknown-version` or
-        `invalid-field`.
+        The error to raise: that of a wrapped value, or `null-value`, `empty-value`, `malformed-json`,
+        `too-deep`, `unknown-version` or `invalid-field`.
     """
     unreadable = document_error(event, value, error)
     if unreadable is not None:
@@ -116,6 +117,8 @@ def document_error(event: type[Event], value: bytes | None, error: Exception | N
         )
     if not value:
         return InvalidEvent("empty-value", "the value is empty", None, advice(event))
+    if (wrapped := misread(event.topic, value)) is not None:
+        return wrapped
     try:
         version = _VERSIONED.decode(value).schema_version
     except msgspec.ValidationError as wrong:  # not an object

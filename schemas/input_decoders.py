@@ -80,7 +80,7 @@ def decode_listing(
     if headers and (event.occurred_at is None or event.event_id is None):
         _fill(event, headers)
     if key is not None and key != event.product_id.encode():
-        raise key_mismatch(ProductCreated, "product_id")
+        raise key_mismatch(ProductCreated, "product_id", key)
     return event, ignored
 
 

@@ -18,12 +18,14 @@ from msgspec.structs import force_setattr
 from schemas.diagnosis import REPAIR, advice
 from schemas.errors import InvalidEvent
 from schemas.events import Event
+from schemas.wrapping.recognition import wrapped_key
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """The earliest accepted time. Earlier times come from zeros, wrong units or wrong clocks."""
 LATEST_AHEAD = timedelta(days=1)
 """How far an event time may be ahead of the record's arrival; it allows for a missing time zone."""
 
+_LISTINGS = "product-created"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -92,11 +94,13 @@ def has_control_characters(text: str) -> bool:
 def check_key(event: Event, key: bytes | None, field: str) -> None:
     """Raise InvalidEvent if the key differs from the event's `field`; a record without a key passes."""
     if key is not None and key != getattr(event, field).encode():
-        raise key_mismatch(type(event), field)
+        raise key_mismatch(type(event), field, key)
 
 
-def key_mismatch(event: type[Event], field: str) -> InvalidEvent:
-    """Return the error for a record key that differs from the event's `field`."""
+def key_mismatch(event: type[Event], field: str, key: bytes | None = None) -> InvalidEvent:
+    """Return the error for a record key that differs from the event's `field`; it may be wrapped."""
+    if (wrapped := wrapped_key(event.topic, key)) is not None:
+        return wrapped
     return InvalidEvent(
         "key-mismatch",
         f"$.{field}: the record's key is not the {field} in UTF-8, so the record may be on a partition "
@@ -107,17 +111,13 @@ def key_mismatch(event: type[Event], field: str) -> InvalidEvent:
 
 
 def check_unknown_key(key: str) -> None:
-    """Raise InvalidEvent if a tombstone's key that names no known product looks like a JSON object.
+    """Raise InvalidEvent if a tombstone's key that names no known product is a JSON object.
 
     Connectors write such keys, with the product's id in a field. The withdrawal of a product that was never
     listed is harmless, but here the producer means another product.
     """
-    if key.startswith("{") and key.endswith("}"):
-        raise InvalidEvent(
-            "invalid-key",
-            "the tombstone's key is a JSON object, and no product has this id; key the record by the bare "
-            "product_id, as with Kafka Connect's ExtractField$Key, and send the tombstone again",
-        )
+    if (wrapped := wrapped_key(_LISTINGS, key.encode())) is not None:
+        raise wrapped
 
 
 def product_of_tombstone(key: bytes | None) -> str:
@@ -127,16 +127,16 @@ def product_of_tombstone(key: bytes | None) -> str:
         key: The tombstone's key, or None if it has none.
 
     Raises:
-        InvalidEvent: `invalid-key`: The key is not a product id in UTF-8.
+        InvalidEvent: `invalid-key`: The key is not a product id in UTF-8. `confluent-key`: It is wrapped.
     """
     try:
         product_id = (key or b"").decode()
     except UnicodeDecodeError as error:
-        raise InvalidEvent(
+        raise wrapped_key(_LISTINGS, key) or InvalidEvent(
             "invalid-key", "the tombstone's key is not UTF-8; key the record by the product_id to withdraw"
         ) from error
     if not 1 <= len(product_id) <= 256 or _CONTROL.search(product_id):
-        raise InvalidEvent(
+        raise wrapped_key(_LISTINGS, key) or InvalidEvent(
             "invalid-key",
             "the tombstone's key must be a product_id (1 to 256 characters, no control characters), but it "
             f"has {len(product_id)} characters; key the record by the product_id to withdraw",

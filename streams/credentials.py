@@ -34,6 +34,16 @@ def key_password(settings: Settings) -> str | None:
     return settings.ssl_key_password or _secret_file("ssl_key_password_file", settings.ssl_key_password_file)
 
 
+def registry_password(settings: Settings) -> str | None:
+    """Return the password at the schema registry as it is now.
+
+    Raises:
+        StopWorker: Its file cannot be read, or is empty.
+    """
+    file = settings.schema_registry_password_file
+    return settings.schema_registry_password or _secret_file("schema_registry_password_file", file)
+
+
 def _secret_file(name: str, path: Path | None) -> str | None:
     if path is None:
         return None

@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -12,7 +12,7 @@ from streams.agents.dead_letters import DeadLetterBuilder
 from streams.backoff import TokenBucket
 from streams.clients import aiokafka_options, consumer_options, current_confluent_options
 from streams.faust_transport.group_offsets import GroupOffsets
-from streams.faust_transport.transport import LaneConsumerThread
+from streams.lane_host import LaneHost
 from streams.lanes.agent import AgentProcessor, BatchAgent
 from streams.lanes.lane import Lane
 from streams.lanes.observer import Observer
@@ -25,6 +25,7 @@ from streams.settings import Settings
 from streams.state.restoration import open_reader, restore
 from streams.state.stores import MemoryStore, RocksStore, Store
 from streams.state.tables import Table, Tables, TableSpec
+from streams.wrapping.processor import Adapter
 
 log = structlog.get_logger()
 
@@ -71,6 +72,7 @@ def agent_context(
     state_dir: Path,
     observer: Observer,
     before_restore: Callable[[], Awaitable[None]] = _no_wait,
+    adapt: Adapter = lambda processor, dead_letters: processor,
 ) -> LaneContext:
     """Make the context of a worker that runs batch agents.
 
@@ -80,11 +82,14 @@ def agent_context(
         state_dir: The worker's own directory for stores on disk.
         observer: Receives what the lanes report.
         before_restore: Awaited before a lane restores its state.
+        adapt: Puts something before each processor, such as the unwrapping of its records.
     """
     dead_letters = DeadLetterBuilder(settings.app_id, settings.partitions)
     return LaneContext(
         settings=settings,
-        processors=tuple(AgentProcessor(agent, settings.partitions, dead_letters) for agent in agents),
+        processors=tuple(
+            adapt(AgentProcessor(agent, settings.partitions, dead_letters), dead_letters) for agent in agents
+        ),
         tables={agent.name: agent.tables for agent in agents},
         state_dir=state_dir,
         dead_letters=dead_letters,
@@ -94,27 +99,6 @@ def agent_context(
         observer=observer,
         before_restore=before_restore,
     )
-
-
-class LaneHost(Protocol):
-    """The application, as the runtime uses it."""
-
-    @property
-    def consumer_thread(self) -> LaneConsumerThread:
-        """The thread that fetches."""
-        ...
-
-    def capacity_changed(self) -> None:
-        """Receive that the capacity of a lane changed."""
-        ...
-
-    def stop_because(self, error: BaseException) -> None:
-        """Stop the application."""
-        ...
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleep, or return early when the application stops."""
-        ...
 
 
 class KafkaLaneRuntime:

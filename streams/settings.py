@@ -5,15 +5,15 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from msgspec import Meta
 
-from streams.security_settings import SecuritySettings
 from streams.setting_descriptions import doc
+from streams.wrapping_settings import WrappingSettings
 
 PREFIX = "SHELFSTREAM_"
 AgentName = Literal["enrich", "sessions", "affinity"]
 MIB = 1024 * 1024
 
 
-class Settings(SecuritySettings, frozen=True, kw_only=True):
+class Settings(WrappingSettings, frozen=True, kw_only=True):
     """The settings of a worker. The fields' descriptions are the manual, `docs/operations/settings.md`.
 
     The constructor validates nothing. `settings_sources.load_settings` does.

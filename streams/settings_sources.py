@@ -14,6 +14,7 @@ from msgspec import ValidationError, convert
 from schemas.errors import StopWorker
 from streams.security_settings import security_contradictions
 from streams.settings import NAMES, PREFIX, TYPES, Settings, documentation, is_secret, variable
+from streams.wrapping_settings import wrapping_contradictions
 
 CONFIG = PREFIX + "CONFIG"
 _NOT_SETTINGS = {CONFIG, PREFIX + "REQUIRE_KAFKA"}
@@ -160,4 +161,5 @@ def _contradictions(settings: Settings) -> list[str]:
             "partitions must be 4 with the embedded broker, whose topics always have 4",
         ),
     )
-    return [problem for holds, problem in checks if not holds] + security_contradictions(settings)
+    broken = [problem for holds, problem in checks if not holds]
+    return broken + security_contradictions(settings) + wrapping_contradictions(settings)

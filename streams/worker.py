@@ -30,6 +30,7 @@ from streams.program import new_loop, run_program
 from streams.settings import Settings
 from streams.state.worker_directory import WorkerDirectory
 from streams.worker_services import GroupLost, HealthServices, WorkerServices
+from streams.wrapping.processor import Adapter, unwrapping
 
 log = structlog.get_logger()
 
@@ -68,11 +69,12 @@ def run_worker(settings: Settings, announce: Callable[[str], Any] = lambda line:
         except asyncio.CancelledError:
             log.info("stopped while waiting for Kafka")
             return
+        adapt = unwrapping(settings)
         agents = create_agents(settings)
         if agents.serving is not None:
             monitor.watch_models(agents.serving.report())
         announce(f"worker {worker_id} runs {', '.join(settings.agents)} on {settings.bootstrap_servers}")
-        _run(loop, settings, agents, directory, monitor, health)
+        _run(loop, settings, agents, adapt, directory, monitor, health)
 
 
 async def _wait_for_kafka(health: HealthServices) -> None:
@@ -84,6 +86,7 @@ def _run(
     loop: asyncio.AbstractEventLoop,
     settings: Settings,
     agents: WorkerAgents,
+    adapt: Adapter,
     directory: WorkerDirectory,
     monitor: Monitor,
     health: HealthServices,
@@ -97,6 +100,7 @@ def _run(
         agents.agents,
         state_dir=directory.path,
         observer=monitor,
+        adapt=adapt,
         **({} if follower is None else {"before_restore": follower.ready}),
     )
     app = build_app(context, exit_or_restart)

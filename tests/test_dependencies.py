@@ -40,15 +40,15 @@ def test_every_imported_package_is_declared(tree: str) -> None:
     declared = {canonical(each) for each in project["dependencies"]}
     extras = project["optional-dependencies"]
     if tree in ("schemas", "streams"):
-        declared |= {canonical(each) for each in extras["import"]}
+        declared |= {canonical(each) for extra in ("import", "registry") for each in extras[extra]}
     if tree == "models":
         declared |= {canonical(each) for extra in ("train", "private", "torch") for each in extras[extra]}
     assert sorted(imported(tree) - declared) == []
 
 
-def test_serving_imports_nothing_of_the_extra_for_files() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    only = {canonical(each) for each in project["optional-dependencies"]["import"]}
+def test_serving_imports_nothing_of_the_extras_for_files_and_registries() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    only = {canonical(each) for each in extras["import"]} | {"fastavro", "httpx2"}
     names = [
         package for package, names in DISTRIBUTIONS.items() if {canonical(each) for each in names} & only
     ]

@@ -6,6 +6,7 @@ from schemas.dead_letters import ATTEMPT, DESCRIPTIONS, LEFT_OUT, dead_letter_he
 from streams.provenance import MOVED_FROM, moved_from, read_at
 from streams.records import Output, Record
 from streams.topics import DEAD_LETTER, MIB
+from streams.wrapping.records import original_of
 
 LARGEST = 4 * MIB - 4096
 """Bytes of the largest dead letter, uncompressed: the topic's limit less the header of a Kafka batch."""
@@ -27,13 +28,15 @@ class DeadLetterBuilder:
         """Build the dead letter of a record.
 
         Args:
-            record: The record. If it was redriven, its header with the number of the attempt is kept.
+            record: The record. Of an unwrapped one the original bytes are kept. The header with the number
+                of the attempt of a redriven one is kept.
             error: Why it could not be processed.
             stage: The step that failed.
 
         Returns:
             The dead letter. Parts that do not fit are left out, and a header names them.
         """
+        record = original_of(record)
         original = [header for header in record.headers if header[0] != MOVED_FROM]
         attempt = next((value for name, value in original if name == ATTEMPT and value), b"")
         headers = dead_letter_headers(

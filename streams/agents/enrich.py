@@ -30,6 +30,7 @@ from streams.provenance import (
 from streams.records import Output, Record
 from streams.state.tables import Table
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED, PRODUCT_ENRICHED, PRODUCT_REPARTITION
+from streams.wrapping.records import original_of
 
 log = structlog.get_logger()
 
@@ -120,10 +121,13 @@ def _moved(record: Record, partitions: int) -> Output | None:
     target = partition_for(key, partitions)
     if target == record.partition:
         return None
+    original = original_of(record)
     headers = [header for header in record.headers if header[0] not in (ORIGIN, MOVED_FROM)]
-    headers.append(moved_header(record))
+    headers.append(moved_header(original))
     headers.append(origin_header(source_of(record)))
-    return Output(PRODUCT_REPARTITION, target, key, record.value, headers)
+    # A wrapped record moves as it is, so that its dead letter has the original bytes.
+    moved_key = key if original.key is None else original.key
+    return Output(PRODUCT_REPARTITION, target, moved_key, original.value, headers)
 
 
 def _listing(record: Record) -> Listing:
