@@ -29,7 +29,7 @@ from schemas.input_decoders import decode_feedback as decode_feedback
 from schemas.input_decoders import decode_listing as decode_listing
 from schemas.input_decoders import decode_product_created as decode_product_created
 from schemas.input_decoders import decode_user_behavior as decode_user_behavior
-from schemas.rules import check_identifiers, check_key, set_utc
+from schemas.rules import check_identifiers, check_key, check_product_key, set_utc
 
 E = TypeVar("E", bound=Event)
 
@@ -60,7 +60,7 @@ def decode_product_enriched(value: bytes | None, key: bytes | None = None) -> Pr
     """Decode a `product-enriched` record that is not a tombstone. Raises InvalidEvent."""
     event = _decode(_PRODUCT_ENRICHED, ProductEnriched, value)
     check_identifiers(event, "product_id")
-    check_key(event, key, "product_id")
+    check_product_key(event, key)
     return event
 
 
@@ -68,7 +68,7 @@ def decode_enrichment_review(value: bytes | None, key: bytes | None = None) -> E
     """Decode an `enrichment-review` record. Raises InvalidEvent."""
     event = _decode(_ENRICHMENT_REVIEW, EnrichmentReview, value)
     check_identifiers(event, "product_id")
-    check_key(event, key, "product_id")
+    check_product_key(event, key)
     return event
 
 
@@ -77,7 +77,7 @@ def decode_affinity_updated(value: bytes | None, key: bytes | None = None) -> Af
     event = _decode(_AFFINITY_UPDATED, AffinityUpdated, value)
     check_identifiers(event, "product_id")
     set_utc(event, "as_of")
-    check_key(event, key, "product_id")
+    check_product_key(event, key)
     return event
 
 

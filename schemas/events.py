@@ -179,6 +179,9 @@ class CategoryFeedback(Event, frozen=True, kw_only=True):
     event_id: Annotated[Identifier | None, Meta(description="id of the event")] = None
     occurred_at: Annotated[Timestamp | None, Meta(description="when the person decided")] = None
     comment: Annotated[str, Meta(description="a remark for people")] = ""
+    shop_id: Annotated[
+        str | None, Meta(description="the shop of the product; required where each shop has ids of its own")
+    ] = None
 
 
 class Relation(StrEnum):
@@ -216,6 +219,9 @@ class AffinityUpdated(Event, frozen=True, kw_only=True):
     related: Annotated[list[Related], Meta(description="related products, best first")]
     as_of: Annotated[Timestamp, Meta(description="time to which the scores are decayed")]
     half_life_days: Annotated[float, Meta(description="days after which a session counts half")]
+    shop_id: Annotated[
+        str | None, Meta(description="the shop of all these products, where each shop has ids of its own")
+    ] = None
 
 
 class Preference(Struct, frozen=True, kw_only=True, gc=False):

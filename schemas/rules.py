@@ -17,7 +17,8 @@ from msgspec.structs import force_setattr
 
 from schemas.diagnosis import REPAIR, advice
 from schemas.errors import InvalidEvent
-from schemas.events import Event
+from schemas.events import AffinityUpdated, EnrichmentReview, Event, ProductEnriched
+from schemas.product_identity import qualified_id
 from schemas.wrapping.recognition import wrapped_key
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -95,6 +96,15 @@ def check_key(event: Event, key: bytes | None, field: str) -> None:
     """Raise InvalidEvent if the key differs from the event's `field`; a record without a key passes."""
     if key is not None and key != getattr(event, field).encode():
         raise key_mismatch(type(event), field, key)
+
+
+def check_product_key(event: ProductEnriched | EnrichmentReview | AffinityUpdated, key: bytes | None) -> None:
+    """Raise InvalidEvent if the key is neither the event's product, nor its qualified id."""
+    if key is not None and key not in (
+        event.product_id.encode(),
+        qualified_id(event.shop_id, event.product_id).encode(),
+    ):
+        raise key_mismatch(type(event), "product_id")
 
 
 def key_mismatch(event: type[Event], field: str, key: bytes | None = None) -> InvalidEvent:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from msgspec import Meta
 
+from schemas.product_identity import Shops
 from streams.setting_descriptions import doc
 from streams.wrapping_settings import WrappingSettings
 
@@ -188,6 +189,14 @@ class Settings(WrappingSettings, frozen=True, kw_only=True):
     drift_snapshot: Annotated[
         Path | None, doc("File with the reference histograms of drift. If unset, the model's own.")
     ] = None
+    shops: Annotated[
+        Shops,
+        doc(
+            "What separates the shops of this deployment. `separate`: product ids are unique over all shops,"
+            " and nothing relates products of two shops. `own-ids`: each shop has ids of its own; keys are"
+            " `shop/product_id`. `joined`: shops do not count."
+        ),
+    ] = "separate"
     session_gap_min: Annotated[float, doc("Minutes of inactivity after which a session ends.", gt=0)] = 30.0
     half_life_days: Annotated[float, doc("Days after which a co-occurrence counts half.", gt=0)] = 60.0
     shopper_retention_days: Annotated[

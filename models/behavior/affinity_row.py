@@ -4,7 +4,7 @@ A row is one binary value. It contains a digest of the published order and the p
 change below the threshold `publish_change` is not published again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import blake2b
 
@@ -182,6 +182,7 @@ def affinity_updated(
     parameters: BehaviorParameters,
     known_at: datetime,
     similar: Sequence[tuple[str, float]] = (),
+    may_relate: Callable[[str], bool] = lambda _: True,
 ) -> AffinityUpdated:
     """Build the event with a product's related products, decayed to the latest event time of its row.
 
@@ -191,6 +192,7 @@ def affinity_updated(
         parameters: Half-life, and the number of related products for each relation.
         known_at: `as_of` for a row without events, such as the time of the product's listing.
         similar: Ids and cosines of products with similar texts, best first. They come last.
+        may_relate: Whether a product may be published as related, such as one of the same shop.
 
     Returns:
         The event with at most `top_k` products of each relation, by descending score; ties by support, then
@@ -205,6 +207,7 @@ def affinity_updated(
     related = [
         Related(product_id=name, relation=relation, score=-score, support=-support)
         for score, support, name, relation in ranked
+        if may_relate(name)
     ]
     related += [
         Related(product_id=name, relation=Relation.SIMILAR, score=round(cosine, 6), support=0)

@@ -11,7 +11,7 @@ pair of products counts once, at the later of the two entry times.
 Repeated actions and the order of arrival therefore change nothing. If an event lowers a product's entry time,
 the times of its pairs are corrected.
 
-**Session of an event.**
+**Session of an event.** A session is of one shop, so that no pair crosses shops.
 
 - With a `session_id`: the shopper's session of this id. It accepts late events for as long as it is in the
   row, however long the gap. Equal ids of two shoppers are two sessions.
@@ -103,9 +103,11 @@ def _apply_event(
     state: ShopperState, event: UserBehavior, pairs: DeltaBuilder, parameters: BehaviorParameters
 ) -> None:
     time = seconds(event.occurred_at)
-    session = _find_session(state, event.session_id, time, parameters.session_gap_s)
+    session = _find_session(state, event, time, parameters.session_gap_s)
     if session is None:
         session = _open_session(state, event.session_id, time)
+    if session.shop is None and _names_shop(event):
+        session.shop = event.shop_id or ""
     session.started_at = min(session.started_at, time)
     session.last_at = max(session.last_at, time)
     session.events += 1
@@ -118,17 +120,24 @@ def _apply_event(
     _drop_oldest_sessions(state, session, parameters)
 
 
-def _find_session(
-    state: ShopperState, session_id: str | None, time: float, gap_s: float
-) -> OpenSession | None:
-    if session_id is not None:
-        for session in state.sessions:
-            if session.named and session.session_id == session_id:
+def _names_shop(event: UserBehavior) -> bool:
+    """Whether an event is of a certain shop. A product without `shop_id` is of a shop of its own."""
+    return bool(event.shop_id) or event.product_id is not None
+
+
+def _find_session(state: ShopperState, event: UserBehavior, time: float, gap_s: float) -> OpenSession | None:
+    sessions = state.sessions
+    if _names_shop(event):
+        shop = event.shop_id or ""
+        sessions = [session for session in sessions if session.shop is None or session.shop == shop]
+    if event.session_id is not None:
+        for session in sessions:
+            if session.named and session.session_id == event.session_id:
                 return session
         return None
     near = (
         session
-        for session in state.sessions
+        for session in sessions
         if not session.named and session.started_at - gap_s <= time <= session.last_at + gap_s
     )
     return max(near, key=lambda session: session.last_at, default=None)

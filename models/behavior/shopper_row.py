@@ -26,6 +26,8 @@ class OpenSession(msgspec.Struct, array_like=True):
         last: The code of the last action in order of arrival, or `START`.
         leave_counted: Whether a transition from `last` to "leave" was counted.
         entry_times: By relation and product id, the entry time in seconds since 1970, in order of arrival.
+        shop: The shop of all its events, empty for those without `shop_id`. None if no event told it, and in
+            sessions that an earlier release began: they take the shop of their next event.
     """
 
     session_id: str
@@ -37,6 +39,7 @@ class OpenSession(msgspec.Struct, array_like=True):
     last: int = START
     leave_counted: bool = False
     entry_times: dict[str, dict[str, float]] = {}
+    shop: str | None = None
 
     def products(self) -> int:
         """Return the number of distinct products in all relations."""

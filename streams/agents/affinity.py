@@ -1,7 +1,9 @@
 """The agent `affinity`: co-behavior deltas and enriched products in, related products out."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import msgspec
 
 from models.behavior.affinity_row import AffinityRow, affinity_updated, remove_product
 from models.behavior.delta_codec import decode_deltas
@@ -9,6 +11,8 @@ from models.behavior.deltas import DeltaBuilder, Deltas
 from models.behavior.event_time import instant
 from models.behavior.parameters import BehaviorParameters
 from schemas.errors import InvalidEvent
+from schemas.events import AffinityUpdated
+from schemas.product_identity import ProductIdentity
 from streams.agents.co_behavior import co_behavior
 from streams.agents.outputs import OutputBuilder
 from streams.agents.product_view import ProductView
@@ -29,6 +33,7 @@ def affinity_agent(
     partitions: int,
     parameters: BehaviorParameters,
     product_view: ProductView,
+    identity: ProductIdentity | None = None,
 ) -> BatchAgent:
     """Make the agent that keeps a row per product and publishes its neighbors when they change enough.
 
@@ -37,8 +42,9 @@ def affinity_agent(
         partitions: The number of partitions of every topic.
         parameters: Half-life, bounds and the publishing threshold.
         product_view: Finds products with a similar text, for products without behavior.
+        identity: What makes two products the same, and whether shops count.
     """
-    rows = _Rows(partitions, parameters, product_view)
+    rows = _Rows(partitions, parameters, product_view, identity or ProductIdentity())
 
     @batch_agent(PRODUCT_ENRICHED, CO_BEHAVIOR, tables=[affinities])
     async def affinity(batches: Batches) -> None:
@@ -53,7 +59,14 @@ def affinity_agent(
 class _Rows:
     """Changes rows of related products, and publishes them."""
 
-    def __init__(self, partitions: int, parameters: BehaviorParameters, product_view: ProductView) -> None:
+    def __init__(
+        self,
+        partitions: int,
+        parameters: BehaviorParameters,
+        product_view: ProductView,
+        identity: ProductIdentity,
+    ) -> None:
+        self._identity = identity
         self._partitions = partitions
         self._parameters = parameters
         self._product_view = product_view
@@ -116,9 +129,33 @@ class _Rows:
         """Stage a row. Return its event if it differs enough from the published one."""
         listed_at = self._product_view.listed_at(product)
         known_at = instant(cause.timestamp / 1000 if listed_at is None else listed_at)
-        update = affinity_updated(product, row, self._parameters, known_at, similar)
+        update = affinity_updated(
+            product, row, self._parameters, known_at, similar, self._may_relate_to(product)
+        )
         if not row.should_publish(update, self._parameters):
             table.put(product.encode(), row)
             return []
         table.put(product.encode(), row.with_published(update))
-        return [self._build.event(update, product, cause)]
+        return [self._build.event(self._as_published(update), product, cause)]
+
+    def _may_relate_to(self, product: str) -> Callable[[str], bool]:
+        """Return whether a product may be related to another: not if they are known to be of two shops."""
+        shop_of = self._product_view.shop_of
+        shop = shop_of(product) if self._identity.separate else None
+        if shop is None:
+            return lambda _: True
+        return lambda other: shop_of(other) in (shop, None)
+
+    def _as_published(self, update: AffinityUpdated) -> AffinityUpdated:
+        """Return an event with the ids that the shop gave its products."""
+        identity = self._identity
+        if not identity.own_ids:
+            return update
+        related = [
+            msgspec.structs.replace(each, product_id=identity.product_id(each.product_id))
+            for each in update.related
+        ]
+        key = update.product_id
+        return msgspec.structs.replace(
+            update, product_id=identity.product_id(key), shop_id=identity.shop_id(key), related=related
+        )

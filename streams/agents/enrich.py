@@ -5,54 +5,53 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 
-from schemas.codec import decode_category_feedback, decode_product_created, decode_product_enriched, encode
+from schemas.codec import decode_product_enriched, encode
 from schemas.errors import InvalidEvent
 from schemas.events import CategoryFeedback, DecisionOutcome, EnrichmentReview, ProductEnriched
-from schemas.keys import partition_for
+from schemas.product_identity import ProductIdentity
 from schemas.rules import check_unknown_key
 from streams.agents.feedback import corrected
 from streams.agents.outputs import OutputBuilder
+from streams.agents.product_records import ProductRecords
 from streams.agents.products import ProductRow, products_table
 from streams.agents.totals import AgentTotals
-from streams.inference.messages import InvalidListing, Listing, Prediction
+from streams.inference.messages import InvalidListing, Prediction
 from streams.inference.protocol import Inference
 from streams.lanes.agent import BatchAgent, Batches, batch_agent
-from streams.lanes.batch import Batch
-from streams.provenance import (
-    MOVED_FROM,
-    ORIGIN,
-    input_of,
-    is_repeated,
-    moved_header,
-    origin_header,
-    source_of,
-)
+from streams.provenance import is_repeated, source_of
 from streams.records import Output, Record
 from streams.state.tables import Table
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED, PRODUCT_ENRICHED, PRODUCT_REPARTITION
-from streams.wrapping.records import original_of
 
 log = structlog.get_logger()
 
 
-def enrich_agent(inference: Inference, partitions: int, totals: AgentTotals | None = None) -> BatchAgent:
+def enrich_agent(
+    inference: Inference,
+    partitions: int,
+    totals: AgentTotals | None = None,
+    identity: ProductIdentity | None = None,
+) -> BatchAgent:
     """Make the agent that classifies listings and applies category feedback.
 
     Args:
         inference: Runs the model off the event loop.
         partitions: The number of partitions of every topic.
         totals: Counts what no output tells.
+        identity: What makes two products the same, and whether shops count.
     """
     products = products_table()
     totals = totals or AgentTotals()
-    decisions = _Decisions(inference, partitions)
+    identity = identity or ProductIdentity()
+    records = ProductRecords(identity, partitions)
+    decisions = _Decisions(inference, partitions, identity)
 
     # Feedback has priority over listings: it must not wait behind a large import.
     @batch_agent(CATEGORY_FEEDBACK, PRODUCT_REPARTITION, PRODUCT_CREATED, tables=[products])
     async def enrich(batches: Batches) -> None:
         async for batch in batches:
-            inputs = _read(batch, partitions)
-            listings = [_listing(record) for record, feedback in inputs if feedback is None]
+            inputs = records.read(batch)
+            listings = [records.listing(record) for record, feedback in inputs if feedback is None]
             predictions = iter(await inference.predict(listings) if listings else ())
             table = batch.table(products)
             older = unknown = 0
@@ -71,75 +70,25 @@ def enrich_agent(inference: Inference, partitions: int, totals: AgentTotals | No
                         batch.send_outputs(outputs)
                 except InvalidEvent as error:
                     batch.dead_letter(record, error, enrich.name)
-            if older:
-                log.info("repeated listings are older than what is published, ignoring them", count=older)
-            if unknown:
-                totals.unknown_withdrawals += unknown
-                log.warning(
-                    "tombstones in product-created name no known product, ignoring them", count=unknown
-                )
+            totals.unknown_withdrawals += unknown
+            _log_ignored(older, unknown)
 
     return enrich
 
 
-def _read(batch: Batch, partitions: int) -> list[tuple[Record, CategoryFeedback | None]]:
-    """Decode feedback, move misplaced records to the partition of their key, and dead-letter invalid ones.
-
-    Returns:
-        The records that belong here, each with its feedback, or with None for a listing.
-    """
-    inputs: list[tuple[Record, CategoryFeedback | None]] = []
-    for record in batch:
-        try:
-            moved = _moved(record, partitions)
-            if moved is not None:
-                batch.send_outputs([moved])
-            elif input_of(record) == CATEGORY_FEEDBACK:
-                inputs.append((record, decode_category_feedback(record.value, record.key)))
-            else:
-                inputs.append((record, None))
-        except InvalidEvent as error:
-            batch.dead_letter(record, error, "decode")
-    return inputs
-
-
-def _moved(record: Record, partitions: int) -> Output | None:
-    """Return the record for the repartition topic, or None if it is in the partition of its key.
-
-    State is in the partition that murmur2 gives for the product's key. Producers with another partitioner, or
-    without keys, write to other partitions. Their records go through the repartition topic, in order per key.
-
-    Raises:
-        InvalidEvent: The record has no key, and its value names no product.
-    """
-    if record.topic == PRODUCT_REPARTITION:
-        return None
-    key = record.key
-    if key is None:
-        decode = decode_category_feedback if record.topic == CATEGORY_FEEDBACK else decode_product_created
-        key = decode(record.value, None).product_id.encode()
-    target = partition_for(key, partitions)
-    if target == record.partition:
-        return None
-    original = original_of(record)
-    headers = [header for header in record.headers if header[0] not in (ORIGIN, MOVED_FROM)]
-    headers.append(moved_header(original))
-    headers.append(origin_header(source_of(record)))
-    # A wrapped record moves as it is, so that its dead letter has the original bytes.
-    moved_key = key if original.key is None else original.key
-    return Output(PRODUCT_REPARTITION, target, moved_key, original.value, headers)
-
-
-def _listing(record: Record) -> Listing:
-    source = source_of(record)
-    return Listing(record.value, record.key, source.topic, source.partition, source.offset)
+def _log_ignored(older: int, unknown: int) -> None:
+    if older:
+        log.info("repeated listings are older than what is published, ignoring them", count=older)
+    if unknown:
+        log.warning("tombstones in product-created name no known product, ignoring them", count=unknown)
 
 
 class _Decisions:
     """Outputs and rows that follow from decisions of the model and of persons."""
 
-    def __init__(self, inference: Inference, partitions: int) -> None:
+    def __init__(self, inference: Inference, partitions: int, identity: ProductIdentity) -> None:
         self._inference = inference
+        self._identity = identity
         model_info = inference.model_info
         self._build = OutputBuilder(
             "enrich", partitions, model_info.model_version, model_info.taxonomy_version
@@ -154,22 +103,33 @@ class _Decisions:
             InvalidEvent: The category does not exist, or there is nothing to accept.
         """
         model_info = self._inference.model_info
-        published = _published(table.get(feedback.product_id.encode()))
-        enriched = corrected(published, feedback, model_info, source_of(record))
-        row = ProductRow(encode(enriched), enriched.decision.outcome, enriched.listing, enriched.listed_at)
-        return [self._publish(enriched.product_id, row, record, table, model_info.model_version)]
+        key = self._identity.key(feedback.shop_id, feedback.product_id)
+        known = table.get(key.encode())
+        if known is not None and feedback.shop_id is not None:
+            self._check_shop(known, feedback.shop_id)
+        enriched = corrected(_published(known), feedback, model_info, source_of(record))
+        row = ProductRow(
+            encode(enriched),
+            enriched.decision.outcome,
+            enriched.listing,
+            enriched.listed_at,
+            msgspec.UNSET if known is None else known.shop_id,
+        )
+        return [self._publish(key, row, record, table, model_info.model_version)]
 
     def of_model(self, record: Record, prediction: Prediction, table: Table[ProductRow]) -> Sequence[Output]:
         """Publish a prediction. The category of a person stays.
 
         Nothing is published of a listing that a replay or a redrive repeats after a newer one.
         """
-        product, enriched, review = prediction.product_id, prediction.enriched, prediction.review
+        product, enriched, review = self._key(record, prediction), prediction.enriched, prediction.review
         version = prediction.model_version
         source, listed_at = source_of(record), prediction.listed_at
         known = table.get(product.encode())
         if known is not None and is_repeated(record) and known.is_newer_than(source, listed_at):
             return []
+        if known is not None and (enriched is not None or prediction.shop_id is not None):
+            self._check_shop(known, prediction.shop_id)
         if enriched is None:
             table.put(product.encode(), None)
             return [self._build.record(PRODUCT_ENRICHED, product, None, record, version)]
@@ -178,11 +138,28 @@ class _Decisions:
             published = _published(known)
             if published is not None:
                 enriched, review, outcome = self._overruled(enriched, published), None, known.outcome
-        row = ProductRow(enriched, outcome, source, listed_at)
+        row = ProductRow(enriched, outcome, source, listed_at, prediction.shop_id)
         outputs = [self._publish(product, row, record, table, version)]
         if review is not None:
             outputs.append(self._build.record(EnrichmentReview.topic, product, review, record, version))
         return outputs
+
+    def _key(self, record: Record, prediction: Prediction) -> str:
+        """Return the key of a product. A tombstone has no other name for it."""
+        if record.value is None:
+            return prediction.product_id
+        return self._identity.key(prediction.shop_id, prediction.product_id)
+
+    def _check_shop(self, known: ProductRow, shop_id: str | None) -> None:
+        """Raise InvalidEvent if a product is another shop's, and its id is unique over all shops."""
+        if self._identity.separate and not known.may_be_of(shop_id):
+            raise InvalidEvent(
+                "other-shop",
+                "$.shop_id: another shop lists a product with this product_id, which would be overwritten; "
+                "use ids that are unique over all shops, or set SHELFSTREAM_SHOPS to own-ids, where each "
+                "shop has ids of its own, or to joined, where shops do not count",
+                "$.shop_id",
+            )
 
     def _overruled(self, enriched: bytes, published: ProductEnriched) -> bytes:
         """Return the model's event with the category that a person decided."""

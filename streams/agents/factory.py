@@ -10,6 +10,7 @@ from models.behavior.next_behavior import shipped_next_behavior
 from models.behavior.parameters import BehaviorParameters
 from models.serving_config import Hardware, ServingConfig
 from schemas.errors import StopWorker
+from schemas.product_identity import ProductIdentity
 from streams.agents.affinity import affinities_table, affinity_agent
 from streams.agents.erasures import shoppers_table
 from streams.agents.product_view import ProductView
@@ -85,16 +86,16 @@ def create_agents(settings: Settings) -> WorkerAgents:
         RetryLater: The model's process died while it loaded the model.
     """
     agents: list[BatchAgent] = []
-    totals = AgentTotals()
+    totals, identity = AgentTotals(), ProductIdentity(settings.shops)
     serving = None
     if "enrich" in settings.agents:
         # Imported here, so that a worker without this agent loads neither the model nor its runtime.
         from streams.agents.enrich import enrich_agent
 
         serving = _model_serving(settings)
-        agents.append(enrich_agent(serving.inference, settings.partitions, totals))
+        agents.append(enrich_agent(serving.inference, settings.partitions, totals, identity))
     parameters = behavior_parameters(settings)
-    product_view = ProductView()
+    product_view = ProductView(identity)
     if "sessions" in settings.agents:
         shoppers = shoppers_table(changelog(settings, "shoppers"))
         agents.append(
@@ -105,11 +106,12 @@ def create_agents(settings: Settings) -> WorkerAgents:
                 shipped_next_behavior(),
                 product_view.describe,
                 Retention.of(settings),
+                identity,
             )
         )
     if "affinity" in settings.agents:
         affinities = affinities_table(changelog(settings, "affinities"))
-        agents.append(affinity_agent(affinities, settings.partitions, parameters, product_view))
+        agents.append(affinity_agent(affinities, settings.partitions, parameters, product_view, identity))
     reads_view = bool({"sessions", "affinity"} & set(settings.agents))
     return WorkerAgents(tuple(agents), product_view if reads_view else None, serving, totals)
 

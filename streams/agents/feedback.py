@@ -40,18 +40,21 @@ def corrected(
     who = feedback.by or "a person"
     verdict = "accepted" if feedback.verdict is Verdict.ACCEPT else "chose"
     decision = Decision(outcome=DecisionOutcome.PERSON, why=f"{who} {verdict} {category.path}")
-    product = ProductEnriched(
-        product_id=feedback.product_id,
+    if known is None:
+        known = ProductEnriched(
+            product_id=feedback.product_id,
+            decision=decision,
+            model_version=model_info.model_version,
+            taxonomy_version=model_info.taxonomy_version,
+            shop_id=feedback.shop_id,
+        )
+    # What the listing says stays: its texts and attributes, its price and its shop.
+    product = msgspec.structs.replace(
+        known,
         decision=decision,
         category=category,
-        model_version=known.model_version if known else model_info.model_version,
         taxonomy_version=model_info.taxonomy_version,
-        attributes=known.attributes if known else [],
-        embedding=known.embedding if known else None,
-        title=known.title if known else "",
         source=source,
-        listing=known.listing if known else None,
-        listed_at=known.listed_at if known else None,
     )
     return msgspec.structs.replace(product, tags=model_info.retagged(product, category))
 

@@ -23,6 +23,7 @@ from models.behavior.product_numbers import ProductNumbers
 from models.behavior.similarity import SimilarityIndex, vector_of
 from schemas.errors import InvalidEvent
 from schemas.events import Embedding
+from schemas.product_identity import ProductIdentity
 from streams.backoff import Backoff
 from streams.cancellation import is_being_cancelled
 from streams.records import Record
@@ -47,6 +48,8 @@ class _Product(msgspec.Struct):
     category: _Categorized | None = None
     embedding: Embedding | None = None
     listed_at: datetime | None = None
+    # Missing in what an earlier release published.
+    shop_id: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 _DECODER = msgspec.json.Decoder(_Product)
@@ -54,13 +57,24 @@ _SEARCHED_AT_ONCE = 256
 
 
 class ProductView:
-    """Labels and embeddings by product. Threads may read and write at the same time."""
+    """Labels, shops and embeddings by product. Threads may read and write at the same time.
 
-    def __init__(self) -> None:
+    Products are named by their keys, which `identity` defines.
+
+    Args:
+        identity: What makes two products the same, and whether shops count.
+    """
+
+    def __init__(self, identity: ProductIdentity | None = None) -> None:
+        self._identity = identity or ProductIdentity()
         self._products = ProductNumbers()
         self._labels = LabelPool()
         # By product: when it was listed, in seconds since 1970.
         self._listed_at = array("d")
+        # By product: the place of its shop among the names, or 0 where it is not known.
+        self._shop_of = array("i")
+        self._shop_names: list[str | None] = [None]
+        self._place_of_shop: dict[str | None, int] = {None: 0}
         self._index = SimilarityIndex(self._products)
         self._lock = threading.Lock()
 
@@ -80,7 +94,7 @@ class ProductView:
                     product = _DECODER.decode(record.value)
                     if product.embedding is not None:
                         vector_of(product.embedding)
-                    last[product.product_id] = (product, _listed_at(product, record))
+                    last[record.key.decode()] = (product, _listed_at(product, record))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidEvent) as error:
                 log.warning(
                     "ignoring a product-enriched record of another program",
@@ -103,6 +117,11 @@ class ProductView:
         """
         number = self._products.find(product_id)
         return None if number is None else self._listed_at[number]
+
+    def shop_of(self, product_id: str) -> str | None:
+        """Return the shop of a product, empty if it has none. None if it is not known."""
+        number = self._products.find(product_id)
+        return None if number is None else self._shop_names[self._shop_of[number]]
 
     def similar(
         self, product_ids: Sequence[str], count: int, min_cosine: float = -1.0
@@ -131,6 +150,7 @@ class ProductView:
     def _apply(self, last: dict[str, tuple[_Product, float] | None]) -> None:
         """Bring the products to their last state. All embeddings go into the index at once."""
         embeddings: dict[int, Embedding] = {}
+        shops: dict[int, str | None] = {}
         without: list[int] = []
         removed: list[str] = []
         for product_id, listed in last.items():
@@ -143,8 +163,14 @@ class ProductView:
             product, listed_at = listed
             number = self._products.add(product_id)
             if number >= len(self._listed_at):
-                self._listed_at.extend([0.0] * (number + 1 - len(self._listed_at)))
+                more = number + 1 - len(self._listed_at)
+                self._listed_at.extend([0.0] * more)
+                self._shop_of.extend([0] * more)
             self._listed_at[number] = listed_at
+            shops[number] = shop = self._shop(product)
+            self._shop_of[number] = self._place_of_shop.setdefault(shop, len(self._shop_names))
+            if self._shop_of[number] == len(self._shop_names):
+                self._shop_names.append(shop)
             category = None if product.category is None else product.category.path
             self._labels.put(number, ProductLabels(tuple(tag.name for tag in product.tags), category))
             if product.embedding is None:
@@ -152,10 +178,15 @@ class ProductView:
             else:
                 embeddings[number] = product.embedding
         self._index.remove(without)
-        self._index.put(embeddings)
+        self._index.put(embeddings, shops)
         for product_id in removed:
             self._labels.remove(self._products.add(product_id))
             self._products.remove(product_id)
+
+    def _shop(self, product: _Product) -> str | None:
+        if self._identity.joined:
+            return ""
+        return None if product.shop_id is msgspec.UNSET else product.shop_id or ""
 
 
 def _listed_at(product: _Product, record: Record) -> float:

@@ -21,6 +21,7 @@ class _Decided(msgspec.Struct, gc=False):
     source: Source | None = None
     listing: Source | None = None
     listed_at: datetime | None = None
+    shop_id: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 _DECODER = msgspec.json.Decoder(_Decided)
@@ -34,12 +35,14 @@ class ProductRow(NamedTuple):
         outcome: The event's decision; None if another program wrote the row and it has no decision.
         listing: The position of the listing that made the row; None if it is not known.
         listed_at: The event time of that listing; None if it had none.
+        shop_id: The shop of that listing; unset if an earlier release wrote the row without it.
     """
 
     event: bytes
     outcome: DecisionOutcome | None
     listing: Source | None = None
     listed_at: datetime | None = None
+    shop_id: str | msgspec.UnsetType | None = msgspec.UNSET
 
     @classmethod
     def from_bytes(cls, event: bytes) -> Self:
@@ -52,7 +55,7 @@ class ProductRow(NamedTuple):
         if listing is None and decided.decision.outcome is not DecisionOutcome.PERSON:
             # An event of an earlier version: its source is the listing.
             listing = decided.source
-        return cls(event, decided.decision.outcome, listing, decided.listed_at)
+        return cls(event, decided.decision.outcome, listing, decided.listed_at, decided.shop_id)
 
     def is_newer_than(self, listing: Source, listed_at: datetime | None) -> bool:
         """Return whether the row is from a newer listing.
@@ -69,6 +72,10 @@ class ProductRow(NamedTuple):
         if (self.listing.topic, self.listing.partition) == (listing.topic, listing.partition):
             return self.listing.offset > listing.offset
         return self.listed_at is not None and listed_at is not None and self.listed_at > listed_at
+
+    def may_be_of(self, shop_id: str | None) -> bool:
+        """Return whether the product is of a shop, as far as the row says. No shop is a shop of its own."""
+        return self.shop_id is msgspec.UNSET or (self.shop_id or None) == (shop_id or None)
 
     def to_bytes(self) -> bytes:
         """Return the stored form."""

@@ -18,6 +18,7 @@ from schemas.erasure import decode_erasure, is_erasure
 from schemas.errors import InvalidEvent
 from schemas.events import UserBehavior
 from schemas.keys import shopper_id
+from schemas.product_identity import ProductIdentity
 from streams.agents.co_behavior import CoBehaviorOutputs
 from streams.agents.erasures import ErasedShoppers, ShopperTableRow
 from streams.agents.outputs import OutputBuilder
@@ -60,6 +61,7 @@ def sessions_agent(
     next_behavior: NextBehavior,
     describe: Callable[[str], ProductLabels | None],
     retention: Retention | None = None,
+    identity: ProductIdentity | None = None,
 ) -> BatchAgent:
     """Make the agent that groups behavior into sessions.
 
@@ -70,14 +72,14 @@ def sessions_agent(
         next_behavior: Predicts a shopper's next action.
         describe: Returns tags and category of a product, or None if it is unknown.
         retention: How long rows of shoppers stay; None is for ever.
+        identity: What makes two products the same, and whether shops count.
     """
-    sweep = RetentionSweep(retention or Retention())
-    build = OutputBuilder("sessions", partitions)
+    sweep, build = RetentionSweep(retention or Retention()), OutputBuilder("sessions", partitions)
 
     def process(batch: Batch, erased: ErasedShoppers) -> None:
         table = batch.table(shoppers)
         deltas = CoBehaviorOutputs(partitions, batch.records[-1], "sessions")
-        by_shopper = _by_shopper(batch, table, erased)
+        by_shopper = _by_shopper(batch, table, erased, identity or ProductIdentity())
         for shopper, pending in by_shopper.items():
             key = shopper.encode()
             if pending.erased_by is not None:
@@ -151,7 +153,9 @@ def _forget(
     return [tombstone] if had_row or tombstone.partition == partition else []
 
 
-def _by_shopper(batch: Batch, table: Table[ShopperTableRow], erased: ErasedShoppers) -> dict[str, _Pending]:
+def _by_shopper(
+    batch: Batch, table: Table[ShopperTableRow], erased: ErasedShoppers, identity: ProductIdentity
+) -> dict[str, _Pending]:
     """Decode a batch, dead-letter invalid records, and leave out what erased shoppers did before.
 
     Returns:
@@ -178,7 +182,7 @@ def _by_shopper(batch: Batch, table: Table[ShopperTableRow], erased: ErasedShopp
         pending = by_shopper.get(shopper)
         if pending is None:
             pending = by_shopper[shopper] = _Pending(record)
-        pending.events.append(event)
+        pending.events.append(identity.behavior(event))
         pending.cause = record
     if requests := sum(pending.erased_by is not None for pending in by_shopper.values()):
         log.info("shoppers erased", count=requests)

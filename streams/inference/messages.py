@@ -51,6 +51,7 @@ class Prediction(msgspec.Struct, frozen=True, array_like=True, tag=0, gc=False):
         model_version: Version of the model that predicted.
         outcome: The `DecisionOutcome` of `enriched`. None for a withdrawal.
         listed_at: The listing's event time. None if it had none.
+        shop_id: The listing's shop. None if it names none.
     """
 
     product_id: str
@@ -59,6 +60,7 @@ class Prediction(msgspec.Struct, frozen=True, array_like=True, tag=0, gc=False):
     model_version: str
     outcome: str | None = None
     listed_at: datetime | None = None
+    shop_id: str | None = None
 
 
 class InvalidListing(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):

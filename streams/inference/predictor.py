@@ -98,7 +98,14 @@ class Predictor:
                 predictions.append(_prediction(listing, event, self.enricher, next(enrichments)))
             else:
                 predictions.append(
-                    Prediction(event.product_id, None, None, self.model_version, listed_at=event.occurred_at)
+                    Prediction(
+                        event.product_id,
+                        None,
+                        None,
+                        self.model_version,
+                        listed_at=event.occurred_at,
+                        shop_id=event.shop_id,
+                    )
                 )
         return predictions
 
@@ -126,6 +133,7 @@ def _prediction(
         enricher.model_version,
         enriched.decision.outcome.value,
         event.occurred_at,
+        event.shop_id,
     )
 
 

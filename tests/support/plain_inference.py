@@ -34,8 +34,8 @@ def _predicted(listing: Listing) -> Prediction | InvalidListing:
     except InvalidEvent as error:
         return InvalidListing(error.reason, error.detail, error.field)
     if event.change is Change.WITHDRAWN:
-        return Prediction(event.product_id, None, None, "m")
-    return Prediction(event.product_id, encode(_enriched(event)), None, "m", "model")
+        return Prediction(event.product_id, None, None, "m", shop_id=event.shop_id)
+    return Prediction(event.product_id, encode(_enriched(event)), None, "m", "model", None, event.shop_id)
 
 
 def _enriched(event: ProductCreated) -> ProductEnriched:

@@ -97,7 +97,7 @@ async def test_a_clear_listing_is_published_with_its_source(agent: Processor, ta
     assert event.source == Origin(topic=PRODUCT_CREATED, partition=0, offset=7)
     assert (output.key, tables.of(products_table()).get(b"p")) == (
         b"p",
-        ProductRow(output.value or b"", DecisionOutcome.MODEL, event.source),
+        ProductRow(output.value or b"", DecisionOutcome.MODEL, event.source, shop_id=None),
     )
 
 
