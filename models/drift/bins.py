@@ -14,7 +14,7 @@ import numpy.typing as npt
 from models.drift.vocabulary_coverage import VocabularyCoverage
 from models.enrichment.enricher import Enrichment
 from models.taxonomy.tree import Taxonomy
-from schemas.events import ProductCreated
+from schemas.events import DecisionOutcome, ProductCreated
 
 Counts = npt.NDArray[np.float64]
 
@@ -122,6 +122,8 @@ class ListingBins:
             self._count_values(counts, name, {1: present, 0: len(titles) - present})
 
     def _count_decisions(self, counts: Counts, enrichments: Sequence[Enrichment]) -> None:
+        # A category that the shop gives says nothing about the model.
+        enrichments = [each for each in enrichments if each.decision.outcome is not DecisionOutcome.SHOP]
         categories = [each.category for each in enrichments]
         confidences = [each.confidence if each is not None else 0.0 for each in categories]
         self._add(counts, "confidence", _binned(confidences, CONFIDENCES, len(confidences)))

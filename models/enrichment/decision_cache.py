@@ -1,10 +1,11 @@
-"""A cache of decisions, because the same title often comes again."""
+"""A cache of decisions, because the same title often comes again, with the same evidence."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
+from models.enrichment.category_evidence import ListingText
 from schemas.events import Category, Decision, Embedding
 
 CACHED_TEXTS = 50_000
@@ -14,7 +15,7 @@ CACHED_CHARACTERS = 500
 
 @dataclass(frozen=True, slots=True)
 class TextDecision:
-    """The part of an enrichment that depends on the classified text alone.
+    """The part of an enrichment that depends on a listing's texts alone.
 
     Attributes:
         category: The deepest category that reached its threshold; the likeliest root if the model abstained;
@@ -43,10 +44,10 @@ class DecisionCache:
     def __init__(self) -> None:
         self.hits = 0
         self.misses = 0
-        self._decisions: OrderedDict[str, TextDecision] = OrderedDict()
+        self._decisions: OrderedDict[ListingText, TextDecision] = OrderedDict()
         self._lock = Lock()
 
-    def find(self, texts: Sequence[str]) -> tuple[dict[str, TextDecision], list[str]]:
+    def find(self, texts: Sequence[ListingText]) -> tuple[dict[ListingText, TextDecision], list[ListingText]]:
         """Look texts up.
 
         Args:
@@ -55,7 +56,7 @@ class DecisionCache:
         Returns:
             The cached decisions by text, and the texts without one, each once and in order.
         """
-        found: dict[str, TextDecision] = {}
+        found: dict[ListingText, TextDecision] = {}
         distinct = dict.fromkeys(texts)
         with self._lock:
             for text in distinct:
@@ -67,11 +68,11 @@ class DecisionCache:
             self.hits += len(texts) - len(missing)
         return found, missing
 
-    def add(self, decisions: Mapping[str, TextDecision]) -> None:
+    def add(self, decisions: Mapping[ListingText, TextDecision]) -> None:
         """Add decisions by text and drop the least recently used ones beyond `CACHED_TEXTS`."""
         with self._lock:
             self._decisions.update(
-                (text, decision) for text, decision in decisions.items() if len(text) <= CACHED_CHARACTERS
+                (text, decision) for text, decision in decisions.items() if text.length <= CACHED_CHARACTERS
             )
             while len(self._decisions) > CACHED_TEXTS:
                 self._decisions.popitem(last=False)

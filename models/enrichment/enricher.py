@@ -2,24 +2,32 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from models.arrays import Floats
 from models.attributes.attribute_match import AttributeMatch
 from models.attributes.brands import read_brands
 from models.attributes.extractor import AttributeExtractor
 from models.attributes.tags import Tagger
+from models.enrichment.category_evidence import ListingText, listing_text
 from models.enrichment.category_metadata import has_appearance, is_food
 from models.enrichment.decision_cache import DecisionCache, TextDecision
 from models.enrichment.event_builder import Enrichment as Enrichment
 from models.enrichment.event_builder import EventBuilder
-from models.enrichment.listing_text import classified_text, text_with_description, without_markup
+from models.enrichment.listing_classifier import ListingClassifier
+from models.enrichment.listing_text import text_with_description, without_markup
 from models.enrichment.serving_classifier import load_classifier
+from models.enrichment.shop_category import ShopCategories
 from models.serving_config import DEFAULT_CONFIG, ServingConfig
 from models.student.artifact import Artifact
 from models.student.classifier import Classifier
+from models.student.seen_ngrams import SeenNgrams
 from models.taxonomy.tree import Taxonomy
-from models.text.cleaning import MAX_CHARACTERS, fold, is_terse
+from models.text.cleaning import MAX_CHARACTERS, clean, fold, is_terse
+from models.text.language_detection import LanguageDetector, is_supported, language_code
 from models.zero_shot.classifier import ZeroShotClassifier
 from schemas.events import (
+    Attribute,
     Category,
     DecisionOutcome,
     EnrichmentReview,
@@ -52,6 +60,9 @@ class Enricher:
         self.artifact = artifact
         brands = read_brands(artifact.path / "brands.tsv")
         self._classifier = classifier
+        self._listings = ListingClassifier(classifier, taxonomy)
+        self._shop_categories = ShopCategories(taxonomy)
+        self._languages = LanguageDetector(SeenNgrams(artifact.tensor("familiar")).coverage)
         self._extractor = AttributeExtractor.shipped(brands, artifact.manifest.brand_precision)
         self._tagger = Tagger.shipped(taxonomy)
         self._events = EventBuilder(classifier, taxonomy)
@@ -90,20 +101,26 @@ class Enricher:
     def enrich(self, products: Sequence[ProductCreated]) -> list[Enrichment]:
         """Enrich each product, in order. No text of a listing makes it raise."""
         products = [without_markup(product) for product in products]
-        texts = [classified_text(product) for product in products]
-        decisions = self._decide(texts)
-        if self._classifier.reads_descriptions:
-            texts = self._with_descriptions(products, texts, decisions)
-        span_matches = self._extractor.match_spans(products)
-        return [
-            self._complete(product, decisions[text], matches)
-            for product, text, matches in zip(products, texts, span_matches, strict=True)
+        languages = [self._language(product) for product in products]
+        listings = [self._listing_text(product) for product in products]
+        read = [number for number, language in enumerate(languages) if is_supported(language)]
+        decisions = self._decisions(
+            [products[number] for number in read], [listings[number] for number in read]
+        )
+        span_matches = self._extractor.match_spans([products[number] for number in read])
+        enrichments = [
+            self._in_other_language(product, language or "")
+            for product, language in zip(products, languages, strict=True)
         ]
+        for number, decision, matches in zip(read, decisions, span_matches, strict=True):
+            enrichments[number] = self._complete(products[number], languages[number], decision, matches)
+        return enrichments
 
     def probabilities(self, products: Sequence[ProductCreated]) -> Floats:
-        """The probabilities of titles, without descriptions, as `Classifier.probabilities`."""
-        texts = [classified_text(without_markup(product)) for product in products]
-        return self._classifier.probabilities(texts)
+        """The probabilities of titles alone, as `Classifier.probabilities`."""
+        return self._classifier.probabilities(
+            [listing_text(without_markup(product), None).text for product in products]
+        )
 
     def event(
         self, product: ProductCreated, enrichment: Enrichment, source: Source | None = None
@@ -138,55 +155,95 @@ class Enricher:
         """
         return self._tagger.retagged(product, category)
 
-    def _with_descriptions(
-        self, products: Sequence[ProductCreated], texts: Sequence[str], decisions: dict[str, TextDecision]
-    ) -> list[str]:
-        """Add the description where the model abstained on the title or the title is terse.
+    def _language(self, product: ProductCreated) -> str | None:
+        """The given language, or else the detected one; None if neither is known."""
+        return language_code(product.language) or self._languages.detect(clean(product.title))
 
-        Args:
-            products: The listings.
-            texts: Their texts without descriptions.
-            decisions: The decisions by text. Those on texts with a description are added.
+    def _listing_text(self, product: ProductCreated) -> ListingText:
+        """The texts to classify. Beside a category of the tree there is no evidence: the title checks it."""
+        text = listing_text(product, self._shop_categories.own_path(product))
+        return ListingText(text.text) if self._shop_categories.find(product.category) >= 0 else text
 
-        Returns:
-            The text that decides, for each listing.
+    def _decisions(
+        self, products: Sequence[ProductCreated], texts: Sequence[ListingText]
+    ) -> list[TextDecision]:
+        """The decisions on listings in a supported language.
+
+        The description is read where the model abstained on the title or the title is terse.
         """
-        described: dict[int, str] = {}
+        decisions = self._decide(texts)
+        if not self._classifier.reads_descriptions:
+            return [decisions[text] for text in texts]
+        described: dict[int, ListingText] = {}
         for number, (product, text) in enumerate(zip(products, texts, strict=True)):
-            if decisions[text].tagged_category < 0 or is_terse(text):
+            if decisions[text].tagged_category < 0 or is_terse(text.text):
                 longer = text_with_description(product, text)
                 if longer is not None:
                     described[number] = longer
         if described:
             decisions |= self._decide(list(described.values()))
-        return [described.get(number, text) for number, text in enumerate(texts)]
+        found = [decisions[text] for text in texts]
+        for number, longer in described.items():
+            decision = decisions[longer]
+            # A description that leaves the title's own department less sure says nothing against the title.
+            if decision.tagged_category >= 0 or decision.department != found[number].department:
+                found[number] = decision
+        return found
 
-    def _decide(self, texts: Sequence[str]) -> dict[str, TextDecision]:
+    def _decide(self, texts: Sequence[ListingText]) -> dict[ListingText, TextDecision]:
         cached, missing = self._cache.find(texts)
         classified = {
-            text: self._events.text_decision(text, result)
-            for text, result in zip(missing, self._classifier.classify(missing), strict=True)
+            text: self._events.text_decision(text.text, result, conflict)
+            for text, (result, conflict) in zip(missing, self._listings.classify(missing), strict=True)
         }
         self._cache.add(classified)
         return cached | classified
 
     def _complete(
-        self, product: ProductCreated, decision: TextDecision, span_matches: Sequence[AttributeMatch]
+        self,
+        product: ProductCreated,
+        language: str | None,
+        decision: TextDecision,
+        span_matches: Sequence[AttributeMatch],
     ) -> Enrichment:
+        given = self._shop_categories.find(product.category)
+        if given >= 0:
+            decision = self._events.shop_decision(given, decision)
         attributes = self._extractor.extract(
             product,
             has_appearance=has_appearance(decision.department),
             is_food=is_food(decision.department),
             span_matches=span_matches,
         )
-        confidence = decision.category.confidence if decision.category is not None else 0.0
         title = fold(product.title[:MAX_CHARACTERS])
-        decided = decision.decision.outcome is DecisionOutcome.MODEL
+        return self._enrichment(product, language, decision, attributes, title)
+
+    def _in_other_language(self, product: ProductCreated, language: str) -> Enrichment:
+        """The enrichment of a listing whose words are not read: what its shop's fields say."""
+        given = self._shop_categories.find(product.category)
+        decision = self._events.unread_decision(language)
+        if given >= 0:
+            decision = self._events.shop_decision(given, decision)
+        attributes = self._extractor.extract(msgspec.structs.replace(product, title="", description=""))
+        return self._enrichment(product, language, decision, attributes, "")
+
+    def _enrichment(
+        self,
+        product: ProductCreated,
+        language: str | None,
+        decision: TextDecision,
+        attributes: list[Attribute],
+        title: str,
+    ) -> Enrichment:
+        confidence = decision.category.confidence if decision.category is not None else 0.0
+        abstained = decision.decision.outcome is DecisionOutcome.ABSTAINED
         return Enrichment(
             category=decision.category,
             tags=self._tagger.tags(decision.tagged_category, confidence, attributes, title),
             attributes=attributes,
             decision=decision.decision,
             embedding=decision.embedding,
-            review_reason=None if decided else decision.decision.why,
+            review_reason=decision.decision.why if abstained else None,
+            language=language,
+            shop_category=self._shop_categories.own_path(product),
         )

@@ -23,6 +23,10 @@ from schemas.events import (
 TITLE_CHARACTERS = 1_000
 """The most characters of a title in events; a longer title could exceed the broker's limit for a record."""
 
+CONTRADICTION = 0.995
+"""From this confidence in another department on, the model contradicts a given category.
+`python -m benchmarks.listing_evidence` prints how often it does so wrongly."""
+
 
 @dataclass(frozen=True, slots=True)
 class Enrichment:
@@ -33,9 +37,11 @@ class Enrichment:
             None for a listing without known words.
         tags: Tags, best first.
         attributes: Attributes with their evidence.
-        decision: Whether the model decided, with the reason.
+        decision: Who decided, with the reason.
         embedding: The vector of the title; None without known words.
-        review_reason: Why a person should look at the product; None if the model decided.
+        review_reason: Why a person should look at the product; None if the model or the shop decided.
+        language: The given or detected language; None if it is unknown.
+        shop_category: The shop's own category.
     """
 
     category: Category | None
@@ -44,6 +50,8 @@ class Enrichment:
     decision: Decision
     embedding: Embedding | None
     review_reason: str | None
+    language: str | None = None
+    shop_category: str | None = None
 
 
 class EventBuilder:
@@ -58,12 +66,13 @@ class EventBuilder:
         self._model_version, self._dimensions = classifier.model_version, classifier.dimensions
         self._taxonomy = taxonomy
 
-    def text_decision(self, text: str, result: Classification) -> TextDecision:
+    def text_decision(self, text: str, result: Classification, conflict: str | None = None) -> TextDecision:
         """The decision on a classified text.
 
         Args:
             text: The cleaned text.
             result: Its classification.
+            conflict: Why evidence made a sure text unsure; None if it did not.
         """
         if result.category < 0:
             why = (
@@ -85,11 +94,51 @@ class EventBuilder:
         )
         return TextDecision(
             category,
-            _decision(result, bool(node.children)),
+            _decision(result, bool(node.children), conflict),
             self._embedding(result),
             result.category if result.sure else -1,
             node.names[0],
         )
+
+    def shop_decision(self, given: int, decision: TextDecision) -> TextDecision:
+        """The decision on a listing whose shop gives a category of the tree.
+
+        Args:
+            given: The category's index.
+            decision: The decision on the listing's text, which checks it.
+        """
+        node = self._taxonomy.nodes[given]
+        guess = decision.category
+        alternatives = list(guess.alternatives) if guess is not None else []
+        contradicts = (
+            guess is not None
+            and decision.decision.outcome is DecisionOutcome.MODEL
+            and guess.confidence >= CONTRADICTION
+            and decision.department != node.names[0]
+        )
+        if contradicts and guess is not None:
+            why = (
+                "The listing gives a category, but its words point to another department "
+                f"with a probability of {guess.confidence:.3f}."
+            )
+            masses = [each.confidence for each in alternatives if each.id == node.id]
+            own = Alternative(id=node.id, path=node.path, confidence=masses[0] if masses else 0.0)
+            others = [each for each in alternatives if each.id != node.id]
+            category = Category(
+                id=node.id, path=node.path, confidence=own.confidence, alternatives=[own, *others]
+            )
+            outcome, tagged = DecisionOutcome.ABSTAINED, -1
+        else:
+            why = "The listing gives this category."
+            category = Category(id=node.id, path=node.path, confidence=1.0, alternatives=alternatives)
+            outcome, tagged = DecisionOutcome.SHOP, given
+        decided = Decision(outcome=outcome, why=why)
+        return TextDecision(category, decided, decision.embedding, tagged, node.names[0])
+
+    def unread_decision(self, language: str) -> TextDecision:
+        """The decision on a listing in a language that the model does not read."""
+        decision = Decision(outcome=DecisionOutcome.ABSTAINED, why=f"language not supported: {language}")
+        return TextDecision(None, decision, None, -1, "")
 
     def enriched(
         self, product: ProductCreated, enrichment: Enrichment, source: Source | None
@@ -114,12 +163,12 @@ class EventBuilder:
             source=source,
             listing=source,
             listed_at=product.occurred_at,
-            language=product.language,
+            language=enrichment.language,
             shop_id=product.shop_id,
             group_id=product.group_id,
             sku=product.sku,
             gtin=product.gtin,
-            shop_category=product.shop_category,
+            shop_category=enrichment.shop_category,
             url=product.url,
             image_url=product.image_url,
             images=product.images,
@@ -149,7 +198,7 @@ class EventBuilder:
             model_version=self._model_version,
             taxonomy_version=self._taxonomy.version,
             source=source,
-            language=product.language,
+            language=enrichment.language,
             shop_id=product.shop_id,
             url=product.url,
             image_url=product.image_url,
@@ -166,8 +215,10 @@ class EventBuilder:
         )
 
 
-def _decision(result: Classification, has_children: bool) -> Decision:
+def _decision(result: Classification, has_children: bool, conflict: str | None) -> Decision:
     """The decision with its reason, which leaves out the path: its names could be mistaken for an outcome."""
+    if conflict is not None:
+        return Decision(outcome=DecisionOutcome.ABSTAINED, why=conflict)
     if not result.sure:
         why = f"Even the likeliest department has a probability of only {result.confidence:.2f}."
         return Decision(outcome=DecisionOutcome.ABSTAINED, why=why)

@@ -1,8 +1,8 @@
-"""The text of a listing that decides its category."""
+"""The description of a listing, and its text without markup."""
 
 from msgspec.structs import replace
 
-from models.attributes.extractor import attributes_text
+from models.enrichment.category_evidence import ListingText
 from models.text.cleaning import clean, join_description
 from models.text.features import tokens
 from models.text.markup import plain_text
@@ -20,23 +20,17 @@ def without_markup(product: ProductCreated) -> ProductCreated:
     return replace(product, title=title, description=description)
 
 
-def classified_text(product: ProductCreated) -> str:
-    """The cleaned title with the values of the seller's own attributes; the description if both are empty."""
-    text = clean(product.title)
-    if product.attributes:
-        text = f"{text} {clean(attributes_text(product.attributes))}".strip()
-    return text or clean(product.description)
-
-
-def text_with_description(product: ProductCreated, text: str) -> str | None:
+def text_with_description(product: ProductCreated, text: ListingText) -> ListingText | None:
     """A listing's text with its description, for text encoders.
 
     Args:
-        product: The listing.
-        text: The listing's `classified_text`.
+        product: The listing, without markup.
+        text: The listing's text without its description.
 
     Returns:
         The text; None if the listing has no title or no word in its description.
     """
     description = clean(product.description)[:DESCRIPTION_CHARACTERS] if clean(product.title) else ""
-    return join_description(text, description) if tokens(description) else None
+    if not tokens(description):
+        return None
+    return text._replace(text=join_description(text.text, description))

@@ -52,11 +52,14 @@ class Classifier(Protocol):
         model_version: Identifies all that the classifications depend on.
         dimensions: The width of the embeddings.
         reads_descriptions: Whether texts may hold a description after the title.
+        thresholds: Least confidence of a published category of level 1, 2, …; the last one holds for all
+            deeper levels.
     """
 
     model_version: str
     dimensions: int
     reads_descriptions: bool
+    thresholds: tuple[float, ...]
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
         """Classify each text, in order. Any text is allowed, also an empty one."""
@@ -123,7 +126,7 @@ class StudentClassifier:
         self.dimensions = next(t.shape[1] for t in manifest.tensors if t.name == "table")
         self._backend, self._taxonomy = backend, taxonomy
         self._temperature = manifest.temperature
-        self._thresholds = tuple(manifest.thresholds) if threshold is None else (threshold,)
+        self.thresholds = tuple(manifest.thresholds) if threshold is None else (threshold,)
         self._featurizer = Featurizer(artifact.tensor("hashes"))
         self._policy = EscalationPolicy(SeenNgrams(artifact.tensor("familiar")), taxonomy)
 
@@ -200,7 +203,7 @@ class StudentClassifier:
     def _decide(self, batch: _Batch) -> list[Classification]:
         if not len(batch.texts):
             return []
-        chosen, confidence, sure = descend(batch.probabilities, self._taxonomy, self._thresholds)
+        chosen, confidence, sure = descend(batch.probabilities, self._taxonomy, self.thresholds)
         columns, values = top(batch.probabilities, min(CANDIDATES, len(self._taxonomy)))
         best, masses = columns.tolist(), _rounded(values)
         codes = np.rint(batch.embedding * 127.0).astype(np.int8)

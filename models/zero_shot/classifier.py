@@ -58,7 +58,7 @@ class ZeroShotClassifier:
         self.dimensions = max(widths, default=_LEAST_DIMENSIONS)
         self._taxonomy, self._encoders = taxonomy, encoders
         self.reads_descriptions = encoders is not None
-        self.thresholds = THRESHOLDS if threshold is None else (threshold,)
+        self.thresholds: tuple[float, ...] = THRESHOLDS if threshold is None else (threshold,)
 
     @classmethod
     def load(cls, taxonomy: Taxonomy, config: ServingConfig = DEFAULT_CONFIG) -> "ZeroShotClassifier":

@@ -3,6 +3,7 @@
 Every drawing function takes the state, the width in cells and the number of lines.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ _AGENTS = ("enrich", "sessions", "affinity")
 _OUTCOMES = (
     (DecisionOutcome.MODEL, "model", "green"),
     (DecisionOutcome.ABSTAINED, "abstained", "yellow"),
+    (DecisionOutcome.SHOP, "shop", "blue"),
     (DecisionOutcome.PERSON, "person", "magenta"),
 )
 _LAG_BAR = 2000
@@ -81,7 +83,7 @@ def decisions(state: ViewState, width: int, lines: int) -> list[Text]:
     outcomes = state.counters.outcomes()
     total = outcomes.total() or 1
     rows = []
-    for outcome, name, style in _OUTCOMES:
+    for outcome, name, style in _shown_outcomes(outcomes):
         number = outcomes[outcome]
         line = Text(" " + cut(name, 10) + count(number).rjust(7))
         line.append(f"{number / total:>6.0%} ", style="bold")
@@ -92,12 +94,17 @@ def decisions(state: ViewState, width: int, lines: int) -> list[Text]:
     return rows
 
 
+def _shown_outcomes(outcomes: Counter[DecisionOutcome]) -> list[tuple[DecisionOutcome, str, str]]:
+    """The outcomes to show, with name and style. Few shops give categories of the tree."""
+    return [each for each in _OUTCOMES if each[0] is not DecisionOutcome.SHOP or outcomes[each[0]]]
+
+
 def brief(state: ViewState, width: int, lines: int) -> list[Text]:
     """Draw decisions and lag in one line each."""
     outcomes = state.counters.outcomes()
     total = outcomes.total() or 1
     decisions_line, lag_line = Text(" decided by "), Text(" lag ")
-    for outcome, name, style in _OUTCOMES:
+    for outcome, name, style in _shown_outcomes(outcomes):
         decisions_line.append(f"{name} ", style=style)
         decisions_line.append(f"{count(outcomes[outcome])} ({outcomes[outcome] / total:.0%})  ", style="bold")
     for agent in _AGENTS:

@@ -74,10 +74,12 @@ def _categories(counters: DemoCounters, width: int) -> list[RenderableType]:
     if not total:
         return []
     abstained = outcomes[DecisionOutcome.ABSTAINED]
+    by_shop = f" {outcomes[DecisionOutcome.SHOP]:,} by the shop," if outcomes[DecisionOutcome.SHOP] else ""
     text = (
         f"{total:,} products: {outcomes[DecisionOutcome.MODEL]:,} decided by the model,"
-        f" {outcomes[DecisionOutcome.PERSON]:,} by a person. For {abstained:,} ({abstained / total:.0%}) the"
-        " model abstained: their category is a proposal, and they went to the review topic."
+        f"{by_shop} {outcomes[DecisionOutcome.PERSON]:,} by a person. For {abstained:,}"
+        f" ({abstained / total:.0%}) the model abstained: their category is a proposal, and they"
+        " went to the review topic."
     )
     room = min(60, max(20, (width - 8) // 2))
     rows = [

@@ -139,7 +139,7 @@ class Metrics:
 
     def _decisions(self) -> None:
         self.decisions = self._counter(
-            "decisions", "Published decisions by outcome: model, person, abstained.", "outcome"
+            "decisions", "Published decisions by outcome: model, shop, person, abstained.", "outcome"
         )
         self.cache_requests = self._counter(
             "cache_requests", "Lookups of titles in the classification cache by result: hit, miss.", "result"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_OUTCOMES = ("model", "person", "abstained")
+_OUTCOMES = ("model", "shop", "person", "abstained")
 
 
 class Monitor(LogObserver):

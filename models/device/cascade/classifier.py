@@ -72,6 +72,7 @@ class DeviceClassifier:
         model_version: As `Classifier.model_version`.
         dimensions: As `Classifier.dimensions`.
         reads_descriptions: As `Classifier.reads_descriptions`.
+        thresholds: As `Classifier.thresholds`.
         program: The program on the device.
         builder: Builds the micro-batches. Its `max_texts` falls when the device runs out of memory.
         runner: Runs the program.
@@ -91,10 +92,10 @@ class DeviceClassifier:
         self.model_version = manifest.model_version + ("" if encoders is None else f"+{encoders.version}")
         self.reads_descriptions = encoders is not None
         self._taxonomy = taxonomy
-        thresholds = manifest.thresholds if threshold is None else [threshold]
+        self.thresholds = tuple(manifest.thresholds) if threshold is None else (threshold,)
         stages = device_stages(encoders, folder, taxonomy, device)
         candidates = min(CANDIDATES, len(taxonomy))
-        self.program = DeviceCascade(artifact, stages, taxonomy, thresholds, candidates, device)
+        self.program = DeviceCascade(artifact, stages, taxonomy, self.thresholds, candidates, device)
         self.dimensions = self.program.dimensions
         found = encoders.stages if encoders is not None else {}
         tokenizers = {language: stage.tokenizer for language, stage in found.items()}

@@ -60,10 +60,11 @@ def enrich(
     except OSError as error:
         raise click.ClickException(f"cannot read or write: {error}") from error
     decided, abstained = outcomes[DecisionOutcome.MODEL], outcomes[DecisionOutcome.ABSTAINED]
+    by_shop = f", {outcomes[DecisionOutcome.SHOP]:,} by the shop" if outcomes[DecisionOutcome.SHOP] else ""
     seconds = perf_counter() - started
     print_to_stderr(
-        f"{reader.summary()}; {decided:,} decided by {enricher.model_version}, {abstained:,} abstained, "
-        f"written to {output} in {seconds:.1f} s"
+        f"{reader.summary()}; {decided:,} decided by {enricher.model_version}{by_shop}, "
+        f"{abstained:,} abstained, written to {output} in {seconds:.1f} s"
     )
     if strict and reader.rejected:
         raise SystemExit(1)

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from models.encoder.artifact import SHIPPED_ENCODERS, VOCABULARY
 from models.encoder.encoder import LONGEST
 from models.encoder.wordpiece import WordPiece
+from models.enrichment.category_evidence import listing_text
 from models.enrichment.enricher import Enricher, Enrichment
 from models.enrichment.event_builder import TITLE_CHARACTERS
-from models.enrichment.listing_text import classified_text
 from models.student.artifact import Artifact
 from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import MAX_CHARACTERS, clean
@@ -158,7 +158,7 @@ def test_an_odd_title_gets_a_valid_enrichment(kind: str) -> None:
     title = ODD[kind]
     found = one(title)
     assert_valid(found)
-    text = classified_text(product(title))
+    text = listing_text(product(title), None).text
     assert len(text) <= MAX_CHARACTERS
     assert len(FEATURIZER.rows(text)) <= MAX_ROWS
     assert len(WORDS.ids(text)) <= LONGEST

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.enrichment.category_evidence import ListingText
 from models.enrichment.decision_cache import CACHED_CHARACTERS
 from models.enrichment.enricher import Enricher, Enrichment
 from models.enrichment.listing_text import text_with_description
@@ -238,10 +239,12 @@ def test_listings_without_known_words_are_left_for_review() -> None:
 
 
 def test_a_long_description_is_truncated() -> None:
-    read = text_with_description(product("Alva", description="jeans " * 5000), "alva")
-    assert read == f"alva\n{('jeans ' * 67)[:400]}"
+    read = text_with_description(product("Alva", description="jeans " * 5000), ListingText("alva"))
+    assert read == ListingText(f"alva\n{('jeans ' * 67)[:400]}")
     for title, description in (("Alva", ""), ("Alva", "!!!"), ("<br>", JEANS)):
-        assert text_with_description(product(title, description=description), title.lower()) is None
+        assert (
+            text_with_description(product(title, description=description), ListingText(title.lower())) is None
+        )
 
 
 @given(ANY_TEXT, ANY_TEXT)
