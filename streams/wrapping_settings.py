@@ -27,7 +27,6 @@ class WrappingSettings(SecuritySettings, frozen=True, kw_only=True):
     feedback_values: Annotated[Wrapping, doc(_VALUES.format(topic="category-feedback"))] = "plain"
     product_mapping: Annotated[Path | None, doc(_MAPPING.format(topic="product-created"))] = None
     behavior_mapping: Annotated[Path | None, doc(_MAPPING.format(topic="user-behavior"))] = None
-    feedback_mapping: Annotated[Path | None, doc(_MAPPING.format(topic="category-feedback"))] = None
     schema_registry_url: Annotated[
         Annotated[str, Meta(pattern=r"^https?://")] | None,
         doc("URL of the schema registry, for values that are `confluent`. Several are comma-separated."),

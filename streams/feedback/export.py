@@ -26,6 +26,7 @@ from streams.replay.ranges import OffsetRange, resolve_ranges
 from streams.replay.transactional_copy import open_consumer, read_ranges
 from streams.settings import Settings
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED, PRODUCT_ENRICHED
+from streams.wrapping.topics import TopicUnwrapper
 
 _PSEUDONYM_DIGITS = 16
 
@@ -184,6 +185,7 @@ class FeedbackExport:
 
     def __init__(self, settings: Settings, history: FeedbackHistory) -> None:
         self._settings = settings
+        self._unwrapper = TopicUnwrapper(settings)
         self.history = history
         self._consumer: Consumer = open_consumer(settings, f"{settings.app_id}-feedback-export")
 
@@ -220,7 +222,7 @@ class FeedbackExport:
             The latest feedback by product id.
         """
         for records in read_ranges(self._consumer, self._settings, CATEGORY_FEEDBACK, ranges.feedback):
-            for record in records:
+            for record in self._unwrapper.readable(records):
                 self.history.add(record)
             on_progress(len(records))
         return self.history.latest()
@@ -247,7 +249,7 @@ class FeedbackExport:
             (PRODUCT_CREATED, ranges.listed, _add_listing),
         ):
             for records in read_ranges(self._consumer, self._settings, topic, topic_ranges):
-                for record in records:
+                for record in self._unwrapper.readable(records):
                     add(record, products, entries)
                 on_progress(len(records))
         return products

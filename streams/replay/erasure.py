@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.erasure import erasure_header
 from schemas.errors import StopWorker
+from schemas.wrapping.unwrapping import is_framed
 from streams.clients import confluent_options
 from streams.records import MemoryRecord, Output
 from streams.replay.broker_admin import TIMEOUT_S, BrokerAdmin, translated_kafka_error
@@ -24,6 +25,7 @@ from streams.replay.redrive import redrive_sender
 from streams.replay.transactional_copy import TransactionalSender, read_ranges
 from streams.settings import Settings
 from streams.topics import DEAD_LETTER, SHOPPER_UPDATED, USER_BEHAVIOR, changelog, redriven
+from streams.wrapping.topics import TopicUnwrapper
 
 _POLL_S = 0.3
 
@@ -91,7 +93,8 @@ def wait_until_processed(settings: Settings, ends: Mapping[int, int], within_s: 
 def holds_shopper(letter: DeadLetter, shoppers: Collection[str]) -> bool:
     """Return whether a dead letter of user-behavior holds an event of one of the shoppers.
 
-    Every field but `product_id` is compared, and every word of a value that is no JSON.
+    Every field but `product_id` is compared, and every word of a value that is no JSON. In Confluent's wire
+    format texts are compared, which follow their length, but not numbers.
     """
     if letter.source_topic not in (None, USER_BEHAVIOR):
         return False
@@ -103,7 +106,10 @@ def holds_shopper(letter: DeadLetter, shoppers: Collection[str]) -> bool:
     try:
         texts = set(_texts(msgspec.json.decode(record.value)))
     except (ValueError, RecursionError):
-        return _has_word(record.value.decode("utf-8", "replace"), shoppers)
+        if _has_word(record.value.decode("utf-8", "replace"), shoppers):
+            return True
+        framed = is_framed(record.value, record.headers)
+        return framed and any(text in record.value for each in shoppers for text in _with_length(each))
     return not texts.isdisjoint(shoppers)
 
 
@@ -119,6 +125,14 @@ def _texts(node: Any) -> Iterable[str]:
             yield from _texts(value)
     elif node is not None:
         yield str(node)
+
+
+def _with_length(text: str) -> Iterable[bytes]:
+    """Yield a text as Avro and as Protobuf write it: after the number of its bytes, doubled in Avro."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    for number in (2 * len(encoded), len(encoded)):
+        low, high = number & 0x7F, number >> 7
+        yield (bytes((low | 0x80, high)) if high else bytes((low,))) + encoded
 
 
 def _has_word(text: str, words: Iterable[str]) -> bool:
@@ -210,9 +224,10 @@ def guest_sessions(settings: Settings, consumer: Consumer, shoppers: Collection[
     """Return the guests of user-behavior whose session id also occurs with one of the shoppers."""
     of_shopper: set[str] = set()
     of_guest: set[str] = set()
+    unwrapper = TopicUnwrapper(settings)
     ranges = resolve_ranges(consumer, settings, USER_BEHAVIOR, START, END)
     for records in read_ranges(consumer, settings, USER_BEHAVIOR, ranges):
-        for record in records:
+        for record in unwrapper.readable(records):
             try:
                 ids = _IDS.decode(record.value or b"")
             except (ValueError, RecursionError):

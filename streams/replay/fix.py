@@ -14,7 +14,7 @@ import msgspec
 from schemas.codec import DECODERS, decode_user_behavior
 from schemas.errors import InvalidEvent, StopWorker
 from schemas.keys import partition_for
-from streams.records import Output
+from streams.records import MemoryRecord, Output
 from streams.replay.dead_letter_lines import EditedLine, export_line, read_line
 from streams.replay.dead_letter_reader import DeadLetterReader
 from streams.replay.dead_letter_records import UNKNOWN, DeadLetter, DeadLetterFilter, redrive_record
@@ -24,6 +24,7 @@ from streams.replay.redrive import RedriveCounts, redrive_sender, select
 from streams.replay.value_mapping import Unmappable, ValueMapping
 from streams.settings import Settings
 from streams.topics import USER_BEHAVIOR, redriven
+from streams.wrapping.topics import TopicUnwrapper
 
 FIX = "shelfstream.fix"
 """Header with the id of the fix that changed a record before it was sent back."""
@@ -146,13 +147,15 @@ def fix(
         RetryLater: The broker is unreachable. Run the fix again.
     """
     counts = FixCounts(uuid.uuid4().hex[:12])
+    unwrapper = TopicUnwrapper(settings)
     with ExitStack() as stack:
         sender = None if dry_run else stack.enter_context(redrive_sender(settings))
         handled = reader.handled()
         partitions = reader.partitions()
         for letters in reader.read(ranges):
             selected = select(letters, selection, handled, partitions, counts.selection)
-            repaired, broken = _repair(selected, change(selected) if selected else {}, counts)
+            changed = change(selected) if selected else {}
+            repaired, broken = _repair(selected, changed, counts, unwrapper)
             for each in broken:
                 counts.add_broken(each)
                 on_broken(each)
@@ -166,7 +169,10 @@ def fix(
 
 
 def _repair(
-    letters: Sequence[DeadLetter], changed: Mapping[Place, Changed], counts: FixCounts
+    letters: Sequence[DeadLetter],
+    changed: Mapping[Place, Changed],
+    counts: FixCounts,
+    unwrapper: TopicUnwrapper,
 ) -> tuple[list[tuple[DeadLetter, EditedLine]], list[Broken]]:
     """Sort changed dead letters into those that fit their contract now and those that do not."""
     repaired, broken = [], []
@@ -176,7 +182,7 @@ def _repair(
             broken.append(line)
         elif line is None or (line.key == letter.record.key and _same(line.value, letter.record.value)):
             counts.unchanged += 1
-        elif (error := contract_error(letter, line)) is not None:
+        elif (error := contract_error(letter, line, unwrapper)) is not None:
             broken.append(Broken(letter, error.reason, error.detail))
         else:
             counts.unchecked += letter.source_topic not in DECODERS
@@ -195,19 +201,21 @@ def _same(value: bytes | None, other: bytes | None) -> bool:
     return value == other
 
 
-def contract_error(letter: DeadLetter, line: EditedLine) -> InvalidEvent | None:
+def contract_error(letter: DeadLetter, line: EditedLine, unwrapper: TopicUnwrapper) -> InvalidEvent | None:
     """Return why a changed record breaks its topic's contract; None if it fits, or there is no contract."""
     topic = letter.source_topic or UNKNOWN
     if topic not in DECODERS:
         return None
+    written = letter.timestamp
     try:
-        if topic == USER_BEHAVIOR:
-            written = letter.timestamp
-            known = written is not None and 0 <= written <= _LATEST_MS
-            received_at = datetime.fromtimestamp((written or 0) / 1000, UTC) if known else None
-            decode_user_behavior(line.value, line.key, received_at=received_at)
-        else:
-            DECODERS[topic](line.value, line.key)
+        record = MemoryRecord(topic, 0, 0, written or 0, line.key, line.value, letter.record.headers)
+        for each in unwrapper.unwrap(record):
+            if topic == USER_BEHAVIOR:
+                known = written is not None and 0 <= written <= _LATEST_MS
+                received_at = datetime.fromtimestamp((written or 0) / 1000, UTC) if known else None
+                decode_user_behavior(each.value, each.key, received_at=received_at)
+            else:
+                DECODERS[topic](each.value, each.key)
     except InvalidEvent as error:
         return error
     return None

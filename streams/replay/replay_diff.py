@@ -20,6 +20,7 @@ from streams.replay.replay_plan import ReplayPlan
 from streams.replay.transactional_copy import open_consumer, read_ranges
 from streams.settings import Settings
 from streams.topics import PRODUCT_ENRICHED
+from streams.wrapping.topics import TopicUnwrapper
 
 BATCH = 256
 """Listings per call of the model."""
@@ -48,6 +49,7 @@ class ReplayDiff:
         self._settings = settings
         self._predictor = predictor
         self._on_progress = on_progress
+        self._unwrapper = TopicUnwrapper(settings)
         self._consumer: Consumer = open_consumer(settings, f"{settings.app_id}-replay-diff")
 
     def __enter__(self) -> "ReplayDiff":
@@ -108,7 +110,7 @@ class ReplayDiff:
         done = 0
         self._on_progress(phase, done, total)
         for records in read_ranges(self._consumer, self._settings, topic, ranges):
-            yield records
+            yield list(self._unwrapper.readable(records))
             done += len(records)
             self._on_progress(phase, done, total)
         self._on_progress(phase, total, total)

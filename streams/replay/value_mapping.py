@@ -17,6 +17,7 @@ import msgspec
 
 from schemas.diagnosis import describe_value
 from schemas.errors import ShelfstreamError, StopWorker
+from schemas.wrapping.recognition import recognize
 
 OPERATIONS = ("rename", "default", "set", "remove", "convert")
 CONVERSIONS = ("string", "integer", "number", "boolean", "time", "upper", "trim")
@@ -70,6 +71,11 @@ class ValueMapping(NamedTuple):
         try:
             document = msgspec.json.decode(self._as_utf8(value))
         except (ValueError, RecursionError, LookupError) as error:
+            if (found := recognize(value)) is not None and found.values == "confluent":
+                raise Unmappable(
+                    f"the value is {found.what}, which a mapping cannot change: correct the producer, "
+                    "redrive what a setting mends, and discard the rest"
+                ) from error
             raise Unmappable(f"the value is no JSON, so that a mapping cannot change it: {error}") from error
         before = msgspec.json.encode(document)
         for step in self.steps:

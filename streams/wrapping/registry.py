@@ -3,6 +3,7 @@
 Schemas are fetched once per id. While the registry does not answer, a lane waits and tries again.
 """
 
+import logging
 import threading
 import time
 import warnings
@@ -218,6 +219,8 @@ def _import_client() -> tuple[Any, Any]:
             f"confluent values need the client of a schema registry, which is not installed ({error}): "
             f"{EXTRA}"
         ) from error
+    for library in _HTTP_LIBRARIES:
+        logging.getLogger(library).setLevel(logging.WARNING)  # not a line for each request
     return SchemaRegistryClient, AvroDeserializer
 
 

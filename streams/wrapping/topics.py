@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from schemas.codec import decode_user_behavior
 from schemas.erasure import is_erasure
-from schemas.errors import InvalidEvent
+from schemas.errors import InvalidEvent, InvalidFile, StopWorker
 from schemas.wrapping.unwrapping import EventMapping, Unwrapper
 from streams.provenance import input_of, moved_from
 from streams.records import MemoryRecord, Record
-from streams.settings import Settings
+from streams.settings import Settings, variable
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED, USER_BEHAVIOR
 from streams.wrapping.records import UnwrappedRecord
 from streams.wrapping.registry import SchemaRegistry
@@ -27,18 +28,16 @@ class TopicUnwrapper:
 
     def __init__(self, settings: Settings) -> None:
         by_topic = {
-            PRODUCT_CREATED: settings.product_values,
-            USER_BEHAVIOR: settings.behavior_values,
-            CATEGORY_FEEDBACK: settings.feedback_values,
+            PRODUCT_CREATED: (settings.product_values, "product_mapping"),
+            USER_BEHAVIOR: (settings.behavior_values, "behavior_mapping"),
+            CATEGORY_FEEDBACK: (settings.feedback_values, None),
         }
-        confluent = any("confluent" in values for values in by_topic.values())
+        confluent = any("confluent" in values for values, _ in by_topic.values())
         decode = SchemaRegistry(settings).decode if confluent else None
-        self._wrappings = {topic: (values, decode) for topic, values in by_topic.items()}
-        self._unwrappers = {topic: Unwrapper(topic, values, decode) for topic, values in by_topic.items()}
-
-    def map_values(self, topic: str, mapping: EventMapping) -> None:
-        """Map the unwrapped values of a topic to events."""
-        self._unwrappers[topic] = Unwrapper(topic, *self._wrappings[topic], mapping)
+        self._unwrappers = {
+            topic: Unwrapper(topic, values, decode, _mapping(settings, topic, name))
+            for topic, (values, name) in by_topic.items()
+        }
 
     @property
     def topics(self) -> frozenset[str]:
@@ -93,3 +92,25 @@ class TopicUnwrapper:
                     yield record if each is record else replace(record, key=each.key, value=each.value)
             except InvalidEvent:
                 yield record
+
+
+def _mapping(settings: Settings, topic: str, name: str | None) -> EventMapping | None:
+    """Read the mapping file that a setting names.
+
+    Raises:
+        StopWorker: The file cannot be read, or is no mapping for the topic.
+    """
+    path: Path | None = getattr(settings, name) if name is not None else None
+    if name is None or path is None:
+        return None
+    # Imported here, so that a worker without a mapping file does without jmespath.
+    from schemas.formats.mapping import Mapping
+
+    try:
+        mapping = Mapping.read(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, InvalidFile) as error:
+        why = getattr(error, "strerror", None) or error
+        raise StopWorker(f"{path} cannot be used as a mapping: {why}; correct {variable(name)}") from error
+    if mapping.topic != topic:
+        raise StopWorker(f"{path} is a mapping for {mapping.topic}; {variable(name)} needs one for {topic}")
+    return mapping.events

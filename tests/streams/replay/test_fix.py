@@ -22,7 +22,11 @@ from streams.replay.value_mapping import (
     make_step,
     parse_mapping,
 )
+from streams.settings import Settings
+from streams.wrapping.topics import TopicUnwrapper
 from tests.support.dead_letters import dead_lettered
+
+PLAIN = TopicUnwrapper(Settings())
 
 
 def mapped(document: Any, *steps: Step, **options: str) -> Any:
@@ -167,5 +171,19 @@ def test_a_changed_record_is_checked_by_the_contract_of_its_topic(
 ) -> None:
     """Times are compared with the arrival of the original record."""
     letter = letters(b"{", topic=topic, timestamp=1_700_000_000_000)[0]
-    error: InvalidEvent | None = contract_error(letter, EditedLine((0, 0), b"p", value))
+    error: InvalidEvent | None = contract_error(letter, EditedLine((0, 0), b"p", value), PLAIN)
     assert (error and error.reason) == reason
+
+
+def test_a_changed_change_event_is_checked_as_the_workers_read_it() -> None:
+    unwrapper = TopicUnwrapper(Settings(product_values="debezium"))
+    letter = letters(b"{")[0]
+    for row, reason in (({"product_id": "p", "title": "t"}, None), ({"product_id": "p"}, "invalid-field")):
+        value = msgspec.json.encode({"op": "c", "before": None, "after": row})
+        error = contract_error(letter, EditedLine((0, 0), b"p", value), unwrapper)
+        assert (error and error.reason) == reason
+
+
+def test_a_mapping_says_that_it_cannot_change_avro() -> None:
+    with pytest.raises(Unmappable, match="Confluent's wire format"):
+        ValueMapping().apply(b"k", b"\x00\x00\x00\x00\x01\x02p")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ import pytest
 from models.enrichment.enricher import Enricher
 from schemas.dead_letters import STAGE
 from schemas.erasure import erasure_header
-from schemas.errors import InvalidEvent, RetryLater
+from schemas.errors import InvalidEvent, RetryLater, StopWorker
 from schemas.keys import partition_for
 from streams.agents.dead_letters import DeadLetterBuilder
 from streams.agents.enrich import enrich_agent
@@ -29,7 +30,7 @@ from streams.topics import (
     PRODUCT_REPARTITION,
     USER_BEHAVIOR,
 )
-from streams.wrapping.processor import UnwrappingProcessor, unwrapping
+from streams.wrapping.processor import unwrapping
 from streams.wrapping.records import original_of
 from streams.wrapping.topics import TopicUnwrapper
 from tests.support.processing import Source, header, process_batch, reasons, tables_of, to
@@ -163,22 +164,49 @@ async def test_other_agents_are_not_adapted() -> None:
     assert unwrapping(Settings(product_values="debezium"))(inner, DeadLetterBuilder("group", 1)) is inner
 
 
-async def test_one_invalid_action_of_several_keeps_all_of_them_out() -> None:
+ORDERS = """
+topic = "user-behavior"
+for_each = "lines"
+[fields]
+user_id = "document.customer"
+product_id = "product"
+action = "'purchase'"
+occurred_at = "document.at"
+quantity = "count"
+"""
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Path:
+    """A mapping of an order to a purchase for each of its lines."""
+    path = tmp_path / "orders.toml"
+    path.write_text(ORDERS)
+    return path
+
+
+async def test_one_invalid_action_of_several_keeps_all_of_them_out(orders: Path) -> None:
     inner = _Inner()
-    unwrapper = TopicUnwrapper(Settings())
-    unwrapper.map_values(
-        USER_BEHAVIOR,
-        lambda order: [
-            {"user_id": "7", "product_id": each, "action": "purchase", "occurred_at": "2024-05-01T12:30:00Z"}
-            for each in order["products"]
-        ],
-    )
-    processor = UnwrappingProcessor(inner, unwrapper, DeadLetterBuilder("group", 1))
+    processor = unwrapping(Settings(behavior_mapping=orders))(inner, DeadLetterBuilder("group", 1))
     source = Source(USER_BEHAVIOR)
-    records = [source.record(orjson.dumps({"products": names}), b"7") for names in (["a", "b"], ["c", None])]
+    records = [
+        source.record(orjson.dumps({"customer": "7", "at": "2024-05-01T12:30:00Z", "lines": lines}), b"7")
+        for lines in ([{"product": "a"}, {"product": "b"}], [{"product": "c"}, {"count": 1}])
+    ]
     outputs = await processor.process(records, tables_of(products_table()))
     assert [original_of(each) for each in inner.records] == [records[0], records[0]]
     assert [each.value for each in outputs] == [records[1].value]
+
+
+def test_a_mapping_that_cannot_be_used_stops_the_worker(orders: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text("fields")
+    for settings, sentence in (
+        (Settings(product_mapping=orders), "needs one for product-created"),
+        (Settings(behavior_mapping=broken), "correct SHELFSTREAM_BEHAVIOR_MAPPING"),
+        (Settings(behavior_mapping=tmp_path / "none"), "No such file"),
+    ):
+        with pytest.raises(StopWorker, match=sentence):
+            TopicUnwrapper(settings)
 
 
 async def test_a_registry_that_is_down_repeats_the_batch() -> None:
