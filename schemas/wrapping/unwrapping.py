@@ -136,7 +136,7 @@ class Unwrapper:
 
     def _events_of_row(self, change: RowChange) -> list[dict[str, Any]]:
         events = self._mapped(change.row)
-        if self._has_products or change.operation == CREATED:
+        if not self._has_actions or change.operation == CREATED:
             for each in events:
                 fill(each, None, change.changed_at)
         return events

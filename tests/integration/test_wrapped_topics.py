@@ -1,4 +1,4 @@
-"""Topics of other systems on a real Kafka: Debezium's products, and actions in Avro with a schema registry."""
+"""Topics of other systems on a real Kafka: Debezium's products, and actions in Avro with a registry."""
 
 from collections.abc import Iterator
 from pathlib import Path
