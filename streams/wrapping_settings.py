@@ -66,6 +66,11 @@ def wrapping_contradictions(settings: WrappingSettings) -> list[str]:
             "values that are confluent need schema_registry_url, where their schemas are",
         ),
         (
+            "@" not in (settings.schema_registry_url or ""),
+            ("schema_registry_url is shown and must have no password: set schema_registry_username and"
+            " schema_registry_password_file"),
+        ),
+        (
             password is None or file is None,
             "schema_registry_password and schema_registry_password_file exclude each other: set one of them",
         ),
