@@ -21,6 +21,9 @@ from schemas.fields import IDENTIFIER_PATTERN
 Headers = Sequence[tuple[str, bytes | None]]
 """The headers of a record: names and values."""
 
+EVENT_HEADERS = ("ce_id", "ce_time")
+"""The headers that fill fields which a value does not have."""
+
 CONTENT_TYPE = b"application/json"
 _TRACEPARENT = re.compile(
     rb"(?!ff)([0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"

@@ -26,11 +26,18 @@ from schemas.events import (
     UserBehavior,
     Verdict,
 )
+from schemas.field_names import misspelled_fields
 
 E = TypeVar("E", bound=Event)
 
 Ignored = tuple[IgnoredField, ...]
 """The fields of a record that were left out."""
+
+
+def field_name(ignored: IgnoredField) -> str:
+    """Return the event's field of a path: `price` for `$.price.currency`. There are few of them."""
+    return ignored.field.removeprefix("$.").partition(".")[0].partition("[")[0]
+
 
 ESSENTIAL: dict[type[Event], frozenset[str]] = {
     ProductCreated: frozenset({"schema_version", "product_id", "title", "change"}),
@@ -156,7 +163,7 @@ def read_tolerantly(
     _check(event, values, problems)
     faults = [each for each in problems if each.essential]
     if faults:
-        raise _rejection(event, faults + [each for each in problems if not each.essential]) from error
+        raise _rejection(event, faults + [each for each in problems if not each.essential], value) from error
     ignored = tuple(IgnoredField(field=each.path, problem=each.problem) for each in problems)
     return event(**values), ignored
 
@@ -249,9 +256,11 @@ _RULES: dict[type[Event], Callable[[Mapping[str, Any], list[Problem]], None]] = 
 }
 
 
-def _rejection(event: type[Event], problems: Sequence[Problem]) -> InvalidEvent:
-    """Return the error that names all problems, the essential ones first."""
+def _rejection(event: type[Event], problems: Sequence[Problem], value: bytes | None) -> InvalidEvent:
+    """Return the error that names all problems, the essential ones first, and misspelled names."""
     texts = [f"{each.path}: {each.problem}" for each in problems[:_MOST_PROBLEMS]]
     if len(problems) > _MOST_PROBLEMS:
         texts.append(f"and {len(problems) - _MOST_PROBLEMS} more problems")
+    for written, meant in misspelled_fields(event, value)[:_MOST_PROBLEMS]:
+        texts.append(f"the unknown field {written} may mean {meant}")
     return InvalidEvent(problems[0].reason, "; ".join(texts), problems[0].path, advice(event))

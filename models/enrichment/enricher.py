@@ -31,6 +31,7 @@ from schemas.events import (
     Category,
     DecisionOutcome,
     EnrichmentReview,
+    IgnoredField,
     ProductCreated,
     ProductEnriched,
     Source,
@@ -123,7 +124,11 @@ class Enricher:
         )
 
     def event(
-        self, product: ProductCreated, enrichment: Enrichment, source: Source | None = None
+        self,
+        product: ProductCreated,
+        enrichment: Enrichment,
+        source: Source | None = None,
+        ignored: Sequence[IgnoredField] = (),
     ) -> ProductEnriched:
         """The product-enriched event of an enrichment.
 
@@ -131,8 +136,9 @@ class Enricher:
             product: The listing.
             enrichment: The listing's enrichment.
             source: The listing's record; None if it did not come from Kafka.
+            ignored: The fields of the listing that were left out.
         """
-        return self._events.enriched(product, enrichment, source)
+        return self._events.enriched(product, enrichment, source, ignored)
 
     def review(
         self, product: ProductCreated, enrichment: Enrichment, source: Source | None = None

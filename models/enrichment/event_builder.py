@@ -1,6 +1,7 @@
 """Builds the parts of events, and whole events, from classifications and enrichments."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.enrichment.decision_cache import TextDecision
@@ -14,6 +15,7 @@ from schemas.events import (
     DecisionOutcome,
     Embedding,
     EnrichmentReview,
+    IgnoredField,
     ProductCreated,
     ProductEnriched,
     Source,
@@ -141,7 +143,11 @@ class EventBuilder:
         return TextDecision(None, decision, None, -1, "")
 
     def enriched(
-        self, product: ProductCreated, enrichment: Enrichment, source: Source | None
+        self,
+        product: ProductCreated,
+        enrichment: Enrichment,
+        source: Source | None,
+        ignored: Sequence[IgnoredField] = (),
     ) -> ProductEnriched:
         """The product-enriched event of an enrichment.
 
@@ -149,6 +155,7 @@ class EventBuilder:
             product: The listing.
             enrichment: The listing's enrichment.
             source: The listing's record; None if it did not come from Kafka.
+            ignored: The fields of the listing that were left out.
         """
         return ProductEnriched(
             product_id=product.product_id,
@@ -163,6 +170,7 @@ class EventBuilder:
             source=source,
             listing=source,
             listed_at=product.occurred_at,
+            ignored_fields=list(ignored),
             language=enrichment.language,
             shop_id=product.shop_id,
             group_id=product.group_id,

@@ -7,7 +7,13 @@ import structlog
 
 from schemas.codec import decode_product_enriched, encode
 from schemas.errors import InvalidEvent
-from schemas.events import CategoryFeedback, DecisionOutcome, EnrichmentReview, ProductEnriched
+from schemas.events import (
+    CategoryFeedback,
+    DecisionOutcome,
+    EnrichmentReview,
+    ProductCreated,
+    ProductEnriched,
+)
 from schemas.product_identity import ProductIdentity
 from schemas.rules import check_unknown_key
 from streams.agents.feedback import corrected
@@ -43,7 +49,7 @@ def enrich_agent(
     products = products_table()
     totals = totals or AgentTotals()
     identity = identity or ProductIdentity()
-    records = ProductRecords(identity, partitions)
+    records = ProductRecords(identity, partitions, totals)
     decisions = _Decisions(inference, partitions, identity)
 
     # Feedback has priority over listings: it must not wait behind a large import.
@@ -65,6 +71,7 @@ def enrich_agent(
                         check_unknown_key(prediction.product_id)
                         unknown += 1
                     else:
+                        totals.count_fields(ProductCreated, prediction.ignored, record.value)
                         outputs = decisions.of_model(record, prediction, table)
                         older += not outputs
                         batch.send_outputs(outputs)

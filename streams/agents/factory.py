@@ -107,6 +107,7 @@ def create_agents(settings: Settings) -> WorkerAgents:
                 product_view.describe,
                 Retention.of(settings),
                 identity,
+                totals,
             )
         )
     if "affinity" in settings.agents:

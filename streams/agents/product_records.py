@@ -2,12 +2,15 @@
 
 from typing import NamedTuple
 
-from schemas.codec import decode_category_feedback, decode_product_created
+from schemas.codec import decode_category_feedback, decode_feedback, decode_product_created
+from schemas.envelope import EVENT_HEADERS
 from schemas.errors import InvalidEvent
 from schemas.events import CategoryFeedback, ProductCreated
 from schemas.keys import partition_for
 from schemas.product_identity import ProductIdentity, split_id
 from schemas.rules import key_mismatch, product_of_tombstone
+from schemas.tolerant_reader import field_name
+from streams.agents.totals import AgentTotals
 from streams.inference.messages import Listing
 from streams.lanes.batch import Batch
 from streams.provenance import MOVED_FROM, ORIGIN, input_of, moved_header, origin_header, source_of
@@ -34,9 +37,11 @@ class ProductRecords:
     Args:
         identity: What makes two products the same.
         partitions: The number of partitions of every topic.
+        totals: Counts the fields of feedback that are left out.
     """
 
-    def __init__(self, identity: ProductIdentity, partitions: int) -> None:
+    def __init__(self, identity: ProductIdentity, partitions: int, totals: AgentTotals) -> None:
+        self._totals = totals
         self._own_ids = identity.own_ids
         self._identity = identity
         self._partitions = partitions
@@ -55,7 +60,9 @@ class ProductRecords:
                     batch.send_outputs([moved])
                 elif input_of(record) == CATEGORY_FEEDBACK:
                     key = None if self._own_ids else record.key
-                    inputs.append(ProductInput(record, decode_category_feedback(record.value, key)))
+                    feedback, ignored = decode_feedback(record.value, key, headers=record.headers)
+                    self._totals.count_fields(CategoryFeedback, map(field_name, ignored), record.value)
+                    inputs.append(ProductInput(record, feedback))
                 else:
                     inputs.append(ProductInput(record, None))
             except InvalidEvent as error:
@@ -67,7 +74,8 @@ class ProductRecords:
         source = source_of(record)
         # The key of a product with an id of its shop's own is not its id, and was compared with both before.
         key = None if self._own_ids and record.value is not None else record.key
-        return Listing(record.value, key, source.topic, source.partition, source.offset)
+        headers = tuple(each for each in record.headers or () if each[0] in EVENT_HEADERS)
+        return Listing(record.value, key, source.topic, source.partition, source.offset, headers)
 
     def _moved(self, record: Record) -> Output | None:
         """Return the record for the repartition topic, or None if it is in the partition of its key.

@@ -2,7 +2,7 @@
 
 An invalid line is reported on standard error with its number and reason. With a file for rejects it is also
 written there, as one JSON object per line: `{"line", "reason", "detail", "field", "value"}`. If the line is
-not UTF-8, `value_base64` replaces `value`. Blank lines are skipped.
+not UTF-8, `value_base64` replaces `value`. Blank lines are skipped. A file in another form stops the command.
 """
 
 import sys
@@ -20,6 +20,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from schemas.errors import InvalidEvent
 from schemas.events import Event
+from schemas.field_names import misspelled_fields
+from schemas.tolerant_reader import Ignored
+from streams.commands.field_notes import FieldNotes
+from streams.commands.input_form import BYTE_ORDER_MARK, other_form
 
 E = TypeVar("E", bound=Event)
 
@@ -32,11 +36,14 @@ _REFRESH_LINES = 1000
 class JsonlReader(Generic[E]):
     """Iterates over the events of a file, in order, with a progress bar if standard error is a terminal.
 
+    Each event comes with its fields that were left out.
+
     It is a context manager and an iterator, to be used once.
 
     Args:
         path: Input file; `-` is standard input.
-        decode: Decodes one line. Raises `InvalidEvent`.
+        event: The type of the events.
+        decode: Decodes one line, and returns the fields that were left out too. Raises `InvalidEvent`.
         rejects: File for invalid lines; None for none.
         label: Label of the progress bar.
 
@@ -44,11 +51,21 @@ class JsonlReader(Generic[E]):
         lines: Number of lines read, with blank ones.
         events: Number of events read.
         rejected: Number of invalid lines.
+        notes: What was left out of valid lines, and which names are probably typos.
     """
 
-    def __init__(self, path: str, decode: Callable[[bytes], E], rejects: str | None, label: str) -> None:
+    def __init__(
+        self,
+        path: str,
+        event: type[E],
+        decode: Callable[[bytes], tuple[E, Ignored]],
+        rejects: str | None,
+        label: str,
+    ) -> None:
         self.lines = self.events = self.rejected = 0
+        self.notes = FieldNotes()
         self._path = path
+        self._event = event
         self._decode = decode
         self._rejects_path = rejects
         self._label = label
@@ -86,9 +103,9 @@ class JsonlReader(Generic[E]):
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def __iter__(self) -> Iterator[E]:
+    def __iter__(self) -> Iterator[tuple[E, Ignored]]:
         unreported_bytes = 0
-        for line in self._input:
+        for line in self._checked_lines():
             self.lines += 1
             unreported_bytes += len(line)
             if self.lines % _REFRESH_LINES == 0:
@@ -96,19 +113,49 @@ class JsonlReader(Generic[E]):
                 unreported_bytes = 0
             if line.isspace():
                 continue
+            value = line.rstrip(b"\r\n")
             try:
-                event = self._decode(line.rstrip(b"\r\n"))
+                event, ignored = self._decode(value)
             except InvalidEvent as error:
-                self._reject(line.rstrip(b"\r\n"), error)
+                self._reject(value, error)
                 continue
             self.events += 1
-            yield event
+            misspelled = misspelled_fields(self._event, value)
+            if ignored or misspelled:
+                self.notes.add(self.lines, ignored, misspelled)
+            yield event, ignored
         self._progress.update(self._task, advance=unreported_bytes, lines=self.lines)
+        for warning in self.notes.warnings():
+            self._print(warning)
+        if self.rejected and not self.events:
+            raise click.ClickException(f"{self.summary()}: nothing was written")
+
+    def _checked_lines(self) -> Iterator[bytes]:
+        """Yield the lines, without a byte order mark. The first two tell the form of the file.
+
+        Raises:
+            click.ClickException: The file is not JSON Lines.
+        """
+        first: list[bytes] = []
+        for line in self._input:
+            first.append(line.removeprefix(BYTE_ORDER_MARK) if not first else line)
+            filled = [each for each in first if not each.isspace()]
+            if filled and (len(filled) > 1 or filled[0].lstrip().startswith(b"{")):
+                break
+        form = other_form([each for each in first if not each.isspace()])
+        if form is not None:
+            name = "standard input" if self._path == "-" else self._path
+            raise click.ClickException(
+                f"{name} is {form}, not JSON Lines (one JSON object per line): "
+                f"`shelfstream import auto {self._path}` reads it"
+            )
+        yield from first
+        yield from self._input
 
     def _reject(self, line: bytes, error: InvalidEvent) -> None:
         self.rejected += 1
         if self.rejected <= REPORTED:
-            self._print(f"line {self.lines}: {error}")
+            self._print(f"line {self.lines}: {error.reason}: {error.problem}")
         elif self.rejected == REPORTED + 1:
             self._print(
                 "further invalid lines are counted" + (" and kept" if self._rejects else "") + ", not shown"
@@ -118,7 +165,7 @@ class JsonlReader(Generic[E]):
         reject: dict[str, Any] = {
             "line": self.lines,
             "reason": error.reason,
-            "detail": error.detail,
+            "detail": error.problem,
             "field": error.field,
         }
         try:
@@ -137,7 +184,8 @@ class JsonlReader(Generic[E]):
     def summary(self) -> str:
         """Return the counts as a sentence, with the file of rejects if there are any."""
         kept = f", kept in {self._rejects_path}" if self.rejected and self._rejects_path else ""
-        return f"{self.events:,} events from {self.lines:,} lines, {self.rejected:,} rejected{kept}"
+        schema = f" (schema: schemas/json/{self._event.topic}.json)" if self.rejected else ""
+        return f"{self.events:,} events from {self.lines:,} lines, {self.rejected:,} rejected{kept}{schema}"
 
 
 def _is_same_file(one: str, other: str) -> bool:

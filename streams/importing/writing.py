@@ -10,7 +10,7 @@ from pathlib import Path
 def write_lines(values: Iterable[bytes], output: str) -> int:
     """Write values as lines.
 
-    A file appears whole or not at all, and an existing one stays as it is if there are no values.
+    A file appears whole or not at all, and an existing one is not replaced by an empty one.
 
     Args:
         values: The lines, without their ends.
@@ -34,7 +34,7 @@ def write_lines(values: Iterable[bytes], output: str) -> int:
                 file.write(value + b"\n")
                 count += 1
             file.flush()
-            if count:
+            if count or not path.exists():
                 # A temporary file is for its owner alone.
                 mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
                 Path(file.name).chmod(mode)

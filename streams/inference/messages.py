@@ -32,6 +32,7 @@ class Listing(msgspec.Struct, frozen=True, array_like=True, gc=False):
         topic: Topic that the outputs name as their source.
         partition: Partition of the source.
         offset: Offset of the source.
+        headers: The record's headers that a listing is decoded with.
     """
 
     value: bytes | None
@@ -39,6 +40,7 @@ class Listing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     topic: str
     partition: int
     offset: int
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class Prediction(msgspec.Struct, frozen=True, array_like=True, tag=0, gc=False):
@@ -52,6 +54,7 @@ class Prediction(msgspec.Struct, frozen=True, array_like=True, tag=0, gc=False):
         outcome: The `DecisionOutcome` of `enriched`. None for a withdrawal.
         listed_at: The listing's event time. None if it had none.
         shop_id: The listing's shop. None if it names none.
+        ignored: Names of the listing's fields that were left out.
     """
 
     product_id: str
@@ -61,6 +64,7 @@ class Prediction(msgspec.Struct, frozen=True, array_like=True, tag=0, gc=False):
     outcome: str | None = None
     listed_at: datetime | None = None
     shop_id: str | None = None
+    ignored: tuple[str, ...] = ()
 
 
 class InvalidListing(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):

@@ -12,9 +12,10 @@ from models.drift.report import DriftReport
 from models.drift.snapshot import DriftReference
 from models.enrichment.enricher import Enricher, Enrichment
 from models.serving_config import ServingConfig
-from schemas.codec import decode_product_created, encode
+from schemas.codec import decode_listing, encode
 from schemas.errors import InvalidEvent, StopWorker
 from schemas.events import Change, ProductCreated, Source
+from schemas.tolerant_reader import Ignored, field_name
 from streams.inference.messages import InvalidListing, Listing, Prediction, Predictions, PredictorConfig
 
 _WARM_UP = (
@@ -88,15 +89,16 @@ class Predictor:
         Returns:
             One result per listing, in order.
         """
-        events = [_decode(listing) for listing in listings]
-        enrichments = self._enrich([event for event in events if _is_listed(event)])
+        decoded = [_decode(listing) for listing in listings]
+        enrichments = self._enrich([event for event, _ in decoded if _is_listed(event)])
         predictions: Predictions = []
-        for listing, event in zip(listings, events, strict=True):
+        for listing, (event, ignored) in zip(listings, decoded, strict=True):
             if isinstance(event, InvalidListing):
                 predictions.append(event)
             elif _is_listed(event):
-                predictions.append(_prediction(listing, event, self.enricher, next(enrichments)))
+                predictions.append(_prediction(listing, event, ignored, self.enricher, next(enrichments)))
             else:
+                names = tuple(map(field_name, ignored))
                 predictions.append(
                     Prediction(
                         event.product_id,
@@ -105,6 +107,7 @@ class Predictor:
                         self.model_version,
                         listed_at=event.occurred_at,
                         shop_id=event.shop_id,
+                        ignored=names,
                     )
                 )
         return predictions
@@ -120,12 +123,12 @@ class Predictor:
 
 
 def _prediction(
-    listing: Listing, event: ProductCreated, enricher: Enricher, enrichment: Enrichment
+    listing: Listing, event: ProductCreated, ignored: Ignored, enricher: Enricher, enrichment: Enrichment
 ) -> Prediction:
     """Encode the events of one listing."""
     source = Source(topic=listing.topic, partition=listing.partition, offset=listing.offset)
     review = enricher.review(event, enrichment, source)
-    enriched = enricher.event(event, enrichment, source)
+    enriched = enricher.event(event, enrichment, source, ignored)
     return Prediction(
         event.product_id,
         encode(enriched),
@@ -134,14 +137,15 @@ def _prediction(
         enriched.decision.outcome.value,
         event.occurred_at,
         event.shop_id,
+        tuple(map(field_name, ignored)),
     )
 
 
-def _decode(listing: Listing) -> ProductCreated | InvalidListing:
+def _decode(listing: Listing) -> tuple[ProductCreated | InvalidListing, Ignored]:
     try:
-        return decode_product_created(listing.value, listing.key)
+        return decode_listing(listing.value, listing.key, headers=listing.headers)
     except InvalidEvent as error:
-        return InvalidListing(error.reason, error.detail, error.field)
+        return InvalidListing(error.reason, error.detail, error.field), ()
 
 
 def _is_listed(event: ProductCreated | InvalidListing) -> TypeGuard[ProductCreated]:

@@ -62,6 +62,7 @@ class Metrics:
         self._decisions()
         self._models()
         self._errors()
+        self._inputs()
         self._state()
 
     def exposition(self) -> bytes:
@@ -190,10 +191,6 @@ class Metrics:
         self.dead_letters = self._counter(
             "dead_letters", "Records that could not be processed, by reason.", "topic", "reason"
         )
-        self.unknown_withdrawals = self._counter(
-            "unknown_withdrawals",
-            "Tombstones in product-created whose key names no known product. They change nothing.",
-        )
         self.dead_letter_budget = self._gauge(
             "dead_letter_budget_records",
             "Dead letters that can be written at once. Below 0 the worker slows down.",
@@ -227,6 +224,24 @@ class Metrics:
             "1 while a lane waits because an input was created again or truncated, else 0.",
             "agent",
             "partition",
+        )
+
+    def _inputs(self) -> None:
+        self.unknown_withdrawals = self._counter(
+            "unknown_withdrawals",
+            "Tombstones in product-created whose key names no known product. They change nothing.",
+        )
+        self.ignored_fields = self._counter(
+            "ignored_fields",
+            "Optional fields that were left out of their record because they were wrong.",
+            "topic",
+            "field",
+        )
+        self.misspelled_fields = self._counter(
+            "misspelled_fields",
+            "Unknown fields that resemble `field`; of user-behavior every 16th record is checked.",
+            "topic",
+            "field",
         )
 
     def _state(self) -> None:

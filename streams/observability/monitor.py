@@ -187,6 +187,10 @@ class Monitor(LogObserver):
     def watch_agents(self, totals: AgentTotals) -> None:
         """Add to the counters what agents counted since the last call."""
         self._count_up_to(self.metrics.unknown_withdrawals, totals.unknown_withdrawals)
+        for labels, count in totals.ignored_fields.copy().items():
+            self._count_up_to(self.metrics.ignored_fields.labels(*labels), count)
+        for labels, count in totals.misspelled_fields.copy().items():
+            self._count_up_to(self.metrics.misspelled_fields.labels(*labels), count)
 
     def watch_drift(self, report: "DriftReport") -> None:
         """Update the drift of each feature. The report has no features while too few listings came."""

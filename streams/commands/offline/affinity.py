@@ -8,12 +8,14 @@ import click
 
 from models.behavior.offline_affinity import AffinityAggregator
 from models.behavior.parameters import BehaviorParameters
-from schemas.codec import decode_user_behavior, encode
+from schemas.codec import decode_behavior, encode
 from schemas.errors import ShelfstreamError
 from schemas.events import UserBehavior
 from schemas.keys import shopper_id
+from schemas.tolerant_reader import Ignored
 from streams.commands.file_options import jsonl_options
 from streams.commands.jsonl_io import JsonlReader, print_to_stderr
+from streams.importing.writing import write_lines
 
 BATCH = 20_000
 """Events per batch: enough to amortize the cost of a row, few enough to keep the pairs small."""
@@ -64,12 +66,10 @@ def affinity(
     try:
         parameters = BehaviorParameters(half_life_days=half_life_days, neighbors=neighbors, top_k=top_k)
         aggregator = AffinityAggregator(parameters, shopper_id)
-        with JsonlReader(source, decode_user_behavior, rejects, "counting") as reader:
+        with JsonlReader(source, UserBehavior, decode_behavior, rejects, "counting") as reader:
             for batch in _batches(reader):
                 aggregator.add(batch)
-        with click.open_file(output, "wb", atomic=output != "-") as sink:
-            for update in aggregator.updates():
-                sink.write(encode(update) + b"\n")
+        write_lines(map(encode, aggregator.updates()), output)
     except ShelfstreamError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
@@ -78,7 +78,7 @@ def affinity(
     print_to_stderr(f"{reader.summary()}; {products} written to {output} in {perf_counter() - started:.1f} s")
 
 
-def _batches(events: Iterable[UserBehavior]) -> Iterator[list[UserBehavior]]:
-    source = iter(events)
+def _batches(events: Iterable[tuple[UserBehavior, Ignored]]) -> Iterator[list[UserBehavior]]:
+    source = (event for event, _ in events)
     while batch := list(islice(source, BATCH)):
         yield batch

@@ -9,14 +9,18 @@ import click
 
 from models.enrichment.enricher import Enricher
 from models.serving_config import ServingConfig
-from schemas.codec import decode_product_created, encode
+from schemas.codec import decode_listing, encode
 from schemas.errors import ShelfstreamError
 from schemas.events import Change, Decision, DecisionOutcome, ProductCreated, ProductEnriched
+from schemas.tolerant_reader import Ignored
 from streams.commands.file_options import jsonl_options, prototypes_folder, taxonomy_option
 from streams.commands.jsonl_io import JsonlReader, print_to_stderr
+from streams.importing.writing import write_lines
 
 BATCH = 512
 """Products per call of the enricher. The classifier makes its own batches of them."""
+
+_Read = tuple[ProductCreated, Ignored]
 
 _WITHDRAWN = Decision(
     outcome=DecisionOutcome.ABSTAINED, why="The listing was withdrawn, so there is nothing to decide."
@@ -47,14 +51,8 @@ def enrich(
     try:
         cache = prototypes_folder() if taxonomy is not None else None
         enricher = Enricher.load(ServingConfig(model=model, taxonomy=taxonomy, prototype_cache=cache))
-        with (
-            JsonlReader(source, decode_product_created, rejects, "enriching") as reader,
-            click.open_file(output, "wb", atomic=output != "-") as sink,
-        ):
-            for batch in _batches(reader):
-                for event in enriched_events(enricher, batch):
-                    outcomes[event.decision.outcome] += 1
-                    sink.write(encode(event) + b"\n")
+        with JsonlReader(source, ProductCreated, decode_listing, rejects, "enriching") as reader:
+            write_lines(_lines(enricher, reader, outcomes), output)
     except ShelfstreamError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
@@ -70,11 +68,21 @@ def enrich(
         raise SystemExit(1)
 
 
-def enriched_events(enricher: Enricher, products: list[ProductCreated]) -> Iterator[ProductEnriched]:
-    """Yield the product-enriched event of each product, in order. The events have no source record."""
-    listed = [product for product in products if product.change is not Change.WITHDRAWN]
+def _lines(
+    enricher: Enricher, listings: Iterable[_Read], outcomes: dict[DecisionOutcome, int]
+) -> Iterator[bytes]:
+    """Yield the encoded events, and count their outcomes."""
+    for batch in _batches(listings):
+        for event in enriched_events(enricher, batch):
+            outcomes[event.decision.outcome] += 1
+            yield encode(event)
+
+
+def enriched_events(enricher: Enricher, listings: list[_Read]) -> Iterator[ProductEnriched]:
+    """Yield the product-enriched event of each listing, in order. The events have no source record."""
+    listed = [product for product, _ in listings if product.change is not Change.WITHDRAWN]
     enrichments = iter(enricher.enrich(listed))
-    for product in products:
+    for product, ignored in listings:
         if product.change is Change.WITHDRAWN:
             yield ProductEnriched(
                 product_id=product.product_id,
@@ -82,12 +90,13 @@ def enriched_events(enricher: Enricher, products: list[ProductCreated]) -> Itera
                 model_version=enricher.model_version,
                 taxonomy_version=enricher.taxonomy_version,
                 title=product.title,
+                ignored_fields=list(ignored),
             )
         else:
-            yield enricher.event(product, next(enrichments))
+            yield enricher.event(product, next(enrichments), ignored=ignored)
 
 
-def _batches(events: Iterable[ProductCreated]) -> Iterator[list[ProductCreated]]:
+def _batches(events: Iterable[_Read]) -> Iterator[list[_Read]]:
     source = iter(events)
     while batch := list(islice(source, BATCH)):
         yield batch

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import orjson
 import pytest
@@ -11,11 +12,12 @@ from models.enrichment.event_builder import TITLE_CHARACTERS
 from models.serving_config import ServingConfig
 from schemas.codec import decode_enrichment_review, decode_product_enriched
 from schemas.dead_letters import SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC, STAGE
-from schemas.events import DecisionOutcome, ProductEnriched
+from schemas.events import DecisionOutcome, Price, ProductEnriched
 from schemas.events import Source as Origin
 from schemas.keys import partition_for
 from streams.agents.enrich import enrich_agent
 from streams.agents.products import ProductRow, products_table
+from streams.agents.totals import AgentTotals
 from streams.inference.messages import Listing, PredictorConfig
 from streams.inference.predictor import Predictor, load_predictor
 from streams.inference.thread import InferenceThread
@@ -465,3 +467,28 @@ def test_a_row_of_an_earlier_version_takes_its_source_for_the_listing() -> None:
     assert not row.is_newer_than(Origin(topic=PRODUCT_CREATED, partition=0, offset=7), None)
     person = ProductRow.from_bytes(b'{"decision":{"outcome":"person","why":""},' + source + b"}")
     assert not person.is_newer_than(Origin(topic=PRODUCT_CREATED, partition=0, offset=6), None)
+
+
+async def test_a_wrong_optional_field_is_left_out_counted_and_named_in_the_output(
+    inference: InferenceThread, tables: Tables
+) -> None:
+    """The listing is published, and so are the fields that are right, also after a person decided."""
+    totals = AgentTotals()
+    agent = processor_of(enrich_agent(inference, 1, totals), 1)
+    value = listing(price="19.99", url="https://shop/p", image_url="i", sale_price="5 EUR", descripton="x")
+    record = Source(PRODUCT_CREATED).record(value, b"p", headers=[("ce_time", b"2024-05-01T12:30:00Z")])
+    event = await enrich_one(agent, tables, record)
+    assert [each.field for each in event.ignored_fields] == ["$.price"]
+    assert (event.price, event.sale_price, event.url) == (
+        None,
+        Price(amount=5.0, currency="EUR"),
+        "https://shop/p",
+    )
+    assert event.listed_at == datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
+    assert totals.ignored_fields == {(PRODUCT_CREATED, "price"): 1}
+    assert totals.misspelled_fields == {(PRODUCT_CREATED, "description"): 1}
+    decided = await enrich_one(agent, tables, Source(CATEGORY_FEEDBACK).record(feedback(DOGS, by=7), b"p"))
+    assert (decided.url, decided.image_url, decided.sale_price) == (event.url, "i", event.sale_price)
+    assert decided.ignored_fields == event.ignored_fields
+    assert decided.decision.outcome is DecisionOutcome.PERSON
+    assert totals.ignored_fields[CATEGORY_FEEDBACK, "by"] == 1

@@ -16,6 +16,7 @@ from schemas.keys import partition_for
 from streams.agents import sessions
 from streams.agents.erasures import shoppers_table
 from streams.agents.sessions import sessions_agent
+from streams.agents.totals import AgentTotals
 from streams.lanes.processor import Processor
 from streams.lanes.runtime import LaneLimits
 from streams.records import MemoryRecord, Output
@@ -263,3 +264,16 @@ async def test_each_target_partition_gets_one_record_of_a_batch(agent: Processor
     outputs = to(CO_BEHAVIOR, await process_batch(agent, shop(Source(USER_BEHAVIOR)), tables))
     targets = [output.partition for output in outputs]
     assert sorted(targets) == sorted(set(targets))
+
+
+async def test_wrong_optional_fields_of_behavior_are_counted(tables: Tables) -> None:
+    totals = AgentTotals()
+    agent = processor_of(
+        sessions_agent(SHOPPERS, 1, BehaviorParameters(), shipped_next_behavior(), describe, totals=totals),
+        1,
+    )
+    values = [behavior(price="19.99", quantity=0), behavior(price={"amount": 1}), behavior(quantity=0.5)]
+    source = Source(USER_BEHAVIOR)
+    records = [source.record(value, b"u") for value in values]
+    assert not to(DEAD_LETTER, await process_batch(agent, records, tables))
+    assert totals.ignored_fields == {(USER_BEHAVIOR, "price"): 1, (USER_BEHAVIOR, "quantity"): 1}

@@ -102,7 +102,7 @@ def test_every_bad_line_is_reported_with_number_and_reason_and_kept(tmp_path: Pa
 
 def test_a_flood_of_bad_lines_is_counted_rather_than_shown(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
-    source.write_bytes(b"{\n" * (REPORTED + 30))
+    source.write_bytes(encode(SHOP[0]) + b"\n" + b"{\n" * (REPORTED + 30))
     result = run(str(source))
     assert result.exit_code == 0
     assert result.stderr.count("malformed-json") == REPORTED
