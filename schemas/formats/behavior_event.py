@@ -1,5 +1,6 @@
 """Builds user-behavior events: ids as text, empty fields left out, and an id that an import repeats."""
 
+import re
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
@@ -8,6 +9,7 @@ from schemas.events import Action, UserBehavior
 from schemas.formats.row import Fields, ImportOptions, invalid_row
 
 _ID_BYTES = 16
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def behavior(
@@ -27,10 +29,11 @@ def behavior(
         options: Values that the file may not say.
         *identity: What tells this event from all others of its format, beginning with the format's name.
             Importing the same row again gives the same `event_id`, which the worker counts once.
-        **fields: Fields of user-behavior. Those that are None or empty are left out.
+        **fields: Fields of user-behavior. Those that are None or empty are left out, and ids of a shopper
+            that are e-mail addresses.
 
     Raises:
-        InvalidEvent: The time cannot be read.
+        InvalidEvent: The time cannot be read, or an e-mail address is all that tells whose event it is.
     """
     if occurred_at is None:
         raise invalid_row(time_column, "is missing, or no time in the form of this format")
@@ -38,9 +41,21 @@ def behavior(
     for name, value in fields.items():
         if value is not None and value not in ("", {}, []):
             event[name] = str(value) if name.endswith("_id") else value
+    _leave_out_emails(event)
     if options.shop_id is not None:
         event.setdefault("shop_id", options.shop_id)
     return UserBehavior.topic, event
+
+
+def _leave_out_emails(event: Fields) -> None:
+    """An address is personal data, and would stay in topics, state and keys."""
+    emails = [name for name in ("user_id", "anonymous_id") if _EMAIL.fullmatch(event.get(name, ""))]
+    for name in emails:
+        del event[name]
+    needed = ("user_id", "anonymous_id", "session_id")
+    identifies = event["action"] == Action.IDENTIFY
+    if emails and (identifies or not any(name in event for name in needed)):
+        raise invalid_row(emails[0], "is an e-mail address; events need an id that is no personal data")
 
 
 def row_id(*identity: Any) -> str:
@@ -69,6 +84,14 @@ def time_of_epoch(value: Any, per_second: int) -> str | None:
     except (TypeError, ValueError, OverflowError, OSError):
         return None
     return time.isoformat().replace("+00:00", "Z")
+
+
+def currency_code(*candidates: Any) -> str | None:
+    """Return the first text of three letters, in capitals; None if there is none."""
+    for code in candidates:
+        if isinstance(code, str) and len(code.strip()) == len("EUR"):
+            return code.strip().upper()
+    return None
 
 
 def quantity(value: Any) -> float | int | None:

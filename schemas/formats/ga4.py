@@ -4,10 +4,10 @@ Event names, items and parameters are those of Google's recommended events for o
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from schemas.events import Action
-from schemas.formats.behavior_event import behavior, quantity, time_of_epoch
+from schemas.formats.behavior_event import behavior, currency_code, quantity, time_of_epoch
 from schemas.formats.format import Format, Kind
 from schemas.formats.head import Head
 from schemas.formats.json_rows import json_rows
@@ -108,13 +108,11 @@ class Ga4Protocol(Format):
             )
 
 
-class _When(tuple[str | None, str]):
+class _When(NamedTuple):
     """A time, and the column that it is from."""
 
-    __slots__ = ()
-
-    def __new__(cls, time: str | None, column: str) -> "_When":
-        return super().__new__(cls, (time, column))
+    time: str | None
+    column: str
 
 
 def _actions(
@@ -141,14 +139,12 @@ def _actions(
                     action, time, column, options, *identity, place, product,
                     product_id=product,
                     quantity=quantity(item.get("quantity")),
-                    price=price(item.get("price"), _currency(item, parameters) or options.currency),
+                    price=price(
+                        item.get("price"),
+                        currency_code(item.get("currency"), parameters.get("currency"), options.currency),
+                    ),
                     **shopper,
                 )  # fmt: skip
-
-
-def _currency(item: Mapping[str, Any], parameters: Mapping[str, Any]) -> str | None:
-    code = item.get("currency") or parameters.get("currency")
-    return code if isinstance(code, str) and len(code) == 3 else None
 
 
 def _parameters(listed: Any) -> dict[str, Any]:

@@ -105,6 +105,7 @@ class Mapping:
         if not fields:
             raise InvalidFile("[fields] is missing or empty: it has the expression of each field")
         constants = _constants(topic, _table(tables, "constants"))
+        _refuse_overlaps([*dict(_flat(fields)), *constants])
         return cls(
             topic,
             list(_fields(topic, fields, _table(tables, "values"), _table(tables, "convert"))),
@@ -157,7 +158,8 @@ class Mapping:
 
 def _translated(field: _Field, value: Any) -> Any:
     assert field.values is not None
-    key = str(value)
+    # TOML writes the keys of a table as JSON writes true and false.
+    key = str(value).lower() if isinstance(value, bool) else str(value)
     if key not in field.values:
         raise invalid_row(
             ".".join(field.path), f"is none of {', '.join(field.values)[:_SHOWN]}, which [values] translates"
@@ -205,6 +207,17 @@ def _constants(topic: str, constants: Fields) -> Fields:
     for name in flat:
         _path(topic, name)
     return flat
+
+
+def _refuse_overlaps(names: list[str]) -> None:
+    """A field is written either whole or by its parts, and by one table."""
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidFile(f"`{name}` is both in [fields] and in [constants]")
+        whole = name.partition(".")[0]
+        if whole != name and whole in names:
+            hint = f"; use `{whole}.amount`, or [convert] with `price EUR`" if "price" in whole else ""
+            raise InvalidFile(f"`{whole}` and `{name}` are both given{hint}")
 
 
 def _path(topic: str, name: str) -> tuple[str, ...]:

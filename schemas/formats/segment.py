@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from schemas.events import Action
-from schemas.formats.behavior_event import behavior, quantity, row_id
+from schemas.formats.behavior_event import behavior, currency_code, quantity, row_id
 from schemas.formats.format import Format, Kind
 from schemas.formats.head import Head
 from schemas.formats.json_rows import json_rows
@@ -25,6 +25,8 @@ _ACTIONS = {
     "ordercancelled": Action.RETURN,
 }
 _SEARCH = "productssearched"
+_MAY_NAME_NONE = {Action.IMPRESSION, Action.RETURN}
+"""Actions without products in some calls: a list by its name alone, a refund of a whole order."""
 
 
 class Segment(Format):
@@ -71,18 +73,17 @@ def _products(
     shopper: Mapping[str, Any],
 ) -> Iterator[tuple[str, Fields]]:
     listed = properties.get("products")
-    products = listed if isinstance(listed, list) and listed else [properties]
+    products = listed if isinstance(listed, list) else [properties]
     for place, product in enumerate(products):
         if not isinstance(product, Mapping):
             raise invalid_row(f"properties.products[{place}]", "is not an object")
         name = product.get("product_id") or product.get("id") or product.get("sku")
-        if not name and action is Action.RETURN and product is properties:
-            # A full refund may name no product; which ones came back is in the order alone.
+        if not name and action in _MAY_NAME_NONE and product is properties:
             return
         if not name:
             where = "properties" if product is properties else f"properties.products[{place}]"
             raise invalid_row(f"{where}.product_id", "is missing")
-        currency = product.get("currency") or properties.get("currency") or options.currency
+        currency = currency_code(product.get("currency"), properties.get("currency"), options.currency)
         yield _event(
             action,
             row,
@@ -91,7 +92,7 @@ def _products(
             shopper,
             product_id=name,
             quantity=quantity(product.get("quantity")),
-            price=price(product.get("price"), currency if isinstance(currency, str) else None),
+            price=price(product.get("price"), currency),
         )
 
 

@@ -34,10 +34,12 @@ class ShopifyOrders(Format):
 
         The order is the session. A customer has an id; a guest's order has the session alone, since an
         e-mail address is no id that belongs into events. A refund on its own does not say whose it is: the
-        refunds within an order do.
+        refunds within an order do. Orders of Shopify's test mode give none.
         """
         if isinstance(row.get("refund_line_items"), list):
             yield from _refund(row.fields, row.text("order_id"), "", options)
+            return
+        if row.get("test") is True:
             return
         order = row.text("id")
         customer = row.get("customer")

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from schemas.events import Action
-from schemas.formats.behavior_event import behavior, quantity
+from schemas.formats.behavior_event import behavior, currency_code, quantity
 from schemas.formats.csv_rows import csv_rows
 from schemas.formats.format import Format, Kind
 from schemas.formats.head import Head
@@ -105,7 +105,6 @@ def _event(
     name = product.get("id") or product.get("sku")
     if not name:
         raise invalid_row("product.id", "is missing in an e-commerce event")
-    code = product.get("currency")
     time = row.first("derived_tstamp", "dvce_created_tstamp", "collector_tstamp")
     return behavior(
         action,
@@ -118,7 +117,9 @@ def _event(
         anonymous_id=row.first("domain_userid", "network_userid"),
         session_id=row.text("domain_sessionid"),
         quantity=quantity(product.get("quantity")),
-        price=price(product.get("price", product.get("unitPrice")), code if code else currency),
+        price=price(
+            product.get("price", product.get("unitPrice")), currency_code(product.get("currency"), currency)
+        ),
     )  # fmt: skip
 
 
@@ -129,11 +130,7 @@ def _transaction_item(row: Row) -> dict[str, Any]:
 
 def _self_described(row: Row) -> tuple[Action | None, Mapping[str, Any]]:
     """Return the action of a self-describing event, and its data; None for another event."""
-    for name in (
-        f"{_ECOMMERCE}/snowplow_ecommerce_action",
-        f"{_OLDER}/add_to_cart",
-        f"{_OLDER}/remove_from_cart",
-    ):
+    for name in _EVENTS:
         flat = row.get("unstruct_event_" + name.replace(".", "_").replace("/", "_") + "_1")
         if isinstance(flat, Mapping):
             return _ACTIONS.get(str(flat.get("type") or name.rpartition("/")[2])), flat

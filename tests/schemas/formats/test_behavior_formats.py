@@ -124,6 +124,56 @@ def test_json_of_the_snowplow_sdk_is_read_too() -> None:
     ]
 
 
+def _call(event: str, properties: dict[str, object], **ids: str) -> bytes:
+    """A track call of Segment."""
+    call = {"messageId": "m", "type": "track", "event": event, "timestamp": "2024-05-01T12:00:00Z"}
+    return lines(call | ids | {"properties": properties})
+
+
+def test_a_list_or_refund_without_products_gives_no_event() -> None:
+    for event in ("Product List Viewed", "Order Refunded"):
+        for properties in ({"list_id": "deals"}, {"products": []}):
+            assert _events(FORMATS["segment"], _call(event, dict(properties), anonymousId="a")) == []
+
+
+def test_a_currency_in_small_letters_is_read() -> None:
+    call = _call("Product Viewed", {"product_id": 5, "price": 9.5, "currency": "usd"}, userId="u")
+    (view,) = _events(FORMATS["segment"], call)
+    assert view.price is not None
+    assert view.price.currency == "USD"
+
+
+def test_no_e_mail_address_is_an_id() -> None:
+    product: dict[str, object] = {"product_id": "p"}
+    call = _call("Product Viewed", product, userId="bob@example.com", anonymousId="a")
+    (view,) = _events(FORMATS["segment"], call)
+    assert (view.user_id, view.anonymous_id) == (None, "a")
+    with pytest.raises(InvalidEvent, match="is an e-mail address"):
+        _events(FORMATS["segment"], _call("Product Viewed", product, userId="bob@example.com"))
+    login = lines(
+        {
+            "messageId": "m",
+            "type": "identify",
+            "timestamp": "2024-05-01T12:00:00Z",
+            "userId": "bob@example.com",
+            "anonymousId": "a",
+        }
+    )
+    with pytest.raises(InvalidEvent, match="is an e-mail address"):
+        _events(FORMATS["segment"], login)
+
+
+def test_an_order_of_the_test_mode_gives_no_event() -> None:
+    order = {
+        "id": 1,
+        "financial_status": "paid",
+        "created_at": "2024-05-01T12:00:00Z",
+        "line_items": [{"id": 2, "product_id": 3}],
+    }
+    assert len(_events(FORMATS["shopify-orders"], lines(order))) == 1
+    assert _events(FORMATS["shopify-orders"], lines(order | {"test": True})) == []
+
+
 BAD_ROWS: dict[str, tuple[dict[str, object], str]] = {
     "ga4": (
         {

@@ -119,6 +119,18 @@ def test_columns_that_a_mapping_reads_count_as_used() -> None:
         ),
         ("topic = 'product-created'\n[fields]\ntitle = 'a'\n[convert]\nbrand = 'text'", "has `brand`, but"),
         ("topic = 'product-created'\n[fields]\ntitle = 'a'\n[values]\ntitle = 'x'", "must be a table of"),
+        (
+            "topic = 'user-behavior'\n[fields]\nprice = 'a'\n'price.currency' = 'b'",
+            "`price` and `price.currency` are both given; use `price.amount`",
+        ),
+        (
+            "topic = 'user-behavior'\n[fields]\nprice = 'a'\n[constants]\nprice.currency = 'EUR'",
+            "`price` and `price.currency` are both given",
+        ),
+        (
+            "topic = 'user-behavior'\n[fields]\naction = 'a'\n[constants]\naction = 'view'",
+            r"`action` is both in \[fields\] and in \[constants\]",
+        ),
     ],
 )
 def test_a_wrong_mapping_says_what_is_wrong(text: str, message: str) -> None:
@@ -147,6 +159,15 @@ def test_a_document_that_does_not_fit_names_the_field(
     with pytest.raises(InvalidEvent, match=message) as error:
         mapping.events(document)
     assert error.value.field == field
+
+
+def test_true_and_false_are_translated() -> None:
+    mapping = Mapping.read(
+        "topic = 'user-behavior'\n[fields]\naction = 'bought'\n"
+        "[values.action]\ntrue = 'purchase'\nfalse = 'view'"
+    )
+    assert mapping.events({"bought": True}) == [{"action": "purchase"}]
+    assert mapping.events({"bought": False}) == [{"action": "view"}]
 
 
 JSON = st.recursive(
