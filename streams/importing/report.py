@@ -75,8 +75,8 @@ class ImportReport:
         """Count a rejected row, and keep the fault if it is the first of its kind."""
         self.rejected += 1
         # Numbers and what is in brackets differ between faults of one kind.
-        kind = (error.reason, error.field or _NUMBERS.sub("", error.detail.partition("(")[0]))
-        fault = self.faults.setdefault(kind, Fault(f"{file}, {row.place}", error.detail))
+        kind = (error.reason, error.field or _NUMBERS.sub("", error.problem.partition("(")[0]))
+        fault = self.faults.setdefault(kind, Fault(f"{file}, {row.place}", error.problem))
         fault.count += 1
 
     def used_columns(self) -> list[str]:
