@@ -67,8 +67,10 @@ def wrapping_contradictions(settings: WrappingSettings) -> list[str]:
         ),
         (
             "@" not in (settings.schema_registry_url or ""),
-            ("schema_registry_url is shown and must have no password: set schema_registry_username and"
-            " schema_registry_password_file"),
+            (
+                "schema_registry_url is shown and must have no password: set schema_registry_username and"
+                " schema_registry_password_file"
+            ),
         ),
         (
             password is None or file is None,
