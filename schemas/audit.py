@@ -25,6 +25,7 @@ class AuditAction(StrEnum):
     ROLLBACK = "rollback"
     SHADOW = "shadow"
     CANARY = "canary"
+    IMPORT = "import"
 
 
 class AuditOutcome(StrEnum):

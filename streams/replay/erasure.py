@@ -22,7 +22,8 @@ from streams.replay.positions import END, START, Position
 from streams.replay.ranges import OffsetRange, resolve_ranges
 from streams.replay.receipts import Handling, Place, receipt
 from streams.replay.redrive import redrive_sender
-from streams.replay.transactional_copy import TransactionalSender, read_ranges
+from streams.replay.transactional_copy import read_ranges
+from streams.replay.transactional_sender import TransactionalSender
 from streams.settings import Settings
 from streams.topics import DEAD_LETTER, SHOPPER_UPDATED, USER_BEHAVIOR, changelog, redriven
 from streams.wrapping.topics import TopicUnwrapper

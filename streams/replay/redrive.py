@@ -11,7 +11,7 @@ from streams.replay.dead_letter_remedies import Remedy, remedy_of
 from streams.replay.ranges import OffsetRange
 from streams.replay.rate_limiter import RateLimiter
 from streams.replay.receipts import Handling, Place, receipt
-from streams.replay.transactional_copy import TransactionalSender
+from streams.replay.transactional_sender import TransactionalSender
 from streams.settings import Settings
 from streams.topics import redriven
 

@@ -11,12 +11,8 @@ from streams.replay.ranges import OffsetRange, resolve_ranges
 from streams.replay.rate_limiter import RateLimiter
 from streams.replay.record_selection import NewestRecords
 from streams.replay.replay_plan import ReplayPlan, ReplayProgress, check_topics, remaining_ranges
-from streams.replay.transactional_copy import (
-    TransactionalSender,
-    next_offsets,
-    open_consumer,
-    read_ranges,
-)
+from streams.replay.transactional_copy import next_offsets, open_consumer, read_ranges
+from streams.replay.transactional_sender import TransactionalSender
 from streams.settings import Settings
 
 

@@ -27,7 +27,8 @@ from streams.permission_check import verify_permissions
 from streams.records import Output
 from streams.replay.broker_admin import BrokerAdmin
 from streams.replay.ranges import OffsetRange
-from streams.replay.transactional_copy import TransactionalSender, open_consumer, own_group, read_ranges
+from streams.replay.transactional_copy import open_consumer, read_ranges
+from streams.replay.transactional_sender import TransactionalSender, own_group
 from streams.settings import Settings
 from streams.topics import desired
 from tests.conftest import unavailable

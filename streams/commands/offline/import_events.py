@@ -1,6 +1,7 @@
 """`shelfstream import`: events from the files of other systems."""
 
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -8,20 +9,22 @@ from typing import Any
 
 import click
 
-from schemas.errors import InvalidFile, ShelfstreamError
+from schemas.audit import AuditAction
+from schemas.errors import RetryLater
 from schemas.formats.custom import Custom
-from schemas.formats.format import Format
-from schemas.formats.head import Head
-from schemas.formats.mapping import Mapping
 from schemas.formats.registry import FORMATS
 from schemas.formats.row import ImportOptions
 from schemas.formats.values import currencies
+from streams.commands.audited import audited
 from streams.commands.jsonl_io import print_to_stderr
 from streams.commands.progress import byte_bar
-from streams.importing.conversion import AUTO, Converted, convert, detect, kinds
-from streams.importing.opening import opened_files
+from streams.importing.conversion import AUTO, Converted, kinds
+from streams.importing.kafka_import import open_import
 from streams.importing.report import ImportReport
+from streams.importing.request import ImportRequest
 from streams.importing.writing import write_lines
+from streams.options import with_settings
+from streams.settings import Settings
 
 
 def _print_formats(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -53,6 +56,12 @@ def _print_formats(context: click.Context, parameter: click.Parameter, value: bo
     help="Output file: events, one per line. - is standard output.",
 )
 @click.option(
+    "--to-kafka",
+    is_flag=True,
+    help="Write to the input topics in transactions. The same command continues an interrupted import.",
+)
+@click.option("--restart", is_flag=True, help="With --to-kafka, write again what was written before.")
+@click.option(
     "--mapping",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Mapping file (TOML with JMESPath expressions) of the format `custom`.",
@@ -68,16 +77,20 @@ def _print_formats(context: click.Context, parameter: click.Parameter, value: bo
     "--list", is_flag=True, is_eager=True, expose_value=False, callback=_print_formats,
     help="List the formats, and exit.",
 )  # fmt: skip
+@with_settings
 def import_events(
+    settings: Settings,
     name: str,
     files: tuple[str, ...],
     output: str,
+    to_kafka: bool,
+    restart: bool,
     mapping: Path | None,
     check: bool,
     encoding: str | None,
     **values: Any,
 ) -> None:
-    """Turn FILE... of another system into events, one JSON object per line.
+    """Turn FILE... of another system into events, one JSON object per line, or into records on Kafka.
 
     FORMAT is a name of --list, or `auto`. - is standard input. Compressed files and zip archives are
     unpacked.
@@ -86,38 +99,69 @@ def import_events(
     valid event are counted and reported. Exits 1 if all rows are rejected, or a file cannot be read to its
     end.
     """
-    started = perf_counter()
-    options = _options(values)
-    report = ImportReport()
+    if (name == Custom.name) != (mapping is not None):
+        raise click.UsageError(f"--mapping FILE and the format `{Custom.name}` belong together.")
+    if restart and not to_kafka:
+        raise click.UsageError("--restart is for --to-kafka.")
+    if to_kafka and (check or output != "-"):
+        raise click.UsageError("--to-kafka writes to Kafka: leave out --check and --output.")
+    request = ImportRequest(name, files, _options(values), mapping, encoding)
+    report, started = ImportReport(), perf_counter()
     try:
-        choose = _chooser(name, mapping)
-        with byte_bar(f"importing {name}", _size(files)) as advance:
-            events = _converted(choose, files, encoding, options, report, advance)
-            if check:
-                for _ in events:
-                    pass
+        with byte_bar(f"importing {name}", request.size()) as advance:
+            events = request.events(report, advance)
+            if to_kafka:
+                done = _to_kafka(settings, request, events, restart)
             else:
-                write_lines((each.value for each in events), output)
-    except InvalidFile as error:
+                done = _to_lines(events, output, check)
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        # Also what was read before a file that cannot be read to its end.
         for line in report.lines() if report.rows else []:
             print_to_stderr(line)
-        raise click.ClickException(str(error)) from error
-    except (ShelfstreamError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    for line in report.lines():
-        print_to_stderr(line)
-    written = sum(report.events.values())
-    if written and not check:
-        target = "standard output" if output == "-" else output
-        print_to_stderr(f"{written:,} events written to {target} in {perf_counter() - started:.1f} s")
-    elif not check and output != "-":
-        print_to_stderr(f"nothing to write; {output} stays as it is")
+    if done:
+        print_to_stderr(f"{done} in {perf_counter() - started:.1f} s")
     if not report.rows:
         raise click.ClickException(
             f"nothing of the format {name} was found; --list shows what each one takes"
         )
     if report.rejected == report.rows:
         raise SystemExit(1)
+
+
+def _to_lines(events: Iterable[Converted], output: str, check: bool) -> str:
+    """Write events as lines, or none at all. Returns what was done; empty for a check."""
+    if check:
+        for _ in events:
+            pass
+        return ""
+    written = write_lines((each.value for each in events), output)
+    if written:
+        return f"{written:,} events written to {'standard output' if output == '-' else output}"
+    if output != "-":
+        print_to_stderr(f"nothing to write; {output} stays as it is")
+    return ""
+
+
+def _to_kafka(settings: Settings, request: ImportRequest, events: Iterable[Converted], restart: bool) -> str:
+    """Write events to Kafka, those that an earlier run wrote left out. Returns what was done."""
+    identity = request.identity() or uuid.uuid4().hex[:12]
+    with (
+        audited(settings, AuditAction.IMPORT) as counts,
+        open_import(settings, identity, request.format, restart) as target,
+    ):
+        before = target.position
+        if before:
+            print_to_stderr(f"continues after {before:,} events of an earlier run (--restart begins anew)")
+        try:
+            for position in target.write(events):
+                counts["events"] = position - before
+        except (KeyboardInterrupt, RetryLater):
+            again = "; the same command continues there" if request.identity() else ""
+            print_to_stderr(f"stopped after {target.position:,} events{again}")
+            raise
+        return f"{target.position - before:,} events written to Kafka at {settings.bootstrap_servers}"
 
 
 def _options(values: dict[str, Any]) -> ImportOptions:
@@ -127,45 +171,3 @@ def _options(values: dict[str, Any]) -> ImportOptions:
         if currency not in currencies():
             raise click.UsageError(f"--currency {currency} is no ISO 4217 code, such as EUR")
     return ImportOptions(currency=currency, now=datetime.now(UTC), **values)
-
-
-def _size(files: tuple[str, ...]) -> int | None:
-    """The bytes of all files, or None if one of them has no end that is known."""
-    paths = [Path(file) for file in files]
-    return sum(path.stat().st_size for path in paths) if all(path.is_file() for path in paths) else None
-
-
-def _chooser(name: str, mapping: Path | None) -> Callable[[Head], Format]:
-    """Return the function that says which format a file with a given beginning has.
-
-    Raises:
-        InvalidFile: The mapping file is wrong.
-    """
-    if (name == Custom.name) != (mapping is not None):
-        raise click.UsageError(f"--mapping FILE and the format `{Custom.name}` belong together.")
-    if mapping is None:
-        return detect if name == AUTO else lambda head: FORMATS[name]
-    try:
-        custom = Custom(Mapping.read(mapping.read_text(encoding="utf-8")))
-    except (InvalidFile, UnicodeDecodeError) as error:
-        raise InvalidFile(f"{mapping}: {error}") from error
-    return lambda head: custom
-
-
-def _converted(
-    choose: Callable[[Head], Format],
-    files: tuple[str, ...],
-    encoding: str | None,
-    options: ImportOptions,
-    report: ImportReport,
-    advance: Callable[[int], None],
-) -> Iterator[Converted]:
-    for path in files:
-        with opened_files(path, encoding, advance) as opened:
-            for file in opened:
-                try:
-                    file_format = choose(file.head)
-                except InvalidFile as error:
-                    raise InvalidFile(f"{file.name}: {error}") from error
-                report.formats.add(file_format.name)
-                yield from convert(file, file_format, options, report)

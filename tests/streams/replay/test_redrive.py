@@ -27,7 +27,7 @@ from streams.replay.positions import START
 from streams.replay.ranges import OffsetRange
 from streams.replay.receipts import Handling, receipt
 from streams.replay.redrive import redrive
-from streams.replay.transactional_copy import TransactionalSender
+from streams.replay.transactional_sender import TransactionalSender
 from streams.settings import Settings
 from streams.topics import DEAD_LETTER, desired, redriven
 from tests.support.broker import Kafka
