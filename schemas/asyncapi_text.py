@@ -20,7 +20,9 @@ record is the whole current state of its key, so overwriting by key is enough.
 added without a new version. shelfstream writes every field that it knows, with null or an empty list where
 there is no value; older records may lack newer fields. An incompatible change gets a new `schema_version`, a
 new `ce_type` and an announcement.
-5. To build a view of all products, read a compacted topic from the earliest offset and keep reading.
+5. Record batches are compressed by gzip, which every client reads by itself. A deployment may choose another
+codec (`SHELFSTREAM_COMPRESSION`); for snappy, lz4 and zstd some clients, such as kafkajs, need a package.
+6. To build a view of all products, read a compacted topic from the earliest offset and keep reading.
 
 To write a producer:
 
@@ -29,11 +31,16 @@ default of the Java client. In librdkafka and the clients built on it (Python, G
 `partitioner=murmur2_random`. Other partitioners send records to a partition that does not hold the state of
 their product or shopper. A record whose key contradicts its value goes to dead-letter.
 2. Write values as JSON in UTF-8, without a byte order mark, NaN or Infinity.
-3. Write times as RFC 3339, preferably in UTC (`2024-05-01T12:30:00Z`). Other forms of ISO 8601 are accepted.
-A time without a zone is read as UTC.
+3. Write times as RFC 3339, preferably in UTC (`2024-05-01T12:30:00Z`). Other forms of ISO 8601,
+`2024-05-01 12:30:00 UTC`, and seconds, milliseconds or microseconds since 1970 are read too. A time without a
+zone is in UTC. An absent `occurred_at` or `event_id` is taken from the headers `ce_time` and `ce_id`.
 4. Set `acks=all` and `enable.idempotence=true`, and give each event an `event_id`, by which a record that was
 sent twice is recognized.
-5. A record that cannot be processed goes to dead-letter, unchanged, with the reason in its headers. No record
+5. An optional field that is wrong is left out, and product-enriched names it in `ignored_fields`. A wrong
+essential field (product_id, title, change; occurred_at, product_id, action and the shopper; verdict and
+category_id; schema_version) rejects the record.
+6. Compress as you like: gzip, snappy, lz4 and zstd are read.
+7. A record that cannot be processed goes to dead-letter, unchanged, with the reason in its headers. No record
 is lost, and a dead letter can be sent back to its topic once the cause is removed.
 
 All confidences and probabilities lie in [0, 1]. Confidences are calibrated on held-out listings: of the

@@ -14,6 +14,7 @@ from yarl import URL
 from schemas.errors import RetryLater
 from streams.clients import consumer_options
 from streams.faust_transport.aiokafka_patches.group_join import patch_group_join
+from streams.faust_transport.aiokafka_patches.gzip_level import patch_gzip_level
 from streams.faust_transport.aiokafka_patches.header_decoding import patch_header_decoding
 from streams.faust_transport.aiokafka_patches.password import patch_password
 from streams.faust_transport.aiokafka_patches.record_class import patch_record_class
@@ -214,6 +215,7 @@ def build_app(
     check_versions()
     patch_group_join()
     patch_header_decoding()
+    patch_gzip_level()
     patch_record_class()
     patch_transaction_backoff()
     patch_password()

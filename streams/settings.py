@@ -60,8 +60,9 @@ class Settings(WrappingSettings, frozen=True, kw_only=True):
         int, doc("Replicas of each partition when topics are created.", ge=1, le=32)
     ] = 1
     compression: Annotated[
-        Literal["none", "gzip", "snappy", "lz4", "zstd"], doc("Compression codec of produced records.")
-    ] = "lz4"
+        Literal["none", "gzip", "snappy", "lz4", "zstd"],
+        doc("Compression codec of produced records. gzip is the one that every client reads by itself."),
+    ] = "gzip"
 
     session_timeout_s: Annotated[
         float, doc("Seconds without a heartbeat after which the group removes a worker.", gt=0)

@@ -1,6 +1,7 @@
 """The committed contract files match the code and the codec, and are compatible with the published ones."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from schemas import contracts
 from schemas.all_events import EVENTS
 from schemas.codec import DECODERS, encode
 from schemas.dead_letters import DESCRIPTIONS
-from schemas.events import Event
+from schemas.events import Event, ProductCreated
 from schemas.examples import EXAMPLES
 from streams.cli import main
 from streams.commands.offline.contracts import public_topics
@@ -75,6 +76,13 @@ def _all_properties() -> list[tuple[str, Any]]:
 def test_every_property_has_a_description() -> None:
     assert len(_all_properties()) > 100
     assert {name for name, each in _all_properties() if not each.get("description")} == set()
+
+
+def test_the_page_for_catalogs_lists_every_field() -> None:
+    page = Path(__file__).parents[2] / "docs" / "getting-started" / "catalog-developer.md"
+    text = page.read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `([a-z_]+)` \|.*\|.*\|.*\|$", text, re.MULTILINE))
+    assert set(ProductCreated.__struct_fields__) == listed - {"product-created"}
 
 
 def test_every_object_and_enumeration_has_a_name() -> None:

@@ -65,6 +65,13 @@ coordinator.
 - The patch: a password may be a function, which each new connection calls.
 - It can go when aiokafka takes a provider of passwords, as it does of OAuth tokens.
 
+`gzip_level.patch_gzip_level` replaces `gzip_encode` in aiokafka's builder of record batches.
+
+- Upstream behavior: gzip compresses at level 9, which takes two to four times as long as lz4.
+- The patch: level 1, which takes about as long as lz4 and compresses better. gzip is the codec that every
+  client reads by itself, so it is the default.
+- It can go when aiokafka has a parameter for the level.
+
 Why patches and no subclasses: `AIOKafkaConsumer` creates its fetcher, and the fetcher these two classes, by
 name from the module's namespace; a producer's sender and a client do the same. There is no parameter
 or method to override.
