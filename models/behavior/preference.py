@@ -67,6 +67,20 @@ def add_action(
         _drop_lightest(weights, int(parameters.preference_products), half_life)
 
 
+def merge_weights(weights: ProductWeights, other: ProductWeights, parameters: BehaviorParameters) -> None:
+    """Add the product weights of another row of the same shopper, in place."""
+    half_life = parameters.preference_half_life_s
+    for product_id, stored in other.items():
+        known = weights.get(product_id, stored)
+        latest = max(known[1], stored[1])
+        value = _decayed(stored, latest, half_life)
+        if product_id in weights:
+            value += _decayed(known, latest, half_life)
+        weights[product_id] = (value, latest)
+    if len(weights) > parameters.preference_products:
+        _drop_lightest(weights, int(parameters.preference_products), half_life)
+
+
 def _drop_lightest(weights: ProductWeights, bound: int, half_life_s: float) -> None:
     """Drop the products of the smallest weights, in place, down to 90% of `bound`; one by one is slow."""
     newest = max(time for _, time in weights.values())

@@ -55,7 +55,8 @@ RELATION_OF: dict[Action, Relation] = {
 }
 """The relation of each action; other actions have none."""
 
-_DIGEST_BYTES = 8
+DIGEST_BYTES = 8
+"""The bytes of an event id in a row."""
 _MAX_ID_CHARACTERS = 256
 
 
@@ -91,11 +92,11 @@ def _is_duplicate(state: ShopperState, event: UserBehavior, parameters: Behavior
     """Whether the event's id was seen before. If not, its hash is added to `state`."""
     if event.event_id is None:
         return False
-    digest = blake2b(event.event_id.encode(), digest_size=_DIGEST_BYTES).digest()
+    digest = blake2b(event.event_id.encode(), digest_size=DIGEST_BYTES).digest()
     # A match across the border of two hashes is as unlikely as a collision: about 2,000 positions in 2^64.
     if digest in state.seen:
         return True
-    state.seen = (state.seen + digest)[-_DIGEST_BYTES * int(parameters.seen_events) :]
+    state.seen = (state.seen + digest)[-DIGEST_BYTES * int(parameters.seen_events) :]
     return False
 
 
@@ -117,7 +118,7 @@ def _apply_event(
         relation = RELATION_OF.get(event.action)
         if relation is not None:
             _add_product(session, relation, event.product_id, time, pairs, parameters)
-    _drop_oldest_sessions(state, session, parameters)
+    drop_oldest_sessions(state, session, parameters)
 
 
 def _names_shop(event: UserBehavior) -> bool:
@@ -148,7 +149,7 @@ def _open_session(state: ShopperState, session_id: str | None, time: float) -> O
     latest = max(state.sessions, key=lambda session: session.last_at, default=None)
     left = latest is not None and latest.last != START and not latest.leave_counted
     if latest is not None and left and latest.last_at <= time:
-        _add_count(state, latest.last, LEAVE, 1)
+        add_count(state, latest.last, LEAVE, 1)
         latest.leave_counted = True
     name = session_id if session_id is not None else f"{instant(time):%Y-%m-%dT%H:%M:%S.%fZ}"
     session = OpenSession(name, session_id is not None, time, time)
@@ -156,7 +157,7 @@ def _open_session(state: ShopperState, session_id: str | None, time: float) -> O
     return session
 
 
-def _drop_oldest_sessions(state: ShopperState, active: OpenSession, parameters: BehaviorParameters) -> None:
+def drop_oldest_sessions(state: ShopperState, active: OpenSession, parameters: BehaviorParameters) -> None:
     """Drop sessions by their oldest last event until the bounds hold; `active` stays."""
     # A session has at most as many entries as events, which settles the question for most shoppers.
     events = sum([session.events for session in state.sessions])
@@ -191,14 +192,17 @@ def _count_transition(state: ShopperState, session: OpenSession, action: Action)
         return
     code = ACTIONS.index(action)
     if session.leave_counted:
-        _add_count(state, session.last, LEAVE, -1)
+        add_count(state, session.last, LEAVE, -1)
         session.leave_counted = False
-    if session.last != START:
-        _add_count(state, session.last, code, 1)
+    if session.last == START:
+        session.first = code
+    else:
+        add_count(state, session.last, code, 1)
     session.previous, session.last = session.last, code
 
 
-def _add_count(state: ShopperState, last: int, outcome: int, count: int) -> None:
+def add_count(state: ShopperState, last: int, outcome: int, count: int) -> None:
+    """Add to a count of transitions, in place. It never falls below zero."""
     outcomes = state.transitions.setdefault(last, [0] * (LEAVE + 1))
     outcomes[outcome] = max(0, outcomes[outcome] + count)
 
@@ -221,15 +225,15 @@ def _add_product(
             times = [time] * len(entry_times) if in_order else [max(time, at) for at in entry_times.values()]
             pairs.add_pairs(product, list(entry_times), times, relation)
         entry_times[product] = time
-        _drop_oldest_products(entry_times, parameters)
+        drop_oldest_products(entry_times, parameters)
     elif time < entry_time:
         entry_times[product] = time
         _move_pairs(product, entry_times, entry_time, pairs, relation)
 
 
-def _drop_oldest_products(entry_times: dict[str, float], parameters: BehaviorParameters) -> None:
-    """Drop the products that arrived first until the bounds on products and characters hold."""
-    if len(entry_times) > parameters.session_products:
+def drop_oldest_products(entry_times: dict[str, float], parameters: BehaviorParameters) -> None:
+    """Drop the products that arrived first, in place, until the bounds on products and characters hold."""
+    while len(entry_times) > parameters.session_products:
         del entry_times[next(iter(entry_times))]
     if len(entry_times) * _MAX_ID_CHARACTERS > parameters.session_characters:
         excess = total_characters(entry_times) - parameters.session_characters

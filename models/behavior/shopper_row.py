@@ -28,6 +28,8 @@ class OpenSession(msgspec.Struct, array_like=True):
         entry_times: By relation and product id, the entry time in seconds since 1970, in order of arrival.
         shop: The shop of all its events, empty for those without `shop_id`. None if no event told it, and in
             sessions that an earlier release began: they take the shop of their next event.
+        first: The code of the first action in order of arrival. `START` if there is none, and in sessions
+            that an earlier release began.
     """
 
     session_id: str
@@ -40,6 +42,7 @@ class OpenSession(msgspec.Struct, array_like=True):
     leave_counted: bool = False
     entry_times: dict[str, dict[str, float]] = {}
     shop: str | None = None
+    first: int = START
 
     def products(self) -> int:
         """Return the number of distinct products in all relations."""
@@ -59,6 +62,18 @@ def total_characters(products: Mapping[str, float]) -> int:
     return sum(map(len, products))
 
 
+class Login(msgspec.Struct, frozen=True, array_like=True):
+    """That a guest became a user. It is encoded as an array, so the order of its fields is the format.
+
+    Attributes:
+        user: The user's id.
+        at: The time of the event that says so, in seconds since 1970.
+    """
+
+    user: str
+    at: float
+
+
 class ShopperState(msgspec.Struct, array_like=True):
     """The mutable content of a row. It is encoded as an array, so the order of its fields is the format.
 
@@ -67,12 +82,18 @@ class ShopperState(msgspec.Struct, array_like=True):
         sessions: The sessions, in order of opening.
         transitions: The transition counts of the shopper.
         product_weights: The product weights of the shopper's preferences.
+        is_guest: Whether the shopper is known by an anonymous id only. Rows of older releases do not say it.
+        login: For a guest who became a user: that login, the latest one. Then the user has the rest.
+        guests: For a user: the guests that the user was, each with the time of its latest login.
     """
 
     seen: bytes = b""
     sessions: list[OpenSession] = []
     transitions: Transitions = {}
     product_weights: ProductWeights = {}
+    is_guest: bool = False
+    login: Login | None = None
+    guests: dict[str, float] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -84,8 +105,8 @@ class ShopperRow:
 
     __slots__ = ("_data", "_view")
 
-    def __init__(self) -> None:
-        self._data = bytes((ROW_VERSION,)) + _encoder.encode(ShopperState())
+    def __init__(self, *, is_guest: bool = False) -> None:
+        self._data = bytes((ROW_VERSION,)) + _encoder.encode(ShopperState(is_guest=is_guest))
         self._view: ShopperState | None = None
 
     @classmethod
@@ -149,6 +170,32 @@ class ShopperRow:
     def product_weights(self) -> ProductWeights:
         """The product weights of the shopper's preferences. Do not change them."""
         return self._state.product_weights
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether the shopper is known by an anonymous id only."""
+        return self._state.is_guest
+
+    @property
+    def login(self) -> Login | None:
+        """The user that the guest became, or None."""
+        return self._state.login
+
+    @property
+    def guests(self) -> dict[str, float]:
+        """The guests that the user was, each with the time of its latest login. Do not change them."""
+        return self._state.guests
+
+    @property
+    def has_behavior(self) -> bool:
+        """Whether the row holds anything that the shopper did."""
+        state = self._state
+        return bool(state.sessions or state.product_weights or state.transitions)
+
+    def touched_at(self) -> float | None:
+        """Return the time of the shopper's latest event or login, in seconds since 1970; None without any."""
+        times = [session.last_at for session in self.sessions] + list(self.guests.values())
+        return max(times + ([] if self.login is None else [self.login.at]), default=None)
 
     def current_session(self) -> OpenSession | None:
         """Return the session with the latest event, or None. Among equals, the one opened last."""
