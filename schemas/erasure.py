@@ -18,7 +18,7 @@ class ErasureRequest(NamedTuple):
     """A shopper to forget.
 
     Attributes:
-        shopper: The shopper's id: a user_id, or a guest's session_id.
+        shopper: The shopper's id: a user_id, or a guest's anonymous_id or session_id.
         requested_at: What occurred at this time or before is forgotten, whenever it arrives.
     """
 

@@ -77,6 +77,7 @@ def agent_reads(settings: Settings, agent: str) -> tuple[str, ...]:
             topics.PRODUCT_ENRICHED,
         ),
         "sessions": (
+            topics.SHOPPER_REPARTITION,
             topics.USER_BEHAVIOR,
             topics.PRODUCT_ENRICHED,
             topics.changelog(settings, "shoppers"),
@@ -96,6 +97,7 @@ def agent_writes(settings: Settings, agent: str) -> tuple[str, ...]:
         "sessions": (
             topics.SHOPPER_UPDATED,
             topics.CO_BEHAVIOR,
+            topics.SHOPPER_REPARTITION,
             topics.changelog(settings, "shoppers"),
         ),
         "affinity": (topics.AFFINITY_UPDATED, topics.changelog(settings, "affinities")),
@@ -166,7 +168,12 @@ def _operator(settings: Settings) -> Iterator[Acl]:
         Operation.READ, [*INPUTS, *_OUTPUTS, receipts, topics.AUDIT, topics.workers(settings)]
     )
     # A dead letter goes back to the topic that it came from, which any agent may have read.
-    sources = (topics.PRODUCT_ENRICHED, topics.PRODUCT_REPARTITION, topics.CO_BEHAVIOR)
+    sources = (
+        topics.PRODUCT_ENRICHED,
+        topics.PRODUCT_REPARTITION,
+        topics.SHOPPER_REPARTITION,
+        topics.CO_BEHAVIOR,
+    )
     yield from _on_topics(Operation.WRITE, [*INPUTS, *sources, receipts, topics.AUDIT])
     # `erase` looks into the state, deletes dead letters, and waits for the workers' group.
     yield from _on_topics(Operation.READ, [topics.changelog(settings, "shoppers")])

@@ -4,8 +4,8 @@ import re
 
 from schemas.dead_letters import ATTEMPT
 from schemas.events import Source
-from streams.records import Record
-from streams.topics import PRODUCT_REPARTITION
+from streams.records import MemoryRecord, Record
+from streams.topics import PRODUCT_REPARTITION, SHOPPER_REPARTITION
 
 ORIGIN = "shelfstream.origin"
 """Header with a record's first position, `topic:partition:offset`. Replays, redrives and moves to another
@@ -32,6 +32,13 @@ def source_of(record: Record) -> Source:
             topic, partition, offset = origin.groups()
             return Source(topic=topic.decode(), partition=int(partition), offset=int(offset))
     return position_of(record)
+
+
+def at_its_position(record: Record) -> Record:
+    """Return a moved event without its headers, so that what derives from it derives from where it is now."""
+    if record.topic != SHOPPER_REPARTITION:
+        return record
+    return MemoryRecord(record.topic, record.partition, record.offset, record.timestamp, record.key, b"")
 
 
 def position_of(record: Record) -> Source:

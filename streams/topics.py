@@ -22,6 +22,7 @@ DEAD_LETTER = dead_letters.TOPIC
 AUDIT = audit.TOPIC
 CO_BEHAVIOR = "co-behavior"
 PRODUCT_REPARTITION = "product-repartition"
+SHOPPER_REPARTITION = "shopper-repartition"
 
 
 class Cleanup(StrEnum):
@@ -113,27 +114,29 @@ def desired(settings: Settings) -> tuple[TopicSpec, ...]:
 
     All topics have the same number of partitions, because an agent's state is partitioned like its input.
     The dead-letter topic takes larger records than the inputs, because a dead letter is an input with more
-    headers. Feedback is retained forever, because it cannot be computed again.
+    headers. Feedback is retained forever, because it cannot be computed again. The shopper's id is `user_id`;
+    for a guest `anonymous_id`, else `session_id`.
     """
     delete, compact = Cleanup.DELETE, Cleanup.COMPACT
     rows: tuple[tuple[str, str, str, Cleanup, int | None, int, bool], ...] = (
         (PRODUCT_CREATED, "product_id", "a listing was created, changed or withdrawn", delete, 30, 1, False),
-        (USER_BEHAVIOR, "user_id or session_id", "an action of a shopper", delete, 30, 1, False),
+        (USER_BEHAVIOR, "the shopper's id", "an action of a shopper", delete, 30, 1, False),
         (CATEGORY_FEEDBACK, "product_id", "a person's decision on a category", delete, FOREVER_MS, 1, False),
         (PRODUCT_ENRICHED, "product_id", "a product's category, tags, attributes", compact, None, 2, False),
         (ENRICHMENT_REVIEW, "product_id", "a category for a person to decide", delete, 30, 2, False),
         (AFFINITY_UPDATED, "product_id", "a product's related products", compact, None, 2, False),
-        (SHOPPER_UPDATED, "user_id or session_id", "a shopper's preferences", compact, None, 2, False),
+        (SHOPPER_UPDATED, "the shopper's id", "a shopper's preferences", compact, None, 2, False),
         (DEAD_LETTER, "the source's", "a record that could not be processed", delete, 30, 4, False),
         (AUDIT, "the action", "what operators did", delete, FOREVER_MS, 1, False),
         (CO_BEHAVIOR, "none", "product pairs of a batch, as columns", delete, 3, 4, True),
         (PRODUCT_REPARTITION, "product_id", "listings moved to their partition", delete, 3, 2, True),
-        (changelog(settings, "shoppers"), "user_id or session_id", "sessions' table", compact, None, 2, True),
+        (SHOPPER_REPARTITION, "the shopper's id", "what a shopper did elsewhere", delete, 3, 4, True),
+        (changelog(settings, "shoppers"), "the shopper's id", "sessions' table", compact, None, 2, True),
         (redriven(settings), "none", "which dead letters were redriven", delete, 31, 1, True),
         (changelog(settings, "affinities"), "product_id", "affinity's table", compact, None, 2, True),
         (workers(settings), "the group's member id", "the model that a worker serves", delete, 1, 1, True),
     )
-    optional = (AUDIT, workers(settings))
+    optional = (AUDIT, SHOPPER_REPARTITION, workers(settings))
     return tuple(
         TopicSpec(
             name=name,

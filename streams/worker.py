@@ -65,21 +65,21 @@ def run_worker(settings: Settings, announce: Callable[[str], Any] = lambda line:
         loop = new_loop()
         health = HealthServices(settings, monitor)
         try:
-            loop.run_until_complete(_wait_for_kafka(health))
+            moves = loop.run_until_complete(_wait_for_kafka(health))
         except asyncio.CancelledError:
             log.info("stopped while waiting for Kafka")
             return
         adapt = unwrapping(settings)
-        agents = create_agents(settings)
+        agents = create_agents(settings, moves)
         if agents.serving is not None:
             monitor.watch_models(agents.serving.report())
         announce(f"worker {worker_id} runs {', '.join(settings.agents)} on {settings.bootstrap_servers}")
         _run(loop, settings, agents, adapt, directory, monitor, health)
 
 
-async def _wait_for_kafka(health: HealthServices) -> None:
+async def _wait_for_kafka(health: HealthServices) -> bool:
     await health.start()
-    await health.wait_for_topics()
+    return await health.wait_for_topics()
 
 
 def _run(

@@ -22,7 +22,7 @@ from streams.observability.health import HealthServer
 from streams.observability.logs import flush_repeated
 from streams.observability.monitor import Monitor
 from streams.observability.worker_record_writer import WorkerRecordWriter
-from streams.replay.broker_admin import verify_topics
+from streams.replay.broker_admin import can_move_shoppers, verify_topics
 from streams.replay.worker_records import WorkerRecord
 from streams.settings import Settings
 
@@ -63,8 +63,11 @@ class HealthServices:
         self.probe.start()
         self._watching = asyncio.create_task(self._watch_broker(), name="broker watch")
 
-    async def wait_for_topics(self) -> None:
+    async def wait_for_topics(self) -> bool:
         """Verify the topics. Wait without limit, until a signal, for a broker that lets the worker in.
+
+        Returns:
+            Whether there is the topic in which lanes of `sessions` move shoppers.
 
         Raises:
             StopWorker: Topics are missing or wrong, or a file of the settings cannot be used.
@@ -76,18 +79,21 @@ class HealthServices:
         for number in signals:
             loop.add_signal_handler(number, lambda: None if waiting is None else waiting.cancel())
         try:
-            await self._verify_topics()
+            return await self._verify_topics()
         finally:
             for number in signals:
                 loop.remove_signal_handler(number)
 
-    async def _verify_topics(self) -> None:
+    async def _verify_topics(self) -> bool:
         # Each attempt waits for an answer itself, so that the pauses can be short.
         backoff = Backoff(self._settings.retry_backoff_min_s, _START_PAUSE_MAX_S)
         while True:
             try:
                 await asyncio.to_thread(verify_admission, self._settings)
                 await asyncio.to_thread(verify_topics, self._settings)
+                moves = "sessions" in self._settings.agents and await asyncio.to_thread(
+                    can_move_shoppers, self._settings
+                )
             except (RetryLater, NotAdmitted) as error:
                 self._monitor.status.connection_problem = str(error)
                 wait_s = backoff.next()
@@ -95,7 +101,7 @@ class HealthServices:
                 await asyncio.sleep(wait_s)
             else:
                 self._monitor.status.connection_problem = None
-                return
+                return moves
 
     async def _watch_broker(self) -> None:
         while True:

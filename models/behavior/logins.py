@@ -4,8 +4,8 @@ A guest's row and a user's row may be on different partitions, and so may be rea
 pure steps join them, with a message between each two:
 
 1. `logins` finds in a user's events which guests the user is. An event says so that has a `user_id` and an
-   `anonymous_id`, and an `identify`, which may name the guest by the session id. It is told again in every
-   session, because another user may use the same device meanwhile.
+   `anonymous_id`, and an `identify`, which may name the guest by the session id. It is sent again in
+   every session, because another user may use the same device meanwhile.
 2. `log_in` empties the guest's row, and keeps the login in it. Later events of the guest go to that user.
 3. `models.behavior.shopper_merge` adds what the guest did to the user's row.
 4. `with_guest` notes the guest in the user's row, so that the user's erasure reaches the guest.
@@ -56,7 +56,7 @@ def logins(
     Args:
         row: The user's row.
         events: Events of the user.
-        parameters: A login is told again after the session gap.
+        parameters: A login is sent again after the session gap.
 
     Returns:
         The latest login of each guest.

@@ -141,6 +141,11 @@ class ErasedShoppers:
             return False
         return not mark.precedes(record) if event is None else mark.covers(record, event.occurred_at)
 
+    def until(self, table: Table[ShopperTableRow], shopper: str) -> float | None:
+        """Return up to when a shopper was erased, in seconds since 1970; None if that never was."""
+        mark = self._mark(table, shopper_digest(shopper))
+        return None if mark is None else mark.until_ms / 1000
+
     def _mark(self, table: Table[ShopperTableRow], digest: bytes) -> ErasureMark | None:
         if digest not in self._digests:
             return None

@@ -78,8 +78,12 @@ def behavior_parameters(settings: Settings) -> BehaviorParameters:
     )
 
 
-def create_agents(settings: Settings) -> WorkerAgents:
+def create_agents(settings: Settings, moves: bool = True) -> WorkerAgents:
     """Create the agents that `settings.agents` names.
+
+    Args:
+        settings: The validated settings.
+        moves: Whether there is the topic shopper-repartition, which workers can do without.
 
     Raises:
         StopWorker: The model cannot be loaded.
@@ -108,6 +112,7 @@ def create_agents(settings: Settings) -> WorkerAgents:
                 Retention.of(settings),
                 identity,
                 totals,
+                moves,
             )
         )
     if "affinity" in settings.agents:

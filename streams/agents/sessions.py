@@ -2,60 +2,39 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import structlog
 
-from models.behavior.event_time import seconds
 from models.behavior.next_behavior import NextBehavior
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.preference import ProductLabels
-from models.behavior.sessions import ShopperRow, apply_events
 from models.behavior.shopper import shopper_updated
+from models.behavior.shopper_row import ShopperRow
 from schemas.codec import decode_behavior
 from schemas.erasure import decode_erasure, is_erasure
 from schemas.errors import InvalidEvent
-from schemas.events import UserBehavior
+from schemas.events import ShopperUpdated, UserBehavior
 from schemas.keys import shopper_id
 from schemas.product_identity import ProductIdentity
 from schemas.tolerant_reader import field_name
 from streams.agents.co_behavior import CoBehaviorOutputs
 from streams.agents.erasures import ErasedShoppers, ShopperTableRow
 from streams.agents.outputs import OutputBuilder
+from streams.agents.shopper_moves import MovedEvent, decode_message
 from streams.agents.shopper_retention import Retention, RetentionSweep
+from streams.agents.shopper_update import Pending, ShopperUpdate, UpdateContext, received_at
 from streams.agents.totals import AgentTotals
 from streams.lanes.agent import BatchAgent, Batches, batch_agent
 from streams.lanes.batch import Batch
+from streams.provenance import at_its_position
 from streams.records import Output, Record
 from streams.state.tables import Table, TableSpec
-from streams.topics import SHOPPER_UPDATED, USER_BEHAVIOR
+from streams.topics import SHOPPER_REPARTITION, SHOPPER_UPDATED, USER_BEHAVIOR
 
 log = structlog.get_logger()
 
-# Milliseconds since 1970 of the last day of the year 9998: a day can be added to it.
-_LATEST_MS = 253_370_678_400_000
-# Bounds on memory: all 4,000 events of a batch may come from one crawler, and pair with 1,000 products each.
-# A delta takes 29 bytes while it is collected, and as many while it is encoded.
-_EVENTS_AT_ONCE = 256
 # Decoding takes 1 µs, and finding misspelled names half as much again, so that only some records are checked.
 _NAMES_CHECKED_EVERY = 16
-_PAIRS_AT_ONCE = 250_000
-
-
-@dataclass(slots=True)
-class _Pending:
-    """What a batch has of one shopper.
-
-    Attributes:
-        cause: The last record.
-        events: The events, in offset order.
-        erased_by: The request to forget the shopper before these events; None if there is none.
-    """
-
-    cause: Record
-    events: list[UserBehavior] = field(default_factory=list)
-    erased_by: Record | None = None
 
 
 def sessions_agent(
@@ -67,6 +46,7 @@ def sessions_agent(
     retention: Retention | None = None,
     identity: ProductIdentity | None = None,
     totals: AgentTotals | None = None,
+    moves: bool = False,
 ) -> BatchAgent:
     """Make the agent that groups behavior into sessions.
 
@@ -79,65 +59,102 @@ def sessions_agent(
         retention: How long rows of shoppers stay; None is for ever.
         identity: What makes two products the same, and whether shops count.
         totals: Counts what no output tells.
+        moves: Whether there is the topic shopper-repartition. Without it guests who log in stay guests, and
+            records on another partition than that of their key have rows there.
     """
-    sweep, build = RetentionSweep(retention or Retention()), OutputBuilder("sessions", partitions)
+    rows = _Rows(
+        shoppers,
+        partitions,
+        parameters,
+        retention or Retention(),
+        identity or ProductIdentity(),
+        totals or AgentTotals(),
+        moves,
+        lambda shopper, row: shopper_updated(shopper, row, next_behavior, describe, parameters),
+    )
+    topics = (SHOPPER_REPARTITION, USER_BEHAVIOR) if moves else (USER_BEHAVIOR,)
 
-    def process(batch: Batch, erased: ErasedShoppers) -> None:
-        table = batch.table(shoppers)
-        deltas = CoBehaviorOutputs(partitions, batch.records[-1], "sessions")
-        by_shopper = _by_shopper(batch, table, erased, identity or ProductIdentity(), totals or AgentTotals())
-        for shopper, pending in by_shopper.items():
-            key = shopper.encode()
-            if pending.erased_by is not None:
-                batch.send_outputs(_forget(table, key, batch.partition, build, pending.erased_by))
-            if not pending.events:
-                continue
-            table.put(key, row := _applied(_row(table, key), pending.events, deltas, parameters))
-            update = shopper_updated(shopper, row, next_behavior, describe, parameters)
-            if update is not None:
-                batch.send_outputs([build.event(update, shopper, pending.cause)])
-        deltas.flush()
-        batch.send_outputs(deltas.outputs)
-        _end_rows(batch, table, by_shopper, sweep, build)
-
-    @batch_agent(USER_BEHAVIOR, tables=[shoppers])
+    # What shoppers did elsewhere has priority: it must not wait behind a large import.
+    @batch_agent(*topics, tables=[shoppers])
     async def sessions(batches: Batches) -> None:
         erased: ErasedShoppers | None = None
         async for batch in batches:
-            erased = erased or ErasedShoppers(batch.table(shoppers))
+            if erased is None:
+                erased = ErasedShoppers(batch.table(shoppers))
             # This is CPU-bound work: it runs off the event loop, which serves the other lanes.
-            await asyncio.to_thread(process, batch, erased)
+            await asyncio.to_thread(rows.process, batch, erased)
 
     return sessions
 
 
-def _row(table: Table[ShopperTableRow], key: bytes) -> ShopperRow:
-    """Return a shopper's row; an empty one if there is none."""
-    row = table.get(key)
-    return row if isinstance(row, ShopperRow) else ShopperRow()
+class _Rows:
+    """Changes rows of shoppers, and publishes them."""
 
+    def __init__(
+        self,
+        shoppers: TableSpec[ShopperTableRow],
+        partitions: int,
+        parameters: BehaviorParameters,
+        retention: Retention,
+        identity: ProductIdentity,
+        totals: AgentTotals,
+        moves: bool,
+        event_of: Callable[[str, ShopperRow], ShopperUpdated | None],
+    ) -> None:
+        self._shoppers = shoppers
+        self._partitions = partitions
+        self._parameters = parameters
+        self._identity, self._totals = identity, totals
+        self._moves = moves
+        self._event_of = event_of
+        self._sweep = RetentionSweep(retention)
+        self._build = OutputBuilder("sessions", partitions)
 
-def _applied(
-    row: ShopperRow, events: list[UserBehavior], deltas: CoBehaviorOutputs, parameters: BehaviorParameters
-) -> ShopperRow:
-    """Apply a shopper's events to the row, and write their pairs in parts."""
-    for at in range(0, len(events), _EVENTS_AT_ONCE):
-        row = apply_events(row, events[at : at + _EVENTS_AT_ONCE], deltas.builder, parameters)
-        deltas.flush(_PAIRS_AT_ONCE)
-    return row
+    def process(self, batch: Batch, erased: ErasedShoppers) -> None:
+        """Process a batch of events, or of messages of other lanes."""
+        table = batch.table(self._shoppers)
+        # The ids of pairs derive from the position that is read: the origin may have caused pairs already.
+        deltas = CoBehaviorOutputs(self._partitions, at_its_position(batch.records[-1]), "sessions")
+        context = UpdateContext(batch, table, deltas, erased, self._parameters, self._partitions, self._moves)
+        if batch.topic == SHOPPER_REPARTITION:
+            by_shopper = _messages(batch, table, erased)
+        else:
+            by_shopper = _by_shopper(batch, table, erased, self._identity, self._totals)
+        for shopper, pending in by_shopper.items():
+            update = ShopperUpdate(shopper, context)
+            if (request := pending.erased_by) is not None:
+                update.forget(request)
+                outputs = _forget(table, shopper.encode(), batch.partition, self._build, request)
+                batch.send_outputs(outputs)
+            update.apply(pending)
+            batch.send_outputs(self._publish(shopper, update, pending))
+        deltas.flush()
+        batch.send_outputs(deltas.outputs)
+        _end_rows(batch, table, by_shopper, self._sweep, self._build)
+
+    def _publish(self, shopper: str, update: ShopperUpdate, pending: Pending) -> list[Output]:
+        """Return the event of a changed row, or the tombstone of an emptied one."""
+        if not update.changed or update.is_moved or not pending.steps:
+            return []
+        event = self._event_of(shopper, update.row)
+        if event is not None:
+            return [self._build.event(event, shopper, pending.cause)]
+        if not update.had_behavior:
+            return []
+        return [self._build.tombstone(SHOPPER_UPDATED, shopper, pending.cause)]
 
 
 def _end_rows(
     batch: Batch,
     table: Table[ShopperTableRow],
-    by_shopper: dict[str, _Pending],
+    by_shopper: dict[str, Pending],
     sweep: RetentionSweep,
     build: OutputBuilder,
 ) -> None:
     """Delete some rows beyond the retention, counted back from the latest event of the batch."""
     if not sweep.active:
         return
-    times = [seconds(each.occurred_at) for pending in by_shopper.values() for each in pending.events]
+    times = [time for pending in by_shopper.values() for time in pending.event_times()]
     for shopper in sweep.ended(table, len(batch), max(times), by_shopper) if times else ():
         table.put(shopper.encode(), None)
         batch.send_outputs([build.tombstone(SHOPPER_UPDATED, shopper, batch.records[-1])])
@@ -163,20 +180,20 @@ def _by_shopper(
     erased: ErasedShoppers,
     identity: ProductIdentity,
     totals: AgentTotals,
-) -> dict[str, _Pending]:
+) -> dict[str, Pending]:
     """Decode a batch, dead-letter invalid records, and leave out what erased shoppers did before.
 
     Returns:
         What the batch has of each shopper.
     """
-    by_shopper: dict[str, _Pending] = {}
+    by_shopper: dict[str, Pending] = {}
     ignored = 0
     for record in batch:
         try:
             if is_erasure(record.value, record.headers):
                 request = decode_erasure(record.key, record.headers, received_at(record))
                 if erased.erase(table, request, record):
-                    by_shopper[request.shopper] = _Pending(record, erased_by=record)
+                    by_shopper[request.shopper] = Pending(record, erased_by=record)
                 continue
             event, left_out = decode_behavior(
                 record.value, record.key, received_at=received_at(record), headers=record.headers
@@ -193,8 +210,8 @@ def _by_shopper(
             continue
         pending = by_shopper.get(shopper)
         if pending is None:
-            pending = by_shopper[shopper] = _Pending(record)
-        pending.events.append(identity.behavior(event))
+            pending = by_shopper[shopper] = Pending(record)
+        pending.steps.append((record, identity.behavior(event)))
         pending.cause = record
     if requests := sum(pending.erased_by is not None for pending in by_shopper.values()):
         log.info("shoppers erased", count=requests)
@@ -203,12 +220,28 @@ def _by_shopper(
     return by_shopper
 
 
+def _messages(batch: Batch, table: Table[ShopperTableRow], erased: ErasedShoppers) -> dict[str, Pending]:
+    """Decode messages of other lanes, and leave out what erased shoppers did before.
+
+    Returns:
+        What the batch has of each shopper.
+    """
+    by_shopper: dict[str, Pending] = {}
+    for record in batch:
+        try:
+            shopper, message = decode_message(record)
+        except InvalidEvent as error:
+            batch.dead_letter(record, error, "decode")
+            continue
+        if isinstance(message, MovedEvent) and erased.cover(table, shopper, record, message.event):
+            continue
+        pending = by_shopper.get(shopper)
+        if pending is None:
+            pending = by_shopper[shopper] = Pending(record)
+        pending.steps.append((record, message))
+        pending.cause = record
+    return by_shopper
+
+
 def _text(key: bytes) -> str:
     return key.decode("utf-8", "replace")
-
-
-def received_at(record: Record) -> datetime | None:
-    """Return when the record was written, or None: old clients write -1, broken clients any number."""
-    if not 0 <= record.timestamp <= _LATEST_MS:
-        return None
-    return datetime.fromtimestamp(record.timestamp / 1000, UTC)

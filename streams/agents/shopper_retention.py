@@ -37,14 +37,16 @@ class Retention:
 
     def ends(self, shopper: str, row: ShopperRow, now: float) -> bool:
         """Whether a row ends at `now`, in seconds since 1970."""
-        current = row.current_session()
+        touched_at = row.touched_at()
         limit = self.guest_s if is_guest(shopper, row) else self.shopper_s
-        return limit is not None and current is not None and now - current.last_at > limit
+        return limit is not None and touched_at is not None and now - touched_at > limit
 
 
 def is_guest(shopper: str, row: ShopperRow) -> bool:
-    """Whether a row is of a guest: its shopper is called as the only session."""
-    return len(row.sessions) == 1 and row.sessions[0].named and row.sessions[0].session_id == shopper
+    """Whether a row is of a guest: it says so, or its shopper is called as the only session."""
+    return row.is_guest or (
+        len(row.sessions) == 1 and row.sessions[0].named and row.sessions[0].session_id == shopper
+    )
 
 
 class RetentionSweep:

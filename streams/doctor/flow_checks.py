@@ -12,12 +12,13 @@ from streams.topics import (
     PRODUCT_CREATED,
     PRODUCT_ENRICHED,
     PRODUCT_REPARTITION,
+    SHOPPER_REPARTITION,
     USER_BEHAVIOR,
 )
 
 INPUTS: Mapping[AgentName, tuple[str, ...]] = {
     "enrich": (CATEGORY_FEEDBACK, PRODUCT_REPARTITION, PRODUCT_CREATED),
-    "sessions": (USER_BEHAVIOR,),
+    "sessions": (SHOPPER_REPARTITION, USER_BEHAVIOR),
     "affinity": (PRODUCT_ENRICHED, CO_BEHAVIOR),
 }
 """The input topics of each agent."""

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
     AdminClient,
@@ -24,7 +25,17 @@ from streams.connection_check import verify_connection
 from streams.connection_errors import NotAdmitted
 from streams.permission_check import missing_on_topics, not_permitted
 from streams.settings import Settings
-from streams.topics import ActualTopic, TopicSpec, describe_differences, desired, diff, diff_partitions
+from streams.topics import (
+    SHOPPER_REPARTITION,
+    ActualTopic,
+    TopicSpec,
+    describe_differences,
+    desired,
+    diff,
+    diff_partitions,
+)
+
+log = structlog.get_logger()
 
 TIMEOUT_S = 15.0
 
@@ -228,3 +239,31 @@ def verify_topics(settings: Settings) -> None:
     refused = [each for each in differences if each.refused]
     if refused:
         raise StopWorker(f"The topics don't fit:\n{describe_differences(refused)}")
+
+
+def can_move_shoppers(settings: Settings) -> bool:
+    """Return whether workers may use the topic shopper-repartition, and log why not. Blocks.
+
+    An earlier release had no such topic. Its workers and those without it read the same topics, so that they
+    can take turns in one group.
+
+    Raises:
+        StopWorker: The broker rejects the request.
+        RetryLater: The broker is unreachable.
+    """
+    if settings.embedded:
+        return True
+    name = SHOPPER_REPARTITION
+    found = BrokerAdmin(settings).describe([name], with_config=False).get(name)
+    operations = (Operation.READ, Operation.WRITE)
+    needed = [Acl(Resource.TOPIC, name, operation) for operation in operations]
+    if found is None:
+        problem = "there is no such topic; run `shelfstream topics create`"
+    elif found.partitions != settings.partitions:
+        problem = f"it has {found.partitions} partitions and not {settings.partitions}; create it again"
+    elif missing := missing_on_topics(settings, needed):
+        problem = not_permitted(settings, missing)
+    else:
+        return True
+    log.warning("guests who log in stay guests", topic=name, problem=f"{problem}, then restart the workers")
+    return False

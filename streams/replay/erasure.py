@@ -25,7 +25,14 @@ from streams.replay.redrive import redrive_sender
 from streams.replay.transactional_copy import read_ranges
 from streams.replay.transactional_sender import TransactionalSender
 from streams.settings import Settings
-from streams.topics import DEAD_LETTER, SHOPPER_UPDATED, USER_BEHAVIOR, changelog, redriven
+from streams.topics import (
+    DEAD_LETTER,
+    SHOPPER_REPARTITION,
+    SHOPPER_UPDATED,
+    USER_BEHAVIOR,
+    changelog,
+    redriven,
+)
 from streams.wrapping.topics import TopicUnwrapper
 
 _POLL_S = 0.3
@@ -97,7 +104,7 @@ def holds_shopper(letter: DeadLetter, shoppers: Collection[str]) -> bool:
     Every field but `product_id` is compared, and every word of a value that is no JSON. In Confluent's wire
     format texts are compared, which follow their length, but not numbers.
     """
-    if letter.source_topic not in (None, USER_BEHAVIOR):
+    if letter.source_topic not in (None, USER_BEHAVIOR, SHOPPER_REPARTITION):
         return False
     record = letter.record
     if record.key is not None and record.key.decode("utf-8", "replace") in shoppers:

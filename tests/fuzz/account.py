@@ -18,7 +18,7 @@ from schemas.envelope import output_id
 from schemas.errors import InvalidEvent
 from schemas.events import Change, UserBehavior
 from schemas.keys import partition_for, shopper_id
-from streams.agents.sessions import received_at
+from streams.agents.shopper_update import received_at
 from streams.provenance import MOVED_FROM, ORIGIN, source_of
 from streams.records import Record
 from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED, PRODUCT_ENRICHED, USER_BEHAVIOR

@@ -26,7 +26,7 @@ from streams.agents.product_view import ProductView
 from streams.agents.sessions import sessions_agent
 from streams.lanes.agent import BatchAgent
 from streams.settings import Settings
-from streams.topics import PRODUCT_ENRICHED, changelog, desired, workers
+from streams.topics import PRODUCT_ENRICHED, SHOPPER_REPARTITION, changelog, desired, workers
 from tests.support.inferences import FakeInference
 
 SETTINGS = Settings(app_id="shop")
@@ -38,7 +38,7 @@ def agents() -> list[BatchAgent]:
     affinities = affinities_table(changelog(SETTINGS, "affinities"))
     return [
         enrich_agent(FakeInference("1"), 4),
-        sessions_agent(shoppers, 4, parameters, shipped_next_behavior(), view.describe),
+        sessions_agent(shoppers, 4, parameters, shipped_next_behavior(), view.describe, moves=True),
         affinity_agent(affinities, 4, parameters, view),
     ]
 
@@ -93,8 +93,12 @@ def test_one_command_grants_all_operations_on_a_resource() -> None:
     ]
 
 
-def test_a_worker_starts_without_the_permission_to_say_which_model_it_serves() -> None:
-    optional = Acl(Resource.TOPIC, workers(SETTINGS), Operation.WRITE)
+def test_a_worker_starts_without_permissions_on_optional_topics() -> None:
+    optional = [
+        Acl(Resource.TOPIC, SHOPPER_REPARTITION, Operation.READ),
+        Acl(Resource.TOPIC, SHOPPER_REPARTITION, Operation.WRITE),
+        Acl(Resource.TOPIC, workers(SETTINGS), Operation.WRITE),
+    ]
     granted = least_acls(SETTINGS, "worker")
-    assert optional in granted
-    assert required_acls(SETTINGS) == [acl for acl in granted if acl != optional]
+    assert set(optional) <= set(granted)
+    assert required_acls(SETTINGS) == [acl for acl in granted if acl not in optional]

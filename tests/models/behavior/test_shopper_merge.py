@@ -227,7 +227,7 @@ def test_two_users_of_one_device_get_what_the_guest_did_before_each_login() -> N
     assert log_in(second.row, Login("u", 1.5)) is None
 
 
-def test_a_login_is_told_again_after_the_session_gap_only() -> None:
+def test_a_login_is_repeated_after_the_session_gap_only() -> None:
     row = with_guest(ShopperRow(), GUEST, START.timestamp())
     assert logins(row, [user("a", minute=30)], PARAMETERS) == {}
     again = logins(row, [user("a", minute=31), user("a", minute=40), user("a", minute=35)], PARAMETERS)

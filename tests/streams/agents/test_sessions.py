@@ -13,7 +13,7 @@ from schemas.codec import decode_shopper_updated
 from schemas.dead_letters import SOURCE_OFFSET
 from schemas.events import Relation
 from schemas.keys import partition_for
-from streams.agents import sessions
+from streams.agents import shopper_update
 from streams.agents.erasures import shoppers_table
 from streams.agents.sessions import sessions_agent
 from streams.agents.totals import AgentTotals
@@ -122,8 +122,8 @@ async def test_a_crawler_s_pairs_are_written_in_parts_and_all_of_them(
     source = Source(USER_BEHAVIOR)
     batch = [source.record(behavior(f"p{number}"), b"u") for number in range(60)]
     whole = await process_batch(agent, batch, tables_of(SHOPPERS))
-    monkeypatch.setattr(sessions, "_EVENTS_AT_ONCE", 7)
-    monkeypatch.setattr(sessions, "_PAIRS_AT_ONCE", 50)
+    monkeypatch.setattr(shopper_update, "_EVENTS_AT_ONCE", 7)
+    monkeypatch.setattr(shopper_update, "_PAIRS_AT_ONCE", 50)
     parts = await process_batch(agent, batch, tables_of(SHOPPERS))
     assert len(to(CO_BEHAVIOR, whole)) == PARTITIONS < len(to(CO_BEHAVIOR, parts))
     assert met(parts) == met(whole)

@@ -280,7 +280,7 @@ def test_the_inputs_are_those_of_the_agents() -> None:
     from streams.agents.factory import AGENTS
 
     assert set(INPUTS) == set(AGENTS)
-    assert input_topics(Settings(agents=("sessions",))) == ("user-behavior",)
+    assert input_topics(Settings(agents=("sessions",))) == ("shopper-repartition", "user-behavior")
 
 
 @pytest.mark.parametrize(
