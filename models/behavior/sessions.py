@@ -103,6 +103,7 @@ def _is_duplicate(state: ShopperState, event: UserBehavior, parameters: Behavior
 def _apply_event(
     state: ShopperState, event: UserBehavior, pairs: DeltaBuilder, parameters: BehaviorParameters
 ) -> None:
+    state.is_guest = event.user_id is None and (state.is_guest or not state.sessions)
     time = seconds(event.occurred_at)
     session = _find_session(state, event, time, parameters.session_gap_s)
     if session is None:

@@ -82,7 +82,7 @@ class ShopperState(msgspec.Struct, array_like=True):
         sessions: The sessions, in order of opening.
         transitions: The transition counts of the shopper.
         product_weights: The product weights of the shopper's preferences.
-        is_guest: Whether the shopper is known by an anonymous id only. Rows of older releases do not say it.
+        is_guest: Whether no event had a user id. Rows that an earlier release began do not say it.
         login: For a guest who became a user: that login, the latest one. Then the user has the rest.
         guests: For a user: the guests that the user was, each with the time of its latest login.
     """
@@ -105,8 +105,8 @@ class ShopperRow:
 
     __slots__ = ("_data", "_view")
 
-    def __init__(self, *, is_guest: bool = False) -> None:
-        self._data = bytes((ROW_VERSION,)) + _encoder.encode(ShopperState(is_guest=is_guest))
+    def __init__(self) -> None:
+        self._data = bytes((ROW_VERSION,)) + _encoder.encode(ShopperState())
         self._view: ShopperState | None = None
 
     @classmethod

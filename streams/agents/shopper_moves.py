@@ -25,8 +25,8 @@ class MovedEvent(_Message, frozen=True, kw_only=True, tag="event"):
     """An event of the key's shopper that arrived elsewhere.
 
     Attributes:
-        event: The event.
-        guest: The guest who did it and is the key's user now; None if only the partition was another.
+        event: The event, with the user's id.
+        guest: The guest who did it and became the key's user; None if only the partition was another.
     """
 
     event: UserBehavior

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
 
+import msgspec
+
 from models.behavior.event_time import seconds
 from models.behavior.logins import log_in, logins, with_guest, without_events_until
 from models.behavior.parameters import BehaviorParameters
@@ -163,36 +165,28 @@ class ShopperUpdate:
             self._context.send(self._shopper, message, record)
 
     def _add_events(self, steps: Sequence[tuple[Record, Step]]) -> None:
-        """Apply events, or send them to the user that the guest became."""
+        """Apply events, or send those of a guest to the user that the guest became."""
         context, login = self._context, self.row.login
         events: list[UserBehavior] = []
+        own: list[UserBehavior] = []
         for record, step in steps:
             event, guest = (step.event, step.guest) if isinstance(step, MovedEvent) else (step, None)
             assert isinstance(event, UserBehavior)
-            if context.moves and login is not None and event.user_id is None and guest is None:
-                context.send(login.user, MovedEvent(event=event, guest=self._shopper), record)
-            else:
-                events.append(event)
-        if not events:
-            return
-        self.row = self._row_after([each for each in events if each.action is not Action.IDENTIFY], steps)
-        if context.moves:
-            for guest, found in logins(self.row, events, context.parameters).items():
-                context.send(guest, GuestLogin(login=found), steps[-1][0])
-
-    def _row_after(self, events: Sequence[UserBehavior], steps: Sequence[tuple[Record, Step]]) -> ShopperRow:
-        """Return the row after events, and write their pairs in parts."""
-        if not events:
-            return self.row
-        row, context = self.row, self._context
-        is_new = not (self.had_row or row.has_behavior or row.guests)
-        if is_new and all(isinstance(step, UserBehavior) and step.user_id is None for _, step in steps):
-            row = ShopperRow(is_guest=True)
-        for at in range(0, len(events), _EVENTS_AT_ONCE):
-            part = events[at : at + _EVENTS_AT_ONCE]
-            row = apply_events(row, part, context.deltas.builder, context.parameters)
+            if context.moves and login is not None and event.user_id is None:
+                as_user = msgspec.structs.replace(event, user_id=login.user)
+                context.send(login.user, MovedEvent(event=as_user, guest=self._shopper), record)
+                continue
+            events.append(event)
+            if guest is None:
+                own.append(event)
+        acted = [event for event in events if event.action is not Action.IDENTIFY]
+        for at in range(0, len(acted), _EVENTS_AT_ONCE):
+            part = acted[at : at + _EVENTS_AT_ONCE]
+            self.row = apply_events(self.row, part, context.deltas.builder, context.parameters)
             context.deltas.flush(_PAIRS_AT_ONCE)
-        return row
+        if context.moves:
+            for name, found in logins(self.row, own, context.parameters).items():
+                context.send(name, GuestLogin(login=found), steps[-1][0])
 
     def _receive(self, record: Record, message: Step) -> None:
         match message:

@@ -22,7 +22,13 @@ from streams.lanes.processor import Processor
 from streams.lanes.runtime import LaneLimits
 from streams.records import MemoryRecord, Output, Partition, Record
 from streams.state.tables import Tables
-from streams.topics import CO_BEHAVIOR, DEAD_LETTER, PRODUCT_ENRICHED, PRODUCT_REPARTITION
+from streams.topics import (
+    CO_BEHAVIOR,
+    DEAD_LETTER,
+    PRODUCT_ENRICHED,
+    PRODUCT_REPARTITION,
+    SHOPPER_REPARTITION,
+)
 from tests.fuzz.account import Outputs
 from tests.fuzz.records import Fuzzed
 from tests.support.processing import NOW_MS, tables_of
@@ -72,7 +78,14 @@ class Agents:
         affinities = affinities_table("affinities")
         enrich = AgentProcessor(enrich_agent(self._inference, PARTITIONS), PARTITIONS, dead_letters)
         sessions = AgentProcessor(
-            sessions_agent(shoppers, PARTITIONS, parameters, shipped_next_behavior(), product_view.describe),
+            sessions_agent(
+                shoppers,
+                PARTITIONS,
+                parameters,
+                shipped_next_behavior(),
+                product_view.describe,
+                moves=True,
+            ),
             PARTITIONS,
             dead_letters,
         )
@@ -95,11 +108,8 @@ class Agents:
     @property
     def outputs(self) -> Outputs:
         """The records that the agents wrote, for the account."""
-        rows = {
-            (each.partition, each.key): each.value
-            for each in self.topics["shoppers"]
-            if each.key is not None and each.value is not None
-        }
+        latest = {(each.partition, each.key): each.value for each in self.topics["shoppers"]}
+        rows = {(at, key): row for (at, key), row in latest.items() if key is not None and row is not None}
         return Outputs(self.topics[PRODUCT_ENRICHED], self.topics[DEAD_LETTER], rows)
 
     def write(self, fuzzed: Fuzzed) -> MemoryRecord:
@@ -123,7 +133,7 @@ class Agents:
                 del waiting[at]
             for output in await self._lanes[at].process(batch):
                 record = self._appended(output)
-                if record.topic in (PRODUCT_REPARTITION, CO_BEHAVIOR, PRODUCT_ENRICHED):
+                if record.topic in (PRODUCT_REPARTITION, SHOPPER_REPARTITION, CO_BEHAVIOR, PRODUCT_ENRICHED):
                     waiting[Partition(record.topic, record.partition)].append(record)
 
     def close(self) -> None:

@@ -129,10 +129,14 @@ def write(bootstrap: str, fuzzed: Iterable[Fuzzed], progress: Callable[[int], No
 def read_account(deployment: Deployment) -> Account:
     """Read all topics and check the outcomes of the inputs."""
     inputs = [record for topic in INPUTS for record in _read(deployment, topic)]
-    rows = {
+    latest = {
         (record.partition, record.key): record.value
         for record in _read(deployment, "shelfstream-shoppers-changelog")
-        if record.key not in (None, POSITIONS_KEY) and record.value is not None
+    }
+    rows = {
+        (partition, key): row
+        for (partition, key), row in latest.items()
+        if key not in (None, POSITIONS_KEY) and row is not None
     }
     outputs = Outputs(_read(deployment, PRODUCT_ENRICHED), _read(deployment, DEAD_LETTER), rows)
     return account(inputs, outputs, Enricher.load(), PARTITIONS)

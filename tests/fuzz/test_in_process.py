@@ -1,5 +1,6 @@
 """Without Kafka, for any bytes: no agent raises, and each record has one defined outcome."""
 
+from collections import Counter
 from dataclasses import replace
 from itertools import islice
 from random import Random
@@ -93,17 +94,32 @@ def test_a_seed_gives_one_stream() -> None:
     assert list(islice(records(SEED), 1_000)) != list(islice(records(SEED + 1), 1_000))
 
 
+def is_in_place(fuzzed: Fuzzed) -> bool:
+    """Whether it is no behavior that is moved first: rows of moved shoppers are not compared."""
+    topic, partition, key, *_ = fuzzed
+    return topic != USER_BEHAVIOR or (key is not None and partition == partition_for(key, PARTITIONS))
+
+
 @pytest.mark.parametrize("topic", [PRODUCT_ENRICHED, DEAD_LETTER, "shoppers"])
 @pytest.mark.parametrize("change", ["lost", "twice", "other"])
 async def test_the_account_finds_lost_repeated_and_changed_outputs(
     enricher: Enricher, topic: str, change: str
 ) -> None:
     agents = Agents(enricher)
-    written = [agents.write(each) for each in islice(records(SEED, PARTITIONS), 200)]
+    fuzzed = [each for each in islice(records(SEED, PARTITIONS), 250) if is_in_place(each)]
+    written = [agents.write(each) for each in fuzzed]
     await agents.process(written, Random(SEED))
     agents.close()
     assert account(written, agents.outputs, enricher, PARTITIONS).adds_up
-    last = agents.topics[topic].pop()
+    kept = agents.topics[topic]
+    times, keys = Counter(each.key for each in kept), {each.key for each in written}
+    # Of the rows, that of a shopper who was written once: an earlier one could be the same.
+    last = next(
+        each
+        for each in reversed(kept)
+        if topic != "shoppers" or (times[each.key] == 1 and each.value and each.key in keys)
+    )
+    kept.remove(last)
     if change == "twice":
         agents.topics[topic] += [last, replace(last, key=b"somebody") if topic == "shoppers" else last]
     elif change == "other":

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
+import msgspec
 from confluent_kafka import Message
 
 from models.behavior.affinity_row import AffinityRow
@@ -69,10 +70,18 @@ def _equal(found: tuple[float, int] | None, expected: tuple[float, int] | None) 
     return found[1] == expected[1] and math.isclose(found[0], expected[0], rel_tol=SCORE_TOLERANCE)
 
 
+def _comparable(data: bytes | None) -> object:
+    """Return a row without what the release before the last one did not write."""
+    if data is None:
+        return None
+    seen, sessions, transitions, weights, *_ = msgspec.msgpack.decode(data[1:], strict=False)
+    return data[:1], seen, [session[:9] for session in sessions], transitions, weights
+
+
 def wrong_shoppers(
     changelog: Iterable[Message], events: Iterable[UserBehavior], parameters: BehaviorParameters
 ) -> list[str]:
-    """Compare shopper rows, byte by byte, with rows that each event changed exactly once.
+    """Compare shopper rows with rows that each event changed exactly once.
 
     Args:
         changelog: All committed records of the shopper table's changelog.
@@ -93,5 +102,5 @@ def wrong_shoppers(
     return [
         f"shopper {shopper}: {found.get(shopper)!r}, but should be {expected.get(shopper)!r}"[:400]
         for shopper in sorted(found.keys() | expected.keys())
-        if found.get(shopper) != expected.get(shopper)
+        if _comparable(found.get(shopper)) != _comparable(expected.get(shopper))
     ]

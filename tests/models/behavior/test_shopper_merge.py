@@ -28,14 +28,14 @@ class Partitions:
     """A guest's row and a user's row on two partitions, with the messages between them in order."""
 
     def __init__(self) -> None:
-        self.rows = {GUEST: ShopperRow(is_guest=True), USER: ShopperRow()}
+        self.rows = {GUEST: ShopperRow(), USER: ShopperRow()}
         self.pairs = DeltaBuilder()
         self.waiting: dict[str, deque[Any]] = {GUEST: deque(), USER: deque()}
 
     def arrive(self, event: UserBehavior) -> None:
         shopper = USER if event.user_id else GUEST
         if shopper == GUEST and self.rows[GUEST].login is not None:
-            self.waiting[USER].append(event)
+            self.waiting[USER].append(msgspec.structs.replace(event, user_id=USER))
             return
         self._put(shopper, apply_events(self.rows[shopper], [event], self.pairs, PARAMETERS))
         if shopper == USER:
@@ -215,7 +215,7 @@ def test_an_event_that_was_seen_as_guest_is_a_duplicate_afterwards() -> None:
 def test_two_users_of_one_device_get_what_the_guest_did_before_each_login() -> None:
     def row_of(*products: str) -> ShopperRow:
         events = [guest(each) for each in products]
-        return apply_events(ShopperRow(is_guest=True), events, DeltaBuilder(), PARAMETERS)
+        return apply_events(ShopperRow(), events, DeltaBuilder(), PARAMETERS)
 
     first = log_in(row_of("a"), Login("u", 1.0))
     assert first is not None and first.handed_over is not None
