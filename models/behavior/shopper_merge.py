@@ -5,8 +5,8 @@ sessions, entry times, pairs, product weights, numbers of events, and recent eve
 is taken to be that of the sessions' start times: if the guest's events all came before those of the user,
 the transitions are equal too.
 
-- Sessions with the same id become one. So does a session without id and the latest of the other row that lies
-  within the gap.
+- Sessions of one shop with the same id become one. So does a session without id and the latest of the other
+  row that lies within the gap.
 - A pair of products counts once in the merged session, at the later of both entry times: what is missing is
   added, and what was counted twice or at a later time is corrected.
 - Transitions add, with that between the two parts of a merged session.
@@ -80,6 +80,7 @@ def _joined_digests(guest: bytes, user: bytes, parameters: BehaviorParameters) -
 
 def _same_session(users: list[OpenSession], session: OpenSession, gap_s: float) -> OpenSession | None:
     """Return the user's session that the guest's session is a part of."""
+    users = [each for each in users if None in (each.shop, session.shop) or each.shop == session.shop]
     if session.named:
         return next((each for each in users if each.named and each.session_id == session.session_id), None)
     near = (
@@ -102,6 +103,7 @@ def _merged_session(
     """Merge two parts of one session, the earlier one first, and count the transition between them."""
     merged = OpenSession(first.session_id, first.named, first.started_at, max(first.last_at, second.last_at))
     merged.events = first.events + second.events
+    merged.shop = second.shop if first.shop is None else first.shop
     merged.first = second.first if first.last == START else first.first
     if second.last == START or first.last == START:
         acted = first if second.last == START else second

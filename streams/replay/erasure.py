@@ -229,7 +229,7 @@ def _delete_up_to(settings: Settings, last: Mapping[int, int]) -> str | None:
 
 
 def guest_sessions(settings: Settings, consumer: Consumer, shoppers: Collection[str]) -> set[str]:
-    """Return the guests of user-behavior whose session id also occurs with one of the shoppers."""
+    """Return the guests of user-behavior whose anonymous id or session id also occurs with a shopper."""
     of_shopper: set[str] = set()
     of_guest: set[str] = set()
     unwrapper = TopicUnwrapper(settings)
@@ -240,16 +240,17 @@ def guest_sessions(settings: Settings, consumer: Consumer, shoppers: Collection[
                 ids = _IDS.decode(record.value or b"")
             except (ValueError, RecursionError):
                 continue
-            if ids.session_id is not None:
-                if ids.user_id is None:
-                    of_guest.add(ids.session_id)
-                elif ids.user_id in shoppers:
-                    of_shopper.add(ids.session_id)
+            names = {each for each in (ids.anonymous_id, ids.session_id) if each is not None}
+            if ids.user_id is None:
+                of_guest |= names
+            elif ids.user_id in shoppers:
+                of_shopper |= names
     return of_shopper & of_guest
 
 
 class _Ids(msgspec.Struct):
     user_id: str | None = None
+    anonymous_id: str | None = None
     session_id: str | None = None
 
 

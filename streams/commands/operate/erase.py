@@ -22,7 +22,7 @@ from streams.replay.erasure import (
 )
 from streams.replay.transactional_copy import open_consumer
 from streams.settings import Settings
-from streams.topics import DEAD_LETTER, SHOPPER_UPDATED, USER_BEHAVIOR
+from streams.topics import DEAD_LETTER, SHOPPER_REPARTITION, SHOPPER_UPDATED, USER_BEHAVIOR
 
 
 @click.command()
@@ -31,12 +31,12 @@ from streams.topics import DEAD_LETTER, SHOPPER_UPDATED, USER_BEHAVIOR
     "shoppers",
     multiple=True,
     required=True,
-    help="Id of the shopper: a user_id, or the session_id of a guest. Repeatable.",
+    help="Id of the shopper: a user_id, or the anonymous_id or session_id of a guest. Repeatable.",
 )
 @click.option(
     "--find-guests",
     is_flag=True,
-    help="Read user-behavior, and forget also guests whose session id occurs with the shopper.",
+    help="Read user-behavior, and forget also guests whose id occurs with the shopper.",
 )
 @click.option(
     "--timeout",
@@ -158,7 +158,8 @@ def _print_what_stays(settings: Settings) -> None:
             until = datetime.now(UTC) + timedelta(milliseconds=milliseconds)
             retention = f"{until:%Y-%m-%d}, by its retention"
     click.echo(
-        f"What stays: the events and the request in {USER_BEHAVIOR} until {retention}. Compacted topics keep"
+        f"What stays: the events and the request in {USER_BEHAVIOR} until {retention}, and for three days what"
+        f" was moved through {SHOPPER_REPARTITION}. Compacted topics keep"
         " old values until the broker compacts them. Affinities are sums over all shoppers, without ids: one"
         " shopper's share cannot be told apart, and decays with the half-life. Copies outside of shelfstream"
         " are not known to it."

@@ -50,7 +50,7 @@ class Lanes:
                 shipped_next_behavior(),
                 lambda product: None,
                 retention,
-                moves,
+                moves=moves,
             ),
             PARTITIONS,
         )
