@@ -158,8 +158,8 @@ def _print_what_stays(settings: Settings) -> None:
             until = datetime.now(UTC) + timedelta(milliseconds=milliseconds)
             retention = f"{until:%Y-%m-%d}, by its retention"
     click.echo(
-        f"What stays: the events and the request in {USER_BEHAVIOR} until {retention}, and for three days what"
-        f" was moved through {SHOPPER_REPARTITION}. Compacted topics keep"
+        f"What stays: the events and the request in {USER_BEHAVIOR} until {retention}, and for three days"
+        f" what was moved through {SHOPPER_REPARTITION}. Compacted topics keep"
         " old values until the broker compacts them. Affinities are sums over all shoppers, without ids: one"
         " shopper's share cannot be told apart, and decays with the half-life. Copies outside of shelfstream"
         " are not known to it."
