@@ -3,14 +3,16 @@
 FIELD_CONFIDENCE = 0.95
 """The confidence of a value of the listing's own fields."""
 _TITLE = {
-    "colour": 0.95, "gender": 0.98, "age_group": 0.95, "material": 0.95, "size": 0.95, "dimensions": 0.95,
-    "volume": 0.95, "weight": 0.95, "length": 0.95, "screen_size": 0.95, "power": 0.95, "battery": 0.95,
-    "memory": 0.95, "storage": 0.95, "pack_quantity": 0.95, "season": 0.95, "usage": 0.95,
+    "colour": 0.96, "gender": 0.95, "age_group": 0.97, "material": 0.95, "size": 0.97, "dimensions": 0.9,
+    "volume": 0.97, "weight": 0.97, "length": 0.96, "screen_size": 0.9, "power": 0.97, "battery": 0.9,
+    "memory": 0.9, "storage": 0.96, "pack_quantity": 0.96, "season": 0.9, "usage": 0.97,
 }  # fmt: skip
+"""English. 0.9 where fewer than 30 occurrences were read, and 0.97 at most."""
 _CHINESE_TITLE = {
     "colour": 0.85, "gender": 0.87, "age_group": 0.8, "material": 0.8, "season": 0.8, "usage": 0.8,
 }  # fmt: skip
-_DESCRIPTION = dict.fromkeys(_TITLE, 0.95)
+"""Of Chinese words; measured on human labels of JD's and Taobao's titles and on 38 titles with genders."""
+_DESCRIPTION = dict.fromkeys(_TITLE, 0.9) | {"colour": 0.95, "dimensions": 0.97, "material": 0.97}
 
 
 def title_confidence(attribute: str, *, is_chinese: bool) -> float:

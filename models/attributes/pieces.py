@@ -15,6 +15,8 @@ _NAMED = re.compile(
     rf"\d{{1,2}}(?:\.5)?){_UNIT_AFTER}(?![a-z0-9'.-]|\s\d)"
 )
 _ALONE = re.compile(r"(?<![a-z0-9'/&+.-])(x{1,3}[sl]|[2-6]xl)(?![a-z0-9'&+]|[-/]\s?[a-z0-9])")
+_SIZE_HINTS = ("size", "xl", "xs")
+"""A text without them has no clothing size; looking for them takes less time than the patterns."""
 _BARE = re.compile(rf"\s*((?:{_LETTERS}|\d{{1,2}}(?:\.5)?))\s*")
 _SEVERAL = re.compile(
     rf"\b{_LETTERS}\s?(?:[/,&|–-]|to|and|or)\s?{_LETTERS}\b|\bsizes?\b\W{{0,3}}[\d.]+\s?(?:[/,&|–-]|to |"
@@ -36,6 +38,9 @@ _PACK = re.compile(
     r"white|rose|aida))|"
     r"(?<![\d.])(\d{1,4})(?:片|包|盒|瓶|支|只|袋|罐|条|双|粒|件套|个)(?:装|入)?"
 )
+_COMPUTERS = re.compile(
+    r"\b(?:antivirus|anti-virus|security|licen[sc]es?|subscription|edition|windows|package)\b"
+)
 _PIECE_UNITS = "(?:ml|cl|l|g|kg|oz|毫升|升|克|千克)"
 _TIMES = re.compile(
     rf"(?<![\d.])(\d{{1,3}}\s?[x×*])\s?(?=\d{{1,5}}(?:\.\d+)?\s?{_PIECE_UNITS}(?![a-z]))"
@@ -54,7 +59,7 @@ class Found(NamedTuple):
 
 def clothing_size(folded: str) -> Found | None:
     """Find the clothing or shoe size; None if a text has none or several."""
-    if _SEVERAL.search(folded):
+    if not any(hint in folded for hint in _SIZE_HINTS) or _SEVERAL.search(folded):
         return None
     found = [Found(match.group(1).upper(), *match.span(1)) for match in _NAMED.finditer(folded)]
     if not found and _CLOTHES.search(folded):
@@ -71,6 +76,10 @@ def bare_clothing_size(folded: str) -> Found | None:
 def pack_quantity(folded: str) -> Found | None:
     """Find the number of pieces; None if a text has none, one piece or several numbers."""
     spans = [match.span(match.lastindex or 0) for match in _TIMES.finditer(folded)]
-    spans = spans or [match.span() for match in _PACK.finditer(folded)]
+    spans = spans or [
+        match.span()
+        for match in _PACK.finditer(folded)
+        if not (match.group().endswith("pcs") and _COMPUTERS.search(folded))
+    ]
     found = [Found(str(int(_DIGITS.findall(folded[start:end])[0])), start, end) for start, end in spans]
     return found[0] if len({item.value for item in found}) == 1 and int(found[0].value) > 1 else None

@@ -36,7 +36,8 @@ _LENGTH_AFTER = re.compile(
     r"tires?|tyres?|"
     r"rims?|drivers?|drive\b|hdd|ssd|hard|internal|bays?|form factor|floppy|woofers?|subwoofers?|"
     r"speakers?|socket|bore|"
-    r"hose|thread|connector|fitting|pipe|gauge|x-?\d|touch|macro|telephoto|wide-?angle|prime|binocular|"
+    r"hose|thread|(?:flexible )?tubes?|connector|fitting|pipe|gauge|x-?\d|touch|macro|telephoto|"
+    r"wide-?angle|prime|binocular|"
     r"scope|us\b|uk\b|"
     r"eu\b|men|women|medium|b\b)"
 )
@@ -59,13 +60,17 @@ _SCREEN_ACCESSORY = re.compile(
     r"cables?|filters?|remote|strips?|lights?|lamps?|bulbs?|lens|keyboards?|wall|arm|tote|rolling|toploader|"
     r"table|furniture|cart|antenna|projector|projection|cleaner|charger|adapter|fans?)\b|支架|壳|膜|包"
 )
+_COVER_FOR = re.compile(r"\b(?:covers?|cases?|sleeves?|skins?|guards?|protectors?|bags?|pouch)\b.*\bfor\b")
 _SHOOTING = re.compile(r"\b(?:lens|lenses|zoom|nikkor|telephoto|binoculars?|scope|camcorder|f/\d|cameras?)\b")
 _DRINK = re.compile(
     r"\b(?:tumblers?|bottles?|mugs?|cups?|glass(?:es)?|flasks?|drinks?|drinkware|water|juices?|soda|beer|"
     r"wine|milk|liquid|"
     r"shampoo|conditioner|lotion|serum|oil|spray|cleaner|wash|sauce|jar|canteen|growler|pitcher|"
     r"detergent|syrup|"
-    r"soap|toner|sanitizer|coolant|tea|coffee|lemonade|cola|kombucha|vinegar|cream|gel|perfume|fragrance)\b"
+    r"bowls?|jars?|containers?|lager|ale|half and half|sport cap|catcher|smoothies?|creamer|kettle|pots?|"
+    r"vases?|"
+    r"buckets?|pail|lids?|ladles?|soap|toner|sanitizer|coolant|tea|coffee|lemonade|cola|kombucha|vinegar|"
+    r"cream|gel|perfume|fragrance)\b"
 )
 _FABRIC_AFTER = re.compile(r"[\s-]?(?:cotton|denim|canvas|fabric|twill|fleece|jersey|duck|ring)")
 _CLOTHING = re.compile(r"\b(?:jackets?|suits?|pants|jeans|shirts?|blazers?|trousers|tuxedo|coats?)\b")
@@ -79,12 +84,13 @@ _ELECTRIC = re.compile(
     r"cooktop|induction|grill|halogen|cfl|subwoofer|soundbar|drill|fryer|cooker|flood|spotlight|psu)\b|"
     r"[\u3400-\u9fff]"
 )
-_DOSE = re.compile(
-    r"\b(?:tablets?|caplets?|capsules?|soft ?gels?|gels|gelcaps|relief|vitamins?|supplements?|dose|"
-    r"aspirin|ibuprofen|"
-    r"acetaminophen|melatonin|lozenges|gummies|allergy|reducer|caps|tabs|nicotine|per)\b"
-)
 _WASHER = re.compile(r"\b(?:washers?|washing|dryers?|laundry machine)\b|洗衣机")
+_BEARING = re.compile(r"\b(?:shel(?:f|ves)|brackets?|hooks?|protein|watch)\b")
+_RUNS = re.compile(
+    r"\b(?:cables?|wires?|ropes?|strips?|tapes?|hoses?|cords?|rolls?|fabric|threads?|string|leads?|"
+    r"extension|poles?|"
+    r"tents?|ribbons?|chains?|yarn|garland|hdmi|mtrs?|film)\b|[\u3400-\u9fff]"
+)
 _STEEL_GRADES = frozenset({"201", "202", "301", "304", "316", "317", "321", "430", "904"})
 _MEMORY_AFTER = re.compile(
     r"[\s-]?(?:[a-z0-9-]+ )?(?:ram|memory(?! (?:card|stick|key))|l?p?ddr\d?|sdram|dimm|sodimm|dram)\b"
@@ -131,9 +137,11 @@ def kind_of(folded: str, number: str, form: str, unit: str, start: int, end: int
         return None  # `NB-4L`, and the width of a shoe: `5 W`
     if form == "w" and (after.startswith("/") or not _ELECTRIC.search(folded)):
         return None
-    if form == "mg" and _DOSE.search(folded):
-        return None
-    if unit == "g" and (number == "802.11" or _WASHER.search(folded)):
+    if form == "mg":
+        return None  # a dose
+    if form == "m" and not _RUNS.search(folded):
+        return None  # `5M` is a shade, a speed or a size as well
+    if unit == "g" and (number in ("802.11", "2.4") or _WASHER.search(folded) or _BEARING.search(folded)):
         return None  # a standard of networks, and the load of a machine
     is_attached = folded[end - len(form) - 1 : end - len(form)].isdigit()
     if unit == "cm":
@@ -160,6 +168,8 @@ def _length(folded: str, form: str, before: str, after: str, *, is_attached: boo
         return None
     if form == "mm" and _SHOOTING.search(folded):
         return None  # a focal length
+    if form in _INCHES and _COVER_FOR.search(folded):
+        return None  # the screen of what it covers
     if _SCREEN_TYPE.search(folded):
         return None if _SCREEN_ACCESSORY.search(folded) or form not in _INCHES else "screen_size"
     return "length"

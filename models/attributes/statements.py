@@ -24,7 +24,6 @@ _QUANTITY_LABELS = {
     r"size|net weight|net wt\.?|net content|volume|capacity": None,
     r"dimensions?|measurements?|measures": frozenset({"dimensions"}),
     r"weight|wt\.?": frozenset({"weight"}),
-    r"length": frozenset({"length"}),
     r"screen size|display size": frozenset({"screen_size", "length"}),
     r"power|wattage|power consumption": frozenset({"power"}),
     r"battery capacity|battery": frozenset({"battery"}),
@@ -45,7 +44,7 @@ _NOT_OWN = re.compile(
     r"capacitor|"
     r"file|page|cache|disk|heap|virtual|video|graphics|drop|reel|mesh|arm|leg|user|body|person|input|cup|"
     r"shoe|"
-    r"gem|gemstone|center|mount|closure|hardware)\W{0,2}$"
+    r"gem|gemstone|diamond|stone|gold|cover|sheet|center|mount|closure|hardware)\W{0,2}$"
 )
 _LABELED = {
     name: re.compile(rf"(?:^|(?<=[\s,;|•*(.–-]))(?:{label})\s?[:=]\s*([^\n;|•]{{1,70}})")
@@ -77,11 +76,14 @@ _PART_BEFORE = re.compile(
     r"cushions?)\b[^\n.;]{0,24}$"
 )
 _CLAUSE_END = re.compile(r"\b(?:with|that|which|to|for|so|featuring|is|are|by|in|designed|while|but|on)\b")
+_PERSONS = r"(?:men|women|boys|girls|ladies|kids|children|babies|infants|toddlers|adults)"
 _FOR_PERSON = re.compile(
-    r"\b(?:for|ideal for|suitable for|designed for|perfect for) ((?:young |both |active )?"
-    r"(?:men|women|boys|girls|ladies|kids|children|babies|infants|toddlers|adults)"
-    r"(?:(?:,| and| &| or) (?:men|women|boys|girls|kids|children))*)"
-    r"(?=\s*(?:[.,;!)\n]|$| ages?\b| only\b| occasion| model| shoe| warranty| fabric| type| gender))"
+    r"(?:(?:^|[.,;!\n]\s*)for|\bideal for|\bsuitable for|\b(?:designed|perfect|made)(?: just)? for) "
+    rf"((?:young |both |active )?{_PERSONS}(?:(?:,| and| &| or) {_PERSONS})*)"
+    rf"(?!,? ?{_PERSONS}|,? (?:and|&|or) \w)(?=\s*(?:[.,;!)\n]|$| ages?\b| only\b| occasion| model| shoe))"
+)
+_REQUIREMENTS = re.compile(
+    r"\b(?:requirements?|required|pentium|processor|windows|mac os|cpu|or better|or higher)\b"
 )
 _PACK_OF = re.compile(
     r"\b((?:pack|set|box) of \d{1,4}(?!\d|\.\d|\s?(?:oz|ounces?|lbs?|g|kg|ml))|(?:quantity|pack of|"
@@ -114,16 +116,15 @@ def find_statements(folded: str) -> Iterator[Statement]:
     Args:
         folded: The description, without markup, as `models.text.cleaning.fold` returns it.
     """
-    for name, pattern in _LABELED.items():
+    if ":" in folded or "=" in folded:
+        for name, pattern in _LABELED.items():
+            for match in pattern.finditer(folded):
+                if not _NOT_OWN.search(folded[max(0, match.start() - 24) : match.start()]):
+                    yield _cut(name, folded, *match.span(1), _NEXT_LABEL)
+    for pattern in (_MADE_OF, _PERCENT):
         for match in pattern.finditer(folded):
-            if not _NOT_OWN.search(folded[max(0, match.start() - 24) : match.start()]):
-                yield _cut(name, folded, *match.span(1), _NEXT_LABEL)
-    for match in _MADE_OF.finditer(folded):
-        if not _PART_BEFORE.search(folded[max(0, match.start() - 40) : match.start()]):
-            yield _cut("material", folded, *match.span(1), _CLAUSE_END)
-    for match in _PERCENT.finditer(folded):
-        if not _PART_BEFORE.search(folded[max(0, match.start() - 40) : match.start()]):
-            yield _cut("material", folded, *match.span(1), _CLAUSE_END)
+            if not _PART_BEFORE.search(folded[max(0, match.start() - 40) : match.start()]):
+                yield _cut("material", folded, *match.span(1), _CLAUSE_END)
     for match in _FOR_PERSON.finditer(folded):
         yield Statement("gender", *match.span(1))
         yield Statement("age_group", *match.span(1))
@@ -150,7 +151,11 @@ def find_stated_quantities(folded: str) -> list[AttributeMatch]:
 
 
 def _labeled_quantities(folded: str) -> Iterator[tuple[re.Match[str], frozenset[str] | None]]:
-    for pattern, names in _QUANTITY_LABELED:
+    has_labels = ":" in folded or "=" in folded
+    is_software = has_labels and _REQUIREMENTS.search(folded) is not None
+    for pattern, names in _QUANTITY_LABELED if has_labels else ():
+        if is_software and names is not None and not names.isdisjoint({"memory", "storage", "power"}):
+            continue  # what the software needs
         for match in pattern.finditer(folded):
             if not _NOT_OWN.search(folded[max(0, match.start() - 24) : match.start()]):
                 yield match, names

@@ -42,11 +42,16 @@ _NO_MATERIAL_AFTER = re.compile(
     r"putty|burning|burner|carving|waste|pollution|surgery|repair|cutters?|cutting|working|planer|sealer|"
     r"lathe|"
     r"chipper|seeds?|up\b|splitter|saws?|rasp|blades?|bits?|stoves?|pellets?|buddies|milk|soy|oil|rose|"
-    r"powder|coating|lacquer|edging|plated|coated|thread|wipes?|drums?|bases?\b|handles?|lids?|burners?|"
+    r"shroud|strap|sand\b|edition|powder|coating|lacquer|edging|plated|coated|thread|wipes?|drums?|"
+    r"bases?\b|handles?|lids?|burners?|"
     r"soles?|tubs?|interior|shoppe|"
     r"wash|detergent|shaver|punch|adhesive|dye|street|road|works|house\b(?! shoes))"
 )
 _COLOR_NOUNS = re.compile(
+    r"[\s-](?:finch(?:es)?|squirrels?|breasted|capped|bellied|headed|winged|throated|tailed|carrots?|"
+    r"corn|kale|"
+    r"grapefruit|christmas|satin|musk|one\b|platinum|select|scope|glamorous|whitening|lingual|use\b|"
+    r"&\s?white plat)|"
     r"[\s-](?:hat|seals?|jays|safflower|sunflower|millet|proso|meat|gold|sensitive|surface|purpose|pack|"
     r"vitamins?)\b|"
     r"[\s-](?:hairs?|haired|eyes?|eyed|skin|teeth|tooth|beards?|tea|teas|pepper|beans?|rice|wines?|label|"
@@ -95,8 +100,8 @@ _WORN = (
     r"rug|towels?|sunglasses|bedsheet|dial|analog\w*)"
 )
 _GENDER = r"(?:men|mens|women|womens|boys|girls|unisex|ladies|kids)(?:'s)?"
-_COLOR_CONTEXT_BEFORE = re.compile(rf"(?:\b{_COLOR_WORD}|\b{_GENDER}|,|[(/|]|\s[-–]|\bin)\s*$")
-_COLOR_CONTEXT_AFTER = re.compile(rf"\s*(?:[),/|;]|[-–]\s|\b{_COLOR_WORD}\b|\b{_WORN}\b)")
+_COLOR_CONTEXT_BEFORE = re.compile(rf"(?:\b{_COLOR_WORD}|\b{_GENDER}|,|[(|]|\s[-–]|\bin)\s*$")
+_COLOR_CONTEXT_AFTER = re.compile(rf"\s*(?:[),|;]|[-–]\s|\b{_COLOR_WORD}\b|\b{_WORN}\b)")
 _WORN_ANYWHERE = re.compile(
     rf"\b(?:{_GENDER}|{_WORN.replace('casual|formal|sports?|leather|cotton|', '')}|sports bra|wear|"
     rf"saree?s?|sari|salwar|"
@@ -107,7 +112,11 @@ _COSMETIC = re.compile(
     r"\b(?:shave|shaving|lipsticks?|lip|deo|deodorants?|body spray|shampoos?|conditioners?|lotions?|"
     r"perfumes?|edt|edp|"
     r"parfum|cologne|moisturi[sz]\w+|nail|mascara|foundation|blush|soap|scented|fragrance|candles?|"
-    r"tampons?)\b"
+    r"tampons?|freshener|razors?|air|combo set|business cards?)\b"
+)
+_SCENTED = re.compile(
+    r"\b(?:cleaners?|cleaning|soap|wash|detergent|scent(?:ed)?|freshener|laundry|wipes|dish|spray|"
+    r"softener|tea|mug)\b"
 )
 _FITTINGS = re.compile(
     r"\b(?:connectors?|thread(?:ed|s)?|adapt[eo]rs?|cables?|plugs?|sockets?|usb|hdmi|rca|vga|dvi|npt|bsp|"
@@ -128,6 +137,7 @@ _NO_PERSON_BEFORE = re.compile(
     r"oh)[\s-]?$"
 )
 _PETS = re.compile(r"\b(?:cats?|dogs?|puppy|puppies|kittens?|pets?|canine|feline|parrots?|birds?)\b")
+_NO_WEARER = re.compile(r"\b(?:dogs?|pets?|mugs?|dolls?|figurines?|statue|showpiece|speaker|maker)\b")
 _NO_AGE_AFTER = re.compile(
     r"[\s-](?:safe|safety|proof|resistant|lock|size|doll|back|shark|bok|greens?|arugula|lettuce|spinach|"
     r"kale|romaine|"
@@ -171,6 +181,8 @@ def _is_color(folded: str, start: int, end: int) -> bool:
         return False
     if folded[start:end] not in _THING_COLORS:
         return True
+    if _SCENTED.search(folded):
+        return False
     is_stated = bool(start) and _COLOR_CONTEXT_BEFORE.search(before) is not None
     return is_stated or _COLOR_CONTEXT_AFTER.match(after) is not None
 
@@ -178,6 +190,8 @@ def _is_color(folded: str, start: int, end: int) -> bool:
 def _is_gender(folded: str, start: int, end: int) -> bool:
     word = folded[start:end]
     if word in ("male", "female") and _FITTINGS.search(folded):
+        return False
+    if _NO_WEARER.search(folded):
         return False
     if word in _SINGULAR and not _WORN_ANYWHERE.search(folded):
         return False

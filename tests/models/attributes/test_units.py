@@ -58,9 +58,10 @@ def test_formatted_numbers_are_the_same_numbers(value: Decimal) -> None:
     assert abs(Decimal(text) - value) <= value * Decimal("5e-6")
 
 
-@given(st.sampled_from(sorted(read_units())), st.integers(1, 9999))
+@given(st.sampled_from(sorted(read_units().keys() - {"mg"})), st.integers(1, 999))
 def test_every_form_of_every_unit_is_found_at_its_position(form: str, count: int) -> None:
-    text = f"lamp {count} {form}"
+    """A dose in `mg` is no size, and `m` and `w` need a thing that runs or is electric."""
+    text = f"lamp cable {count} {form}"
     (found,) = (item for item in find_quantities(fold(text), 0.9) if item.name != "size")
     unit, factor = read_units()[form]
     assert (found.value, found.unit) == (format_quantity(count * factor), unit)

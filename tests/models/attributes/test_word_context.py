@@ -76,7 +76,8 @@ def test_genders(title: str, expected: list[str]) -> None:
         ("Material: linen, cotton", "material", ["linen", "cotton"]),
         ("Our shirt is made of linen.", "material", ["linen"]),
         ("60% cotton, 40% polyester", "material", ["cotton", "polyester"]),
-        ("A present for men", "gender", ["men"]),
+        ("Ideal for: Women", "gender", ["women"]),
+        ("It creates jobs for women in need.", "gender", []),
     ],
 )
 def test_a_description_gives_only_what_it_states(description: str, name: str, expected: list[str]) -> None:
