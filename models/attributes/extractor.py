@@ -11,6 +11,7 @@ from models.attributes.attribute_match import AttributeMatch
 from models.attributes.brands import BrandFinder, is_brand
 from models.attributes.confidences import FIELD_CONFIDENCE, description_confidence, title_confidence
 from models.attributes.field_names import quantity_attributes, quantity_name, word_attribute
+from models.attributes.persons import implied_ages, merge_genders, without_mixed_ages
 from models.attributes.pieces import bare_clothing_size
 from models.attributes.quantities import find_quantities
 from models.attributes.span_attributes import attributes_of_spans
@@ -28,12 +29,10 @@ ORDER = (
     "product", "model", "style", "function", "audience", "specification", "fits_brand", "fits_model",
 )  # fmt: skip
 _NOT_FOR_FOOD = frozenset({"colour", "gender", "age_group", "material", "season", "usage"})
-_SEX = {"men": "male", "boys": "male", "women": "female", "girls": "female"}
 _MAX_VALUES = {
     "colour": 3, "material": 3, "usage": 2, "style": 3, "function": 5, "specification": 3,
     "product": 3, "audience": 3, "fits_brand": 3, "fits_model": 5,
 }  # fmt: skip
-_AGE_OF = {"men": "adult", "women": "adult", "boys": "kids", "girls": "kids"}
 
 
 def attributes_text(attributes: Mapping[str, str]) -> str:
@@ -119,10 +118,9 @@ class AttributeExtractor:
                     continue
                 _add(chosen.setdefault(item.name, []), item, field, text)
         if genders := chosen.get("gender", []):
-            ages = {_AGE_OF.get(gender.value) for gender in genders}
-            chosen["gender"] = [_merge_genders(genders)]
-            if "age_group" not in chosen and len(ages) == 1 and None not in ages:
-                chosen["age_group"] = [_age_of(genders[0])]
+            chosen["gender"] = [merge_genders(genders)]
+            if "age_group" not in chosen:
+                chosen["age_group"] = implied_ages(genders)
         return [attribute for name in ORDER for attribute in chosen.get(name, ())]
 
     def _sources(
@@ -214,7 +212,7 @@ class AttributeExtractor:
                 and any(item.states(hit.entry.attribute, hit.start, hit.end) for item in statements)
                 and _describes(hit, folded)
             ]
-        return sorted(matches, key=_place)
+        return sorted(without_mixed_ages(matches), key=_place)
 
     def _hits(self, folded: str, has_appearance: bool) -> list[Hit]:
         words = words_of(folded)
@@ -272,19 +270,3 @@ def _add(values: list[Attribute], item: AttributeMatch, field: Field, text: str)
             name=item.name, value=item.value, confidence=item.confidence, evidence=evidence, unit=item.unit
         )
     )
-
-
-def _merge_genders(genders: list[Attribute]) -> Attribute:
-    """Merge genders: both sexes give `unisex`; otherwise the first one counts (`girls` before `women`)."""
-    first = genders[0]
-    sexes = {_SEX.get(gender.value) for gender in genders}
-    if len(sexes) == 1:
-        return first
-    evidence = first.evidence
-    return Attribute(name="gender", value="unisex", confidence=first.confidence, evidence=evidence)
-
-
-def _age_of(gender: Attribute) -> Attribute:
-    """Return the age group that the word for a gender implies."""
-    value, evidence = _AGE_OF[gender.value], gender.evidence
-    return Attribute(name="age_group", value=value, confidence=gender.confidence, evidence=evidence)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 _DIGITS = re.compile(r"\d+")
 _LETTERS = r"(?:xxs|xs|s|m|l|x{1,3}l|[2-6]xl)"
 _UNIT_AFTER = (
-    r"(?!\s?(?:cms?|mm|m|inch(?:es)?|in|ft|feet|kgs?|gm?s?|lbs?|oz|ml|l|litres?|liters?|pieces?|pcs|"
+    r"(?!\s?(?:cms?|mm|m|inch(?:es)?|in|ft|feet|kgs?|gm?s?|lbs?|pounds?|ounces?|oz|ml|l|litres?|liters?|pieces?|pcs|"
     r"years?|yrs?|"
     r"months?|m(?:on)?ths?|[\"”″']|[x×*]\s?\d|%|gb|mb)(?![a-z]))"
 )
