@@ -19,7 +19,7 @@ from models.drift.report import DRIFTED, MOVING, level_for
 from models.drift.sampling import SAMPLED_ONE_IN
 from models.drift.snapshot import DriftReference, DriftSnapshot
 from models.drift.vocabulary_coverage import VocabularyCoverage
-from models.enrichment.enricher import Enrichment
+from models.enrichment.enricher import Enricher, Enrichment
 from models.student.artifact import SHIPPED, Artifact
 from models.taxonomy.tree import Taxonomy
 from models.text.features import feature_hash
@@ -318,3 +318,15 @@ def test_a_snapshot_that_the_manifest_does_not_list_is_not_used(tmp_path: Path) 
     snapshot_of(MIXED).write(tmp_path / "drift.json")
     assert DriftReference.for_model(copy, taxonomy).snapshot is None
     assert DriftReference.for_model(copy, taxonomy, tmp_path / "drift.json").snapshot == snapshot_of(MIXED)
+
+
+def test_categories_that_shops_give_are_no_decisions_of_the_model() -> None:
+    enricher = Enricher.load()
+    products = [
+        ProductCreated(product_id="1", title="red running shoes", category=187),
+        ProductCreated(product_id="2", title="whole milk"),
+    ]
+    bins = ListingBins(enricher.taxonomy, COVERAGE)
+    counts = bins.count(products, enricher.enrich(products))
+    assert bins.feature_counts(counts, "outcome").sum() == 1
+    assert bins.feature_counts(counts, "title_length").sum() == 2
