@@ -42,17 +42,11 @@ class ImportRequest:
         paths = self._paths()
         return None if paths is None else sum(path.stat().st_size for path in paths)
 
-    def identity(self) -> str:
-        """The id of the import, by which another run continues it.
-
-        Raises:
-            InvalidFile: A file cannot be read twice.
-        """
+    def identity(self) -> str | None:
+        """The id of the import, by which another run continues it; None if a file cannot be read twice."""
         paths = self._paths()
         if paths is None:
-            raise InvalidFile(
-                "an import into Kafka that can continue needs files, not standard input or a pipe"
-            )
+            return None
         mapping = "" if self.mapping is None else self.mapping.read_text(encoding="utf-8")
         # The time of the import differs from run to run.
         options = repr(replace(self.options, now=None))
