@@ -135,7 +135,7 @@ def _category(row: Row) -> str | None:
     for name in ("categories", "category"):
         value = row.get(name)
         if isinstance(value, list) and value and isinstance(value[0], list):
-            value = max(value, key=len)
+            value = max((levels for levels in value if isinstance(levels, list)), key=len)
         levels = [text for text in _texts(value) if "<" not in text and len(text) <= 80]
         if levels:
             return path(map(plain_text, levels))

@@ -172,9 +172,9 @@ def _list(value: Any) -> list[Any]:
     return [each for each in values if isinstance(each, Mapping)]
 
 
-def _texts(values: Mapping[str, Any], name: str, language: str | None = None) -> list[str]:
+def _texts(values: Any, name: str, language: str | None = None) -> list[str]:
     """The texts of an element in a language; those of the first language if there are none in it."""
-    value = values.get(name)
+    value = values.get(name) if isinstance(values, Mapping) else None
     texts = [
         each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str) and each
     ]
@@ -183,7 +183,7 @@ def _texts(values: Mapping[str, Any], name: str, language: str | None = None) ->
     return wanted or [each for each in texts if languages[each] == languages[texts[0]]]
 
 
-def _text(values: Mapping[str, Any], name: str, language: str | None = None) -> str:
+def _text(values: Any, name: str, language: str | None = None) -> str:
     return next(iter(_texts(values, name, language)), "")
 
 

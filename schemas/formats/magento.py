@@ -30,6 +30,8 @@ _NOT_SAYING = {
 }  # fmt: skip
 """Additional attributes that say nothing of what the product is."""
 
+_SWITCH = re.compile(r"yes|no|use config|-?[0.]+", re.IGNORECASE)
+"""Values of attributes that switch a feature of the shop on or off."""
 _IN_STOCK = {"1": "in_stock", "0": "out_of_stock"}
 _BRANDS = ("brand", "manufacturer")
 _BARCODES = ("gtin", "ean", "upc", "barcode")
@@ -104,7 +106,7 @@ def additional_attributes(text: str) -> dict[str, str]:
     """Return the attributes of `color=Red,style=Plain|Soft`. A value may contain commas, but no `,name=`."""
     found: dict[str, str] = {}
     marks = list(_ATTRIBUTE.finditer(text))
-    for mark, following in zip(marks, [*marks[1:], None], strict=True):
+    for mark, following in zip(marks, [*marks[1:], None], strict=False):
         value = text[mark.end() : following.start() if following is not None else len(text)]
         found[mark[1]] = joined_texts(value.strip().strip('"').replace('""', '"').split("|"))
     return found
@@ -112,7 +114,8 @@ def additional_attributes(text: str) -> dict[str, str]:
 
 def _saying(attributes: dict[str, str]) -> dict[str, str]:
     known = {*_NOT_SAYING, *_BRANDS, *_BARCODES}
-    return {name: plain_text(text) for name, text in attributes.items() if name not in known}
+    saying = {name: plain_text(text) for name, text in attributes.items() if name not in known}
+    return {name: text for name, text in saying.items() if not _SWITCH.fullmatch(text)}
 
 
 def _set_name(row: Row) -> str:

@@ -83,8 +83,8 @@ class Merchant(Format):
         if sale is not None and not in_period(start, end, options.now):
             sale = None
         images = _texts(row.get("additional_image_link"))
-        attributes = {name: plain_text(row.text(name)) for name in ATTRIBUTES}
-        if attributes["condition"].lower() == "new":
+        attributes = {name: plain_text(row.text(name)) for name in ATTRIBUTES if name in row.fields}
+        if attributes.get("condition", "").lower() == "new":
             del attributes["condition"]
         attributes |= _details(row.get("product_detail"))
         types = _texts(row.get("product_type"), separator=None)

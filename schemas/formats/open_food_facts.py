@@ -93,7 +93,11 @@ def _title(row: Row, options: ImportOptions) -> tuple[str, str | None]:
 def _words(value: Any) -> list[str]:
     """The parts of a list with commas, or of a list."""
     values = value.split(",") if isinstance(value, str) else value
-    return [text for text in values if isinstance(text, str) and text.strip()] if values else []
+    return (
+        [text for text in values if isinstance(text, str) and text.strip()]
+        if isinstance(values, list)
+        else []
+    )
 
 
 def _tags(value: Any) -> list[str]:

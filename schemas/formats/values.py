@@ -9,6 +9,8 @@ from typing import Any
 from schemas.formats.extras import required_extra
 
 _PLAIN_PRICE = re.compile(r"(\d+(?:\.\d+)?)(?:\s*([A-Z]{3}))?")
+_LONGEST_PRICE = 60
+"""Characters of a price. A longer text is none, and takes long to search."""
 _CODE = re.compile(r"(?<![A-Za-z])([A-Z]{3})(?![A-Za-z])")
 _SYMBOLS = {"€": "EUR", "£": "GBP", "₹": "INR", "₽": "RUB", "₩": "KRW", "₺": "TRY", "₴": "UAH", "zł": "PLN"}
 """Symbols of one currency alone. `$`, `¥` and `kr` stand for several."""
@@ -45,7 +47,7 @@ def price(value: Any, currency: str | None = None) -> dict[str, Any] | None:
     if isinstance(value, int | float):
         return _price(float(value), currency)
     text = str(value).strip()
-    if not text:
+    if not text or len(text) > _LONGEST_PRICE:
         return None
     plain = _PLAIN_PRICE.fullmatch(text)
     if plain is not None:
@@ -85,8 +87,10 @@ def gtin(value: Any) -> str | None:
 
 def plain_text(value: Any) -> str:
     """Return text without markup, scripts and styles, with its paragraphs on lines of their own."""
-    text = value if isinstance(value, str) else ""
-    if _MARKUP.search(text):
+    if not value or not isinstance(value, str):
+        return ""
+    text = value
+    if ("<" in text or "&" in text) and _MARKUP.search(text):
         text = _without_markup(text)
     return _LINES.sub("\n", _BLANKS.sub(" ", text)).strip()
 

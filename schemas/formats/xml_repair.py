@@ -18,6 +18,8 @@ _TOKEN = re.compile(
 _LONGEST = 2048
 """Longest token that may begin in one block and end in the next."""
 
+_LONGEST_ENTITY = 40
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _END_TAG = re.compile(r"</\s*([^\s>]+)\s*>\s*(?:<!--.*?-->\s*)*$", re.DOTALL)
 
@@ -65,16 +67,18 @@ class RepairedXml:
         found = _END_TAG.search(self._tail)
         return found[1] if found else ""
 
-    def _open_token(self, text: str) -> int:
+    @staticmethod
+    def _open_token(text: str) -> int:
         """The position of a token at the end that may go on in the next block."""
-        for mark in range(max(0, len(text) - _LONGEST), len(text)):
-            if text[mark] == "<" and ">" not in text[mark:]:
-                return mark
-            if text[mark] == "&" and ";" not in text[mark:] and len(text) - mark < 40:
-                return mark
-            if text[mark] == "]" and len(text) - mark < 3:
-                return mark
-        return len(text)
+        found = len(text)
+        tag = text.rfind("<")
+        if tag > text.rfind(">") and found - tag < _LONGEST:
+            found = tag
+        entity = text.rfind("&")
+        if entity > text.rfind(";") and len(text) - entity < _LONGEST_ENTITY:
+            found = min(found, entity)
+        ends = text.endswith("]") + text.endswith("]]")
+        return min(found, len(text) - ends)
 
     def _repair(self, text: str) -> str:
         return _TOKEN.sub(self._replace, _CONTROL.sub("", text))

@@ -23,8 +23,8 @@ from schemas.formats.head import HEAD_BYTES, Head
 from schemas.formats.joined import joined
 
 _BLOCK = 128 * 1024
-_IN_MEMORY = 32 * 1024 * 1024
-"""A zip archive on standard input is kept in memory up to this size, and then in a temporary file."""
+_IN_MEMORY = 8 * 1024 * 1024
+"""What must be read twice is kept in memory up to this size, and beyond it in a temporary file."""
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -114,16 +114,10 @@ def _files(name: str, file: BufferedReader, encoding: str | None) -> Iterator[Op
     elif magic[:6] == b"\xfd7zXZ\x00":
         stream = cast(BinaryIO, lzma.LZMAFile(file))  # noqa: SIM115 - as long as the file
     elif magic[:4] == _ZSTD:
-        stream = _zstd(file)
+        stream = BufferedReader(_Zstd(file), _BLOCK)
     else:
         stream = file
     yield _decoded(name, stream, encoding)
-
-
-def _zstd(file: BinaryIO) -> BinaryIO:
-    with required_extra("Reading zstd"):
-        import zstandard
-    return BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True), _BLOCK)
 
 
 def _zip_members(name: str, file: BinaryIO, encoding: str | None) -> Iterator[OpenedFile]:
@@ -211,13 +205,11 @@ class _Counted(RawIOBase):
         return len(content)
 
 
-class _Transcoded(RawIOBase):
-    """A stream in another encoding, as UTF-8. What the encoding does not have becomes U+FFFD."""
+class _Converted(RawIOBase):
+    """A stream whose blocks are converted as they are read."""
 
-    def __init__(self, stream: IO[bytes], codec: codecs.CodecInfo) -> None:
-        assert codec.incrementaldecoder is not None
+    def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
-        self._decoder = codec.incrementaldecoder("replace")
         self._ready = b""
 
     def readable(self) -> bool:
@@ -227,10 +219,53 @@ class _Transcoded(RawIOBase):
         view = memoryview(buffer).cast("B")
         while not self._ready:
             block = self._stream.read(_BLOCK)
-            self._ready = self._decoder.decode(block, final=not block).encode("utf-8", "replace")
+            self._ready = self._convert(block)
             if not block:
                 break
         content = self._ready[: len(view)]
         self._ready = self._ready[len(content) :]
         view[: len(content)] = content
         return len(content)
+
+    def _convert(self, block: bytes) -> bytes:
+        """Convert a block; an empty one is the end."""
+        raise NotImplementedError
+
+
+class _Transcoded(_Converted):
+    """A stream in another encoding, as UTF-8. What the encoding does not have becomes U+FFFD."""
+
+    def __init__(self, stream: IO[bytes], codec: codecs.CodecInfo) -> None:
+        super().__init__(stream)
+        assert codec.incrementaldecoder is not None
+        self._decoder = codec.incrementaldecoder("replace")
+
+    def _convert(self, block: bytes) -> bytes:
+        return self._decoder.decode(block, final=not block).encode("utf-8", "replace")
+
+
+class _Zstd(_Converted):
+    """A stream that is decompressed from zstd, of one frame or several."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__(stream)
+        with required_extra("Reading zstd"):
+            import zstandard
+        self._library = zstandard
+        self._frame: Any = None
+
+    def _convert(self, block: bytes) -> bytes:
+        if not block and self._frame is not None:
+            raise EOFError("the last zstd frame is cut off")
+        parts = []
+        while block:
+            if self._frame is None:
+                self._frame = self._library.ZstdDecompressor().decompressobj()
+            try:
+                parts.append(self._frame.decompress(block))
+            except self._library.ZstdError as error:
+                raise EOFError(str(error)) from error
+            block = b""
+            if self._frame.eof:
+                block, self._frame = self._frame.unused_data, None
+        return b"".join(parts)

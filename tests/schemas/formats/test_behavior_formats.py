@@ -132,7 +132,8 @@ def _call(event: str, properties: dict[str, object], **ids: str) -> bytes:
 
 def test_a_list_or_refund_without_products_gives_no_event() -> None:
     for event in ("Product List Viewed", "Order Refunded"):
-        for properties in ({"list_id": "deals"}, {"products": []}):
+        cases: tuple[dict[str, object], ...] = ({"list_id": "deals"}, {"products": []})
+        for properties in cases:
             assert _events(FORMATS["segment"], _call(event, dict(properties), anonymousId="a")) == []
 
 
