@@ -133,6 +133,7 @@ class KafkaLaneRuntime:
             backoff_max_s=settings.retry_backoff_max_s,
             fenced_wait_s=2 * settings.session_timeout_s,
             linger_s=settings.batch_linger_ms / 1000,
+            catch_up_s=settings.catch_up_s,
         )
         writer = self._writer(processor, partition)
         return Lane(

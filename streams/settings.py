@@ -102,6 +102,14 @@ class Settings(WrappingSettings, frozen=True, kw_only=True):
     batch_linger_ms: Annotated[
         float, doc("Milliseconds that a lane waits for a batch to fill.", ge=0, le=10_000)
     ] = 5.0
+    catch_up_s: Annotated[
+        float,
+        doc(
+            "Seconds between two parts of the work that a lane catches up with: what was published before the"
+            " catalog was complete. A part is 256 rows at most.",
+            gt=0,
+        ),
+    ] = 1.0
     in_flight_max_bytes: Annotated[
         int,
         doc(

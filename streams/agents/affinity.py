@@ -16,10 +16,11 @@ from schemas.product_identity import ProductIdentity
 from streams.agents.co_behavior import co_behavior
 from streams.agents.outputs import OutputBuilder
 from streams.agents.product_view import ProductView
+from streams.agents.similar_sweep import SimilarSweep
 from streams.lanes.agent import BatchAgent, Batches, batch_agent
 from streams.lanes.batch import Batch
 from streams.records import Output, Record
-from streams.state.tables import Table, TableSpec
+from streams.state.tables import Table, Tables, TableSpec
 from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, PRODUCT_ENRICHED
 
 
@@ -46,7 +47,10 @@ def affinity_agent(
     """
     rows = _Rows(partitions, parameters, product_view, identity or ProductIdentity())
 
-    @batch_agent(PRODUCT_ENRICHED, CO_BEHAVIOR, tables=[affinities])
+    def catch_up(tables: Tables) -> list[Output]:
+        return rows.search_again(tables.of(affinities), tables.partition)
+
+    @batch_agent(PRODUCT_ENRICHED, CO_BEHAVIOR, tables=[affinities], catch_up=catch_up)
     async def affinity(batches: Batches) -> None:
         async for batch in batches:
             update = rows.update_products if batch.topic == PRODUCT_ENRICHED else rows.merge_deltas
@@ -71,6 +75,7 @@ class _Rows:
         self._parameters = parameters
         self._product_view = product_view
         self._build = OutputBuilder("affinity", partitions)
+        self._sweep = SimilarSweep()
 
     def merge_deltas(self, batch: Batch, table: Table[AffinityRow]) -> None:
         """Merge the deltas of a batch into rows, and publish each touched product once at most."""
@@ -117,6 +122,22 @@ class _Rows:
                 batch.send_outputs(self._publish(product, row, table, record, similar.get(product, ())))
         if len(forgotten):
             batch.send_outputs(co_behavior(forgotten, self._partitions, batch.records[-1], "affinity"))
+
+    def search_again(self, table: Table[AffinityRow], partition: int) -> list[Output]:
+        """Publish again the lists of some products without behavior, if the catalog gives them others now."""
+        view, parameters = self._product_view, self._parameters
+        rows = self._sweep.rows(table, view.version)
+        similar = view.similar(sorted(rows), parameters.top_k, parameters.similar_min_cosine)
+        outputs = []
+        for product, row in rows.items():
+            listed_at = view.listed_at(product)
+            if listed_at is None:
+                continue
+            update = affinity_updated(product, row, parameters, instant(listed_at), similar.get(product, ()))
+            if row.should_publish(update, parameters):
+                table.put(product.encode(), row.with_published(update))
+                outputs.append(self._build.again(self._as_published(update), product, partition))
+        return outputs
 
     def _publish(
         self,

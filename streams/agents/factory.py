@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING
 
 from models.behavior.next_behavior import shipped_next_behavior
 from models.behavior.parameters import BehaviorParameters
+from models.behavior.shopper import shopper_updated
 from models.serving_config import Hardware, ServingConfig
 from schemas.errors import StopWorker
 from schemas.product_identity import ProductIdentity
 from streams.agents.affinity import affinities_table, affinity_agent
-from streams.agents.erasures import shoppers_table
+from streams.agents.erasures import ShopperTableRow, shoppers_table
+from streams.agents.outputs import OutputBuilder
 from streams.agents.product_view import ProductView
 from streams.agents.sessions import sessions_agent
 from streams.agents.shopper_retention import Retention
 from streams.agents.totals import AgentTotals
+from streams.agents.unlabeled_shoppers import UnlabeledShoppers, with_unlabeled
 from streams.inference.model_report import ModelReport
 from streams.lanes.agent import BatchAgent
 from streams.settings import Settings
+from streams.state.tables import TableSpec
 from streams.topics import changelog
 
 if TYPE_CHECKING:
@@ -98,28 +102,53 @@ def create_agents(settings: Settings, moves: bool = True) -> WorkerAgents:
 
         serving = _model_serving(settings)
         agents.append(enrich_agent(serving.inference, settings.partitions, totals, identity))
-    parameters = behavior_parameters(settings)
     product_view = ProductView(identity)
-    if "sessions" in settings.agents:
-        shoppers = shoppers_table(changelog(settings, "shoppers"))
-        agents.append(
-            sessions_agent(
-                shoppers,
-                settings.partitions,
-                parameters,
-                shipped_next_behavior(),
-                product_view.describe,
-                Retention.of(settings),
-                identity,
-                totals,
-                moves,
-            )
-        )
-    if "affinity" in settings.agents:
-        affinities = affinities_table(changelog(settings, "affinities"))
-        agents.append(affinity_agent(affinities, settings.partitions, parameters, product_view, identity))
+    behavior_agents = create_behavior_agents(settings, product_view, totals, moves)
+    agents += [behavior_agents[name] for name in ("sessions", "affinity") if name in settings.agents]
     reads_view = bool({"sessions", "affinity"} & set(settings.agents))
     return WorkerAgents(tuple(agents), product_view if reads_view else None, serving, totals)
+
+
+def create_behavior_agents(
+    settings: Settings, product_view: ProductView, totals: AgentTotals, moves: bool
+) -> dict[str, BatchAgent]:
+    """Create the agents `sessions` and `affinity`, which read a product view, by name."""
+    parameters, identity = behavior_parameters(settings), ProductIdentity(settings.shops)
+    shoppers = shoppers_table(changelog(settings, "shoppers"))
+    sessions = sessions_agent(
+        shoppers,
+        settings.partitions,
+        parameters,
+        shipped_next_behavior(),
+        product_view.describe,
+        Retention.of(settings),
+        identity,
+        totals,
+        moves,
+    )
+    affinities = affinities_table(changelog(settings, "affinities"))
+    return {
+        "sessions": _with_unlabeled(sessions, shoppers, settings, parameters, product_view),
+        "affinity": affinity_agent(affinities, settings.partitions, parameters, product_view, identity),
+    }
+
+
+def _with_unlabeled(
+    sessions: BatchAgent,
+    shoppers: TableSpec[ShopperTableRow],
+    settings: Settings,
+    parameters: BehaviorParameters,
+    product_view: ProductView,
+) -> BatchAgent:
+    """Let the agent `sessions` publish shoppers again whose products were unknown when they acted."""
+    next_behavior, describe = shipped_next_behavior(), product_view.describe
+    unlabeled = UnlabeledShoppers(
+        describe,
+        lambda: product_view.version,
+        lambda shopper, row: shopper_updated(shopper, row, next_behavior, describe, parameters),
+        OutputBuilder("sessions", settings.partitions),
+    )
+    return with_unlabeled(sessions, shoppers, unlabeled)
 
 
 def _model_serving(settings: Settings) -> ModelServing:

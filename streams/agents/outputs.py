@@ -1,11 +1,13 @@
 """Building output records: the same key, partition, headers and id for every agent."""
 
+from hashlib import blake2b
+
 from schemas.codec import encode
 from schemas.envelope import output_headers, output_id, traceparent_of
 from schemas.events import Event
 from schemas.keys import partition_for
 from streams.provenance import source_of
-from streams.records import Output, Record
+from streams.records import MemoryRecord, Output, Record
 
 
 class OutputBuilder:
@@ -33,6 +35,12 @@ class OutputBuilder:
     def tombstone(self, topic: str, subject: str, cause: Record) -> Output:
         """Build the tombstone that deletes `subject` from a compacted topic."""
         return self.record(topic, subject, None, cause)
+
+    def again(self, event: Event, subject: str, partition: int) -> Output:
+        """Build the record of an event that no input record causes. Its id derives from what it says."""
+        value = encode(event)
+        digest = int.from_bytes(blake2b(value, digest_size=7).digest())
+        return self.record(event.topic, subject, value, MemoryRecord(event.topic, partition, digest))
 
     def record(
         self,

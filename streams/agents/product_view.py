@@ -59,7 +59,7 @@ _SEARCHED_AT_ONCE = 256
 class ProductView:
     """Labels, shops and embeddings by product. Threads may read and write at the same time.
 
-    Products are named by their keys, which `identity` defines.
+    Products are named by their keys, which `identity` defines. `version` grows with each change.
 
     Args:
         identity: What makes two products the same, and whether shops count.
@@ -77,6 +77,7 @@ class ProductView:
         self._place_of_shop: dict[str | None, int] = {None: 0}
         self._index = SimilarityIndex(self._products)
         self._lock = threading.Lock()
+        self.version = 0
 
     def __len__(self) -> int:
         return len(self._products)
@@ -103,6 +104,7 @@ class ProductView:
                 )
         with self._lock:
             self._apply(last)
+            self.version += bool(last)
 
     def describe(self, product_id: str) -> ProductLabels | None:
         """Return the product's tags and category, or None if it is unknown."""

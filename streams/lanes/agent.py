@@ -56,16 +56,21 @@ class BatchAgent:
         topics: The input topics in the order of their priority.
         tables: The tables that its batches may use.
         function: Iterates over batches.
+        catch_up: Does a part of the work that was put off, in a thread, between two batches.
     """
 
     name: str
     topics: tuple[str, ...]
     tables: tuple[TableSpec[Any], ...]
     function: AgentFunction
+    catch_up: Callable[[Tables], list[Output]] | None = None
 
 
 def batch_agent(
-    *topics: str | Topic[Any], tables: Sequence[TableSpec[Any]] = (), name: str | None = None
+    *topics: str | Topic[Any],
+    tables: Sequence[TableSpec[Any]] = (),
+    name: str | None = None,
+    catch_up: Callable[[Tables], list[Output]] | None = None,
 ) -> Callable[[AgentFunction], BatchAgent]:
     """Make an agent of a function.
 
@@ -73,6 +78,7 @@ def batch_agent(
         topics: The input topics. When several have records, the first of them goes first.
         tables: The tables that the agent's batches may use.
         name: The agent's name; None takes the function's.
+        catch_up: Does a part of the work that was put off, in a thread, between two batches.
 
     Returns:
         A decorator.
@@ -80,7 +86,7 @@ def batch_agent(
 
     def decorate(function: AgentFunction) -> BatchAgent:
         names = tuple(topic if isinstance(topic, str) else topic.name for topic in topics)
-        return BatchAgent(name or function.__name__, names, tuple(tables), function)
+        return BatchAgent(name or function.__name__, names, tuple(tables), function, catch_up)
 
     return decorate
 
@@ -116,6 +122,10 @@ class AgentProcessor:
         finally:
             outputs = batch.end()
         return outputs
+
+    async def catch_up(self, tables: Tables) -> list[Output]:
+        """Let the agent do some of the work that it put off; see `CatchingUp`."""
+        return [] if self._agent.catch_up is None else await asyncio.to_thread(self._agent.catch_up, tables)
 
 
 class _AgentRun:

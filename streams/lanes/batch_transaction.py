@@ -1,5 +1,6 @@
 """One batch: process it, and commit outputs, state and the consumed offset in one transaction."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 
@@ -21,9 +22,18 @@ class BatchTransaction:
         bisection: Processes a batch and dead-letters its poison records.
         writer: The lane's transactional writer.
         runtime: Throttles dead letters.
+        catch_up_s: Seconds between two parts of the work that the agent puts off. `math.inf` does none of it.
     """
 
-    def __init__(self, bisection: Bisection, writer: TransactionalWriter, runtime: LaneRuntime) -> None:
+    def __init__(
+        self,
+        bisection: Bisection,
+        writer: TransactionalWriter,
+        runtime: LaneRuntime,
+        catch_up_s: float = math.inf,
+    ) -> None:
+        self._catch_up_s = catch_up_s
+        self._catch_up_at = time.monotonic() + catch_up_s
         self._bisection = bisection
         self._writer = writer
         self._runtime = runtime
@@ -68,6 +78,27 @@ class BatchTransaction:
             process_s=processed - started,
             commit_s=time.monotonic() - processed,
         )
+
+    async def catch_up(self, opening: Opening) -> None:
+        """Let the agent do some of the work that it put off, and commit it; every `catch_up_s` at most.
+
+        Args:
+            opening: The lane's tables, with nothing staged.
+
+        Raises:
+            Fenced: Another worker opened the lane.
+            RetryLater: The outcome of the commit is unknown, or the agent must repeat the work.
+            StopWorker: The worker must stop.
+        """
+        if time.monotonic() < self._catch_up_at:
+            return
+        self._catch_up_at = time.monotonic() + self._catch_up_s
+        tables = opening.open_tables()
+        outputs, changes = await self._bisection.catch_up(tables)
+        if outputs or any(changes.values()):
+            positions = self._positions(opening.next_offsets)
+            # The position of one input is committed again: every transaction of a lane has an offset.
+            await self._commit(tables, changes, outputs, positions, consumed=[*positions][:1])
 
     async def find_start(self, opening: Opening, inputs: Sequence[Partition]) -> dict[Partition, int]:
         """Find where the lane starts, and commit it if that differs from what the group says.

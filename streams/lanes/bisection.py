@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import structlog
+
 from schemas.errors import InvalidEvent, RetryLater, StopWorker
-from streams.lanes.processor import Processor
+from streams.lanes.processor import Processor, catch_up
 from streams.lanes.runtime import LaneLimits
 from streams.records import Output, Record
 from streams.state.tables import Tables
 from streams.topics import DEAD_LETTER
+
+log = structlog.get_logger()
 
 Changes = Mapping[str, Mapping[bytes, bytes | None]]
 
@@ -50,6 +54,31 @@ class Bisection:
             outputs = await self._bisect(records, tables, check_rows=True)
             changes = tables.changes()
         return outputs, changes
+
+    async def catch_up(self, tables: Tables) -> tuple[list[Output], Changes]:
+        """Let the agent do some of the work that it put off. What fails is dropped: no record is at fault.
+
+        Args:
+            tables: The lane's tables, with nothing staged.
+
+        Returns:
+            The outputs and the encoded rows to write.
+
+        Raises:
+            RetryLater: The caller must discard what is staged.
+            StopWorker: Likewise.
+        """
+        try:
+            outputs = await catch_up(self._processor, tables)
+            self._check_outputs(outputs)
+            self._check_rows(tables.changes())
+        except (RetryLater, StopWorker):
+            raise
+        except Exception:
+            log.exception("work that was put off failed, leaving it out", agent=self._processor.name)
+            tables.discard()
+            return [], {}
+        return outputs, tables.changes()
 
     async def _bisect(self, records: Sequence[Record], tables: Tables, *, check_rows: bool) -> list[Output]:
         savepoint = tables.savepoint()

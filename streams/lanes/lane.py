@@ -81,7 +81,8 @@ class Lane:
         self._runtime = runtime
         self._observer = observer
         self._limits = limits
-        self._transaction = BatchTransaction(Bisection(processor, limits, self._dead_letter), writer, runtime)
+        bisection = Bisection(processor, limits, self._dead_letter)
+        self._transaction = BatchTransaction(bisection, writer, runtime, limits.catch_up_s)
         self._pace = BatchPace(limits.batch_records, limits.batch_s)
         self._input = LaneInput(self.inputs, limits, runtime)
         self._opening = Opening()
@@ -235,15 +236,15 @@ class Lane:
 
     async def _work(self) -> None:
         """Process and commit batches until the lane is paused."""
-        limits = self._limits
         while self._in_charge:
             self._opening.raise_if_reset()
             await self._input.restore_position()
+            await self._transaction.catch_up(self._opening)
             if not self._input:
                 await self._input.wait()
                 continue
-            if limits.linger_s and self._input.bytes < limits.batch_bytes // 4:
-                await asyncio.sleep(limits.linger_s)
+            if self._limits.linger_s and self._input.bytes < self._limits.batch_bytes // 4:
+                await asyncio.sleep(self._limits.linger_s)
             batch = self._input.take(self._pace.records)
             self._runtime.capacity_changed()
             report = await self._transaction.run(batch, self._opening)

@@ -1,7 +1,9 @@
 """What a lane reads: the position of the consumer, and the fetched records that are not processed yet."""
 
 import asyncio
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 
 from streams.lanes.record_buffer import InputBatch, RecordBuffer
@@ -24,6 +26,7 @@ class LaneInput:
     def __init__(self, inputs: Iterable[Partition], limits: LaneLimits, runtime: LaneRuntime) -> None:
         self._buffer = RecordBuffer(inputs, limits.batch_records, limits.batch_bytes)
         self._limit_bytes = limits.batch_bytes
+        self._wait_s = None if math.isinf(limits.catch_up_s) else limits.catch_up_s
         self._runtime = runtime
         self._epoch = 0
         self._position_lost = False
@@ -63,9 +66,11 @@ class LaneInput:
             await self._seek()
 
     async def wait(self) -> None:
-        """Wait until records arrive, or until `wake`."""
+        """Wait until records arrive, until `wake`, or for `catch_up_s`."""
         self._arrived.clear()
-        await self._arrived.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._wait_s):
+                await self._arrived.wait()
 
     def wake(self) -> None:
         """End `wait`."""

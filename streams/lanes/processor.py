@@ -6,7 +6,7 @@ adapts the loop of a batch agent to it.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from streams.records import Output, Record
 from streams.state.tables import Tables
@@ -46,3 +46,29 @@ class Processor(Protocol):
                 that raises stands alone, and this record becomes a dead letter.
         """
         ...
+
+
+@runtime_checkable
+class CatchingUp(Protocol):
+    """A processor that puts work off, and does some of it between two batches."""
+
+    async def catch_up(self, tables: Tables) -> list[Output]:
+        """Do a limited part of the work that was put off; the lane calls this again and again.
+
+        Args:
+            tables: The lane's tables. What is staged commits with the outputs.
+
+        Returns:
+            The records to write.
+
+        Raises:
+            RetryLater: The lane must open again after a backoff.
+            StopWorker: The worker must stop.
+            Exception: Any other error is logged, and what was staged is dropped.
+        """
+        ...
+
+
+async def catch_up(processor: Processor, tables: Tables) -> list[Output]:
+    """Let a processor catch up, if it ever puts work off; see `CatchingUp`."""
+    return await processor.catch_up(tables) if isinstance(processor, CatchingUp) else []

@@ -99,6 +99,7 @@ class LaneLimits:
         backoff_max_s: Seconds of a backoff at most.
         fenced_wait_s: Seconds that a fenced lane waits before it opens again.
         linger_s: Seconds that a lane waits for a small batch to fill.
+        catch_up_s: Seconds between two parts of the work that an agent puts off. `math.inf` does none of it.
     """
 
     batch_records: int = 4_000
@@ -110,3 +111,4 @@ class LaneLimits:
     backoff_max_s: float = 30.0
     fenced_wait_s: float = 30.0
     linger_s: float = 0.0
+    catch_up_s: float = math.inf

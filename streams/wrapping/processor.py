@@ -7,7 +7,7 @@ import structlog
 
 from schemas.errors import InvalidEvent
 from streams.lanes.batch import DeadLetters
-from streams.lanes.processor import Processor
+from streams.lanes.processor import Processor, catch_up
 from streams.records import Output, Record
 from streams.settings import Settings
 from streams.state.tables import Tables
@@ -47,6 +47,10 @@ class UnwrappingProcessor:
             unwrapped, letters = await asyncio.to_thread(self._unwrap, records)
         outputs = await self._processor.process(unwrapped, tables) if unwrapped else []
         return [*outputs, *letters] if letters else outputs
+
+    async def catch_up(self, tables: Tables) -> list[Output]:
+        """Let the agent's processor catch up; see `CatchingUp`."""
+        return await catch_up(self._processor, tables)
 
     def _unwrap(self, records: Sequence[Record]) -> tuple[list[Record], list[Output]]:
         """Return the unwrapped records, and the dead letters of the others."""

@@ -11,7 +11,6 @@ from confluent_kafka import Message, Producer
 
 from models.enrichment.enricher import Enricher
 from streams.records import MemoryRecord
-from streams.state.tables import POSITIONS_KEY
 from streams.topics import DEAD_LETTER, PRODUCT_ENRICHED
 from tests.fuzz.account import Account, Outputs, account
 from tests.fuzz.records import Fuzzed, records
@@ -136,7 +135,7 @@ def read_account(deployment: Deployment) -> Account:
     rows = {
         (partition, key): row
         for (partition, key), row in latest.items()
-        if key not in (None, POSITIONS_KEY) and row is not None
+        if key is not None and not key.startswith(b"\x00") and row is not None
     }
     outputs = Outputs(_read(deployment, PRODUCT_ENRICHED), _read(deployment, DEAD_LETTER), rows)
     return account(inputs, outputs, Enricher.load(), PARTITIONS)

@@ -13,7 +13,6 @@ from models.behavior.parameters import BehaviorParameters
 from models.behavior.sessions import ShopperRow, apply_events
 from schemas.events import UserBehavior
 from schemas.keys import shopper_id
-from streams.state.tables import POSITIONS_KEY
 from tests.support.behavior import Affinities, brute_force
 
 SCORE_TOLERANCE = 1e-9
@@ -21,13 +20,13 @@ SCORE_TOLERANCE = 1e-9
 
 
 def latest_values(messages: Iterable[Message]) -> dict[str, bytes]:
-    """Return the latest non-null value of each key of a compacted topic, without the lanes' positions."""
+    """Return the latest non-null value of each key of a compacted topic, without positions and marks."""
     latest: dict[str, bytes | None] = {}
     for message in sorted(messages, key=lambda message: (message.partition() or 0, message.offset() or 0)):
         key = message.key()
         assert isinstance(key, bytes)
         value = message.value()
-        if key == POSITIONS_KEY:
+        if key.startswith(b"\x00"):
             continue
         latest[key.decode()] = value if value is None or isinstance(value, bytes) else value.encode()
     return {key: value for key, value in latest.items() if value is not None}

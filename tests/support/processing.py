@@ -6,7 +6,7 @@ from typing import Any
 from schemas.dead_letters import REASON
 from streams.agents.dead_letters import DeadLetterBuilder
 from streams.lanes.agent import AgentProcessor, BatchAgent
-from streams.lanes.processor import Processor
+from streams.lanes.processor import Processor, catch_up
 from streams.records import MemoryRecord, Output, Partition, Record
 from streams.state.stores import MemoryStore
 from streams.state.tables import Table, Tables, TableSpec
@@ -56,6 +56,15 @@ async def process_batch(processor: Processor, records: Sequence[Record], tables:
     written = {
         Partition(output.topic, output.partition): 1 for output in [*outputs, *tables.changelog(changes)]
     }
+    tables.apply(changes, written, NOW_MS)
+    return outputs
+
+
+async def caught_up(processor: Processor, tables: Tables) -> list[Output]:
+    """Let a processor catch up once, and apply its changes."""
+    outputs = await catch_up(processor, tables)
+    changes = tables.changes()
+    written = {Partition(output.topic, output.partition): 1 for output in tables.changelog(changes)}
     tables.apply(changes, written, NOW_MS)
     return outputs
 

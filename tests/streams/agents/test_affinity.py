@@ -21,6 +21,7 @@ from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, DEAD_LETTER, PRODUCT_E
 from tests.support.processing import (
     NOW_MS,
     Source,
+    caught_up,
     header,
     process_batch,
     processor_of,
@@ -271,3 +272,42 @@ async def test_the_same_records_give_the_same_outputs_with_ids_of_their_own() ->
     assert runs[0] == runs[1]
     ids = [header(output, "ce_id") for output in runs[0]]
     assert len(set(ids)) == len(ids) >= 9
+
+
+async def test_products_listed_early_get_the_similar_ones_that_came_later(tables: Tables) -> None:
+    """Between two batches, once: then the lists are those of the whole catalog, as of their listings."""
+    agent = affinity_agent(ROWS, PARTITIONS, BehaviorParameters(), ProductView())
+    processor, source = processor_of(agent, PARTITIONS), Source(PRODUCT_ENRICHED)
+    await process_batch(processor, [source.record(product("early", [100, 0]), b"early")], tables)
+    later = source.record(product("late", [100, 1]), b"late", timestamp=NOW_MS + 60_000)
+    await process_batch(processor, [later], tables)
+    outputs = await caught_up(processor, tables)
+    assert related(outputs) == {"early": [("late", "similar")]}
+    event = decode_affinity_updated(outputs[0].value)
+    assert event.as_of == datetime.fromtimestamp(NOW_MS / 1000, UTC)
+    assert await caught_up(processor, tables) == []
+    await process_batch(processor, [source.record(None, b"late")], tables)
+    assert related(await caught_up(processor, tables)) == {"early": []}
+
+
+async def test_catching_up_gives_the_lists_of_a_second_listing(tables: Tables) -> None:
+    """What a second listing of the whole catalog would have changed is published already."""
+    agent = affinity_agent(ROWS, PARTITIONS, BehaviorParameters(), ProductView())
+    processor, source = processor_of(agent, PARTITIONS), Source(PRODUCT_ENRICHED)
+    listed = [(f"p{number}", product(f"p{number}", [100, number % 90])) for number in range(600)]
+    for name, value in listed:
+        await process_batch(processor, [source.record(value, name.encode())], tables)
+    parts = [await caught_up(processor, tables) for _ in range(4)]
+    assert sum(map(len, parts)) > 300
+    assert parts[-1] == []
+    batch = [source.record(value, name.encode()) for name, value in listed]
+    assert await process_batch(processor, batch, tables) == []
+
+
+async def test_products_with_behavior_are_not_searched_for_again(tables: Tables) -> None:
+    agent = affinity_agent(ROWS, PARTITIONS, BehaviorParameters(), ProductView())
+    processor, source = processor_of(agent, PARTITIONS), Source(PRODUCT_ENRICHED)
+    await process_batch(processor, [Source(CO_BEHAVIOR).record(deltas(("a", "b")))], tables)
+    listed = [source.record(product(name, [100, number]), name.encode()) for number, name in enumerate("abc")]
+    await process_batch(processor, listed, tables)
+    assert await caught_up(processor, tables) == []
