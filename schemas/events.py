@@ -56,7 +56,10 @@ class Tag(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Evidence(Struct, frozen=True, kw_only=True, gc=False):
-    """The text that states an attribute: characters [start, end) of `field`, and these characters."""
+    """The text that states an attribute: characters [start, end) of `field`, and these characters.
+
+    If the field has markup, positions count in its text without markup.
+    """
 
     field: Annotated[
         Literal["title", "description", "brand", "attributes", "category"],

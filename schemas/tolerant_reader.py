@@ -1,8 +1,8 @@
 """Reads input values that msgspec rejects as they are: other forms of values, nulls, and fields to leave out.
 
 An optional field that is wrong is left out and reported. A wrong essential field rejects the record, and then
-all problems of the record are named at once. It takes about ten times as long as the fast path, which reads
-what needs no tolerance.
+all problems of the record are named at once. It takes tens of microseconds a record, about fifty times as
+long as the fast path, which reads what needs no tolerance.
 """
 
 from collections.abc import Callable, Mapping, Sequence

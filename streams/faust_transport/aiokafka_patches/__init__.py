@@ -67,7 +67,7 @@ coordinator.
 
 `gzip_level.patch_gzip_level` replaces `gzip_encode` in aiokafka's builder of record batches.
 
-- Upstream behavior: gzip compresses at level 9, which takes two to four times as long as lz4.
+- Upstream behavior: gzip compresses at level 9, which takes several times as long as lz4.
 - The patch: level 1, which takes about as long as lz4 and compresses better. gzip is the codec that every
   client reads by itself, so it is the default.
 - It can go when aiokafka has a parameter for the level.
