@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from models.enrichment.enricher import Enricher, Enrichment
+from models.enrichment.enricher import Enrichment
 from models.taxonomy.tree import SEPARATOR
 from schemas.events import DecisionOutcome, ProductCreated
+from tests.support.shipped import shipped_enricher
 
-ENRICHER = Enricher.load()
+ENRICHER = shipped_enricher()
 ROWS = [
     line.split("\t")
     for line in (Path(__file__).parent / "data" / "titles.tsv").read_text("utf-8").splitlines()

@@ -27,11 +27,12 @@ from models.text.features import MAX_ROWS, Featurizer
 from schemas.codec import decode_product_created, decode_product_enriched, encode
 from schemas.errors import InvalidEvent
 from schemas.events import DecisionOutcome, ProductCreated
+from tests.support.shipped import shipped_enricher
 
 ENGLISH = SHIPPED_ENCODERS / "en"
 
 GOOGLE = Taxonomy.google()
-ENRICHER, ALONE = Enricher.load(), Enricher.load()
+ENRICHER, ALONE = shipped_enricher(), Enricher.load()
 """The second enricher gets each title alone."""
 FEATURIZER = Featurizer(Artifact.load(None, GOOGLE).tensor("hashes"))
 WORDS = WordPiece(ENGLISH / VOCABULARY, LONGEST)

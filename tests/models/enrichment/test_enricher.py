@@ -16,8 +16,9 @@ from models.serving_config import ServingConfig
 from models.text.cleaning import MAX_CHARACTERS
 from schemas.codec import decode_product_enriched, encode
 from schemas.events import DecisionOutcome, ProductCreated, Source
+from tests.support.shipped import shipped_enricher
 
-ENRICHER = Enricher.load()
+ENRICHER = shipped_enricher()
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=60)
 
 

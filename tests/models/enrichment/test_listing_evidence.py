@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.enrichment.category_evidence import ListingText, category_levels, listing_text
-from models.enrichment.enricher import Enricher, Enrichment
+from models.enrichment.enricher import Enrichment
 from models.enrichment.evidence_weights import EvidenceWeights
 from models.enrichment.listing_classifier import BRAND_CONFLICT, PATH_CONFLICT
 from models.enrichment.shop_category import ShopCategories
@@ -14,8 +14,9 @@ from models.student.classifier import Classification
 from models.taxonomy.tree import Taxonomy
 from schemas.codec import decode_product_enriched, encode
 from schemas.events import DecisionOutcome, ProductCreated
+from tests.support.shipped import shipped_enricher
 
-ENRICHER = Enricher.load()
+ENRICHER = shipped_enricher()
 NOISE = {
     "availability": "out of stock",
     "price": "$ 19.99 USD",

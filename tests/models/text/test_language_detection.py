@@ -2,13 +2,13 @@
 
 import pytest
 
-from models.enrichment.enricher import Enricher
 from models.evaluation.titles import own_titles
 from models.taxonomy.tree import Taxonomy
 from models.text.language_detection import is_supported, language_code
 from schemas.events import DecisionOutcome, ProductCreated
+from tests.support.shipped import shipped_enricher
 
-ENRICHER = Enricher.load()
+ENRICHER = shipped_enricher()
 
 
 @pytest.mark.parametrize(
