@@ -1,5 +1,6 @@
 """The lanes' runtime on Kafka: stores, restoration, offsets, dead letters. One per worker."""
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -133,7 +134,7 @@ class KafkaLaneRuntime:
             backoff_max_s=settings.retry_backoff_max_s,
             fenced_wait_s=2 * settings.session_timeout_s,
             linger_s=settings.batch_linger_ms / 1000,
-            catch_up_s=settings.catch_up_s,
+            catch_up_s=settings.catch_up_s or math.inf,
         )
         writer = self._writer(processor, partition)
         return Lane(

@@ -14,6 +14,9 @@ from streams.records import Output, Partition, ReadPosition
 from streams.state.tables import Tables
 from streams.topics import DEAD_LETTER
 
+_PAUSES = 9
+"""The pause after a part of the work, in its durations: records wait for a tenth of the time at most."""
+
 
 class BatchTransaction:
     """Processes and commits the batches of one lane.
@@ -79,26 +82,32 @@ class BatchTransaction:
             commit_s=time.monotonic() - processed,
         )
 
-    async def catch_up(self, opening: Opening) -> None:
+    async def catch_up(self, opening: Opening) -> Sequence[Output]:
         """Let the agent do some of the work that it put off, and commit it; every `catch_up_s` at most.
 
         Args:
             opening: The lane's tables, with nothing staged.
+
+        Returns:
+            What was written.
 
         Raises:
             Fenced: Another worker opened the lane.
             RetryLater: The outcome of the commit is unknown, or the agent must repeat the work.
             StopWorker: The worker must stop.
         """
-        if time.monotonic() < self._catch_up_at:
-            return
-        self._catch_up_at = time.monotonic() + self._catch_up_s
+        started = time.monotonic()
+        if started < self._catch_up_at:
+            return ()
         tables = opening.open_tables()
         outputs, changes = await self._bisection.catch_up(tables)
         if outputs or any(changes.values()):
             positions = self._positions(opening.next_offsets)
             # The position of one input is committed again: every transaction of a lane has an offset.
             await self._commit(tables, changes, outputs, positions, consumed=[*positions][:1])
+        ended = time.monotonic()
+        self._catch_up_at = ended + max(self._catch_up_s, _PAUSES * (ended - started))
+        return outputs
 
     async def find_start(self, opening: Opening, inputs: Sequence[Partition]) -> dict[Partition, int]:
         """Find where the lane starts, and commit it if that differs from what the group says.

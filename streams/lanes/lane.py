@@ -239,7 +239,7 @@ class Lane:
         while self._in_charge:
             self._opening.raise_if_reset()
             await self._input.restore_position()
-            await self._transaction.catch_up(self._opening)
+            self._observer.caught_up(self, await self._transaction.catch_up(self._opening))
             if not self._input:
                 await self._input.wait()
                 continue

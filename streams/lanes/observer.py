@@ -91,6 +91,9 @@ class Observer:
     def batch_committed(self, lane: LaneView, report: BatchReport) -> None:
         """Receive a committed batch."""
 
+    def caught_up(self, lane: LaneView, outputs: Sequence[Output]) -> None:
+        """Receive what a lane wrote between two batches of work that its agent had put off, often nothing."""
+
     def partitions_added(self, added: Mapping[str, int], partitions: int) -> None:
         """Receive which inputs have more partitions than lanes, when that changes.
 

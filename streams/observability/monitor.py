@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -87,9 +87,18 @@ class Monitor(LogObserver):
         metrics.transactions.labels(agent, "committed").inc()
         self._gauges.committed(_name(lane), report.at, time.time())
         metrics.end_to_end.labels(agent).observe(max(0.0, time.time() - report.last_timestamp / 1000))
-        for topic, count in Counter(output.topic for output in report.outputs).items():
-            metrics.records_produced.labels(topic).inc(count)
+        self._count_outputs(report.outputs)
         self._count_outcomes(report)
+
+    def caught_up(self, lane: LaneView, outputs: Sequence[Output]) -> None:
+        """Count what was written between two batches."""
+        if outputs:
+            self.metrics.transactions.labels(lane.agent, "committed").inc()
+            self._count_outputs(outputs)
+
+    def _count_outputs(self, outputs: Sequence[Output]) -> None:
+        for topic, count in Counter(output.topic for output in outputs).items():
+            self.metrics.records_produced.labels(topic).inc(count)
 
     def records_expired(self, lane: LaneView, at: Partition, count: int) -> None:
         """Count and log records that are lost, and warn until somebody acknowledges it."""

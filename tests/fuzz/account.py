@@ -14,7 +14,7 @@ from models.behavior.parameters import BehaviorParameters
 from models.behavior.sessions import ShopperRow, apply_events
 from models.enrichment.enricher import Enricher
 from schemas.codec import decode_category_feedback, decode_product_created, decode_user_behavior
-from schemas.dead_letters import DESCRIPTIONS, SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
+from schemas.dead_letters import DESCRIPTIONS, REASON, SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
 from schemas.envelope import output_id
 from schemas.errors import InvalidEvent
 from schemas.events import Change, UserBehavior
@@ -108,7 +108,9 @@ class _Comparison:
             tally = self._account.topics[record.topic]
             tally.records += 1
             letters = self._dead.pop((record.topic, record.partition, record.offset), [])
-            outcomes = len(letters) + self._other_outcomes(record, tally, bool(letters))
+            # Whether another shop lists the product depends on what came before.
+            rejected = [each for each in letters if dict(each.headers).get(REASON) != b"other-shop"]
+            outcomes = len(letters) + self._other_outcomes(record, tally, bool(letters), bool(rejected))
             tally.dead += len(letters)
             if outcomes != 1:
                 tally.unaccounted += 1
@@ -122,7 +124,7 @@ class _Comparison:
         self._account.faults += [f"an output {name!r} of no record" for name in +self._enriched]
         return self._account
 
-    def _other_outcomes(self, record: Record, tally: Tally, dead: bool) -> int:
+    def _other_outcomes(self, record: Record, tally: Tally, dead: bool, rejected: bool) -> int:
         """Count the outcomes that are no dead letters. A record that the codec rejects must have none."""
         try:
             if record.topic == USER_BEHAVIOR:
@@ -133,7 +135,7 @@ class _Comparison:
             product_id, withdrawn, may_die = self._product(record)
         except InvalidEvent:
             return 0
-        if dead and not may_die:
+        if rejected and not may_die:
             self._fault(record, "is dead, although it is valid")
         key = product_id.encode() if record.key is None else record.key
         tally.redirected += partition_for(key, self._partitions) != record.partition

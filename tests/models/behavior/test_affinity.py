@@ -37,6 +37,8 @@ def distinct(events: Sequence[UserBehavior]) -> list[UserBehavior]:
     seen: set[tuple[str, str]] = set()
     kept = []
     for event in events:
+        if event.action is Action.IDENTIFY:
+            continue  # It changes no affinity, and its id is not remembered.
         key = (shopper_id(event), event.event_id or "")
         if event.event_id is None or key not in seen:
             kept.append(event)

@@ -33,7 +33,7 @@ SCHEMA = {"type": "struct", "fields": []}
         ),
         (orjson.dumps({"schema": SCHEMA, "payload": ROW}), "connect-json-schema", "PRODUCT_VALUES=debezium"),
         (orjson.dumps(CLOUD_EVENT), "cloudevents-structured", "SHELFSTREAM_PRODUCT_VALUES=cloudevents"),
-        (gzip.compress(EVENT), "gzip", "compression.type"),
+        (gzip.compress(EVENT, mtime=0), "gzip", "compression.type"),
         (b"Obj\x01\x04\x14avro.codec", "avro-file", "schema registry"),
         (EVENT.decode().encode("utf-16"), "utf-16", "write UTF-8"),
         (EVENT.decode().encode("utf-16-be"), "utf-16", "write UTF-8"),
