@@ -40,7 +40,7 @@ class Listing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     topic: str
     partition: int
     offset: int
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 class Prediction(msgspec.Struct, frozen=True, array_like=True, tag=0, gc=False):

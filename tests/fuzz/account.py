@@ -110,7 +110,8 @@ class _Comparison:
             letters = self._dead.pop((record.topic, record.partition, record.offset), [])
             # Whether another shop lists the product depends on what came before.
             rejected = [each for each in letters if dict(each.headers).get(REASON) != b"other-shop"]
-            outcomes = len(letters) + self._other_outcomes(record, tally, bool(letters), bool(rejected))
+            reasons = b", ".join(dict(each.headers).get(REASON) or b"" for each in rejected).decode()
+            outcomes = len(letters) + self._other_outcomes(record, tally, bool(letters), reasons)
             tally.dead += len(letters)
             if outcomes != 1:
                 tally.unaccounted += 1
@@ -124,7 +125,7 @@ class _Comparison:
         self._account.faults += [f"an output {name!r} of no record" for name in +self._enriched]
         return self._account
 
-    def _other_outcomes(self, record: Record, tally: Tally, dead: bool, rejected: bool) -> int:
+    def _other_outcomes(self, record: Record, tally: Tally, dead: bool, reasons: str) -> int:
         """Count the outcomes that are no dead letters. A record that the codec rejects must have none."""
         try:
             if record.topic == USER_BEHAVIOR:
@@ -135,8 +136,8 @@ class _Comparison:
             product_id, withdrawn, may_die = self._product(record)
         except InvalidEvent:
             return 0
-        if rejected and not may_die:
-            self._fault(record, "is dead, although it is valid")
+        if reasons and not may_die:
+            self._fault(record, f"is dead ({reasons}), although it is valid")
         key = product_id.encode() if record.key is None else record.key
         tally.redirected += partition_for(key, self._partitions) != record.partition
         versions = self._enricher.model_version, self._enricher.taxonomy_version
