@@ -17,7 +17,7 @@ _SYMBOLS = {"€": "EUR", "£": "GBP", "₹": "INR", "₽": "RUB", "₩": "KRW",
 _MARKUP = re.compile(r"<[a-zA-Z!/]|&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]+\d*);")
 _BLANKS = re.compile(r"[ \t\r\f\v\u00a0]+")
 _LINES = re.compile(r"\s*\n\s*")
-_BLOCKS = re.compile(r"(<(?:p|div|li|br|h\d|tr|ul|ol|table)\b|</(?:p|div|h\d)>)", re.IGNORECASE)
+_BLOCKS = re.compile(r"(<(?:p|div|li|br|h\d|tr|ul|ol|table)\b|</(?:p|div|h\d)>)")
 _GTIN_LENGTHS = {8, 12, 13, 14}
 _LEVELS = re.compile(r"\s*>\s*")
 
@@ -99,9 +99,7 @@ def _without_markup(text: str) -> str:
     with required_extra("Reading descriptions with markup"):
         from selectolax.lexbor import LexborHTMLParser
     # A line end in markup is a blank; tags that begin a block begin a line.
-    tree = LexborHTMLParser(
-        re.sub(r"(<(?:p|div|li|br|h\d|tr|ul|ol|table)\b|</(?:p|div|h\d)>)", r"\n\1", text)
-    )
+    tree = LexborHTMLParser(_BLOCKS.sub(r"\n\1", text))
     tree.strip_tags(["script", "style", "template", "iframe", "noscript"])
     return tree.body.text(separator="") if tree.body is not None else ""
 
