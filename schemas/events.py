@@ -9,6 +9,10 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
+from schemas.affinities import AffinityUpdated as AffinityUpdated
+from schemas.affinities import Recommended as Recommended
+from schemas.affinities import Related as Related
+from schemas.affinities import Relation as Relation
 from schemas.behavior import Action as Action
 from schemas.behavior import UserBehavior as UserBehavior
 from schemas.event import Event as Event
@@ -19,6 +23,11 @@ from schemas.listings import Change as Change
 from schemas.listings import IgnoredField as IgnoredField
 from schemas.listings import Price as Price
 from schemas.listings import ProductCreated as ProductCreated
+from schemas.shoppers import NextProduct as NextProduct
+from schemas.shoppers import Preference as Preference
+from schemas.shoppers import Session as Session
+from schemas.shoppers import ShopperProduct as ShopperProduct
+from schemas.shoppers import ShopperUpdated as ShopperUpdated
 
 
 class Alternative(Struct, frozen=True, kw_only=True, gc=False):
@@ -185,77 +194,3 @@ class CategoryFeedback(Event, frozen=True, kw_only=True):
     shop_id: Annotated[
         str | None, Meta(description="the shop of the product; required where each shop has ids of its own")
     ] = None
-
-
-class Relation(StrEnum):
-    """How two products are related."""
-
-    VIEWED = "viewed"
-    CARTED = "carted"
-    BOUGHT = "bought"
-    SIMILAR = "similar"
-
-
-class Related(Struct, frozen=True, kw_only=True, gc=False):
-    """A related product.
-
-    For `viewed`, `carted` and `bought`, `score` is the decayed number of sessions that contain both products
-    (half-life in the event), and `support` is the number without decay. For `similar`, `score` is the cosine
-    of the texts' embeddings and `support` is 0.
-    """
-
-    product_id: Annotated[str, Meta(description="the related product")]
-    relation: Annotated[Relation, Meta(description="how the products are related")]
-    score: Annotated[float, Meta(description="strength, to order by within a relation")]
-    support: Annotated[int, Meta(ge=0, description="number of sessions with both products")]
-
-
-class AffinityUpdated(Event, frozen=True, kw_only=True):
-    """The related products of a product, best first: relations by behavior before `similar`, then by score.
-
-    `as_of` is the event time to which scores are decayed; without behavior, the time of the listing. A null
-    Kafka value withdraws the product.
-    """
-
-    topic: ClassVar[str] = "affinity-updated"
-    product_id: Annotated[Identifier, Meta(description="the product; the record's key, in UTF-8")]
-    related: Annotated[list[Related], Meta(description="related products, best first")]
-    as_of: Annotated[Timestamp, Meta(description="time to which the scores are decayed")]
-    half_life_days: Annotated[float, Meta(description="days after which a session counts half")]
-    shop_id: Annotated[
-        str | None, Meta(description="the shop of all these products, where each shop has ids of its own")
-    ] = None
-
-
-class Preference(Struct, frozen=True, kw_only=True, gc=False):
-    """A shopper's preference for a tag or a category path; the scores of one list sum to at most 1."""
-
-    name: Annotated[str, Meta(description="a tag or a category path")]
-    score: Annotated[Probability, Meta(description="weight of the preference")]
-
-
-class Session(Struct, frozen=True, kw_only=True, gc=False):
-    """The shopper's current session."""
-
-    session_id: Annotated[str, Meta(description="id of the session")]
-    started_at: Annotated[Timestamp, Meta(description="time of its first event")]
-    last_at: Annotated[Timestamp, Meta(description="time of its last event")]
-    events: Annotated[int, Meta(description="number of events")]
-    products: Annotated[int, Meta(description="number of different products")]
-
-
-class ShopperUpdated(Event, frozen=True, kw_only=True):
-    """A shopper's current session, preferences and next action.
-
-    `next_behavior` is the probability of each action as the next one in this session, and of `leave`.
-    """
-
-    topic: ClassVar[str] = "shopper-updated"
-    user_id: Annotated[Identifier, Meta(description="the shopper; the record's key, in UTF-8")]
-    as_of: Annotated[Timestamp, Meta(description="time of the shopper's last event")]
-    session: Annotated[Session, Meta(description="the current session")]
-    next_behavior: Annotated[
-        dict[str, Probability], Meta(description="probability of each action as the next one, and of `leave`")
-    ]
-    tags: Annotated[list[Preference], Meta(description="preferred tags, best first")] = []
-    categories: Annotated[list[Preference], Meta(description="preferred categories, best first")] = []
