@@ -66,10 +66,10 @@ def test_a_shopper_is_erased_and_stays_erased(deployment: Deployment) -> None:
             (b"bob", view("bob", f"p{number}", session_id="session-of-bob")),
             (None, view("ana-7f3", f"q{number}")),
         ]
-    events += [(b"ana-7f3", view("ana-7f3", "p", quantity=-1)), (b"ana-7f3", b'{"user_id": "ana-7f3"')]
+    events += [(b"ana-7f3", view("ana-7f3", "p", action="glance")), (b"ana-7f3", b'{"user_id": "ana-7f3"')]
     # In the partition of the erased dead letters, so that they are written again.
-    events += [(b"ana-7f3", b"of nobody"), (b"ana-7f3", view("ana-7f3", "p", quantity=-2))]
-    events += [(b"bob", view("bob", "p", quantity=-number)) for number in range(1, 6)]
+    events += [(b"ana-7f3", b"of nobody"), (b"ana-7f3", view("ana-7f3", "p", action="stare"))]
+    events += [(b"bob", view("bob", "p", action=f"glance {number}")) for number in range(1, 6)]
     deployment.produce("user-behavior", events)
     worker = deployment.worker()
     worker.wait_ready()

@@ -32,7 +32,10 @@ def openings(worker: WorkerProcess) -> int:
 
 
 def old_member(deployment: Deployment) -> Consumer:
-    """A member that knows the range assignor only, as workers of earlier versions."""
+    """A member that knows the range assignor only, as workers of earlier versions.
+
+    It reads both inputs of the lanes: workers without shopper-repartition are replaced before there is the topic.
+    """
     member = Consumer(
         {
             "bootstrap.servers": deployment.bootstrap,
@@ -42,14 +45,14 @@ def old_member(deployment: Deployment) -> Consumer:
             "log_level": 0,
         }
     )
-    member.subscribe(["user-behavior"])
+    member.subscribe(["shopper-repartition", "user-behavior"])
     return member
 
 
 def has(old: Consumer, partitions: int) -> bool:
-    """Whether a member has so many partitions. It takes part in rebalances while it polls."""
+    """Whether a member has so many partitions of each topic. It takes part in rebalances while it polls."""
     old.poll(0.1)
-    return len(old.assignment()) == partitions
+    return len(old.assignment()) == 2 * partitions
 
 
 def ready(worker: WorkerProcess) -> bool:
