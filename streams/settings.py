@@ -6,15 +6,15 @@ from typing import Annotated, Any, Literal, get_type_hints
 from msgspec import Meta
 
 from schemas.product_identity import Shops
+from streams.privacy_settings import PrivacySettings
 from streams.setting_descriptions import doc
-from streams.wrapping_settings import WrappingSettings
 
 PREFIX = "SHELFSTREAM_"
 AgentName = Literal["enrich", "sessions", "affinity"]
 MIB = 1024 * 1024
 
 
-class Settings(WrappingSettings, frozen=True, kw_only=True):
+class Settings(PrivacySettings, frozen=True, kw_only=True):
     """The settings of a worker. The fields' descriptions are the manual, `docs/operations/settings.md`.
 
     The constructor validates nothing. `settings_sources.load_settings` does.

@@ -15,6 +15,7 @@ from models.behavior.deltas import RELATIONS, REMOVAL, DeltaBuilder, Deltas
 from models.behavior.event_time import instant
 from models.behavior.neighbors import NeighborTable, RankedNeighbor
 from models.behavior.parameters import BehaviorParameters
+from models.behavior.publication import publishable, ranked_count
 from schemas.errors import StopWorker
 from schemas.events import AffinityUpdated, Related, Relation
 
@@ -189,7 +190,7 @@ def affinity_updated(
     Args:
         product_id: The product.
         row: The product's row.
-        parameters: Half-life, and the number of related products for each relation.
+        parameters: Half-life, the number of related products for each relation, and their minimum support.
         known_at: `as_of` for a row without events, such as the time of the product's listing.
         similar: Ids and cosines of products with similar texts, best first. They come last.
         may_relate: Whether a product may be published as related, such as one of the same shop.
@@ -198,10 +199,11 @@ def affinity_updated(
         The event with at most `top_k` products of each relation, by descending score; ties by support, then
         by id, then by relation.
     """
+    count = ranked_count(parameters)
     ranked = [
         (-entry.score, -entry.support, entry.product_id, relation)
         for relation in RELATIONS
-        for entry in row.top_k(relation, parameters.top_k, parameters.half_life_s)
+        for entry in publishable(row.top_k(relation, count, parameters.half_life_s), parameters)
     ]
     ranked.sort()
     related = [

@@ -19,6 +19,8 @@ class BehaviorParameters:
         top_k: The number of related products that are published for each relation.
         similar_min_cosine: The least cosine of two texts that are published as similar, above 0.
         publish_change: The relative change of a published score that triggers a new event; 0.1 is 10%.
+        min_support: The least number of sessions with both products of a related product by behavior that is
+            published.
         session_gap_s: The event-time gap that ends a session without an id, in seconds.
         open_sessions: The maximum number of sessions in a shopper's row. The session with the oldest last
             event is dropped first.
@@ -38,6 +40,7 @@ class BehaviorParameters:
     top_k: int = 20
     similar_min_cosine: float = 0.5
     publish_change: float = 0.1
+    min_support: int = 1
     session_gap_s: float = 1800.0
     open_sessions: int = 8
     session_products: int = 1024

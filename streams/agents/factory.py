@@ -78,6 +78,7 @@ def behavior_parameters(settings: Settings) -> BehaviorParameters:
         top_k=settings.affinity_top_k,
         similar_min_cosine=settings.similar_min_cosine,
         publish_change=settings.publish_change,
+        min_support=settings.publish_min_support,
         session_gap_s=settings.session_gap_min * 60,
     )
 
