@@ -1,4 +1,7 @@
-"""`shelfstream evaluate`: evaluate a model on the project's own titles and on held-out ones."""
+"""`shelfstream evaluate`: evaluate a model on the project's own titles and on held-out ones.
+
+Its subcommands evaluate what is learned from behavior.
+"""
 
 from pathlib import Path
 from time import perf_counter
@@ -19,11 +22,13 @@ from models.training.baselines.all_baselines import missing_library
 from schemas.errors import StopWorker
 from streams.commands.file_options import prototypes_folder, taxonomy_option
 from streams.commands.jsonl_io import print_to_stderr
+from streams.commands.modeling.evaluate_behavior import affinity
 from streams.commands.progress import step_bars
 from streams.commands.terminal_tables import new_table, print_table
 
 
-@click.command("evaluate")
+@click.group("evaluate", invoke_without_command=True)
+@click.pass_context
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -50,6 +55,7 @@ from streams.commands.terminal_tables import new_table, print_table
     help="Also train baselines on the train split of --data, and evaluate them. Needs the extra `train`.",
 )
 def evaluate(
+    context: click.Context,
     data: Path | None,
     output: Path,
     model: Path | None,
@@ -64,7 +70,11 @@ def evaluate(
     The project's own labeled titles are a gift shop that is not in any training data, and titles written for
     the evaluation in English and Chinese. They have no labels in other taxonomies: with --taxonomy the model
     is evaluated on held-out titles only.
+
+    The subcommands evaluate what is learned from behavior instead.
     """
+    if context.invoked_subcommand is not None:
+        return
     if taxonomy is not None and (data is None or model is None):
         raise click.UsageError("--taxonomy needs --data, labeled in that tree, and --model, trained for it.")
     if baselines and data is None:
@@ -84,6 +94,9 @@ def evaluate(
     except OSError as error:
         raise click.ClickException(f"cannot write the report: {error}") from error
     show_evaluation(result, output)
+
+
+evaluate.add_command(affinity)
 
 
 def show_evaluation(result: EvaluationResult, folder: Path) -> None:
