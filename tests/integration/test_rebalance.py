@@ -34,7 +34,8 @@ def openings(worker: WorkerProcess) -> int:
 def old_member(deployment: Deployment) -> Consumer:
     """A member that knows the range assignor only, as workers of earlier versions.
 
-    It reads both inputs of the lanes: workers without shopper-repartition are replaced before there is the topic.
+    It reads both inputs of the lanes: workers without shopper-repartition are replaced before there is the
+    topic.
     """
     member = Consumer(
         {
