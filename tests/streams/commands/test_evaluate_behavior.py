@@ -62,13 +62,13 @@ def test_a_report_is_drawn(ending: str, beginning: str, tmp_path: Path) -> None:
         (("--from", "2010-12-05", "--report", "a.pdf"), "ends with none of .html, .svg and .json"),
     ],
 )
-def test_what_cannot_be_evaluated_is_told(arguments: tuple[str, ...], problem: str) -> None:
+def test_what_cannot_be_evaluated_is_reported(arguments: tuple[str, ...], problem: str) -> None:
     result = run("affinity", "--behavior", SAMPLE, *arguments)
     assert result.exit_code != 0
     assert problem in " ".join(result.stderr.split())
 
 
-def test_a_file_of_another_form_is_told(tmp_path: Path) -> None:
+def test_a_file_of_another_form_is_reported(tmp_path: Path) -> None:
     table = tmp_path / "log.csv"
     table.write_text("time,product\n1,2\n")
     result = run("affinity", "--behavior", str(table), "--from", "2010-12-05")
