@@ -6,7 +6,8 @@ Each order of the chain is smoothed by the one below it, with Dirichlet smoothin
     p(outcome) = (count(outcome) + strength * p_below(outcome)) / (count(all outcomes) + strength)
 
 (D. MacKay and L. Bauman Peto, "A hierarchical Dirichlet language model", Natural Language Engineering 1,
-1995). The shopper's own counts are smoothed by that estimate in the same way.
+1995). The shopper's own counts are smoothed by that estimate in the same way. What else happened in the
+session tilts the result: see `models.behavior.session_tilt`.
 `models.training.behavior.next_behavior` counts the sessions; `models/pretrained/next_behavior.json` is the
 shipped result.
 """
@@ -14,12 +15,18 @@ shipped result.
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from models.behavior.session_features import session_features
+from models.behavior.session_tilt import SessionTilt
 from models.shipped import PRETRAINED
 from schemas.errors import StopWorker
 from schemas.events import Action
+
+if TYPE_CHECKING:
+    from models.behavior.shopper_row import OpenSession
 
 ACTIONS: tuple[Action, ...] = (
     Action.VIEW,
@@ -76,14 +83,20 @@ class NextBehavior:
         counts: The transition counts of many shoppers.
         order_strength: The weight of the next lower order of the chain, in observations.
         shopper_strength: The weight of the counts of all shoppers beside the shopper's own, in observations.
+        tilt: Changes the probabilities by what happened in the session. None leaves them as they are.
 
     Raises:
         StopWorker: `counts` contains an unknown action.
     """
 
     def __init__(
-        self, counts: TransitionCounts, order_strength: float = 20.0, shopper_strength: float = 20.0
+        self,
+        counts: TransitionCounts,
+        order_strength: float = 20.0,
+        shopper_strength: float = 20.0,
+        tilt: SessionTilt | None = None,
     ) -> None:
+        self._tilt = tilt
         self._order_strength = order_strength
         self._shopper_strength = shopper_strength
         second: dict[tuple[int, int], list[float]] = {}
@@ -106,8 +119,8 @@ class NextBehavior:
         }
 
     @classmethod
-    def load(cls, path: Path = SHIPPED) -> "NextBehavior":
-        """Load counts from a JSON file.
+    def load(cls, path: Path = SHIPPED, tilt: SessionTilt | None = None) -> "NextBehavior":
+        """Load counts from a JSON file, for a model with the tilt `tilt`.
 
         Raises:
             StopWorker: The file is missing, damaged, or of another version.
@@ -120,10 +133,29 @@ class NextBehavior:
             ) from error
         if counts.version != 1:
             raise StopWorker(f"{path} has version {counts.version}, but this release reads version 1")
-        return cls(counts)
+        return cls(counts, tilt=tilt)
+
+    def in_session(
+        self, session: "OpenSession", own: Mapping[int, Sequence[float]] | None = None
+    ) -> dict[str, float]:
+        """Return the probability of each outcome after a session's last event.
+
+        Args:
+            session: The shopper's current session.
+            own: The shopper's own `Transitions`, or None.
+
+        Returns:
+            The probability of each of `OUTCOMES`, above zero and summing to 1. Those of the chain if the
+            session does not hold what the tilt needs.
+        """
+        return self.probabilities(session.previous, session.last, own, session_features(session))
 
     def probabilities(
-        self, previous: int, last: int, own: Mapping[int, Sequence[float]] | None = None
+        self,
+        previous: int,
+        last: int,
+        own: Mapping[int, Sequence[float]] | None = None,
+        features: Sequence[float] | None = None,
     ) -> dict[str, float]:
         """Return the probability of each outcome after the actions `previous` and `last`.
 
@@ -131,6 +163,7 @@ class NextBehavior:
             previous: The code of the action before the last, or `START`.
             last: The code of the last action.
             own: The shopper's own `Transitions`, or None.
+            features: What `session_features` returns for the session, or None for the chain alone.
 
         Returns:
             The probability of each of `OUTCOMES`, above zero and summing to 1.
@@ -139,6 +172,8 @@ class NextBehavior:
         own_counts = (own or {}).get(last)
         prior = [(1.0 - UNIFORM_WEIGHT) * value + UNIFORM_WEIGHT / len(OUTCOMES) for value in estimate]
         probabilities = prior if own_counts is None else _smoothed(own_counts, prior, self._shopper_strength)
+        if self._tilt is not None and features:
+            probabilities[:LEAVE] = self._tilt.apply(probabilities[:LEAVE], features)
         total = sum(probabilities)
         return {name: value / total for name, value in zip(OUTCOMES, probabilities, strict=True)}
 
@@ -146,7 +181,7 @@ class NextBehavior:
 @cache
 def shipped_next_behavior() -> NextBehavior:
     """Return the shipped model, loaded once."""
-    return NextBehavior.load()
+    return NextBehavior.load(tilt=SessionTilt.load(OUTCOMES[:LEAVE]))
 
 
 def _smoothed(counts: Sequence[float], below: Sequence[float], strength: float) -> list[float]:

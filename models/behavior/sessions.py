@@ -115,6 +115,8 @@ def _apply_event(
     session.events += 1
     _count_transition(state, session, event.action)
     if event.product_id is not None:
+        session.run = session.run + 1 if event.product_id == session.last_product else 1
+        session.last_product = event.product_id
         add_action(state.product_weights, event.product_id, event.action, time, parameters)
         relation = RELATION_OF.get(event.action)
         if relation is not None:

@@ -37,7 +37,7 @@ def shopper_updated(
         user_id=user_id,
         as_of=instant(current.last_at),
         session=session,
-        next_behavior=next_behavior.probabilities(current.previous, current.last, row.transitions),
+        next_behavior=next_behavior.in_session(current, row.transitions),
         tags=tags,
         categories=categories,
     )

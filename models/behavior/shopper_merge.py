@@ -116,12 +116,21 @@ def _merged_session(
         only_one = second.previous == START
         merged.previous, merged.last = first.last if only_one else second.previous, second.last
         merged.leave_counted = second.leave_counted
+    _merge_runs(merged, first, second)
     for relation in dict.fromkeys([*first.entry_times, *second.entry_times]):
         merged.entry_times[relation] = _merged_entries(
             first.entry_times.get(relation, {}), second.entry_times.get(relation, {}), relation, pairs
         )
         drop_oldest_products(merged.entry_times[relation], parameters)
     return merged
+
+
+def _merge_runs(merged: OpenSession, first: OpenSession, second: OpenSession) -> None:
+    """Set the run of the last product. A run can go on over the border of the parts."""
+    last = second if second.run else first
+    merged.last_product, merged.run = last.last_product, last.run
+    if last is second and first.last_product == second.last_product and second.run == second.events:
+        merged.run += first.run
 
 
 def _count_leaves(state: ShopperState, users: list[OpenSession], guests: list[OpenSession]) -> None:

@@ -30,6 +30,9 @@ class OpenSession(msgspec.Struct, array_like=True):
             sessions that an earlier release began: they take the shop of their next event.
         first: The code of the first action in order of arrival. `START` if there is none, and in sessions
             that an earlier release began.
+        last_product: The product of the latest event in order of arrival that had one, else empty.
+        run: The number of events in a row, up to the latest, that had this product. 0 if no event had one,
+            and in sessions that an earlier release began: until their next event with a product.
     """
 
     session_id: str
@@ -43,6 +46,8 @@ class OpenSession(msgspec.Struct, array_like=True):
     entry_times: dict[str, dict[str, float]] = {}
     shop: str | None = None
     first: int = START
+    last_product: str = ""
+    run: int = 0
 
     def products(self) -> int:
         """Return the number of distinct products in all relations."""

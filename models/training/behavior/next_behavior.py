@@ -1,104 +1,98 @@
-"""Counts transitions between shoppers' actions, as the model of `models.behavior.next_behavior`.
+"""Trains the model of `models.behavior.next_behavior`: counts transitions, and fits the session tilt.
 
 Run: `python -m models.training.behavior.next_behavior --data FOLDER`, where FOLDER holds
-`behavior/rees46_2019-10-01.csv.gz`. It prints the log loss of the model and of simpler ones on held-out
-sessions, then writes the counts of all sessions. Only counts of actions are kept: no product, shopper or row
-of the data.
+`behavior/rees46_2019-10-01.csv.gz`. It prints how the model and simpler ones foretell sessions that began
+after the events they learned from, then learns from all sessions and writes counts, weights and model card.
+Only counts and weights are kept: no product, shopper or row of the data.
 """
 
 import csv
 import gzip
-from collections import Counter, defaultdict
-from datetime import datetime
-from math import log
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import msgspec
 
-from models.behavior.next_behavior import (
-    ACTIONS,
-    LEAVE,
-    OUTCOMES,
-    SHIPPED,
-    START,
-    NextBehavior,
-    TransitionCounts,
-)
-from schemas.events import Action
+from models.behavior.event_time import seconds
+from models.behavior.next_behavior import SHIPPED, NextBehavior, TransitionCounts
+from models.behavior.session_tilt import SHIPPED_TILT, FittedTilt
+from models.training.behavior.card import figures, render_card
+from models.training.behavior.held_out import held_out_scores
+from models.training.behavior.session_tilt import fit
+from models.training.behavior.steps import LEFT_AFTER_S, steps_of
+from models.training.behavior.transitions import count
+from schemas.events import Action, UserBehavior
+from schemas.keys import shopper_id
 
 TABLE = "behavior/rees46_2019-10-01.csv.gz"
-GAP_S = 1800.0
-"""Seconds. A session that was active this shortly before the table's end may go on: no leaving is counted."""
+COMMAND = "python -m models.training.behavior.next_behavior"
+DESCRIPTION = (
+    "rees46, 2019-10-01, the first three hours of an electronics shop: view, cart, purchase. "
+    f"Made by {COMMAND}."
+)
+SHARE = 0.7
+"""The share of the sessions, by their start, that is learned from before the others are scored."""
 
-Transition = tuple[int, int, int]
-"""Codes of the previous action, the last action, and the outcome that followed."""
 
-
-def read_sessions(path: Path) -> list[list[Transition]]:
-    """Read the transitions of each session, sessions ordered by their first event."""
-    actions: dict[str, list[Action]] = defaultdict(list)
-    ended: dict[str, float] = {}
+def read_events(path: Path) -> list[UserBehavior]:
+    """Read a table of REES46, in its order, which is that of time."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as table:
-        for row in csv.DictReader(table):
-            actions[row["user_session"]].append(Action(row["event_type"]))
-            ended[row["user_session"]] = datetime.fromisoformat(row["event_time"][:19]).timestamp()
-    horizon = max(ended.values()) - GAP_S
-    return [_transitions(chain, left=ended[name] <= horizon) for name, chain in actions.items()]
+        return [
+            UserBehavior(
+                occurred_at=datetime.fromisoformat(row["event_time"][:19]).replace(tzinfo=UTC),
+                product_id=row["product_id"],
+                action=Action(row["event_type"]),
+                user_id=row["user_id"],
+                session_id=row["user_session"],
+            )
+            for row in csv.DictReader(table)
+        ]
 
 
-def _transitions(chain: list[Action], *, left: bool) -> list[Transition]:
-    codes = [START, *map(ACTIONS.index, chain), *([LEAVE] if left else [])]
-    return list(zip(codes, codes[1:], codes[2:], strict=False))
+def split_times(events: Sequence[UserBehavior], share: float = SHARE) -> tuple[float, float]:
+    """Return two times before which a share of the sessions began, in seconds since 1970.
+
+    The first is of all sessions, and leaves the most sessions to learn from. Whether a shopper left is known
+    of sessions that began long enough before the end only: the second is of these.
+    """
+    starts: dict[str | None, float] = {}
+    for event in events:
+        starts.setdefault(event.session_id, seconds(event.occurred_at))
+    horizon = seconds(events[-1].occurred_at) - LEFT_AFTER_S
+    ordered = sorted(starts.values())
+    known = [start for start in ordered if start <= horizon]
+    return ordered[int(share * len(ordered))], known[int(share * len(known))]
 
 
-def count(sessions: list[list[Transition]], description: str) -> TransitionCounts:
-    """Count the transitions of sessions."""
-    counted = Counter(transition for session in sessions for transition in session)
-    counts: dict[str, dict[str, dict[str, int]]] = {}
-    for (previous, last, outcome), times in sorted(counted.items()):
-        before = "start" if previous == START else OUTCOMES[previous]
-        counts.setdefault(before, {}).setdefault(OUTCOMES[last], {})[OUTCOMES[outcome]] = times
-    return TransitionCounts(version=1, description=description, sessions=len(sessions), counts=counts)
-
-
-def log_loss(model: NextBehavior, sessions: list[list[Transition]]) -> float:
-    """Mean negative log-likelihood of the transitions under a model, in nats; lower is better."""
-    losses = [
-        -log(model.probabilities(previous, last)[OUTCOMES[outcome]])
-        for session in sessions
-        for previous, last, outcome in session
-    ]
-    return sum(losses) / len(losses)
-
-
-def truncated(session: list[Transition], order: int) -> list[Transition]:
-    """Replace all but the last `order` actions (0, 1 or 2) by constants, for models of lower order."""
-    view = ACTIONS.index(Action.VIEW)
-    return [
-        (previous if order > 1 else START, last if order > 0 else view, outcome)
-        for previous, last, outcome in session
-    ]
+def learn(events: Sequence[UserBehavior]) -> tuple[TransitionCounts, FittedTilt]:
+    """Learn the counts and the tilt from all sessions."""
+    steps = steps_of(events, shopper_id)
+    counts = count(steps, DESCRIPTION)
+    return counts, fit(NextBehavior(counts), steps, DESCRIPTION)
 
 
 @click.command()
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=SHIPPED, show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=SHIPPED.parent,
+    show_default=True,
+    help="Directory of the two files and the card.",
+)
 def main(data: Path, output: Path) -> None:
-    """Evaluate on every fifth session, and write the counts of all sessions."""
-    sessions = read_sessions(data / TABLE)
-    training = [session for number, session in enumerate(sessions) if number % 5]
-    held_out = sessions[::5]
-    for order in (0, 1, 2):
-        model = NextBehavior(count([truncated(session, order) for session in training], ""))
-        loss = log_loss(model, [truncated(session, order) for session in held_out])
-        click.echo(f"knowing the {order} last actions: {loss:.4f} nats a step")
-    description = (
-        "rees46, 2019-10-01, the first three hours of an electronics shop: view, cart, purchase. "
-        "Made by python -m models.training.behavior.next_behavior."
-    )
-    output.write_bytes(msgspec.json.format(msgspec.json.encode(count(sessions, description)), indent=1))
-    click.echo(f"{len(sessions)} sessions counted into {output}")
+    """Evaluate on later sessions, and write what all sessions teach."""
+    events = read_events(data / TABLE)
+    for_actions, for_leaving = (held_out_scores(events, shopper_id, each) for each in split_times(events))
+    click.echo(figures(for_actions, for_leaving))
+    counts, tilt = learn(events)
+    for name, learned in ((SHIPPED.name, counts), (SHIPPED_TILT.name, tilt)):
+        (output / name).write_bytes(msgspec.json.format(msgspec.json.encode(learned), indent=1) + b"\n")
+    card = render_card(COMMAND, counts, tilt, for_actions, for_leaving)
+    (output / "next_behavior.md").write_text(card, encoding="utf-8")
+    click.echo(f"{counts.sessions} sessions counted into {output}")
 
 
 if __name__ == "__main__":
