@@ -122,7 +122,7 @@ def product_id(number: int) -> str:
 def measure(catalog: SimulatedCatalog, sizes: list[int]) -> Iterator[CatalogPoint]:
     """Fill a view, and measure it at each of the sizes, which ascend."""
     vectors = catalog.draw(sizes[-1])
-    view, read, before = ProductView(), 0.0, _resident()
+    view, read, before = ProductView(), 0.0, resident()
     for start in range(0, sizes[-1], _CHUNK):
         records = catalog.records(start, vectors[start : start + _CHUNK])
         began = process_time()
@@ -131,10 +131,10 @@ def measure(catalog: SimulatedCatalog, sizes: list[int]) -> Iterator[CatalogPoin
         read += took
         end = start + _CHUNK
         if end in sizes:
-            resident = _resident() - before
+            added = resident() - before
             queries = np.random.default_rng(1).choice(end, _QUERIES, replace=False)
             search, brute, recall = _search(view, vectors[:end], queries)
-            yield CatalogPoint(end, resident / end, read, took, search, brute, recall)
+            yield CatalogPoint(end, added / end, read, took, search, brute, recall)
 
 
 def _search(view: ProductView, vectors: Vectors, queries: NDArray[np.int64]) -> tuple[float, float, float]:
@@ -160,7 +160,7 @@ def _search(view: ProductView, vectors: Vectors, queries: NDArray[np.int64]) -> 
     return search, brute, sum(hits) / (TOP * len(queries))
 
 
-def _resident() -> int:
+def resident() -> int:
     """Return the resident memory in bytes, without what was freed and kept by the allocator."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)

@@ -21,6 +21,7 @@ from rich.table import Table as Grid
 from models.enrichment.enricher import Enricher
 from schemas.codec import decode_shopper_updated, encode
 from schemas.keys import shopper_id
+from streams.agents.affinity_view import AffinityView
 from streams.agents.dead_letters import DeadLetterBuilder
 from streams.agents.factory import create_behavior_agents
 from streams.agents.product_view import ProductView
@@ -93,7 +94,9 @@ async def measure_shoppers(listed: Sequence[MemoryRecord]) -> tuple[int, int, in
     """Return the shoppers, those without tastes before and after catching up, and the parts that it took."""
     view = ProductView()
     lane = OneLane(
-        create_behavior_agents(Settings(partitions=1), view, AgentTotals(), moves=False)["sessions"]
+        create_behavior_agents(Settings(partitions=1), view, AffinityView(1), AgentTotals(), moves=False)[
+            "sessions"
+        ]
     )
     baskets = [
         _record(USER_BEHAVIOR, at, shopper_id(event), encode(event))
@@ -109,7 +112,9 @@ async def measure_shoppers(listed: Sequence[MemoryRecord]) -> tuple[int, int, in
 async def measure_similar(listed: Sequence[MemoryRecord], *, catch_up: bool) -> tuple[int, int, int]:
     """Return the products, those that a second listing gives another list, and the parts that it took."""
     lane = OneLane(
-        create_behavior_agents(Settings(partitions=1), ProductView(), AgentTotals(), moves=False)["affinity"]
+        create_behavior_agents(
+            Settings(partitions=1), ProductView(), AffinityView(1), AgentTotals(), moves=False
+        )["affinity"]
     )
     await lane.process(listed)
     if catch_up:

@@ -68,7 +68,8 @@ _OUTPUTS = (
 
 
 def agent_reads(settings: Settings, agent: str) -> tuple[str, ...]:
-    """Return the topics that an agent reads, with its changelogs and the product view."""
+    """Return the topics that an agent reads, with its changelogs and those of the views."""
+    view = (topics.AFFINITY_UPDATED,) if settings.affinity_view_products else ()
     return {
         "enrich": (
             topics.CATEGORY_FEEDBACK,
@@ -81,11 +82,13 @@ def agent_reads(settings: Settings, agent: str) -> tuple[str, ...]:
             topics.USER_BEHAVIOR,
             topics.PRODUCT_ENRICHED,
             topics.changelog(settings, "shoppers"),
+            *view,
         ),
         "affinity": (
             topics.PRODUCT_ENRICHED,
             topics.CO_BEHAVIOR,
             topics.changelog(settings, "affinities"),
+            *view,
         ),
     }[agent]
 

@@ -15,7 +15,7 @@ import structlog
 
 from streams.admission import AdmissionWatch
 from streams.agents.factory import AGENTS, WorkerAgents, create_agents
-from streams.agents.product_view import ProductViewFollower
+from streams.agents.view_follower import ViewFollower
 from streams.app import LaneApp, build_app, exit_without_leaving
 from streams.clients import consumer_options
 from streams.inference.model_report import NO_MODELS
@@ -93,8 +93,8 @@ def _run(
 ) -> None:
     """Compose the application and run it in this thread until a signal or an error."""
     follower = None
-    if agents.product_view is not None:
-        follower = ProductViewFollower(agents.product_view, consumer_options(settings), settings.partitions)
+    if agents.views:
+        follower = ViewFollower(agents.views, consumer_options(settings), settings.partitions)
     context = agent_context(
         settings,
         agents.agents,

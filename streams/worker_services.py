@@ -11,7 +11,7 @@ from mode import Service
 from schemas.errors import RetryLater, ShelfstreamError
 from streams.admission import verify_admission
 from streams.agents.factory import WorkerAgents
-from streams.agents.product_view import ProductViewFollower
+from streams.agents.view_follower import ViewFollower
 from streams.app import LaneApp
 from streams.backoff import Backoff, TokenBucket
 from streams.broker_probe import BrokerProbe
@@ -126,7 +126,7 @@ class WorkerServices(Service):
         app: The application.
         settings: The validated settings.
         agents: The worker's agents.
-        follower: Keeps the product view up to date. None if no agent reads it.
+        follower: Keeps the views up to date. None if no agent reads one.
         monitor: Receives the observations.
         dead_letter_budget: Dead letters that can be written now.
         health: The HTTP server and the probe, which run already.
@@ -137,7 +137,7 @@ class WorkerServices(Service):
         app: LaneApp,
         settings: Settings,
         agents: WorkerAgents,
-        follower: ProductViewFollower | None,
+        follower: ViewFollower | None,
         monitor: Monitor,
         dead_letter_budget: TokenBucket,
         health: HealthServices,

@@ -1,7 +1,7 @@
 """The composition of the agents from settings."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from models.serving_config import Hardware, ServingConfig
 from schemas.errors import StopWorker
 from schemas.product_identity import ProductIdentity
 from streams.agents.affinity import affinities_table, affinity_agent
+from streams.agents.affinity_view import AffinityView
 from streams.agents.erasures import ShopperTableRow, shoppers_table
 from streams.agents.outputs import OutputBuilder
 from streams.agents.product_view import ProductView
@@ -20,11 +21,12 @@ from streams.agents.sessions import sessions_agent
 from streams.agents.shopper_retention import Retention
 from streams.agents.totals import AgentTotals
 from streams.agents.unlabeled_shoppers import UnlabeledShoppers, with_unlabeled
+from streams.agents.view_follower import View
 from streams.inference.model_report import ModelReport
 from streams.lanes.agent import BatchAgent
 from streams.settings import Settings
 from streams.state.tables import TableSpec
-from streams.topics import changelog
+from streams.topics import AFFINITY_UPDATED, PRODUCT_ENRICHED, changelog
 
 if TYPE_CHECKING:
     from streams.inference.protocol import Inference
@@ -54,13 +56,13 @@ class WorkerAgents:
 
     Attributes:
         agents: The agents in the order of the data flow.
-        product_view: The view that the agents read; None if no agent reads it.
+        views: The views that the agents read, by topic.
         serving: The models; None unless the worker runs `enrich`.
         totals: What the agents count.
     """
 
     agents: tuple[BatchAgent, ...]
-    product_view: ProductView | None
+    views: Mapping[str, View]
     serving: ModelServing | None
     totals: AgentTotals = field(default_factory=AgentTotals)
 
@@ -103,17 +105,25 @@ def create_agents(settings: Settings, moves: bool = True) -> WorkerAgents:
 
         serving = _model_serving(settings)
         agents.append(enrich_agent(serving.inference, settings.partitions, totals, identity))
-    product_view = ProductView(identity)
-    behavior_agents = create_behavior_agents(settings, product_view, totals, moves)
-    agents += [behavior_agents[name] for name in ("sessions", "affinity") if name in settings.agents]
-    reads_view = bool({"sessions", "affinity"} & set(settings.agents))
-    return WorkerAgents(tuple(agents), product_view if reads_view else None, serving, totals)
+    views: dict[str, View] = {}
+    if {"sessions", "affinity"} & set(settings.agents):
+        views[PRODUCT_ENRICHED] = product_view = ProductView(identity)
+        affinity_view = AffinityView(settings.affinity_view_products, identity)
+        if settings.affinity_view_products:
+            views[AFFINITY_UPDATED] = affinity_view
+        behavior_agents = create_behavior_agents(settings, product_view, affinity_view, totals, moves)
+        agents += [behavior_agents[name] for name in ("sessions", "affinity") if name in settings.agents]
+    return WorkerAgents(tuple(agents), views, serving, totals)
 
 
 def create_behavior_agents(
-    settings: Settings, product_view: ProductView, totals: AgentTotals, moves: bool
+    settings: Settings,
+    product_view: ProductView,
+    affinity_view: AffinityView,
+    totals: AgentTotals,
+    moves: bool,
 ) -> dict[str, BatchAgent]:
-    """Create the agents `sessions` and `affinity`, which read a product view, by name."""
+    """Create the agents `sessions` and `affinity`, which read views, by name."""
     parameters, identity = behavior_parameters(settings), ProductIdentity(settings.shops)
     shoppers = shoppers_table(changelog(settings, "shoppers"))
     sessions = sessions_agent(

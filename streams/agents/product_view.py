@@ -5,17 +5,13 @@ all partitions, so each worker reads the whole compacted topic. The view lags th
 second. It is not a part of the transactions: outputs that derive from it reflect the view at that moment.
 """
 
-import asyncio
 import threading
 from array import array
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer
-from aiokafka.structs import TopicPartition
 
 from models.behavior.label_pool import LabelPool
 from models.behavior.preference import ProductLabels
@@ -24,10 +20,7 @@ from models.behavior.similarity import SimilarityIndex, vector_of
 from schemas.errors import InvalidEvent
 from schemas.events import Embedding
 from schemas.product_identity import ProductIdentity
-from streams.backoff import Backoff
-from streams.cancellation import is_being_cancelled
 from streams.records import Record
-from streams.topics import PRODUCT_ENRICHED
 
 log = structlog.get_logger()
 
@@ -193,64 +186,3 @@ class ProductView:
 
 def _listed_at(product: _Product, record: Record) -> float:
     return record.timestamp / 1000 if product.listed_at is None else product.listed_at.timestamp()
-
-
-class ProductViewFollower:
-    """Keeps a product view up to date from Kafka, outside the consumer group.
-
-    Args:
-        product_view: The view.
-        client: aiokafka's connection settings.
-        partitions: The number of partitions of product-enriched.
-    """
-
-    def __init__(self, product_view: ProductView, client: dict[str, Any], partitions: int) -> None:
-        self._product_view = product_view
-        self._client = client
-        self._partitions = [TopicPartition(PRODUCT_ENRICHED, number) for number in range(partitions)]
-        self._caught_up = asyncio.Event()
-        self._backoff = Backoff(0.2, 10.0)
-
-    async def ready(self) -> None:
-        """Wait until all records that were in the topic at the start have been read."""
-        await self._caught_up.wait()
-
-    async def run(self) -> None:
-        """Follow the topic until cancelled. Reconnect after a backoff when the broker is unreachable."""
-        positions: dict[TopicPartition, int] = dict.fromkeys(self._partitions, 0)
-        while True:
-            try:
-                await self._follow(positions)
-            except (Exception, asyncio.CancelledError) as error:
-                if is_being_cancelled():
-                    raise
-                log.warning("the product view lost its connection to the broker", error=repr(error))
-                await asyncio.sleep(self._backoff.next())
-
-    async def _follow(self, positions: dict[TopicPartition, int]) -> None:
-        consumer = AIOKafkaConsumer(
-            **self._client,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=100,
-        )
-        try:
-            await consumer.start()
-            consumer.assign(self._partitions)
-            for partition, position in positions.items():
-                consumer.seek(partition, position)
-            ends = await consumer.end_offsets(self._partitions)
-            while True:
-                batches = await consumer.getmany(timeout_ms=200)
-                self._backoff.reset()
-                for partition, records in batches.items():
-                    # Off the event loop: a search of an agent may hold the view meanwhile.
-                    await asyncio.to_thread(self._product_view.update, records)
-                    positions[partition] = records[-1].offset + 1
-                if not self._caught_up.is_set():
-                    reached = [await consumer.position(each) >= ends[each] for each in self._partitions]
-                    if all(reached):
-                        self._caught_up.set()
-        finally:
-            await consumer.stop()

@@ -26,7 +26,14 @@ from streams.agents.product_view import ProductView
 from streams.agents.sessions import sessions_agent
 from streams.lanes.agent import BatchAgent
 from streams.settings import Settings
-from streams.topics import PRODUCT_ENRICHED, SHOPPER_REPARTITION, changelog, desired, workers
+from streams.topics import (
+    AFFINITY_UPDATED,
+    PRODUCT_ENRICHED,
+    SHOPPER_REPARTITION,
+    changelog,
+    desired,
+    workers,
+)
 from tests.support.inferences import FakeInference
 
 SETTINGS = Settings(app_id="shop")
@@ -46,8 +53,10 @@ def agents() -> list[BatchAgent]:
 @pytest.mark.parametrize("agent", agents(), ids=lambda agent: agent.name)
 def test_an_agent_may_use_its_topics_and_changelogs(agent: BatchAgent) -> None:
     changelogs = {table.changelog for table in agent.tables}
-    view = set() if agent.name == "enrich" else {PRODUCT_ENRICHED}
-    assert set(agent_reads(SETTINGS, agent.name)) == {*agent.topics, *changelogs, *view}
+    views = set() if agent.name == "enrich" else {PRODUCT_ENRICHED, AFFINITY_UPDATED}
+    assert set(agent_reads(SETTINGS, agent.name)) == {*agent.topics, *changelogs, *views}
+    without = Settings(app_id="shop", affinity_view_products=0)
+    assert AFFINITY_UPDATED not in agent_reads(without, agent.name)
     assert changelogs <= set(agent_writes(SETTINGS, agent.name))
 
 

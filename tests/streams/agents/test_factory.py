@@ -9,6 +9,7 @@ from models.student.artifact import SHIPPED
 from schemas.errors import StopWorker
 from streams.agents.factory import create_agents
 from streams.settings import Settings
+from streams.topics import AFFINITY_UPDATED, PRODUCT_ENRICHED
 from tests.support.model_folders import recalibrated
 
 
@@ -44,3 +45,9 @@ def test_a_registry_that_is_not_there_stops_the_worker(tmp_path: Path) -> None:
 def test_a_worker_that_does_not_enrich_has_no_models(tmp_path: Path) -> None:
     agents = create_agents(Settings(agents=("sessions",), model_registry=tmp_path / "none"))
     assert agents.serving is None
+
+
+def test_agents_of_behavior_read_views_and_the_affinity_view_can_be_switched_off() -> None:
+    assert set(create_agents(Settings(agents=("sessions",))).views) == {PRODUCT_ENRICHED, AFFINITY_UPDATED}
+    without = Settings(agents=("affinity",), affinity_view_products=0)
+    assert set(create_agents(without).views) == {PRODUCT_ENRICHED}

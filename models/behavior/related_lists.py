@@ -1,0 +1,130 @@
+"""The best related products of many products, in little memory."""
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from struct import Struct
+from typing import NamedTuple
+
+from models.behavior.product_numbers import ProductNumbers
+from schemas.events import Relation
+
+RELATIONS = (Relation.VIEWED, Relation.CARTED, Relation.BOUGHT)
+"""The relations that are kept: those by behavior."""
+
+_HEADER = Struct("<dBBB")
+
+
+class RelatedList(NamedTuple):
+    """The related products of one product.
+
+    Attributes:
+        as_of: The time to which the scores are decayed, in seconds since 1970.
+        related: By relation, products with their scores, best first.
+    """
+
+    as_of: float
+    related: Mapping[Relation, Sequence[tuple[str, float]]]
+
+
+class RelatedLists:
+    """Lists of related products by product.
+
+    A list takes 8 bytes for each related product and some 300 bytes beside, with the product's id. Ids are
+    stored once. Products that were put longest ago are dropped first: there are at most `bound` lists and
+    twice as many ids.
+
+    Args:
+        bound: The maximum number of lists.
+        kept: The maximum number of related products of a list for each relation, at most 255.
+    """
+
+    def __init__(self, bound: int, kept: int = 20) -> None:
+        self._bound, self._kept = bound, min(kept, 255)
+        self._numbers = ProductNumbers()
+        # By product: in how many lists it is, its own list included.
+        self._uses = array("I")
+        # The lists by the number of the product, in the order in which they were put.
+        self._lists: dict[int, bytes] = {}
+        self._withdrawn: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._lists)
+
+    @property
+    def ids(self) -> int:
+        """The number of ids that are stored."""
+        return len(self._numbers)
+
+    def put(self, product_id: str, listed: RelatedList) -> None:
+        """Set the list of a product. It is not withdrawn any more."""
+        numbers, scores, counts = array("i"), array("f"), []
+        own = self._use(product_id)
+        for relation in RELATIONS:
+            best = listed.related.get(relation, ())[: self._kept]
+            counts.append(len(best))
+            numbers.extend([self._use(name) for name, _ in best])
+            scores.extend([score for _, score in best])
+        self._drop(own)
+        self._withdrawn.discard(own)
+        self._lists[own] = _HEADER.pack(listed.as_of, *counts) + numbers.tobytes() + scores.tobytes()
+        while len(self._lists) > self._bound or (
+            len(self._numbers) > 2 * self._bound and len(self._lists) > 1
+        ):
+            self._drop(next(iter(self._lists)))
+
+    def withdraw(self, product_id: str) -> None:
+        """Drop the list of a product, and leave the product out of the lists of others."""
+        number = self._numbers.find(product_id)
+        if number is not None:
+            self._withdrawn.add(number)
+            self._drop(number)
+
+    def of(self, product_id: str) -> RelatedList | None:
+        """Return the list of a product without withdrawn products; None if it has none."""
+        number = self._numbers.find(product_id)
+        data = None if number is None else self._lists.get(number)
+        if data is None:
+            return None
+        as_of, *counts = _HEADER.unpack_from(data)
+        numbers, scores = _columns(data)
+        related: dict[Relation, list[tuple[str, float]]] = {}
+        start = 0
+        for relation, count in zip(RELATIONS, counts, strict=True):
+            if count:
+                some = slice(start, start + count)
+                related[relation] = [
+                    (self._numbers.id_of(each), score)
+                    for each, score in zip(numbers[some], scores[some], strict=True)
+                    if each not in self._withdrawn
+                ]
+            start += count
+        return RelatedList(as_of, related)
+
+    def _use(self, product_id: str) -> int:
+        number = self._numbers.add(product_id)
+        if number >= len(self._uses):
+            self._uses.extend([0] * (number + 1 - len(self._uses)))
+        self._uses[number] += 1
+        return number
+
+    def _drop(self, number: int) -> None:
+        """Drop a product's list, if there is one, and the ids that no list has any more."""
+        data = self._lists.pop(number, None)
+        if data is not None:
+            self._release([number, *_columns(data)[0]])
+
+    def _release(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self._uses[number] -= 1
+            if not self._uses[number]:
+                self._withdrawn.discard(number)
+                self._numbers.remove(self._numbers.id_of(number))
+
+
+def _columns(data: bytes) -> "tuple[array[int], array[float]]":
+    """Return the numbers and the scores of a list's related products."""
+    numbers, scores = array("i"), array("f")
+    middle = (_HEADER.size + len(data)) // 2
+    numbers.frombytes(data[_HEADER.size : middle])
+    scores.frombytes(data[middle:])
+    return numbers, scores

@@ -1,0 +1,108 @@
+"""The affinity view: a read view of the topic affinity-updated in memory, as a GlobalKTable.
+
+The agent `sessions` looks up what follows on the products of a session. They may be of any partition, so each
+worker reads the whole compacted topic, and keeps the best 20 related products of each relation by behavior.
+The view lags the topic by a fraction of a second. It is not a part of the transactions: outputs that derive
+from it reflect the view at that moment.
+"""
+
+import threading
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+import structlog
+
+from models.behavior.related_lists import RELATIONS, RelatedList, RelatedLists
+from schemas.events import Relation
+from schemas.product_identity import ProductIdentity
+from streams.records import Record
+
+log = structlog.get_logger()
+
+
+class _Related(msgspec.Struct, gc=False):
+    product_id: str
+    # A later release may publish a relation that is not known here.
+    relation: str
+    score: Annotated[float, msgspec.Meta(ge=-3e38, le=3e38)]
+
+
+class _Affinity(msgspec.Struct):
+    """The fields of affinity-updated that the view keeps."""
+
+    as_of: datetime
+    related: list[_Related] = []
+    shop_id: str | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Affinity)
+
+
+class AffinityView:
+    """The related products of each product. Threads may read and write at the same time.
+
+    Products are named by their keys, which `identity` defines.
+
+    Args:
+        bound: The maximum number of products. Those published longest ago are dropped first.
+        identity: What makes two products the same, and whether shops count.
+    """
+
+    def __init__(self, bound: int, identity: ProductIdentity | None = None) -> None:
+        self._identity = identity or ProductIdentity()
+        self._lists = RelatedLists(bound)
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._lists)
+
+    def update(self, records: Iterable[Record]) -> None:
+        """Apply records of affinity-updated. Null removes the product. Invalid records are ignored."""
+        last: dict[str, RelatedList | None] = {}
+        for record in records:
+            if record.key is None:
+                continue
+            try:
+                product_id = record.key.decode()
+                last[product_id] = None if record.value is None else self._decoded(record.value)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                log.warning(
+                    "ignoring an affinity-updated record of another program",
+                    offset=record.offset,
+                    error=str(error),
+                )
+        with self._lock:
+            for product_id, listed in last.items():
+                if listed is None:
+                    self._lists.withdraw(product_id)
+                else:
+                    self._lists.put(product_id, listed)
+
+    def of(self, product_id: str) -> RelatedList | None:
+        """Return what is related to a product by behavior, without withdrawn products; None if unknown."""
+        with self._lock:
+            return self._lists.of(product_id)
+
+    def top(self, product_id: str) -> list[tuple[str, Relation, float]]:
+        """Return what is related to a product by behavior: product, relation, and score as published.
+
+        Returns:
+            At most 20 products of each relation, best first within a relation.
+        """
+        listed = self.of(product_id)
+        if listed is None:
+            return []
+        return [(name, kind, score) for kind, best in listed.related.items() for name, score in best]
+
+    def _decoded(self, value: bytes) -> RelatedList:
+        event = _DECODER.decode(value)
+        related: dict[Relation, list[tuple[str, float]]] = {}
+        for relation in RELATIONS:
+            related[relation] = [
+                (self._identity.key(event.shop_id, each.product_id), each.score)
+                for each in event.related
+                if each.relation == relation
+            ]
+        return RelatedList(event.as_of.timestamp(), related)

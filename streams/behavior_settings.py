@@ -1,0 +1,19 @@
+"""The settings of what is learned from behavior, and of what each worker keeps of it in memory."""
+
+from typing import Annotated
+
+from streams.privacy_settings import PrivacySettings
+from streams.setting_descriptions import doc
+
+
+class BehaviorSettings(PrivacySettings, frozen=True, kw_only=True):
+    """How behavior is kept. `Settings` extends it, and has the settings of sessions and affinities."""
+
+    affinity_view_products: Annotated[
+        int,
+        doc(
+            "Products whose related products each worker with `sessions` or `affinity` keeps in memory, the"
+            " last published ones, for `next_products`: about 1 kB each at most. 0 keeps none.",
+            ge=0,
+        ),
+    ] = 100_000
