@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "pipeline": "streams.commands.modeling.pipeline:pipeline",
     "evaluate": "streams.commands.modeling.evaluate:evaluate",
     "affinity": "streams.commands.offline.affinity:affinity",
+    "shopper": "streams.commands.operate.published:shopper",
     "contracts": "streams.commands.offline.contracts:contracts",
 }
 

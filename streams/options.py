@@ -76,21 +76,38 @@ class InvalidSettings(click.ClickException):
     exit_code = 2
 
 
-def with_loaded_settings(command: Callable[..., R]) -> Callable[..., R]:
-    """Add --config and --bootstrap-servers to `command`, and pass it `loaded`: the `LoadedSettings`."""
-
-    @click.option(
+def settings_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add --config and --bootstrap-servers to `command`, for `settings_of`."""
+    config = click.option(
         "--config",
         type=click.Path(path_type=Path),
         help="TOML file with settings. Default: the file that SHELFSTREAM_CONFIG names.",
     )
-    @click.option("--bootstrap-servers", help="Addresses of the Kafka brokers. Default: the setting.")
+    servers = click.option(
+        "--bootstrap-servers", help="Addresses of the Kafka brokers. Default: the setting."
+    )
+    return config(servers(command))
+
+
+def settings_of(config: Path | None, bootstrap_servers: str | None) -> LoadedSettings:
+    """Load the settings with the options that `settings_options` adds.
+
+    Raises:
+        InvalidSettings: The settings are invalid.
+    """
+    try:
+        return load_settings(config, options={"bootstrap_servers": bootstrap_servers})
+    except StopWorker as error:
+        raise InvalidSettings(str(error)) from None
+
+
+def with_loaded_settings(command: Callable[..., R]) -> Callable[..., R]:
+    """Add --config and --bootstrap-servers to `command`, and pass it `loaded`: the `LoadedSettings`."""
+
+    @settings_options
     @wraps(command)
     def run(*args: Any, config: Path | None, bootstrap_servers: str | None, **kwargs: Any) -> R:
-        try:
-            loaded = load_settings(config, options={"bootstrap_servers": bootstrap_servers})
-        except StopWorker as error:
-            raise InvalidSettings(str(error)) from None
+        loaded = settings_of(config, bootstrap_servers)
         return with_error_messages(command, *args, loaded=loaded, **kwargs)
 
     return run

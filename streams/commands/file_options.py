@@ -35,14 +35,18 @@ def prototypes_folder() -> Path:
     return load_settings().settings.data_dir / "prototypes"
 
 
-def jsonl_options(output_help: str) -> Callable[[C], C]:
+def jsonl_options(output_help: str, required: bool = True) -> Callable[[C], C]:
     """Return a decorator that adds the argument `source` and the options `output` and `rejects`.
 
     Args:
         output_help: Help text of `--output`.
+        required: Whether the input must be named.
     """
     source = click.argument(
-        "source", metavar="IN.jsonl", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
+        "source",
+        metavar="IN.jsonl" if required else "[IN.jsonl]",
+        required=required,
+        type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     )
     output = click.option(
         "-o",

@@ -1,7 +1,8 @@
-"""`shelfstream affinity`: compute affinities from a file of events, with the code of the agents."""
+"""`shelfstream affinity`: related products, of a product from Kafka, or computed from a file of events."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 from time import perf_counter
 
 import click
@@ -15,7 +16,9 @@ from schemas.keys import shopper_id
 from schemas.tolerant_reader import Ignored
 from streams.commands.file_options import jsonl_options
 from streams.commands.jsonl_io import JsonlReader, print_to_stderr
+from streams.commands.operate.published import show_related_products
 from streams.importing.writing import write_lines
+from streams.options import settings_of, settings_options, with_error_messages
 
 BATCH = 20_000
 """Events per batch: enough to amortize the cost of a row, few enough to keep the pairs small."""
@@ -30,8 +33,14 @@ _DEFAULTS = BehaviorParameters()
 
 @click.command()
 @jsonl_options(
-    "Output file: affinity-updated events, one per line, ordered by product id. - is standard output."
+    "Output file: affinity-updated events, one per line, ordered by product id. - is standard output.",
+    required=False,
 )
+@click.option(
+    "--of", "product", metavar="PRODUCT", help="Show what the deployment publishes of this product."
+)
+@click.option("--json", "as_json", is_flag=True, help="With --of: print one JSON object, with titles.")
+@settings_options
 @click.option(
     "--half-life-days",
     type=float,
@@ -55,13 +64,39 @@ _DEFAULTS = BehaviorParameters()
     help="Most related products written per product and relation.",
 )
 def affinity(
+    source: str | None,
+    output: str,
+    rejects: str | None,
+    product: str | None,
+    as_json: bool,
+    config: Path | None,
+    bootstrap_servers: str | None,
+    half_life_days: float,
+    neighbors: int,
+    top_k: int,
+) -> None:
+    """Show the related products of a product, or compute those of all products in a file.
+
+    With --of PRODUCT: reads the last affinity-updated of the product from Kafka, and the titles. The product
+    is named by its key: its id, or SHOP/ID if SHELFSTREAM_SHOPS is own-ids.
+
+    With IN.jsonl (- is standard input): computes affinities from its user-behavior events. Writes the final
+    state: one affinity-updated event per product, decayed to the time of the product's latest session.
+    Invalid lines are reported and skipped. No Kafka is needed.
+    """
+    if (product is None) == (source is None):
+        raise click.UsageError("name either --of PRODUCT or a file IN.jsonl")
+    if product is not None:
+        settings = settings_of(config, bootstrap_servers).settings
+        with_error_messages(show_related_products, settings, product, as_json)
+    elif source is not None:
+        _compute(source, output, rejects, half_life_days, neighbors, top_k)
+
+
+def _compute(
     source: str, output: str, rejects: str | None, half_life_days: float, neighbors: int, top_k: int
 ) -> None:
-    """Compute affinities from the user-behavior events of IN.jsonl (- is standard input).
-
-    Writes the final state: one affinity-updated event per product, decayed to the time of the product's
-    latest session. Invalid lines are reported and skipped. No Kafka is needed.
-    """
+    """Compute the related products of all products in a file."""
     started = perf_counter()
     try:
         parameters = BehaviorParameters(half_life_days=half_life_days, neighbors=neighbors, top_k=top_k)
