@@ -7,7 +7,7 @@ larger by that amount.
 """
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 from schemas.errors import InvalidEvent
@@ -65,6 +65,7 @@ def dead_letter_headers(
     group: str,
     timestamp: int = -1,
     original: Iterable[tuple[str, bytes | None]] = (),
+    shown: Callable[[str], str] = str,
 ) -> list[tuple[str, bytes]]:
     """Build the headers of a dead letter.
 
@@ -76,17 +77,17 @@ def dead_letter_headers(
         group: The consumer group.
         timestamp: The record's timestamp in Unix milliseconds; -1 if it has none.
         original: The record's headers. Headers of an earlier dead-lettering are replaced.
+        shown: Returns what may be shown of a text.
 
     Returns:
         The original headers, followed by at most `ADDED_BYTES` of added headers.
     """
-    reason, field = "failed", None
-    message = str(error)
+    reason, field, message = "failed", None, str(error)
     if isinstance(error, InvalidEvent):
         reason, field, message = error.reason, error.field, error.detail
     added = {
         EXCEPTION: _class_name(error),
-        MESSAGE: message,
+        MESSAGE: shown(message),
         SOURCE_TOPIC: source.topic,
         SOURCE_PARTITION: str(source.partition),
         SOURCE_OFFSET: str(source.offset),
@@ -95,9 +96,7 @@ def dead_letter_headers(
         ATTEMPT: str(attempt),
         GROUP: group,
         TIMESTAMP: str(timestamp),
-    }
-    if field is not None:
-        added[FIELD] = field
+    } | ({} if field is None else {FIELD: field})
     # Kafka allows null header values, which are passed on; the return type does not express them.
     headers = [cast(tuple[str, bytes], header) for header in original if header[0] not in DESCRIPTIONS]
     encoded = [
@@ -105,7 +104,7 @@ def dead_letter_headers(
         for name, text in added.items()
     ]
     left = ADDED_BYTES - sum(len(name) + len(value) for name, value in encoded) - len(STACKTRACE)
-    encoded.append((STACKTRACE, truncate(_trace(error), left)))
+    encoded.append((STACKTRACE, truncate(shown(_trace(error)), left)))
     return headers + encoded
 
 

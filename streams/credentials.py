@@ -22,7 +22,7 @@ def sasl_password(settings: Settings) -> str | None:
     Raises:
         StopWorker: Its file cannot be read, or is empty.
     """
-    return settings.sasl_password or _secret_file("sasl_password_file", settings.sasl_password_file)
+    return settings.sasl_password or secret_file("sasl_password_file", settings.sasl_password_file)
 
 
 def key_password(settings: Settings) -> str | None:
@@ -31,7 +31,7 @@ def key_password(settings: Settings) -> str | None:
     Raises:
         StopWorker: Its file cannot be read, or is empty.
     """
-    return settings.ssl_key_password or _secret_file("ssl_key_password_file", settings.ssl_key_password_file)
+    return settings.ssl_key_password or secret_file("ssl_key_password_file", settings.ssl_key_password_file)
 
 
 def registry_password(settings: Settings) -> str | None:
@@ -41,10 +41,19 @@ def registry_password(settings: Settings) -> str | None:
         StopWorker: Its file cannot be read, or is empty.
     """
     file = settings.schema_registry_password_file
-    return settings.schema_registry_password or _secret_file("schema_registry_password_file", file)
+    return settings.schema_registry_password or secret_file("schema_registry_password_file", file)
 
 
-def _secret_file(name: str, path: Path | None) -> str | None:
+def secret_file(name: str, path: Path | None) -> str | None:
+    """Return the content of a file with a secret, without its last line end; None without a file.
+
+    Args:
+        name: The setting that names the file.
+        path: The file.
+
+    Raises:
+        StopWorker: The file cannot be read, or is empty.
+    """
     if path is None:
         return None
     try:

@@ -21,6 +21,7 @@ from streams.lanes.processor import Processor
 from streams.lanes.runtime import LaneLimits, Progress
 from streams.lanes.start_offsets import StartOffset, start_offset
 from streams.lanes.transactional_writer import KafkaTransactionalWriter
+from streams.pseudonym_keys import load_pseudonyms
 from streams.records import Output, Partition, ReadPosition, Record
 from streams.settings import Settings
 from streams.state.restoration import open_reader, restore
@@ -85,7 +86,7 @@ def agent_context(
         before_restore: Awaited before a lane restores its state.
         adapt: Puts something before each processor, such as the unwrapping of its records.
     """
-    dead_letters = DeadLetterBuilder(settings.app_id, settings.partitions)
+    dead_letters = DeadLetterBuilder(settings.app_id, settings.partitions, load_pseudonyms(settings))
     return LaneContext(
         settings=settings,
         processors=tuple(

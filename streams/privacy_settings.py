@@ -1,14 +1,30 @@
-"""The settings of privacy: what of the behavior of shoppers may be published."""
+"""The settings of privacy: pseudonyms of shoppers, and what of their behavior may be published."""
 
+from pathlib import Path
 from typing import Annotated
 
-from streams.setting_descriptions import doc
+from schemas.pseudonyms import Pseudonyms
+from streams.setting_descriptions import doc, secret
 from streams.wrapping_settings import WrappingSettings
 
 
 class PrivacySettings(WrappingSettings, frozen=True, kw_only=True):
     """How shoppers are protected. `Settings` extends it."""
 
+    pseudonym_keys: Annotated[
+        str | None,
+        secret(
+            "Secret keys of the pseudonyms that replace ids of shoppers, each `id:secret`, the newest first,"
+            " comma-separated. `clear` at the end finds rows from before pseudonyms. If unset, ids stay as"
+            " they are. Never shown."
+        ),
+    ] = None
+    pseudonym_keys_file: Annotated[
+        Path | None,
+        doc(
+            "File with the keys, instead of pseudonym_keys, one a line. Read when a worker or command starts."
+        ),
+    ] = None
     publish_min_support: Annotated[
         int,
         doc(
@@ -17,3 +33,16 @@ class PrivacySettings(WrappingSettings, frozen=True, kw_only=True):
             le=1_000_000,
         ),
     ] = 1
+
+
+def privacy_contradictions(settings: PrivacySettings) -> list[str]:
+    """Return a message for each rule between these settings that is broken."""
+    problems = []
+    if settings.pseudonym_keys is not None:
+        if settings.pseudonym_keys_file is not None:
+            problems.append("pseudonym_keys and pseudonym_keys_file exclude each other: set one of them")
+        try:
+            Pseudonyms.parse(settings.pseudonym_keys)
+        except ValueError as error:
+            problems.append(f"pseudonym_keys: {error}")
+    return problems

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import ValidationError, convert
 
 from schemas.errors import StopWorker
+from streams.privacy_settings import privacy_contradictions
 from streams.security_settings import security_contradictions
 from streams.settings import NAMES, PREFIX, TYPES, Settings, documentation, is_secret, variable
 from streams.wrapping_settings import wrapping_contradictions
@@ -162,4 +163,5 @@ def _contradictions(settings: Settings) -> list[str]:
         ),
     )
     broken = [problem for holds, problem in checks if not holds]
-    return broken + security_contradictions(settings) + wrapping_contradictions(settings)
+    broken += security_contradictions(settings) + wrapping_contradictions(settings)
+    return broken + privacy_contradictions(settings)

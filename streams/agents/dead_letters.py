@@ -1,11 +1,15 @@
 """Dead letters: a record's original bytes, with the reason and the position in the headers."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from schemas.dead_letters import ATTEMPT, DESCRIPTIONS, LEFT_OUT, dead_letter_headers
+from schemas.pseudonymized_records import pseudonymized, without_ids
+from schemas.pseudonyms import Pseudonyms
 from streams.provenance import MOVED_FROM, moved_from, read_at
-from streams.records import Output, Record
-from streams.topics import DEAD_LETTER, MIB
+from streams.records import MemoryRecord, Output, Record
+from streams.topics import DEAD_LETTER, MIB, USER_BEHAVIOR
 from streams.wrapping.records import original_of
 
 LARGEST = 4 * MIB - 4096
@@ -18,24 +22,33 @@ class DeadLetterBuilder:
     Args:
         group: The consumer group, for the headers.
         partitions: The number of partitions of the dead-letter topic.
+        pseudonyms: Replaces ids of shoppers; None if they stay as they are.
     """
 
-    def __init__(self, group: str, partitions: int) -> None:
+    def __init__(self, group: str, partitions: int, pseudonyms: Pseudonyms | None = None) -> None:
         self._group = group
         self._partitions = partitions
+        self._pseudonyms = pseudonyms
 
     def __call__(self, record: Record, error: Exception, stage: str) -> Output:
         """Build the dead letter of a record.
 
         Args:
             record: The record. Of an unwrapped one the original bytes are kept. The header with the number
-                of the attempt of a redriven one is kept.
+                of the attempt of a redriven one is kept. Ids of shoppers are replaced by pseudonyms.
             error: Why it could not be processed.
             stage: The step that failed.
 
         Returns:
             The dead letter. Parts that do not fit are left out, and a header names them.
         """
+        shown: Callable[[str], str] = str
+        left_out: list[tuple[str, bytes]] = []
+        if self._pseudonyms is not None and record.topic == USER_BEHAVIOR:
+            had_value = original_of(record).value is not None
+            record, shown = _with_pseudonyms(record, self._pseudonyms)
+            if had_value and record.value is None:
+                left_out = [(LEFT_OUT, b"value")]
         record = original_of(record)
         original = [header for header in record.headers if header[0] != MOVED_FROM]
         attempt = next((value for name, value in original if name == ATTEMPT and value), b"")
@@ -47,11 +60,37 @@ class DeadLetterBuilder:
             group=self._group,
             timestamp=record.timestamp,
             original=original,
+            shown=shown,
         )
         at = record.partition % self._partitions
         moved = moved_from(record)
         key = None if moved is not None and moved[4] is not None else record.key
-        return _fitting(Output(DEAD_LETTER, at, key, record.value, headers))
+        return _fitting(Output(DEAD_LETTER, at, key, record.value, [*headers, *left_out]))
+
+
+def _with_pseudonyms(record: Record, pseudonyms: Pseudonyms) -> tuple[Record, Callable[[str], str]]:
+    """Return a record as it was read, with pseudonyms, and what replaces its ids in a text.
+
+    A value that is no JSON is left out: ids in it cannot be found. It stays in its topic until its retention.
+    """
+    original = original_of(record)
+    found = pseudonymized(original.key, original.value, pseudonyms.of)
+    ids = pseudonymized(record.key, record.value, pseudonyms.of).ids | found.ids
+
+    def shown(text: str) -> str:
+        return without_ids(text, ids)
+
+    headers = [
+        (
+            name,
+            value
+            if value is None
+            else shown(value.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape"),
+        )
+        for name, value in original.headers
+    ]
+    place = (original.topic, original.partition, original.offset, original.timestamp)
+    return MemoryRecord(*place, found.key, found.value, headers), shown
 
 
 def _fitting(letter: Output) -> Output:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from models.behavior.next_behavior import shipped_next_behavior
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.shopper import shopper_updated
@@ -18,18 +20,22 @@ from streams.agents.erasures import ShopperTableRow, shoppers_table
 from streams.agents.outputs import OutputBuilder
 from streams.agents.product_view import ProductView
 from streams.agents.sessions import sessions_agent
+from streams.agents.shopper_names import ShopperNames
 from streams.agents.shopper_retention import Retention
 from streams.agents.totals import AgentTotals
 from streams.agents.unlabeled_shoppers import UnlabeledShoppers, with_unlabeled
 from streams.agents.view_follower import View
 from streams.inference.model_report import ModelReport
 from streams.lanes.agent import BatchAgent
+from streams.pseudonym_keys import load_pseudonyms
 from streams.settings import Settings
 from streams.state.tables import TableSpec
 from streams.topics import AFFINITY_UPDATED, PRODUCT_ENRICHED, changelog
 
 if TYPE_CHECKING:
     from streams.inference.protocol import Inference
+
+log = structlog.get_logger()
 
 AGENTS = ("enrich", "sessions", "affinity")
 """The names of the agents, in the order of the data flow."""
@@ -126,6 +132,9 @@ def create_behavior_agents(
     """Create the agents `sessions` and `affinity`, which read views, by name."""
     parameters, identity = behavior_parameters(settings), ProductIdentity(settings.shops)
     shoppers = shoppers_table(changelog(settings, "shoppers"))
+    pseudonyms = load_pseudonyms(settings)
+    if pseudonyms is not None and "sessions" in settings.agents:
+        log.info("shoppers have pseudonyms", keys=pseudonyms.key_ids())
     sessions = sessions_agent(
         shoppers,
         settings.partitions,
@@ -136,6 +145,7 @@ def create_behavior_agents(
         identity,
         totals,
         moves,
+        ShopperNames(pseudonyms, settings.partitions, parameters.session_gap_s),
     )
     affinities = affinities_table(changelog(settings, "affinities"))
     return {

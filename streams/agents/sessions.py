@@ -21,6 +21,7 @@ from streams.agents.co_behavior import CoBehaviorOutputs
 from streams.agents.erasures import ErasedShoppers, ShopperTableRow
 from streams.agents.outputs import OutputBuilder
 from streams.agents.shopper_moves import MovedEvent, decode_message
+from streams.agents.shopper_names import ShopperNames
 from streams.agents.shopper_retention import Retention, RetentionSweep
 from streams.agents.shopper_update import Pending, ShopperUpdate, UpdateContext, received_at
 from streams.agents.totals import AgentTotals
@@ -47,6 +48,7 @@ def sessions_agent(
     identity: ProductIdentity | None = None,
     totals: AgentTotals | None = None,
     moves: bool = False,
+    names: ShopperNames | None = None,
 ) -> BatchAgent:
     """Make the agent that groups behavior into sessions.
 
@@ -61,6 +63,7 @@ def sessions_agent(
         totals: Counts what no output tells.
         moves: Whether there is the topic shopper-repartition. Without it guests who log in stay guests, and
             records on another partition than that of their key have rows there.
+        names: Gives shoppers their names; None is their ids.
     """
     rows = _Rows(
         shoppers,
@@ -70,6 +73,7 @@ def sessions_agent(
         identity or ProductIdentity(),
         totals or AgentTotals(),
         moves,
+        names or ShopperNames(),
         lambda shopper, row: shopper_updated(shopper, row, next_behavior, describe, parameters),
     )
     topics = (SHOPPER_REPARTITION, USER_BEHAVIOR) if moves else (USER_BEHAVIOR,)
@@ -99,13 +103,14 @@ class _Rows:
         identity: ProductIdentity,
         totals: AgentTotals,
         moves: bool,
+        names: ShopperNames,
         event_of: Callable[[str, ShopperRow], ShopperUpdated | None],
     ) -> None:
         self._shoppers = shoppers
         self._partitions = partitions
         self._parameters = parameters
         self._identity, self._totals = identity, totals
-        self._moves = moves
+        self._moves, self._names = moves, names
         self._event_of = event_of
         self._sweep = RetentionSweep(retention)
         self._build = OutputBuilder("sessions", partitions)
@@ -119,7 +124,7 @@ class _Rows:
         if batch.topic == SHOPPER_REPARTITION:
             by_shopper = _messages(batch, table, erased)
         else:
-            by_shopper = _by_shopper(batch, table, erased, self._identity, self._totals)
+            by_shopper = self._by_shopper(batch, table, erased)
         for shopper, pending in by_shopper.items():
             update = ShopperUpdate(shopper, context)
             if (request := pending.erased_by) is not None:
@@ -142,6 +147,72 @@ class _Rows:
         if not update.had_behavior:
             return []
         return [self._build.tombstone(SHOPPER_UPDATED, shopper, pending.cause)]
+
+    def _by_shopper(
+        self, batch: Batch, table: Table[ShopperTableRow], erased: ErasedShoppers
+    ) -> dict[str, Pending]:
+        """Decode a batch, dead-letter invalid records, and leave out what erased shoppers did before.
+
+        Returns:
+            What the batch has of each shopper.
+        """
+        by_shopper: dict[str, Pending] = {}
+        erasures = ignored = 0
+        for record in batch:
+            try:
+                if is_erasure(record.value, record.headers):
+                    found = self._erased_by(record, table, erased)
+                    erasures += bool(found)
+                    by_shopper.update(found)
+                    continue
+                event, left_out = decode_behavior(
+                    record.value, record.key, received_at=received_at(record), headers=record.headers
+                )
+            except InvalidEvent as error:
+                if record.key is None or not self._covers(erased, table, _text(record.key), record, None):
+                    batch.dead_letter(record, error, "decode")
+                continue
+            if left_out or record.offset % _NAMES_CHECKED_EVERY == 0:
+                self._totals.count_fields(UserBehavior, map(field_name, left_out), record.value)
+            if self._covers(erased, table, shopper_id(event), record, event):
+                ignored += 1
+                continue
+            if self._moves:
+                batch.send_outputs(self._names.requests(record, event))
+            named, event = self._names.named(record, event)
+            pending = by_shopper.get(shopper_id(event))
+            if pending is None:
+                pending = by_shopper[shopper_id(event)] = Pending(named)
+            pending.steps.append((named, self._identity.behavior(event)))
+            pending.cause = named
+        if erasures:
+            log.info("shoppers erased", count=erasures)
+        if ignored:
+            log.info("events of erased shoppers are ignored", count=ignored)
+        return by_shopper
+
+    def _erased_by(
+        self, record: Record, table: Table[ShopperTableRow], erased: ErasedShoppers
+    ) -> dict[str, Pending]:
+        """Stage the marks of a request, and return what it erases: a shopper's rows under all names."""
+        request = decode_erasure(record.key, record.headers, received_at(record))
+        names = self._names.names(request.shopper)
+        return {
+            name: Pending(record, erased_by=record)
+            for name in names
+            if erased.erase(table, request._replace(shopper=name), record)
+        }
+
+    def _covers(
+        self,
+        erased: ErasedShoppers,
+        table: Table[ShopperTableRow],
+        shopper: str,
+        record: Record,
+        event: UserBehavior | None,
+    ) -> bool:
+        """Return whether a shopper was erased after a record, under any name."""
+        return any(erased.cover(table, name, record, event) for name in self._names.names(shopper))
 
 
 def _end_rows(
@@ -172,52 +243,6 @@ def _forget(
     had_row = table.get(key) is not None
     table.put(key, None)
     return [tombstone] if had_row or tombstone.partition == partition else []
-
-
-def _by_shopper(
-    batch: Batch,
-    table: Table[ShopperTableRow],
-    erased: ErasedShoppers,
-    identity: ProductIdentity,
-    totals: AgentTotals,
-) -> dict[str, Pending]:
-    """Decode a batch, dead-letter invalid records, and leave out what erased shoppers did before.
-
-    Returns:
-        What the batch has of each shopper.
-    """
-    by_shopper: dict[str, Pending] = {}
-    ignored = 0
-    for record in batch:
-        try:
-            if is_erasure(record.value, record.headers):
-                request = decode_erasure(record.key, record.headers, received_at(record))
-                if erased.erase(table, request, record):
-                    by_shopper[request.shopper] = Pending(record, erased_by=record)
-                continue
-            event, left_out = decode_behavior(
-                record.value, record.key, received_at=received_at(record), headers=record.headers
-            )
-        except InvalidEvent as error:
-            if record.key is None or not erased.cover(table, _text(record.key), record, None):
-                batch.dead_letter(record, error, "decode")
-            continue
-        if left_out or record.offset % _NAMES_CHECKED_EVERY == 0:
-            totals.count_fields(UserBehavior, map(field_name, left_out), record.value)
-        shopper = shopper_id(event)
-        if erased.cover(table, shopper, record, event):
-            ignored += 1
-            continue
-        pending = by_shopper.get(shopper)
-        if pending is None:
-            pending = by_shopper[shopper] = Pending(record)
-        pending.steps.append((record, identity.behavior(event)))
-        pending.cause = record
-    if requests := sum(pending.erased_by is not None for pending in by_shopper.values()):
-        log.info("shoppers erased", count=requests)
-    if ignored:
-        log.info("events of erased shoppers are ignored", count=ignored)
-    return by_shopper
 
 
 def _messages(batch: Batch, table: Table[ShopperTableRow], erased: ErasedShoppers) -> dict[str, Pending]:

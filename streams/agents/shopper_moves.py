@@ -65,7 +65,17 @@ class GuestErasure(_Message, frozen=True, kw_only=True, tag="erasure"):
     until: datetime
 
 
-Message = MovedEvent | GuestLogin | MovedRow | GuestErasure
+class FormerName(_Message, frozen=True, kw_only=True, tag="former"):
+    """The key is a former name of a shopper.
+
+    Attributes:
+        name: The shopper's name, to whose row that of the key is added.
+    """
+
+    name: str
+
+
+Message = MovedEvent | GuestLogin | MovedRow | GuestErasure | FormerName
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Message)

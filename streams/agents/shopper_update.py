@@ -8,6 +8,7 @@ from itertools import groupby
 import msgspec
 
 from models.behavior.event_time import seconds
+from models.behavior.former_names import handed_over
 from models.behavior.logins import log_in, logins, with_guest, without_events_until
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.sessions import ShopperRow, apply_events
@@ -18,6 +19,7 @@ from schemas.keys import partition_for
 from streams.agents.co_behavior import CoBehaviorOutputs
 from streams.agents.erasures import ErasedShoppers, ShopperTableRow
 from streams.agents.shopper_moves import (
+    FormerName,
     GuestErasure,
     GuestLogin,
     Message,
@@ -196,6 +198,8 @@ class ShopperUpdate:
                 self._add_row(message)
             case GuestErasure():
                 self._forget_guest(record, message)
+            case FormerName():
+                self._hand_over(record, message)
 
     def _log_in(self, record: Record, message: GuestLogin) -> None:
         login, before = message.login, self.row.login
@@ -213,13 +217,21 @@ class ShopperUpdate:
             other = ShopperRow.from_bytes(message.row)
             if until is not None:
                 other = without_events_until(other, until)
-            if message.guest is None and not self.had_row:
+            if message.guest is None and self.row is self._blank:
                 self.row = other
             elif other.has_behavior or other.guests:
                 self.row = merged_rows(self.row, other, context.deltas.builder, context.parameters)
                 context.deltas.flush(_PAIRS_AT_ONCE)
         if message.guest is not None and (until is None or message.at > until):
             self.row = with_guest(self.row, message.guest, message.at)
+
+    def _hand_over(self, record: Record, message: FormerName) -> None:
+        """Send the row of a former name to the shopper's row."""
+        row = handed_over(self.row)
+        if row is not None:
+            self._context.send(message.name, MovedRow(row=encoded_row(row)), record)
+        if self.row is not self._blank:
+            self.row = ShopperRow()
 
     def _forget_guest(self, record: Record, message: GuestErasure) -> None:
         """Forget a guest with the user, unless the guest is another user meanwhile."""

@@ -10,6 +10,7 @@ from schemas.erasure import shopper_digest
 from schemas.errors import StopWorker
 from streams.commands.audited import audited
 from streams.options import with_settings
+from streams.pseudonym_keys import load_pseudonyms
 from streams.replay.broker_admin import BrokerAdmin
 from streams.replay.dead_letter_view import printable
 from streams.replay.erasure import (
@@ -72,19 +73,29 @@ def erase(
             raise click.UsageError(f"{printable(name)!r} is no id of 1 to 256 characters")
     if find_guests:
         names += _found_guests(settings, names)
+    shown, names = names, _names_in_state(settings, names)
     if dry_run:
-        letters = erase_letters(settings, names, dry_run=True)
-        click.echo(f"{len(names)} shoppers would be erased, and {letters.erased:,} dead letters")
+        letters = erase_letters(settings, {*shown, *names}, dry_run=True)
+        click.echo(f"{len(shown)} shoppers would be erased, and {letters.erased:,} dead letters")
         return
     if not yes:
-        click.confirm(f"Forget {', '.join(map(printable, names))}? It cannot be undone", abort=True, err=True)
+        click.confirm(f"Forget {', '.join(map(printable, shown))}? It cannot be undone", abort=True, err=True)
     digests = ", ".join(shopper_digest(name).hex() for name in names)
     with audited(settings, AuditAction.ERASE, because=because, digests=digests) as done:
-        unfinished = _erase(settings, names, timeout_s, verify, done)
+        done["shoppers"] = len(shown)
+        unfinished = _erase(settings, names, {*shown, *names}, timeout_s, verify, done)
     click.echo(f"In the audit the shoppers have the digests {digests}.")
     _print_what_stays(settings)
     if unfinished:
         raise click.exceptions.Exit(1)
+
+
+def _names_in_state(settings: Settings, names: list[str]) -> list[str]:
+    """Return the names under which shoppers are kept: their ids, or with keys the pseudonyms of these."""
+    pseudonyms = load_pseudonyms(settings)
+    if pseudonyms is None:
+        return names
+    return list(dict.fromkeys(name for each in names for name in pseudonyms.names(each)))
 
 
 def _found_guests(settings: Settings, names: list[str]) -> list[str]:
@@ -98,10 +109,25 @@ def _found_guests(settings: Settings, names: list[str]) -> list[str]:
     return guests
 
 
-def _erase(settings: Settings, names: list[str], timeout_s: float, verify: bool, done: Counter[str]) -> bool:
-    """Erase the shoppers, and print each part. Return whether a part is not done yet."""
+def _erase(
+    settings: Settings,
+    names: list[str],
+    in_letters: set[str],
+    timeout_s: float,
+    verify: bool,
+    done: Counter[str],
+) -> bool:
+    """Erase the shoppers, and print each part. Return whether a part is not done yet.
+
+    Args:
+        settings: Settings with the broker's address.
+        names: The names of the shoppers in state.
+        in_letters: These, and their ids: dead letters from before pseudonyms have those.
+        timeout_s: Seconds to wait for the workers.
+        verify: Whether to read the changelog and shopper-updated.
+        done: Receives counts for the audit.
+    """
     ends = request_erasure(settings, names, datetime.now(UTC))
-    done["shoppers"] = len(names)
     click.echo(f"Requested in {USER_BEHAVIOR}; waiting for the workers", err=True)
     behind = wait_until_processed(settings, ends, timeout_s)
     if behind:
@@ -113,7 +139,7 @@ def _erase(settings: Settings, names: list[str], timeout_s: float, verify: bool,
         )
     else:
         click.echo(f"State, changelog and {SHOPPER_UPDATED}: erased")
-    letters = erase_letters(settings, names)
+    letters = erase_letters(settings, in_letters)
     done["dead letters"] = letters.erased
     _print_letters(letters)
     left = _verified(settings, names) if verify and not behind else []
