@@ -7,12 +7,17 @@ Kafka and in one partition:
   the lane has caught up.
 - Its catalog comes alone, in batches. How many products would get another list of similar texts if the whole
   catalog were listed a second time, before and after the lane has caught up.
+- Ten products come to the rest of its catalog. How many products get another list, and how many would get one
+  after the lane has caught up.
 
 A lane catches up with 256 rows each `SHELFSTREAM_CATCH_UP_S`, so the number of parts is the time it takes.
+The seconds are of the processor, for all parts.
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import click
 from rich.console import Console
@@ -24,6 +29,7 @@ from schemas.keys import shopper_id
 from streams.agents.affinity_view import AffinityView
 from streams.agents.dead_letters import DeadLetterBuilder
 from streams.agents.factory import create_behavior_agents
+from streams.agents.outputs import changelog_end
 from streams.agents.product_view import ProductView
 from streams.agents.totals import AgentTotals
 from streams.demo.sample_shop import iter_baskets, iter_products
@@ -35,6 +41,7 @@ from streams.state.tables import Table, Tables
 from streams.topics import AFFINITY_UPDATED, PRODUCT_ENRICHED, SHOPPER_UPDATED, USER_BEHAVIOR
 
 BATCH = 256
+LATE = 10
 
 
 class OneLane:
@@ -44,6 +51,7 @@ class OneLane:
         self._processor = AgentProcessor(agent, 1, DeadLetterBuilder("benchmark", 1))
         self._tables = Tables([Table(spec, MemoryStore()) for spec in agent.tables], 0)
         self.parts = 0
+        self.cpu_s = 0.0
 
     async def process(self, records: Sequence[MemoryRecord]) -> list[Output]:
         """Process records in batches."""
@@ -54,19 +62,24 @@ class OneLane:
         return outputs
 
     async def catch_up(self) -> list[Output]:
-        """Catch up until there is nothing left to do. `parts` is the number of parts that had outputs."""
+        """Catch up until there is nothing left to do.
+
+        `parts` is then the number of parts that had outputs, and `cpu_s` the processor's seconds of all.
+        """
         outputs: list[Output] = []
-        idle = 0
+        self.parts = idle = 0
+        started = time.process_time()
         while idle < 100:
             some = await self._processor.catch_up(self._tables)
             self._apply()
             outputs += some
             self.parts += bool(some)
             idle = 0 if some else idle + 1
+        self.cpu_s = time.process_time() - started
         return outputs
 
     def _apply(self) -> None:
-        written = {Partition(table.spec.changelog, 0): 1 for table in self._tables}
+        written = {Partition(each.spec.changelog, 0): changelog_end(each) + 1 for each in self._tables}
         self._tables.apply(self._tables.changes(), written, 0)
 
 
@@ -90,8 +103,18 @@ def without_tastes(outputs: Iterable[Output]) -> int:
     return sum(not decode_shopper_updated(value).categories for value in last.values())
 
 
-async def measure_shoppers(listed: Sequence[MemoryRecord]) -> tuple[int, int, int, int]:
-    """Return the shoppers, those without tastes before and after catching up, and the parts that it took."""
+class Figures(NamedTuple):
+    """What catching up changes, and costs."""
+
+    all: int
+    before: int
+    after: int
+    parts: int
+    cpu_s: float
+
+
+async def measure_shoppers(listed: Sequence[MemoryRecord]) -> Figures:
+    """Count the shoppers without tastes."""
     view = ProductView()
     lane = OneLane(
         create_behavior_agents(Settings(partitions=1), view, AffinityView(1), AgentTotals(), moves=False)[
@@ -106,38 +129,55 @@ async def measure_shoppers(listed: Sequence[MemoryRecord]) -> tuple[int, int, in
     shoppers = len({output.key for output in outputs if output.topic == SHOPPER_UPDATED})
     before = without_tastes(outputs)
     view.update(listed)
-    return shoppers, before, without_tastes([*outputs, *await lane.catch_up()]), lane.parts
+    after = without_tastes([*outputs, *await lane.catch_up()])
+    return Figures(shoppers, before, after, lane.parts, lane.cpu_s)
 
 
-async def measure_similar(listed: Sequence[MemoryRecord], *, catch_up: bool) -> tuple[int, int, int]:
-    """Return the products, those that a second listing gives another list, and the parts that it took."""
-    lane = OneLane(
-        create_behavior_agents(
-            Settings(partitions=1), ProductView(), AffinityView(1), AgentTotals(), moves=False
-        )["affinity"]
-    )
+def affinity_lane() -> OneLane:
+    """Return a lane of the agent `affinity`."""
+    settings, views = Settings(partitions=1), (ProductView(), AffinityView(1))
+    return OneLane(create_behavior_agents(settings, *views, AgentTotals(), moves=False)["affinity"])
+
+
+async def lists_of_second_listing(lane: OneLane, listed: Sequence[MemoryRecord]) -> int:
+    """Count the products that get another list when all are listed again."""
+    return sum(output.topic == AFFINITY_UPDATED for output in await lane.process(listed))
+
+
+async def measure_similar(listed: Sequence[MemoryRecord]) -> Figures:
+    """Count the products that a second listing would give another list."""
+    lane = affinity_lane()
     await lane.process(listed)
-    if catch_up:
-        await lane.catch_up()
-    again = await lane.process(listed)
-    return len(listed), sum(output.topic == AFFINITY_UPDATED for output in again), lane.parts
+    before = await lists_of_second_listing(lane, listed)
+    lane = affinity_lane()
+    await lane.process(listed)
+    await lane.catch_up()
+    after = await lists_of_second_listing(lane, listed)
+    return Figures(len(listed), before, after, lane.parts, lane.cpu_s)
+
+
+async def measure_late(listed: Sequence[MemoryRecord]) -> Figures:
+    """Count the products whose lists change when ten more come."""
+    lane = affinity_lane()
+    await lane.process(listed[:-LATE])
+    await lane.catch_up()
+    await lane.process(listed[-LATE:])
+    changed = len(await lane.catch_up())
+    after = await lists_of_second_listing(lane, listed)
+    return Figures(len(listed), changed, after, lane.parts, lane.cpu_s)
 
 
 async def run() -> Grid:
     """Measure, and return the table."""
     listed = catalog()
-    shoppers, before, after, parts = await measure_shoppers(listed)
-    products, differ, _ = await measure_similar(listed, catch_up=False)
-    _, differ_after, similar_parts = await measure_similar(listed, catch_up=True)
-    table = Grid("of the demo's shop", "all", "before", "after catching up", "parts of 256 rows")
-    table.add_row("shoppers without tastes", f"{shoppers}", f"{before}", f"{after}", f"{parts}")
-    table.add_row(
-        "products with another list when listed again",
-        f"{products}",
-        f"{differ}",
-        f"{differ_after}",
-        f"{similar_parts}",
-    )
+    table = Grid("of the demo's shop", "all", "before", "after catching up", "parts of 256 rows", "CPU s")
+    for name, figures in (
+        ("shoppers without tastes", await measure_shoppers(listed)),
+        ("products with another list when listed again", await measure_similar(listed)),
+        (f"products with another list after {LATE} more", await measure_late(listed)),
+    ):
+        *counts, cpu_s = figures
+        table.add_row(name, *map(str, counts), f"{cpu_s:.2f}")
     return table
 
 

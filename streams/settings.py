@@ -110,7 +110,7 @@ class Settings(BehaviorSettings, frozen=True, kw_only=True):
             " 0 does none of this work.",
             ge=0,
         ),
-    ] = 0.0
+    ] = 1.0
     in_flight_max_bytes: Annotated[
         int,
         doc(

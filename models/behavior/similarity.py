@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.behavior.product_numbers import ProductNumbers
+from models.behavior.text_changes import TextChanges
 from models.behavior.vector_cell import Vectors
 from models.behavior.vector_cells import VectorCells
 from schemas.errors import InvalidEvent
@@ -21,6 +22,7 @@ from schemas.events import Embedding
 
 MAX_DIMENSIONS = 1024
 """The maximum number of dimensions of an embedding."""
+_ANY = -1.0
 
 
 def vector_of(embedding: Embedding) -> Vectors:
@@ -63,8 +65,9 @@ class _Members:
     def __init__(self, group: _Group) -> None:
         self.group = group
         self.cells = VectorCells(group.dimensions)
-        # By own number: the product's number.
+        # By own number: the product's number, and the least cosine of the list that was found last for it.
         self.products = array("q")
+        self.least = array("f")
         self._free: list[int] = []
 
     def add(self, product: int) -> int:
@@ -72,8 +75,10 @@ class _Members:
         if self._free:
             own = self._free.pop()
             self.products[own] = product
+            self.least[own] = _ANY
             return own
         self.products.append(product)
+        self.least.append(_ANY)
         return len(self.products) - 1
 
     def discard(self, own: Sequence[int]) -> None:
@@ -102,6 +107,7 @@ class SimilarityIndex:
         self._group_at: list[_Group] = []
         self._place_of = array("i")
         self._own_of = array("i")
+        self._changes: TextChanges[_Group] = TextChanges()
 
     def __len__(self) -> int:
         return sum(len(members.cells) for members in self._groups.values())
@@ -113,6 +119,11 @@ class SimilarityIndex:
     def exact(self) -> bool:
         """Whether every search reads all vectors."""
         return all(members.cells.exact for members in self._groups.values())
+
+    @property
+    def floods(self) -> int:
+        """How often more embeddings changed than `affected` can tell of."""
+        return self._changes.floods
 
     def put(self, embeddings: Mapping[int, Embedding], shops: Mapping[int, str | None] | None = None) -> None:
         """Add products by number, or replace their embeddings. One call for many is far cheaper.
@@ -140,8 +151,12 @@ class SimilarityIndex:
         for group, vectors in by_group.items():
             if (members := self._groups.get(group)) is None:
                 members = self._groups[group] = _Members(group)
+            vectors = self._changed(group, vectors)
             own = [self._own_number(number, members) for number in vectors]
-            members.cells.put(own, np.stack(list(vectors.values())))
+            for each in own:
+                members.least[each] = _ANY
+            if own:
+                members.cells.put(own, np.stack(list(vectors.values())))
 
     def remove(self, numbers: Sequence[int]) -> None:
         """Remove products; those without an embedding are ignored."""
@@ -152,6 +167,7 @@ class SimilarityIndex:
                 self._place_of[number] = -1
         for group, own in by_group.items():
             members = self._groups[group]
+            self._changes.add(group, members.cells.vectors(own))
             members.discard(own)
             if not len(members.cells):
                 del self._groups[group]
@@ -176,23 +192,63 @@ class SimilarityIndex:
                 by_group.setdefault(of, []).append((number, self._own_of[number]))
         found: dict[int, list[tuple[str, float]]] = {}
         for group, here in by_group.items():
-            vectors = self._groups[group].cells.vectors([own for _, own in here])
-            ranked: list[list[tuple[float, str]]] = [[] for _ in here]
-            for members in self._visible(group):
-                for (number, _), hits, best in zip(
-                    here, members.cells.nearest(vectors, k + 1), ranked, strict=True
-                ):
-                    near = hits.cosines >= min_cosine
-                    for own, cosine in zip(
-                        hits.numbers[near].tolist(), hits.cosines[near].tolist(), strict=True
-                    ):
-                        product = members.products[own]
-                        if product != number:
-                            best.append((-cosine, self._products.id_of(product)))
-            # Thousands of products may have the same text: only the ids that are returned are sorted.
-            for (number, _), best in zip(here, ranked, strict=True):
-                found[number] = [(name, -negative) for negative, name in nsmallest(k, best)]
+            asking = self._groups[group]
+            vectors = asking.cells.vectors([own for _, own in here])
+            # Products with the same text, of which there may be thousands, share one search.
+            place_of: dict[bytes, int] = {}
+            places = [place_of.setdefault(vector.tobytes(), len(place_of)) for vector in vectors]
+            ranked = self._ranked(group, vectors[_firsts(places)], k + 1, min_cosine)
+            for (number, own), place in zip(here, places, strict=True):
+                name = self._products.id_of(number)
+                best = [(other, cosine) for other, cosine in ranked[place] if other != name][:k]
+                asking.least[own] = best[-1][1] if best and len(best) == k else min_cosine
+                found[number] = best
         return found
+
+    def affected(self, count: int, min_cosine: float) -> list[str]:
+        """Take some changes of embeddings, and find the products whose nearest they may change.
+
+        Args:
+            count: The number of changed embeddings to take at most.
+            min_cosine: The least cosine of a neighbor.
+
+        Returns:
+            The ids of the products, in no order. Where a search is approximate, so is this.
+        """
+        found: list[str] = []
+        for group, vectors in self._changes.take(count).items():
+            for other, members in self._groups.items():
+                if other[1:] != group[1:] or (None not in (other.shop, group.shop) and other != group):
+                    continue
+                least = np.maximum(np.frombuffer(members.least, dtype=np.float32), np.float32(min_cosine))
+                reached = members.cells.reached(vectors, least)
+                found += [self._products.id_of(members.products[own]) for own in reached.tolist()]
+        return found
+
+    def _ranked(
+        self, group: _Group, vectors: Vectors, k: int, min_cosine: float
+    ) -> list[list[tuple[str, float]]]:
+        """Return for each vector the ids and cosines of the k nearest that its group may find; ties by id."""
+        ranked: list[list[tuple[float, str]]] = [[] for _ in vectors]
+        for members in self._visible(group):
+            for hits, best in zip(members.cells.nearest(vectors, k), ranked, strict=True):
+                near = hits.cosines >= min_cosine
+                for own, cosine in zip(hits.numbers[near].tolist(), hits.cosines[near].tolist(), strict=True):
+                    best.append((-cosine, self._products.id_of(members.products[own])))
+        return [[(name, -negative) for negative, name in nsmallest(k, best)] for best in ranked]
+
+    def _changed(self, group: _Group, vectors: dict[int, Vectors]) -> dict[int, Vectors]:
+        """Remember which vectors of a group come and go, and leave out those that are there already."""
+        known = [number for number in vectors if self._group_of(number) is not None]
+        if known:
+            before = self._groups[group].cells.vectors([self._own_of[number] for number in known])
+            same = (before == np.stack([vectors[number] for number in known])).all(axis=1)
+            self._changes.add(group, before[~same])
+            left_out = {number for number, is_same in zip(known, same.tolist(), strict=True) if is_same}
+            vectors = {number: vector for number, vector in vectors.items() if number not in left_out}
+        if vectors:
+            self._changes.add(group, np.stack(list(vectors.values())))
+        return vectors
 
     def _own_number(self, number: int, members: _Members) -> int:
         if self._group_of(number) is None:
@@ -222,3 +278,11 @@ class SimilarityIndex:
         same = [members for other, members in self._groups.items() if other[1:] == model]
         # While there is one shop only, products whose shop is not known are probably its own.
         yield from same if len(same) <= 2 else [self._groups[group]]
+
+
+def _firsts(places: Sequence[int]) -> list[int]:
+    """Return where each of the places 0, 1, … occurs first."""
+    first: dict[int, int] = {}
+    for at, place in enumerate(places):
+        first.setdefault(place, at)
+    return list(first.values())

@@ -123,6 +123,28 @@ class VectorCells:
                 found[place] = each
         return found
 
+    def reached(self, vectors: Vectors, least: NDArray[np.float32]) -> Numbers:
+        """Find whose neighbors vectors may become, or may have been.
+
+        Args:
+            vectors: Vectors that came or went, shape (q, dimensions).
+            least: By number, the cosine from which on a vector is a neighbor.
+
+        Returns:
+            The numbers that are near enough to one of the vectors, in ascending order. Those in cells that a
+            search from these vectors does not read are missing.
+        """
+        norms = np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=1)).astype(np.float32)
+        found = [np.empty(0, dtype=np.int64)]
+        for index, readers in _readers(self._probed(vectors)):
+            cell = self._cells[index]
+            numbers = cell.numbers[: len(cell)].astype(np.int64)
+            dots = vectors[readers].astype(np.float32) @ cell.vectors[: len(cell)].astype(np.float32).T
+            lengths = np.sqrt(np.maximum(cell.squares[: len(cell)], 1), dtype=np.float32)
+            cosines = dots / (np.maximum(norms[readers], 1)[:, None] * lengths)
+            found.append(numbers[(cosines >= least[numbers] - _SLACK).any(axis=0)])
+        return np.unique(np.concatenate(found))
+
     def _probed(self, vectors: Vectors) -> NDArray[np.intp]:
         """Return the nearest cells of each query, the nearest first; shape (q, probes)."""
         probes = min(PROBES, len(self._cells))

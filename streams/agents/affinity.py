@@ -75,7 +75,7 @@ class _Rows:
         self._parameters = parameters
         self._product_view = product_view
         self._build = OutputBuilder("affinity", partitions)
-        self._sweep = SimilarSweep()
+        self._sweep = SimilarSweep(product_view, partitions, parameters.similar_min_cosine)
 
     def merge_deltas(self, batch: Batch, table: Table[AffinityRow]) -> None:
         """Merge the deltas of a batch into rows, and publish each touched product once at most."""
@@ -126,7 +126,7 @@ class _Rows:
     def search_again(self, table: Table[AffinityRow], partition: int) -> list[Output]:
         """Publish again the lists of some products without behavior, if the catalog gives them others now."""
         view, parameters = self._product_view, self._parameters
-        rows = self._sweep.rows(table, view.version)
+        rows = self._sweep.rows(table, partition)
         similar = view.similar(sorted(rows), parameters.top_k, parameters.similar_min_cosine)
         outputs = []
         for product, row in rows.items():
@@ -136,7 +136,7 @@ class _Rows:
             update = affinity_updated(product, row, parameters, instant(listed_at), similar.get(product, ()))
             if row.should_publish(update, parameters):
                 table.put(product.encode(), row.with_published(update))
-                outputs.append(self._build.again(self._as_published(update), product, partition))
+                outputs.append(self._build.again(self._as_published(update), product, table, partition))
         return outputs
 
     def _publish(

@@ -165,7 +165,7 @@ def _with_unlabeled(
     next_behavior, describe = shipped_next_behavior(), product_view.describe
     unlabeled = UnlabeledShoppers(
         describe,
-        lambda: product_view.version,
+        lambda: product_view.arrivals,
         lambda shopper, row: shopper_updated(shopper, row, next_behavior, describe, parameters),
         OutputBuilder("sessions", settings.partitions),
     )

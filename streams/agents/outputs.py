@@ -1,6 +1,6 @@
 """Building output records: the same key, partition, headers and id for every agent."""
 
-from hashlib import blake2b
+from typing import Any
 
 from schemas.codec import encode
 from schemas.envelope import output_headers, output_id, traceparent_of
@@ -8,6 +8,7 @@ from schemas.events import Event
 from schemas.keys import partition_for
 from streams.provenance import source_of
 from streams.records import MemoryRecord, Output, Record
+from streams.state.tables import Table
 
 
 class OutputBuilder:
@@ -36,11 +37,20 @@ class OutputBuilder:
         """Build the tombstone that deletes `subject` from a compacted topic."""
         return self.record(topic, subject, None, cause)
 
-    def again(self, event: Event, subject: str, partition: int) -> Output:
-        """Build the record of an event that no input record causes. Its id derives from what it says."""
-        value = encode(event)
-        digest = int.from_bytes(blake2b(value, digest_size=7).digest())
-        return self.record(event.topic, subject, value, MemoryRecord(event.topic, partition, digest))
+    def again(self, event: Event, subject: str, table: Table[Any], partition: int) -> Output:
+        """Build the record of an event that no input record causes, once in a transaction for each subject.
+
+        Its id derives from where the changelog ended before the transaction. Each transaction writes to it,
+        so that what is said, taken back and said again has three ids.
+
+        Args:
+            event: The event.
+            subject: A product or shopper id: the key.
+            table: The lane's table with a changelog.
+            partition: The table's partition.
+        """
+        cause = MemoryRecord(table.spec.changelog, partition, changelog_end(table))
+        return self.record(event.topic, subject, encode(event), cause)
 
     def record(
         self,
@@ -69,3 +79,9 @@ class OutputBuilder:
             traceparent=traceparent_of(cause.headers) if cause.headers else None,
         )
         return Output(topic, partition_for(key, self._partitions), key, value, headers)
+
+
+def changelog_end(table: Table[Any]) -> int:
+    """Return the changelog offset after the rows of a table's last transaction, or 0. Each moves it."""
+    checkpoint = table.store.checkpoint()
+    return 0 if checkpoint is None else checkpoint.offset

@@ -52,10 +52,13 @@ _SEARCHED_AT_ONCE = 256
 class ProductView:
     """Labels, shops and embeddings by product. Threads may read and write at the same time.
 
-    Products are named by their keys, which `identity` defines. `version` grows with each change.
+    Products are named by their keys, which `identity` defines.
 
     Args:
         identity: What makes two products the same, and whether shops count.
+
+    Attributes:
+        arrivals: How often products came that were unknown. It grows after they can be described.
     """
 
     def __init__(self, identity: ProductIdentity | None = None) -> None:
@@ -70,7 +73,7 @@ class ProductView:
         self._place_of_shop: dict[str | None, int] = {None: 0}
         self._index = SimilarityIndex(self._products)
         self._lock = threading.Lock()
-        self.version = 0
+        self.arrivals = 0
 
     def __len__(self) -> int:
         return len(self._products)
@@ -96,8 +99,11 @@ class ProductView:
                     error=str(error),
                 )
         with self._lock:
+            arrived = any(
+                each is not None and self._products.find(name) is None for name, each in last.items()
+            )
             self._apply(last)
-            self.version += bool(last)
+            self.arrivals += arrived
 
     def describe(self, product_id: str) -> ProductLabels | None:
         """Return the product's tags and category, or None if it is unknown."""
@@ -141,6 +147,21 @@ class ProductView:
                 nearest = self._index.nearest(list(numbers.values()), count, min_cosine)
             found.update({name: nearest[number] for name, number in numbers.items() if number in nearest})
         return found
+
+    @property
+    def floods(self) -> int:
+        """How often more texts changed than `affected` can tell of: any list may be another since."""
+        return self._index.floods
+
+    def affected(self, count: int, min_cosine: float) -> list[str]:
+        """Take some changes of texts, and return the products whose similar texts they may change.
+
+        Args:
+            count: The number of changes to take at most.
+            min_cosine: The least cosine of a neighbor.
+        """
+        with self._lock:
+            return self._index.affected(count, min_cosine)
 
     def _apply(self, last: dict[str, tuple[_Product, float] | None]) -> None:
         """Bring the products to their last state. All embeddings go into the index at once."""

@@ -1,8 +1,8 @@
 """Publishes shoppers again whose products were unknown when they acted, once the catalog has them.
 
 A mark in the table of shoppers names the products of a shopper that had no labels when the shopper was
-published. Marks commit with the shopper's row. Between two batches, when the view of products has changed, a
-lane looks at some marks, and publishes the shoppers of whom a product is known by now.
+published. Marks commit with the shopper's row. Between two batches, when unknown products have come, a lane
+looks at some marks, and publishes the shoppers of whom a product is known by now.
 """
 
 import asyncio
@@ -35,12 +35,14 @@ class _Progress:
 
     Attributes:
         marked: The shoppers with a mark. After a rollback there may be too many; the table decides.
-        version: The version of the view at which the last walk through the marks began.
+        rollbacks: The table's rollbacks when the last walk began: what it published in them is lost.
+        arrivals: The view's arrivals when the last walk through the marks began.
         waiting: The shoppers that this walk has not looked at, in descending order.
     """
 
     marked: set[str]
-    version: int = -1
+    rollbacks: int = 0
+    arrivals: int = -1
     waiting: list[str] = field(default_factory=list)
 
 
@@ -49,7 +51,7 @@ class UnlabeledShoppers:
 
     Args:
         describe: Returns tags and category of a product, or None if it is unknown.
-        version: Returns the version of the view of products, which grows with each change.
+        arrivals: Returns how often products came into the view that were unknown.
         event_of: Returns the event of a shopper's row; None if there is nothing to publish.
         build: Builds the outputs.
     """
@@ -57,12 +59,12 @@ class UnlabeledShoppers:
     def __init__(
         self,
         describe: Callable[[str], ProductLabels | None],
-        version: Callable[[], int],
+        arrivals: Callable[[], int],
         event_of: Callable[[str, ShopperRow], ShopperUpdated | None],
         build: OutputBuilder,
     ) -> None:
         self._describe = describe
-        self._version = version
+        self._arrivals = arrivals
         self._event_of = event_of
         self._build = build
         self._progress: WeakKeyDictionary[Table[ShopperTableRow], _Progress] = WeakKeyDictionary()
@@ -82,11 +84,13 @@ class UnlabeledShoppers:
 
     def publish_again(self, table: Table[ShopperTableRow], partition: int) -> list[Output]:
         """Look at some more marks, and return the events of shoppers of whom a product is known by now."""
-        progress, version = self._of(table), self._version()
+        progress, arrivals = self._of(table), self._arrivals()
+        if progress.rollbacks != table.rollbacks:
+            progress.rollbacks, progress.arrivals, progress.waiting = table.rollbacks, -1, []
         if not progress.waiting:
-            if progress.version == version:
+            if progress.arrivals == arrivals:
                 return []
-            progress.version, progress.waiting = version, sorted(progress.marked, reverse=True)
+            progress.arrivals, progress.waiting = arrivals, sorted(progress.marked, reverse=True)
         outputs = []
         for _ in range(min(MARKS_AT_ONCE, len(progress.waiting))):
             shopper = progress.waiting.pop()
@@ -100,7 +104,7 @@ class UnlabeledShoppers:
             event = self._event_of(shopper, row) if isinstance(row, ShopperRow) else None
             self.update(table, shopper, row if isinstance(row, ShopperRow) and event is not None else None)
             if event is not None:
-                outputs.append(self._build.again(event, shopper, partition))
+                outputs.append(self._build.again(event, shopper, table, partition))
         return outputs
 
     def _of(self, table: Table[ShopperTableRow]) -> _Progress:

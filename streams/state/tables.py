@@ -75,6 +75,8 @@ class Table(Generic[V]):
         self._cached_bytes = cached_bytes
         self._bytes = 0
         self._staged: dict[bytes, V | None] = {}
+        # How often staged rows were dropped instead of committed.
+        self.rollbacks = 0
 
     def get(self, key: bytes) -> V | None:
         """Return the staged row of a key, else the committed row, else None.
@@ -112,6 +114,7 @@ class Table(Generic[V]):
 
     def discard(self) -> None:
         """Drop everything staged."""
+        self.rollbacks += bool(self._staged)
         self._staged = {}
 
     def changes(self) -> dict[bytes, bytes | None]:
@@ -143,14 +146,14 @@ class Table(Generic[V]):
 
     def set_aside(self) -> str:
         """Begin an empty store, and return where the old rows are kept; see `Store.set_aside`."""
-        self._staged = {}
+        self.discard()
         self._cache.clear()
         self._bytes = 0
         return self.store.set_aside()
 
     def wipe(self) -> None:
         """Delete all rows, so that they are restored from the start of the changelog."""
-        self._staged = {}
+        self.discard()
         self._cache.clear()
         self._bytes = 0
         self.store.wipe()

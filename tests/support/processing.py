@@ -5,6 +5,7 @@ from typing import Any
 
 from schemas.dead_letters import REASON
 from streams.agents.dead_letters import DeadLetterBuilder
+from streams.agents.outputs import changelog_end
 from streams.lanes.agent import AgentProcessor, BatchAgent
 from streams.lanes.processor import Processor, catch_up
 from streams.records import MemoryRecord, Output, Partition, Record
@@ -54,7 +55,7 @@ async def process_batch(processor: Processor, records: Sequence[Record], tables:
     outputs = await processor.process(records, tables)
     changes = tables.changes()
     written = {
-        Partition(output.topic, output.partition): 1 for output in [*outputs, *tables.changelog(changes)]
+        Partition(table.spec.changelog, tables.partition): changelog_end(table) + 1 for table in tables
     }
     tables.apply(changes, written, NOW_MS)
     return outputs
@@ -64,7 +65,9 @@ async def caught_up(processor: Processor, tables: Tables) -> list[Output]:
     """Let a processor catch up once, and apply its changes."""
     outputs = await catch_up(processor, tables)
     changes = tables.changes()
-    written = {Partition(output.topic, output.partition): 1 for output in tables.changelog(changes)}
+    written = {
+        Partition(table.spec.changelog, tables.partition): changelog_end(table) + 1 for table in tables
+    }
     tables.apply(changes, written, NOW_MS)
     return outputs
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from models.behavior import vector_cells
 from models.behavior.product_numbers import ProductNumbers
 from models.behavior.similarity import SimilarityIndex
+from models.behavior.text_changes import MAX_CHANGES
 from schemas.errors import InvalidEvent
 from schemas.events import Embedding
 
@@ -201,3 +202,63 @@ def test_a_search_of_equal_texts_reads_no_more_than_of_others() -> None:
     cells.put(range(40_000), np.full((40_000, 2), 5, dtype=np.int8))
     (hits,) = cells.nearest(np.array([[5, 5]], dtype=np.int8), 3)
     assert 3 <= len(hits.numbers) <= vector_cells.CELL_LIMIT * vector_cells.PROBES
+
+
+@given(changes, st.lists(st.tuples(st.sampled_from("abcdefgh"), st.none() | vectors), max_size=6))
+def test_all_whose_nearest_change_are_affected(
+    first: list[tuple[str, Vector | None]], then: list[tuple[str, Vector | None]]
+) -> None:
+    """By comparison with a search for everybody. The same text again affects nobody."""
+    named = NamedIndex()
+
+    def search() -> dict[str, list[tuple[str, float]]]:
+        numbers = [number for name in "abcdefgh" if (number := named.products.find(name)) is not None]
+        found = named.index.nearest(numbers, 2, 0.5)
+        return {named.products.id_of(number): rounded(near) for number, near in found.items()}
+
+    def change(some: list[tuple[str, Vector | None]]) -> None:
+        for name, vector in some:
+            if vector is None:
+                named.remove(name)
+            else:
+                named.add(name, embedding(vector))
+
+    change(first)
+    before = search()
+    named.index.affected(100, 0.5)
+    change(then)
+    affected = set(named.index.affected(100, 0.5))
+    after = search()
+    assert {name for name, near in after.items() if before.get(name) != near} <= affected
+    named.add_many({name: embedding(vector) for name, vector in dict(first).items() if vector is not None})
+    named.index.affected(100, 0.5)
+    named.add_many({name: embedding(vector) for name, vector in dict(first).items() if vector is not None})
+    assert named.index.affected(100, 0.5) == []
+
+
+def test_a_flood_of_changes_is_counted_instead() -> None:
+    named = NamedIndex()
+    named.add_many({str(number): embedding((1, 2, 3)) for number in range(MAX_CHANGES)})
+    assert named.index.floods == 0
+    named.add("one more", embedding((1, 2, 3)))
+    assert (named.index.floods, named.index.affected(1, 0.0)) == (1, [])
+
+
+def test_changes_are_taken_some_at_a_time() -> None:
+    named = NamedIndex()
+    named.add_many({"a": embedding((1, 0, 0)), "b": embedding((0, 1, 0)), "c": embedding((0, 0, 1))})
+    assert [named.index.affected(1, 0.5) for _ in range(4)] == [["a"], ["b"], ["c"], []]
+
+
+@given(
+    st.lists(st.sampled_from([(1, 2, 3), (1, 2, 4), (9, 0, 0)]), min_size=1, max_size=8), st.integers(1, 4)
+)
+def test_products_with_the_same_text_are_found_as_any_others(texts: list[Vector], k: int) -> None:
+    """They share a search, and each leaves itself out."""
+    named = NamedIndex()
+    names = {str(number): vector for number, vector in enumerate(texts)}
+    named.add_many({name: embedding(vector) for name, vector in names.items()})
+    for name, near in named.nearest_many(list(names), k).items():
+        others = [(-cosine(names[name], vector), other) for other, vector in names.items() if other != name]
+        expected = [(other, -negative) for negative, other in sorted((round(c, 9), o) for c, o in others)]
+        assert [(other, round(each, 9)) for other, each in near] == expected[:k]

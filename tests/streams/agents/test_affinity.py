@@ -14,7 +14,7 @@ from schemas.events import Decision, DecisionOutcome, Embedding, ProductEnriched
 from schemas.keys import partition_for
 from streams.agents.affinity import affinities_table, affinity_agent
 from streams.agents.product_view import ProductView
-from streams.lanes.processor import Processor
+from streams.lanes.processor import CatchingUp, Processor
 from streams.records import Output
 from streams.state.tables import Tables
 from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, DEAD_LETTER, PRODUCT_ENRICHED
@@ -274,10 +274,11 @@ async def test_the_same_records_give_the_same_outputs_with_ids_of_their_own() ->
     assert len(set(ids)) == len(ids) >= 9
 
 
-async def test_products_listed_early_get_the_similar_ones_that_came_later(tables: Tables) -> None:
+async def test_products_listed_early_get_the_similar_ones_that_came_later() -> None:
     """Between two batches, once: then the lists are those of the whole catalog, as of their listings."""
     agent = affinity_agent(ROWS, PARTITIONS, BehaviorParameters(), ProductView())
-    processor, source = processor_of(agent, PARTITIONS), Source(PRODUCT_ENRICHED)
+    tables = tables_of(ROWS, partition_for(b"early", PARTITIONS))
+    processor, source = processor_of(agent, PARTITIONS), Source(PRODUCT_ENRICHED, tables.partition)
     await process_batch(processor, [source.record(product("early", [100, 0]), b"early")], tables)
     later = source.record(product("late", [100, 1]), b"late", timestamp=NOW_MS + 60_000)
     await process_batch(processor, [later], tables)
@@ -310,4 +311,33 @@ async def test_products_with_behavior_are_not_searched_for_again(tables: Tables)
     await process_batch(processor, [Source(CO_BEHAVIOR).record(deltas(("a", "b")))], tables)
     listed = [source.record(product(name, [100, number]), name.encode()) for number, name in enumerate("abc")]
     await process_batch(processor, listed, tables)
+    assert await caught_up(processor, tables) == []
+
+
+async def test_what_is_said_taken_back_and_said_again_has_three_ids() -> None:
+    """Also for another agent on the same state, as after a restart."""
+    tables, source, ids = tables_of(ROWS), Source(PRODUCT_ENRICHED), []
+    for _ in range(2):
+        processor = processor_of(affinity_agent(ROWS, 1, BehaviorParameters(), ProductView()))
+        await process_batch(processor, [source.record(product("early", [100, 0]), b"early")], tables)
+        for value, expected in ((product("late", [100, 1]), [("late", "similar")]), (None, [])):
+            await process_batch(processor, [source.record(value, b"late")], tables)
+            outputs = await caught_up(processor, tables)
+            assert to(AFFINITY_UPDATED, outputs)
+            assert [
+                (each.product_id, each.relation) for each in decode_affinity_updated(outputs[0].value).related
+            ] == expected
+            ids += [header(output, "ce_id") for output in outputs]
+    assert len(set(ids)) == len(ids) == 4
+
+
+async def test_what_a_rolled_back_transaction_published_is_published_again() -> None:
+    tables, source = tables_of(ROWS), Source(PRODUCT_ENRICHED)
+    processor = processor_of(affinity_agent(ROWS, 1, BehaviorParameters(), ProductView()))
+    assert isinstance(processor, CatchingUp)
+    await process_batch(processor, [source.record(product("early", [100, 0]), b"early")], tables)
+    await process_batch(processor, [source.record(product("late", [100, 1]), b"late")], tables)
+    assert len(await processor.catch_up(tables)) == 1
+    tables.discard()
+    assert len(await caught_up(processor, tables)) == 1
     assert await caught_up(processor, tables) == []

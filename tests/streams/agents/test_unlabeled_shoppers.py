@@ -41,7 +41,7 @@ def processor(view: ProductView) -> Processor:
     parameters, next_behavior = BehaviorParameters(), shipped_next_behavior()
     unlabeled = UnlabeledShoppers(
         view.describe,
-        lambda: view.version,
+        lambda: view.arrivals,
         lambda shopper, row: shopper_updated(shopper, row, next_behavior, view.describe, parameters),
         OutputBuilder("sessions", 1),
     )
