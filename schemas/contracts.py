@@ -30,8 +30,8 @@ INPUT_TOPICS = frozenset({ProductCreated.topic, UserBehavior.topic, CategoryFeed
 
 
 def _given(field: str) -> dict[str, Any]:
-    """Return the schema of an object in which a text field is neither missing nor null."""
-    return {"properties": {field: {"type": "string"}}, "required": [field]}
+    """Return the schema of an object in which an identifier is neither missing nor null."""
+    return {"properties": {field: {"type": ["string", "integer"]}}, "required": [field]}
 
 
 # Rules that the codec checks and the types cannot express, by topic. Each entry becomes a part of `allOf`.

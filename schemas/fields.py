@@ -25,7 +25,8 @@ Quantity = Annotated[
     Meta(
         ge=0.001,
         le=2**31 - 1,
-        description="number of units, or of kilograms and the like; a return is a separate action",
+        description="number of units, or of kilograms and the like; what comes back has the action `return`, "
+        "and a purchase below 0 is rejected",
     ),
 ]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]

@@ -29,6 +29,10 @@ GTIN_PATTERN = "^(?:[0-9]{8}|[0-9]{12,14})$"
 """The digits of a GTIN. Its check digit is checked beside."""
 GREATEST_NUMBER = 1e15
 """The greatest number that an attribute may have."""
+LEAST_IDENTIFIER, GREATEST_IDENTIFIER = -(2**63), 2**63 - 1
+"""The numbers that are read as identifiers: those of a database's column."""
+NEGATIVE_QUANTITY = "is negative; what comes back is an action of its own, `return`, with a quantity above 0"
+"""What is wrong with a quantity below 0. It rejects a purchase, which must not count as a sale."""
 
 _IDENTIFIER = re.compile(IDENTIFIER_PATTERN)
 _CURRENCY = re.compile(CURRENCY_PATTERN)
@@ -36,6 +40,7 @@ _AMOUNT_TEXT = re.compile(AMOUNT_PATTERN)
 _PRICE_TEXT = re.compile(PRICE_PATTERN)
 _LANGUAGE = re.compile(LANGUAGE_PATTERN)
 _GTIN = re.compile(GTIN_PATTERN)
+_NEGATIVE_TEXT = re.compile(f"{BLANKS}-[0-9.]*[1-9][0-9.]*{BLANKS}")
 _LETTERS = re.compile("[A-Z]{3}")
 
 PRICE_ADVICE = (
@@ -119,13 +124,25 @@ def whole_number(value: Any, leave_out: LeaveOut) -> Any:
 
 
 def identifier(value: Any, leave_out: LeaveOut) -> Any:
-    """Check that an identifier has no control characters."""
+    """Read a whole number as its digits, and check that an identifier has no control characters."""
     if value == "":
         raise WrongValue("is empty; leave the field out instead")
-    if _is_whole(value):
-        raise WrongValue("is a number; write it as text, in quotes")
+    value = whole_number(value, leave_out)
+    if _is_whole(value) and LEAST_IDENTIFIER <= value <= GREATEST_IDENTIFIER:
+        return str(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise WrongValue("is no whole number of up to 64 bits; write it as text, in quotes")
     if isinstance(value, str) and not _IDENTIFIER.fullmatch(value):
         raise WrongValue("contains a control character")
+    return value
+
+
+def quantity(value: Any, leave_out: LeaveOut) -> Any:
+    """Check that a quantity is not negative. Its type has the bounds."""
+    if (isinstance(value, int | float) and value < 0) or (
+        isinstance(value, str) and _NEGATIVE_TEXT.fullmatch(value)
+    ):
+        raise WrongValue(NEGATIVE_QUANTITY)
     return value
 
 

@@ -7,13 +7,15 @@ can say: the check digit of a GTIN, and which days a month has.
 from typing import Any
 
 from schemas.events import CategoryFeedback, ProductCreated, UserBehavior
-from schemas.fields import CURRENCY_PATTERN
+from schemas.fields import CURRENCY_PATTERN, IDENTIFIER_PATTERN
 from schemas.forms import (
     AMOUNT_PATTERN,
     AVAILABILITY_PATTERN,
+    GREATEST_IDENTIFIER,
     GREATEST_NUMBER,
     GTIN_PATTERN,
     LANGUAGE_PATTERN,
+    LEAST_IDENTIFIER,
     PRICE_PATTERN,
 )
 from schemas.times import RFC_3339_PATTERN, SECONDS, TIME_PATTERN, UNITS
@@ -30,6 +32,17 @@ def _text(description: str, pattern: str) -> Schema:
 
 
 DEFINITIONS: dict[str, Schema] = {
+    "IdentifierText": {
+        **_text("1 to 256 characters, no control characters", IDENTIFIER_PATTERN),
+        "minLength": 1,
+        "maxLength": 256,
+    },
+    "IdentifierNumber": {
+        "type": "integer",
+        "description": "an identifier as a number, read as its digits: `42` is the same as `\"42\"`",
+        "minimum": LEAST_IDENTIFIER,
+        "maximum": GREATEST_IDENTIFIER,
+    },
     "Time": {
         **_text("RFC 3339 (`2024-05-01T12:30:00Z`): the form to write", RFC_3339_PATTERN),
         "format": "date-time",
@@ -93,12 +106,16 @@ def _any_of(*names: str, null: bool = True) -> list[Schema]:
     return [*({"$ref": name} for name in names), *([NULL] if null else [])]
 
 
+_ID = ("IdentifierText", "IdentifierNumber")
 _TIME = ("Time", "TimeText", "EpochTime")
 _PRICE = ("Price", "PriceWithTextAmount", "PriceText")
 _WHOLE: Schema = {"type": "integer", "minimum": 0, "maximum": int(GREATEST_NUMBER)}
 
 ALTERNATIVES: dict[str, dict[str, list[Schema]]] = {
     ProductCreated.__name__: {
+        "product_id": _any_of(*_ID, null=False),
+        "event_id": _any_of(*_ID),
+        "group_id": _any_of(*_ID),
         "occurred_at": _any_of(*_TIME),
         "price": _any_of(*_PRICE),
         "sale_price": _any_of(*_PRICE),
@@ -108,10 +125,15 @@ ALTERNATIVES: dict[str, dict[str, list[Schema]]] = {
         "availability": _any_of("Availability", "AvailabilityText"),
     },
     UserBehavior.__name__: {
+        **{name: _any_of(*_ID) for name in ("product_id", "event_id", "user_id", "session_id", "anonymous_id")},
         "occurred_at": _any_of(*_TIME, null=False),
         "price": _any_of(*_PRICE),
     },
-    CategoryFeedback.__name__: {"occurred_at": _any_of(*_TIME)},
+    CategoryFeedback.__name__: {
+        "product_id": _any_of(*_ID, null=False),
+        "event_id": _any_of(*_ID),
+        "occurred_at": _any_of(*_TIME),
+    },
 }
 """The forms of the fields that have more than their type says, by event and field."""
 

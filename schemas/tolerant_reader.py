@@ -18,6 +18,7 @@ from schemas.behavior_rules import broken_rules
 from schemas.diagnosis import advice, describe_value, document_error, error_path, shortened
 from schemas.errors import InvalidEvent
 from schemas.events import (
+    Action,
     CategoryFeedback,
     Change,
     Event,
@@ -72,6 +73,7 @@ FORMS: dict[type[Event], dict[str, forms.Form]] = {
         "anonymous_id": forms.identifier,
         "occurred_at": forms.time,
         "price": forms.price,
+        "quantity": forms.quantity,
     },
     CategoryFeedback: {
         "schema_version": forms.whole_number,
@@ -234,6 +236,11 @@ def _check_listing(values: Mapping[str, Any], problems: list[Problem]) -> None:
 
 
 def _check_behavior(values: Mapping[str, Any], problems: list[Problem]) -> None:
+    if values.get("action") is Action.PURCHASE:
+        problems[:] = [
+            each._replace(essential=each.essential or each.problem.startswith(forms.NEGATIVE_QUANTITY))
+            for each in problems
+        ]
     ids = {name: values.get(name) for name in ("user_id", "anonymous_id", "session_id")}
     faulty = {each.path for each in problems if each.essential}
     known = "$.action" not in faulty

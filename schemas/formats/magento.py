@@ -1,7 +1,7 @@
 """Magento and Adobe Commerce: the CSV of the product export.
 
 Each row is a listing, and `group_id` joins a configurable product with its variations. Rows of a store view
-translate a product; they are left out.
+translate a product; they are left out, unless the product has no other row: then its first one counts.
 """
 
 import re
@@ -17,6 +17,8 @@ from schemas.formats.values import plain_text, price, utc_time
 
 GROUP = "(group)"
 """Where a row keeps the SKU of the configurable product that it belongs to."""
+TRANSLATES = "(translates)"
+"""Where a row keeps that it translates a product that has another row."""
 
 _COLUMNS = {
     "sku", "attribute_set_code", "product_type", "product_websites", "product_online", "tax_class_name",
@@ -53,7 +55,10 @@ class Magento(Format):
     def rows(self, stream: BinaryIO, options: ImportOptions) -> Iterator[Row]:
         """Products. The variations of the configurable ones are read first, as they stand before them."""
         groups: dict[str, str] = {}
+        known: set[str] = set()
         for row in csv_rows(stream):
+            if not row.fields.get("store_view_code", "").strip():
+                known.add(row.fields.get("sku", "").strip())
             for sku in _VARIATION.findall(row.fields.get("configurable_variations", "")):
                 groups[sku.strip()] = row.fields.get("sku", "").strip()
         stream.seek(0)
@@ -61,12 +66,15 @@ class Magento(Format):
             if row.fault is None:
                 sku = row.fields.get("sku", "").strip()
                 own = sku if row.fields.get("configurable_variations") else ""
-                row.fields = {**row.fields, GROUP: groups.get(sku, own)}
+                view = row.fields.get("store_view_code", "").strip()
+                row.fields = {**row.fields, GROUP: groups.get(sku, own), TRANSLATES: view if sku in known else ""}
+                known.add(sku)
             yield row
 
     def events(self, row: Row, options: ImportOptions) -> Iterator[tuple[str, Fields]]:
         """One listing per product. One that is disabled, or of a store view, is none."""
-        if row.text("store_view_code") or row.text("product_online") == "2":
+        row.used.add("store_view_code")
+        if row.fields[TRANSLATES] or row.text("product_online") == "2":
             return
         more = additional_attributes(row.text("additional_attributes"))
         sale = price(row.get("special_price"), options.currency)

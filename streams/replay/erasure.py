@@ -240,18 +240,18 @@ def guest_sessions(settings: Settings, consumer: Consumer, shoppers: Collection[
                 ids = _IDS.decode(record.value or b"")
             except (ValueError, RecursionError):
                 continue
-            names = {each for each in (ids.anonymous_id, ids.session_id) if each is not None}
+            names = {str(each) for each in (ids.anonymous_id, ids.session_id) if each is not None}
             if ids.user_id is None:
                 of_guest |= names
-            elif ids.user_id in shoppers:
+            elif str(ids.user_id) in shoppers:
                 of_shopper |= names
     return of_shopper & of_guest
 
 
 class _Ids(msgspec.Struct):
-    user_id: str | None = None
-    anonymous_id: str | None = None
-    session_id: str | None = None
+    user_id: str | int | None = None
+    anonymous_id: str | int | None = None
+    session_id: str | int | None = None
 
 
 _IDS = msgspec.json.Decoder(_Ids)

@@ -190,3 +190,13 @@ def test_a_deleted_product_is_withdrawn(tmp_path: Path) -> None:
         ("shopify", b'{"detail": {"metadata": {}, "payload": {"id": 7}}}\n'),
     ):
         assert imported(content, tmp_path, name)[0] == [{"product_id": "7", "change": "withdrawn"}]
+
+
+def test_a_magento_product_that_only_a_store_view_has_is_a_listing(tmp_path: Path) -> None:
+    table = (
+        b"sku,store_view_code,attribute_set_code,product_type,product_websites,name,product_online\n"
+        b"CAP,default,Default,simple,base,Cap,1\nCAP,german,,,,M\xc3\xbctze,\n"
+        b"MUG,german,,,,Becher,\nMUG,,Default,simple,base,Mug,1\n"
+    )
+    events, _ = imported(table, tmp_path, "magento")
+    assert [(each["product_id"], each["title"]) for each in events] == [("CAP", "Cap"), ("MUG", "Mug")]
