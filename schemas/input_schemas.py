@@ -39,7 +39,7 @@ DEFINITIONS: dict[str, Schema] = {
     },
     "IdentifierNumber": {
         "type": "integer",
-        "description": "an identifier as a number, read as its digits: `42` is the same as `\"42\"`",
+        "description": 'an identifier as a number, read as its digits: `42` is the same as `"42"`',
         "minimum": LEAST_IDENTIFIER,
         "maximum": GREATEST_IDENTIFIER,
     },
@@ -125,7 +125,11 @@ ALTERNATIVES: dict[str, dict[str, list[Schema]]] = {
         "availability": _any_of("Availability", "AvailabilityText"),
     },
     UserBehavior.__name__: {
-        **{name: _any_of(*_ID) for name in ("product_id", "event_id", "user_id", "session_id", "anonymous_id")},
+        "product_id": _any_of(*_ID),
+        "event_id": _any_of(*_ID),
+        "user_id": _any_of(*_ID),
+        "session_id": _any_of(*_ID),
+        "anonymous_id": _any_of(*_ID),
         "occurred_at": _any_of(*_TIME, null=False),
         "price": _any_of(*_PRICE),
     },

@@ -26,7 +26,8 @@ class ListingText(NamedTuple):
     """The texts of a listing that decide its category. All are cleaned.
 
     Attributes:
-        text: The title, with its description where that is read.
+        text: The title, with its description where that is read. Without either it is empty, and the evidence
+            decides nothing.
         path: The shop's own category of at least two levels, as words.
         type: What the product is, by a field or by a category of one level.
         brand: The brand, if the title does not name it.
@@ -58,9 +59,9 @@ def listing_text(product: ProductCreated, shop_path: str | None) -> ListingText:
         shop_path: The shop's own category, its levels joined by ` > `.
 
     Returns:
-        The texts. If the title is empty, the description stands for it, or else the evidence.
+        The texts. If the title says nothing, the description stands for it.
     """
-    title = clean(product.title)
+    title = title_words(product.title)
     path, kind = "", ""
     types, details = _fields(product.attributes) if product.attributes else ([], "")
     for value in [shop_path, *types] if shop_path else types:
@@ -69,11 +70,19 @@ def listing_text(product: ProductCreated, shop_path: str | None) -> ListingText:
             path = _joined(levels)
         elif levels and not kind:
             kind = _joined(levels)
-    text = title or clean(product.description) or path or kind
+    text = title or clean(product.description)
     brand = clean(plain_text(product.brand))[:EVIDENCE_CHARACTERS] if product.brand else ""
     if brand and brand in text:
         brand = ""
     return ListingText(text, path, kind, brand, details)
+
+
+def title_words(title: str) -> str:
+    """The cleaned title; empty if it has no letter, or stands for none, such as `N/A` and `untitled`."""
+    text = clean(title)
+    if not any(map(str.isalpha, text)) or _normal(text) in _vocabulary()["empty title"]:
+        return ""
+    return text
 
 
 def category_levels(value: str) -> list[str]:
@@ -107,8 +116,9 @@ def _normal(name: str) -> str:
 
 @lru_cache(1)
 def _vocabulary() -> Mapping[str, frozenset[str]]:
-    """Names of fields that name a product (`type`) or hint at it (`detail`), and of empty levels."""
+    """Names of fields that name a product (`type`) or hint at it (`detail`); empty levels and titles."""
     rows = [line.split("\t") for line in _SHIPPED.read_text(encoding="utf-8").splitlines()[1:]]
     return {
-        kind: frozenset(name for name, of in rows if of == kind) for kind in ("type", "detail", "empty level")
+        kind: frozenset(name for name, of in rows if of == kind)
+        for kind in ("type", "detail", "empty level", "empty title")
     }

@@ -17,6 +17,8 @@ from models.text.cleaning import is_terse, join_description, split_description
 
 PATH_CONFLICT = "The words of the title and the listing's own category point to different departments."
 BRAND_CONFLICT = "The few words of the title and the brand point to different departments."
+NO_TITLE = "The listing has no title, and what stands beside a title does not decide alone."
+UNKNOWN_TITLE = "No word of the title is known, and a brand does not decide alone."
 SURE_OF_FEW_WORDS = 0.99
 """From this confidence on, a brand does not question a title of one or two words."""
 _ROWS = 64
@@ -57,6 +59,9 @@ class ListingClassifier:
         for start in range(0, len(named), _ROWS):
             self._weigh_categories(named[start : start + _ROWS], texts, found)
         self._read_brands(texts, found)
+        for row, each in enumerate(texts):
+            if not each.text and found[row].result.category >= 0:
+                found[row] = ListingClassification(self._unsure(found[row].result), NO_TITLE)
         return found
 
     def _weigh_categories(
@@ -88,7 +93,11 @@ class ListingClassifier:
         for row, other in zip(read, joint, strict=True):
             result = found[row].result
             agrees = self._department(other) == self._department(result)
-            if not result.sure:
+            if result.category < 0:
+                if other.category >= 0:
+                    guess = replace(self._unsure(other), embedding=result.embedding)
+                    found[row] = ListingClassification(guess, UNKNOWN_TITLE)
+            elif not result.sure:
                 if other.sure and (agrees or texts[row].brand):
                     found[row] = ListingClassification(replace(other, embedding=result.embedding))
             elif not (other.sure and agrees) or self._brand_contradicts(texts[row].brand, result):

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from models.enrichment.category_evidence import ListingText
+from models.enrichment.category_evidence import ListingText, title_words
 from models.text.cleaning import clean, join_description
 from models.text.features import tokens
 from models.text.markup import plain_text
@@ -30,7 +30,7 @@ def text_with_description(product: ProductCreated, text: ListingText) -> Listing
     Returns:
         The text; None if the listing has no title or no word in its description.
     """
-    description = clean(product.description)[:DESCRIPTION_CHARACTERS] if clean(product.title) else ""
+    description = clean(product.description)[:DESCRIPTION_CHARACTERS] if title_words(product.title) else ""
     if not tokens(description):
         return None
     return text._replace(text=join_description(text.text, description))

@@ -13,10 +13,10 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 from models.text.cleaning import is_chinese
 from models.text.languages import LANGUAGES
 
-LEAST_SUPPORTED = ((0.5, 0.02), (0.7, 0.005))
+LEAST_SUPPORTED = ((0.001, 0.1), (0.5, 0.02), (0.7, 0.005))
 """Pairs of a share of known words and word pairs, and a probability: a text with less than this share is
 of another language up to this probability of all supported languages together. With a greater share it is
-English, whatever it resembles."""
+English, whatever it resembles. Of a text without one known word little is needed: `birra moretti`."""
 LEAST_SURE = 0.3
 """The least probability of the other language itself."""
 _LIKELY = 0.5

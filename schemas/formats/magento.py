@@ -67,7 +67,8 @@ class Magento(Format):
                 sku = row.fields.get("sku", "").strip()
                 own = sku if row.fields.get("configurable_variations") else ""
                 view = row.fields.get("store_view_code", "").strip()
-                row.fields = {**row.fields, GROUP: groups.get(sku, own), TRANSLATES: view if sku in known else ""}
+                translates = view if sku in known else ""
+                row.fields = {**row.fields, GROUP: groups.get(sku, own), TRANSLATES: translates}
                 known.add(sku)
             yield row
 

@@ -36,10 +36,10 @@ _POSITION = TopicPartition(PRODUCT_CREATED, 0)
 
 
 def import_id(what: Sequence[str], files: Iterable[Path]) -> str:
-    """Return the id of an import: the same for the same files, format and options.
+    """Return the id of an import: the same for the same files, release, format and options.
 
     Args:
-        what: Format, options and mapping.
+        what: Release, format, options and mapping.
         files: The files. Their names, sizes and first mebibytes count.
 
     Returns:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 from schemas.errors import InvalidFile
@@ -50,7 +51,9 @@ class ImportRequest:
         mapping = "" if self.mapping is None else self.mapping.read_text(encoding="utf-8")
         # The time of the import differs from run to run.
         options = repr(replace(self.options, now=None))
-        return import_id((self.format, options, mapping, str(self.encoding)), paths)
+        # Another release may make other events of the same file, and the position counts events.
+        release = version("shelfstream")
+        return import_id((release, self.format, options, mapping, str(self.encoding)), paths)
 
     def events(self, report: ImportReport, advance: Callable[[int], None]) -> Iterator[Converted]:
         """Read all events.

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tests.imports.trial import Source, Trial, run
+from tests.imports.trial import Source, Trial, demo_shop, run
 from tests.support.broker import KafkaUnavailable
 from tests.support.deployment import Deployment
 from tests.support.kafka import own_kafka
@@ -21,9 +21,13 @@ def main() -> int:
     """Run the imports. Returns the exit code: 0 if every message is valid and none is missing, else 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.imports", description=__doc__)
     parser.add_argument(
-        "sources", nargs="+", type=Source.of, metavar="FORMAT:FILE", help="or custom@MAPPING:FILE"
+        "sources", nargs="*", type=Source.of, metavar="FORMAT:FILE", help="or custom@MAPPING:FILE"
     )
+    parser.add_argument("--demo", action="store_true", help="also the whole shop of `shelfstream demo`")
     options = parser.parse_args()
+    sources = [*(demo_shop() if options.demo else ()), *options.sources]
+    if not sources:
+        parser.error("name files, or --demo")
     progress_console, console = Console(stderr=True), Console(width=120)
     try:
         broker = own_kafka()
@@ -37,7 +41,7 @@ def main() -> int:
             progress_console.status("starting") as status,
             Deployment(broker.bootstrap, Path(folder)) as deployment,
         ):
-            trial = run(deployment, options.sources, status.update)
+            trial = run(deployment, sources, status.update)
     finally:
         broker.remove()
     for table in _tables(trial):

@@ -14,6 +14,7 @@ from schemas.codec import DECODERS
 from schemas.contracts import FOLDER
 from schemas.errors import InvalidEvent
 from schemas.events import AffinityUpdated, EnrichmentReview, ProductEnriched, ShopperUpdated
+from streams.demo.sample_shop import FOLDER as FOLDER_OF_SHOP
 from tests.support.deployment import Deployment
 
 OUTPUTS = (ProductEnriched.topic, EnrichmentReview.topic, AffinityUpdated.topic, ShopperUpdated.topic)
@@ -52,6 +53,15 @@ class Source:
         """The arguments of `shelfstream import`."""
         mapping = [] if self.mapping is None else ["--mapping", str(self.mapping)]
         return [self.format, *map(str, self.files), *mapping]
+
+
+def demo_shop() -> list[Source]:
+    """The files of the demo's shop, which have the contract's own fields, by mapping files that say so."""
+    mappings = Path(__file__).parent
+    return [
+        Source("custom", (FOLDER_OF_SHOP / f"{name}.jsonl.gz",), mappings / f"demo-{name}.toml")
+        for name in ("products", "baskets")
+    ]
 
 
 @dataclass(slots=True)

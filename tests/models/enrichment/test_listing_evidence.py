@@ -8,7 +8,7 @@ import pytest
 from models.enrichment.category_evidence import ListingText, category_levels, listing_text
 from models.enrichment.enricher import Enrichment
 from models.enrichment.evidence_weights import EvidenceWeights
-from models.enrichment.listing_classifier import BRAND_CONFLICT, PATH_CONFLICT
+from models.enrichment.listing_classifier import BRAND_CONFLICT, NO_TITLE, PATH_CONFLICT, UNKNOWN_TITLE
 from models.enrichment.shop_category import ShopCategories
 from models.student.classifier import Classification
 from models.taxonomy.tree import Taxonomy
@@ -195,3 +195,33 @@ def test_weights_agree_with_the_formula() -> None:
     sure = Classification(1, 0.99, True, (), np.zeros(4, dtype=np.int8))
     unknown = np.zeros((1, 4), dtype=np.float32)
     assert weights.classify([sure], title, unknown, np.array([True])) == [sure]
+
+
+@pytest.mark.parametrize("title", ["", "-", "4711", "N/A", "Untitled", "无标题"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"brand": "Nike"},
+        {"shop_category": "Lawn & Garden > Pots"},
+        {"attributes": {"product type": "Shoes"}},
+        {"attributes": {"material": "leather"}, "brand": "Nike"},
+    ],
+)
+def test_evidence_beside_no_title_does_not_decide_alone(title: str, fields: dict[str, Any]) -> None:
+    listed = one(title, **fields)
+    assert listed.decision.outcome is DecisionOutcome.ABSTAINED
+    assert listed.review_reason == NO_TITLE or listed.category is None
+    # The reviewer sees what it points to.
+    assert listed.category is None or listed.category.alternatives
+
+
+def test_a_brand_does_not_decide_beside_a_title_of_unknown_words() -> None:
+    listed = one("zzqx", brand="Nike")
+    assert (listed.decision.outcome, listed.review_reason) == (DecisionOutcome.ABSTAINED, UNKNOWN_TITLE)
+    assert one("zzqx", shop_category="Lawn & Garden > Pots").decision.outcome is DecisionOutcome.MODEL
+
+
+def test_a_description_stands_for_a_title_that_says_nothing() -> None:
+    listed = one("n/a", description="Ceramic mug with a handle", brand="Acme")
+    assert listed.decision.outcome is DecisionOutcome.MODEL
+    assert path(listed).startswith("Home & Garden > Kitchen & Dining > Tableware")

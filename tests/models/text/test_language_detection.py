@@ -36,6 +36,7 @@ def test_english_chinese_and_unknown_languages_are_read() -> None:
         ("Red shoes", "de"),
         ("Weißer Tee", None),
         ("Eau de coco", None),
+        ("Birra Moretti", None),
         ("Damen Winterjacke mit Kapuze", None),
         ("Chaussures de sport pour homme", None),
         ("кроссовки Nike для бега", None),
