@@ -154,6 +154,8 @@ def _worker(settings: Settings) -> Iterator[Acl]:
         lanes = f"{settings.app_id}-{agent}-"
         yield Acl(Resource.TRANSACTIONAL_ID, lanes, Operation.WRITE, Pattern.PREFIXED)
     yield from _on_topics(Operation.WRITE, [topics.workers(settings)])
+    if settings.has_read_api:
+        yield from _on_topics(Operation.READ, [topics.workers(settings)])
     yield Acl(Resource.GROUP, settings.app_id, Operation.READ)
 
 

@@ -11,6 +11,7 @@ import structlog
 from aiokafka.abc import AbstractTokenProvider
 
 from schemas.errors import StopWorker
+from streams.reading_settings import TOKEN_CHARACTERS
 from streams.settings import Settings, variable
 
 log = structlog.get_logger()
@@ -42,6 +43,19 @@ def registry_password(settings: Settings) -> str | None:
     """
     file = settings.schema_registry_password_file
     return settings.schema_registry_password or secret_file("schema_registry_password_file", file)
+
+
+def read_api_token(settings: Settings) -> str:
+    """Return the token of the read API as it is now.
+
+    Raises:
+        StopWorker: Its file cannot be read, or holds no token that is long enough.
+    """
+    file = settings.read_api_token_file
+    token = settings.read_api_token or secret_file("read_api_token_file", file) or ""
+    if len(token) < TOKEN_CHARACTERS:
+        raise StopWorker(f"{file} has a token of less than {TOKEN_CHARACTERS} characters; write a longer one")
+    return token
 
 
 def secret_file(name: str, path: Path | None) -> str | None:

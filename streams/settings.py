@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from msgspec import Meta
 
 from schemas.product_identity import Shops
-from streams.behavior_settings import BehaviorSettings
+from streams.reading_settings import ReadingSettings
 from streams.setting_descriptions import doc
 
 PREFIX = "SHELFSTREAM_"
@@ -14,7 +14,7 @@ AgentName = Literal["enrich", "sessions", "affinity"]
 MIB = 1024 * 1024
 
 
-class Settings(BehaviorSettings, frozen=True, kw_only=True):
+class Settings(ReadingSettings, frozen=True, kw_only=True):
     """The settings of a worker. The fields' descriptions are the manual, `docs/operations/settings.md`.
 
     The constructor validates nothing. `settings_sources.load_settings` does.

@@ -13,6 +13,7 @@ from msgspec import ValidationError, convert
 
 from schemas.errors import StopWorker
 from streams.privacy_settings import privacy_contradictions
+from streams.reading_settings import reading_contradictions
 from streams.security_settings import security_contradictions
 from streams.settings import NAMES, PREFIX, TYPES, Settings, documentation, is_secret, variable
 from streams.wrapping_settings import wrapping_contradictions
@@ -163,5 +164,10 @@ def _contradictions(settings: Settings) -> list[str]:
         ),
     )
     broken = [problem for holds, problem in checks if not holds]
-    broken += security_contradictions(settings) + wrapping_contradictions(settings)
-    return broken + privacy_contradictions(settings)
+    return [
+        *broken,
+        *security_contradictions(settings),
+        *wrapping_contradictions(settings),
+        *privacy_contradictions(settings),
+        *reading_contradictions(settings, settings.http_port),
+    ]

@@ -15,16 +15,23 @@ from streams.agents.view_follower import ViewFollower
 from streams.app import LaneApp
 from streams.backoff import Backoff, TokenBucket
 from streams.broker_probe import BrokerProbe
+from streams.clients import consumer_options
 from streams.connection_errors import NotAdmitted
+from streams.credentials import read_api_token
 from streams.faust_transport.membership import MembershipWatch
 from streams.inference.model_report import NO_MODELS
+from streams.lanes.committed_rows import LaneRows
 from streams.observability.health import HealthServer
 from streams.observability.logs import flush_repeated
 from streams.observability.monitor import Monitor
 from streams.observability.worker_record_writer import WorkerRecordWriter
+from streams.pseudonym_keys import load_pseudonyms
+from streams.reading.api import ReadApi, Source
+from streams.reading.owners import Owners
 from streams.replay.broker_admin import can_move_shoppers, verify_topics
 from streams.replay.worker_records import WorkerRecord
 from streams.settings import Settings
+from streams.topics import workers
 
 log = structlog.get_logger()
 
@@ -48,15 +55,21 @@ class HealthServices:
         self._settings = settings
         self._monitor = monitor
         self.probe = BrokerProbe(settings)
-        self.server = HealthServer(monitor.status, monitor.metrics)
+        self.read_api: ReadApi | None = None
+        if settings.has_read_api:
+            self.read_api = ReadApi(lambda: read_api_token(settings))
+        routes = () if self.read_api is None else self.read_api.routes()
+        self.server = HealthServer(monitor.status, monitor.metrics, routes=routes)
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start to answer.
 
         Raises:
-            StopWorker: The address is in use or not available.
+            StopWorker: The address is in use or not available, or the token of the read API cannot be read.
         """
+        if self.read_api is not None:
+            read_api_token(self._settings)
         port = await self.server.start(self._settings.http_host, self._settings.http_port)
         if port is not None:
             log.info("status page", url=f"http://{self._settings.http_host}:{port}/")
@@ -161,6 +174,7 @@ class WorkerServices(Service):
         serving = self._agents.serving
         if serving is not None and serving.follow is not None:
             self.add_future(serving.follow())
+        self._serve_reads()
         self.add_future(WorkerRecordWriter(self._settings, self._record).run())
         self.add_future(self._tick())
 
@@ -169,6 +183,35 @@ class WorkerServices(Service):
         self._monitor.stopping(self._app.crash_reason)
         await self._health.stop_watching()
         self._agents.close()
+
+    def _serve_reads(self) -> None:
+        """Let the read API answer from this worker's lanes, and from those of others."""
+        settings, api, queries = self._settings, self._health.read_api, self._agents.queries
+        if api is None:
+            return
+        owners = Owners()
+        records = ViewFollower({workers(settings): owners}, consumer_options(settings), settings.partitions)
+        self.add_future(records.run())
+        pseudonyms = load_pseudonyms(settings)
+        api.source = Source(
+            queries,
+            self._rows,
+            owners,
+            settings.partitions,
+            lambda name: (name,) if pseudonyms is None else pseudonyms.names(name),
+        )
+
+    def _rows(self, agent: str, partition: int) -> LaneRows | None:
+        """Return the rows of a lane; None if another worker has it."""
+        lane = self._app.lanes.find(agent, partition)
+        return None if lane is None else LaneRows(lane)
+
+    def _partitions(self) -> dict[str, list[int]]:
+        """Return the partitions of this worker by agent."""
+        partitions: dict[str, list[int]] = {}
+        for lane in self._app.lanes:
+            partitions.setdefault(lane.agent, []).append(lane.partition)
+        return {agent: sorted(numbers) for agent, numbers in sorted(partitions.items())}
 
     def _record(self) -> WorkerRecord:
         """Return what other programs are to know about this worker."""
@@ -181,6 +224,8 @@ class WorkerServices(Service):
             model_version=models.model_version,
             candidate_version=models.candidate_version,
             trouble=models.trouble,
+            partitions=self._partitions() if self._settings.has_read_api else {},
+            url=self._settings.advertised_url or "",
         )
 
     async def _tick(self) -> None:

@@ -1,9 +1,7 @@
 """The agent `affinity`: co-behavior deltas and enriched products in, related products out."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-
-import msgspec
+from collections.abc import Sequence
 
 from models.behavior.affinity_row import AffinityRow, affinity_updated, remove_product
 from models.behavior.delta_codec import decode_deltas
@@ -11,8 +9,8 @@ from models.behavior.deltas import DeltaBuilder, Deltas
 from models.behavior.event_time import instant
 from models.behavior.parameters import BehaviorParameters
 from schemas.errors import InvalidEvent
-from schemas.events import AffinityUpdated
 from schemas.product_identity import ProductIdentity
+from streams.agents.affinity_events import as_published, may_relate_to
 from streams.agents.co_behavior import co_behavior
 from streams.agents.outputs import OutputBuilder
 from streams.agents.product_view import ProductView
@@ -136,7 +134,8 @@ class _Rows:
             update = affinity_updated(product, row, parameters, instant(listed_at), similar.get(product, ()))
             if row.should_publish(update, parameters):
                 table.put(product.encode(), row.with_published(update))
-                outputs.append(self._build.again(self._as_published(update), product, table, partition))
+                published = as_published(update, self._identity)
+                outputs.append(self._build.again(published, product, table, partition))
         return outputs
 
     def _publish(
@@ -151,32 +150,15 @@ class _Rows:
         listed_at = self._product_view.listed_at(product)
         known_at = instant(cause.timestamp / 1000 if listed_at is None else listed_at)
         update = affinity_updated(
-            product, row, self._parameters, known_at, similar, self._may_relate_to(product)
+            product,
+            row,
+            self._parameters,
+            known_at,
+            similar,
+            may_relate_to(product, self._product_view, self._identity),
         )
         if not row.should_publish(update, self._parameters):
             table.put(product.encode(), row)
             return []
         table.put(product.encode(), row.with_published(update))
-        return [self._build.event(self._as_published(update), product, cause)]
-
-    def _may_relate_to(self, product: str) -> Callable[[str], bool]:
-        """Return whether a product may be related to another: not if they are known to be of two shops."""
-        shop_of = self._product_view.shop_of
-        shop = shop_of(product) if self._identity.separate else None
-        if shop is None:
-            return lambda _: True
-        return lambda other: shop_of(other) in (shop, None)
-
-    def _as_published(self, update: AffinityUpdated) -> AffinityUpdated:
-        """Return an event with the ids that the shop gave its products."""
-        identity = self._identity
-        if not identity.own_ids:
-            return update
-        related = [
-            msgspec.structs.replace(each, product_id=identity.product_id(each.product_id))
-            for each in update.related
-        ]
-        key = update.product_id
-        return msgspec.structs.replace(
-            update, product_id=identity.product_id(key), shop_id=identity.shop_id(key), related=related
-        )
+        return [self._build.event(as_published(update, self._identity), product, cause)]

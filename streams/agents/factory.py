@@ -19,6 +19,7 @@ from streams.agents.affinity_view import AffinityView
 from streams.agents.erasures import ShopperTableRow, shoppers_table
 from streams.agents.outputs import OutputBuilder
 from streams.agents.product_view import ProductView
+from streams.agents.queries import Queries
 from streams.agents.sessions import sessions_agent
 from streams.agents.shopper_names import ShopperNames
 from streams.agents.shopper_retention import Retention
@@ -65,12 +66,14 @@ class WorkerAgents:
         views: The views that the agents read, by topic.
         serving: The models; None unless the worker runs `enrich`.
         totals: What the agents count.
+        queries: Answer about one product or shopper; None without the read API.
     """
 
     agents: tuple[BatchAgent, ...]
     views: Mapping[str, View]
     serving: ModelServing | None
     totals: AgentTotals = field(default_factory=AgentTotals)
+    queries: Queries | None = None
 
     def close(self) -> None:
         """End what runs beside the event loop."""
@@ -112,14 +115,30 @@ def create_agents(settings: Settings, moves: bool = True) -> WorkerAgents:
         serving = _model_serving(settings)
         agents.append(enrich_agent(serving.inference, settings.partitions, totals, identity))
     views: dict[str, View] = {}
+    queries = None
     if {"sessions", "affinity"} & set(settings.agents):
-        views[PRODUCT_ENRICHED] = product_view = ProductView(identity)
+        views[PRODUCT_ENRICHED] = product_view = ProductView(identity, settings.has_read_api)
         affinity_view = AffinityView(settings.affinity_view_products, identity)
         if settings.affinity_view_products:
             views[AFFINITY_UPDATED] = affinity_view
         behavior_agents = create_behavior_agents(settings, product_view, affinity_view, totals, moves)
         agents += [behavior_agents[name] for name in ("sessions", "affinity") if name in settings.agents]
-    return WorkerAgents(tuple(agents), views, serving, totals)
+        if settings.has_read_api:
+            queries = create_queries(settings, product_view)
+    return WorkerAgents(tuple(agents), views, serving, totals, queries)
+
+
+def create_queries(settings: Settings, product_view: ProductView) -> Queries:
+    """Create what answers about one product or shopper, as the agents publish them."""
+    parameters, next_behavior = behavior_parameters(settings), shipped_next_behavior()
+    return Queries(
+        affinities_table(changelog(settings, "affinities")),
+        shoppers_table(changelog(settings, "shoppers")),
+        lambda shopper, row: shopper_updated(shopper, row, next_behavior, product_view.describe, parameters),
+        product_view,
+        parameters,
+        ProductIdentity(settings.shops),
+    )
 
 
 def create_behavior_agents(

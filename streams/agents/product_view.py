@@ -37,6 +37,7 @@ class _Product(msgspec.Struct):
     """The fields of product-enriched that the view keeps."""
 
     product_id: str
+    title: str = ""
     tags: list[_Named] = []
     category: _Categorized | None = None
     embedding: Embedding | None = None
@@ -56,13 +57,17 @@ class ProductView:
 
     Args:
         identity: What makes two products the same, and whether shops count.
+        with_titles: Whether to keep titles, some 100 bytes a product.
 
     Attributes:
         arrivals: How often products came that were unknown. It grows after they can be described.
     """
 
-    def __init__(self, identity: ProductIdentity | None = None) -> None:
+    def __init__(self, identity: ProductIdentity | None = None, with_titles: bool = False) -> None:
         self._identity = identity or ProductIdentity()
+        self._with_titles = with_titles
+        # By product: its title in UTF-8, which takes less than a string.
+        self._titles: list[bytes] = []
         self._products = ProductNumbers()
         self._labels = LabelPool()
         # By product: when it was listed, in seconds since 1970.
@@ -118,6 +123,13 @@ class ProductView:
         """
         number = self._products.find(product_id)
         return None if number is None else self._listed_at[number]
+
+    def title_of(self, product_id: str) -> str | None:
+        """Return the title of a product; None if it is unknown, or if the view keeps no titles."""
+        number = self._products.find(product_id)
+        if number is None or number >= len(self._titles):
+            return None
+        return self._titles[number].decode()
 
     def shop_of(self, product_id: str) -> str | None:
         """Return the shop of a product, empty if it has none. None if it is not known."""
@@ -183,6 +195,9 @@ class ProductView:
                 self._listed_at.extend([0.0] * more)
                 self._shop_of.extend([0] * more)
             self._listed_at[number] = listed_at
+            if self._with_titles:
+                self._titles.extend([b""] * (number + 1 - len(self._titles)))
+                self._titles[number] = product.title.encode()
             shops[number] = shop = self._shop(product)
             self._shop_of[number] = self._place_of_shop.setdefault(shop, len(self._shop_names))
             if self._shop_of[number] == len(self._shop_names):

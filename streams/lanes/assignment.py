@@ -52,6 +52,10 @@ class Lanes:
         """Iterate over the lanes."""
         return iter(self._lanes.values())
 
+    def find(self, agent: str, partition: int) -> Lane | None:
+        """Return the lane of an agent for a partition, or None if another worker has it."""
+        return self._lanes.get((agent, partition))
+
     @property
     def buffered_bytes(self) -> int:
         """Bytes of records that wait in all lanes."""

@@ -29,7 +29,6 @@ after its batch. A task that does not end when it is cancelled delays its succes
 """
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 
 from schemas.errors import RetryLater, StopWorker
@@ -45,7 +44,7 @@ from streams.lanes.processor import Processor
 from streams.lanes.runtime import LaneLimits, LaneRuntime
 from streams.lanes.transactional_writer import Fenced, TransactionalWriter
 from streams.records import Output, Partition, Record
-from streams.state.tables import StateDamaged
+from streams.state.tables import StateDamaged, Tables
 
 _CANCEL_TIMEOUT_S = 1.0
 
@@ -110,6 +109,11 @@ class Lane:
         return self._opening.table_sizes()
 
     @property
+    def tables(self) -> Tables | None:
+        """The tables while the lane runs, for readers of committed rows; None else."""
+        return self._opening.tables if self.state is LaneState.RUNNING else None
+
+    @property
     def idle(self) -> bool:
         """Whether the lane runs and has no record to process or commit."""
         return self.state is LaneState.RUNNING and not self._input and self._opening.batch is None
@@ -157,7 +161,7 @@ class Lane:
         if task is not None:
             await asyncio.wait({task}, timeout=budget_s if self.state is LaneState.RUNNING else 0)
             if task.cancel():
-                self._report_rolled_back()
+                self._opening.report_rolled_back(self, self._observer)
             await asyncio.wait({task}, timeout=_CANCEL_TIMEOUT_S)
         self._drop_buffered()
         if self.state is not LaneState.CLOSED:
@@ -262,7 +266,7 @@ class Lane:
         """
         if isinstance(error, Fenced) and not self._in_charge:
             # The new owner of a lane that leaves was faster.
-            self._report_rolled_back()
+            self._opening.report_rolled_back(self, self._observer)
         else:
             self._observer.batch_failed(self, error)
         self._drop_buffered()
@@ -280,11 +284,6 @@ class Lane:
         else:
             self._change(LaneState.BACKOFF, f"{type(error).__name__}: {error}")
             await asyncio.sleep(self._failures.backoff.next())
-
-    def _report_rolled_back(self) -> None:
-        if (batch := self._opening.batch) is not None:
-            seconds = time.monotonic() - self._opening.begun_at
-            self._observer.batch_rolled_back(self, len(batch.records), seconds)
 
     def _dead_letter(self, record: Record, error: Exception) -> Output:
         self._observer.record_dead_lettered(self, record, error)

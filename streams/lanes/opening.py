@@ -1,10 +1,12 @@
 """What a lane holds between opening and failing, and what it remembers of its failures."""
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from schemas.errors import RetryLater, StopWorker
 from streams.backoff import Backoff
+from streams.lanes.observer import LaneView, Observer
 from streams.lanes.record_buffer import InputBatch
 from streams.lanes.start_offsets import InputReset
 from streams.records import Partition
@@ -52,6 +54,11 @@ class Opening:
     def table_sizes(self) -> dict[str, tuple[int, int]]:
         """Return about how many rows and bytes each open table has, by name."""
         return {} if self.tables is None else self.tables.sizes()
+
+    def report_rolled_back(self, lane: LaneView, observer: Observer) -> None:
+        """Report the batch in progress, if there is one: it is lost work."""
+        if self.batch is not None:
+            observer.batch_rolled_back(lane, len(self.batch.records), time.monotonic() - self.begun_at)
 
     def undo(self) -> None:
         """Discard what the batch staged."""

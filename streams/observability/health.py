@@ -1,7 +1,7 @@
 """The worker's HTTP server: liveness, readiness, metrics and the status page."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -38,6 +38,7 @@ class HealthServer:
         status: The worker's status.
         metrics: The worker's metrics.
         before_scrape: Called before metrics or status are read, to update gauges.
+        routes: Further routes.
         clock: Returns monotonic seconds.
     """
 
@@ -46,12 +47,14 @@ class HealthServer:
         status: WorkerStatus,
         metrics: Metrics,
         before_scrape: Callable[[], None] = lambda: None,
+        routes: Sequence[web.AbstractRouteDef] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._status = status
         self._metrics = metrics
         self.before_scrape = before_scrape
         self._clock = clock
+        self._routes = routes
         self._runner: web.AppRunner | None = None
 
     def application(self) -> web.Application:
@@ -63,6 +66,7 @@ class HealthServer:
         application.router.add_get("/metrics", self._scrape)
         application.router.add_get("/status.json", self._json)
         application.router.add_post("/acknowledge", self._acknowledge)
+        application.router.add_routes(self._routes)
         return application
 
     async def start(self, host: str, port: int) -> int | None:

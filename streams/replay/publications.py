@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
 import msgspec
-import orjson
 
-from schemas.codec import decode_affinity_updated, decode_shopper_updated, encode
+from schemas.codec import decode_affinity_updated, decode_shopper_updated
 from schemas.errors import InvalidEvent, StopWorker
 from schemas.events import AffinityUpdated, ShopperUpdated
 from schemas.product_identity import ProductIdentity
+from schemas.pseudonyms import Pseudonyms
 from streams.records import MemoryRecord
 from streams.replay.latest_values import LatestValues
 from streams.topics import AFFINITY_UPDATED, PRODUCT_ENRICHED, SHOPPER_UPDATED
@@ -61,32 +61,26 @@ def related_products(values: LatestValues, product: str, identity: ProductIdenti
     return WithTitles(event, titles_of(values, names))
 
 
-def titled_affinity(
-    event: AffinityUpdated, title_of: Callable[[str], str | None], identity: ProductIdentity
-) -> bytes:
-    """Return an affinity-updated as JSON, with a title of the product and of each related one.
+def published_shopper(
+    values: LatestValues, shopper: str, pseudonyms: Pseudonyms | None = None
+) -> ShopperUpdated:
+    """Return the last shopper-updated of a shopper.
 
     Args:
-        event: The event.
-        title_of: Returns the title of a product by its key, or None if it is not listed.
-        identity: What makes two products the same.
-    """
-    fields = orjson.loads(encode(event))
-    fields["title"] = title_of(identity.key(event.shop_id, event.product_id))
-    for each in fields["related"]:
-        each["title"] = title_of(identity.key(event.shop_id, each["product_id"]))
-    return orjson.dumps(fields)
-
-
-def published_shopper(values: LatestValues, shopper: str) -> ShopperUpdated:
-    """Return the last shopper-updated of a shopper.
+        values: The deployment's topics.
+        shopper: The shopper's id, or pseudonym.
+        pseudonyms: Gives the names under which shoppers are published. None if ids stay as they are.
 
     Raises:
         StopWorker: The shopper is unknown or forgotten: says which.
         RetryLater: The broker is unreachable.
     """
-    key = shopper.encode()
-    record = values.find(SHOPPER_UPDATED, [key]).get(key)
+    keys = [name.encode() for name in ((shopper,) if pseudonyms is None else pseudonyms.names(shopper))]
+    found = values.find(SHOPPER_UPDATED, keys)
+    # A former name has a null value once the shopper has the new one.
+    record = min(
+        found.values(), key=lambda each: (each.value is None, keys.index(each.key or b"")), default=None
+    )
     if record is None:
         raise StopWorker(
             f"{SHOPPER_UPDATED} has no shopper {shopper}: name a user_id, or for a guest the anonymous_id, "

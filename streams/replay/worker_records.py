@@ -18,6 +18,8 @@ class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True):
         model_version: The model that serves; empty for a worker without the agent `enrich`.
         candidate_version: The model on trial; empty without one.
         trouble: Why it serves another model than the deployed one; None if it serves that.
+        partitions: The partitions that it has, by agent. Empty without the read API.
+        url: Where other workers reach its HTTP server; empty if it does not say.
     """
 
     worker_id: str
@@ -26,6 +28,8 @@ class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True):
     model_version: str
     candidate_version: str = ""
     trouble: str | None = None
+    partitions: dict[str, list[int]] = {}
+    url: str = ""
 
 
 class GroupMember(NamedTuple):

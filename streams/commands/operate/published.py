@@ -9,14 +9,15 @@ from rich.markup import escape
 from schemas.codec import encode
 from schemas.events import AffinityUpdated, Preference, Relation, ShopperUpdated
 from schemas.product_identity import ProductIdentity
+from streams.agents.affinity_events import titled_affinity
 from streams.commands.terminal_tables import new_table, print_table
 from streams.options import with_settings
+from streams.pseudonym_keys import load_pseudonyms
 from streams.replay.dead_letter_view import printable
 from streams.replay.latest_values import LatestValues
 from streams.replay.publications import (
     published_shopper,
     related_products,
-    titled_affinity,
     titles_of,
 )
 from streams.settings import Settings
@@ -70,7 +71,7 @@ def shopper(settings: Settings, shopper_id: str, as_json: bool) -> None:
     SHOPPER is a user_id; for a guest the anonymous_id, else the session_id.
     """
     with LatestValues(settings) as values:
-        event = published_shopper(values, shopper_id)
+        event = published_shopper(values, shopper_id, load_pseudonyms(settings))
         titles = {} if as_json else titles_of(values, _products(event))
     if as_json:
         click.echo(encode(event))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from click.testing import CliRunner
@@ -17,11 +18,13 @@ from schemas.events import AffinityUpdated, Related, Relation, ShopperUpdated
 from schemas.examples import EXAMPLES
 from schemas.keys import partition_for
 from schemas.product_identity import ProductIdentity
+from schemas.pseudonyms import Pseudonyms
+from streams.agents.affinity_events import titled_affinity
 from streams.cli import main
 from streams.records import MemoryRecord
 from streams.replay import latest_values
 from streams.replay.latest_values import LatestValues
-from streams.replay.publications import published_shopper, related_products, titled_affinity
+from streams.replay.publications import published_shopper, related_products
 from streams.replay.ranges import OffsetRange
 from streams.settings import Settings
 from streams.topics import AFFINITY_UPDATED, PRODUCT_ENRICHED, SHOPPER_UPDATED
@@ -226,6 +229,22 @@ def test_the_shopper_command_shows_the_last_state(shop: MemoryTopics) -> None:
 def test_a_shopper_without_state_is_explained(shop: MemoryTopics, shopper: str, says: str) -> None:
     with LatestValues(Settings()) as values, pytest.raises(StopWorker, match=says):
         published_shopper(values, shopper)
+
+
+def test_a_shopper_is_found_under_the_pseudonym_in_use_or_a_former_one(topics: MemoryTopics) -> None:
+    pseudonyms = Pseudonyms.parse(f"k2:{'2' * 32},k1:{'1' * 32}")
+    (former,) = pseudonyms.former("moved")
+    values = [
+        (pseudonyms.of("moved"), encode(msgspec.structs.replace(SHOPPER, user_id="now"))),
+        (former, None),
+        (pseudonyms.former("quiet")[0], encode(SHOPPER)),
+    ]
+    topics.log = {SHOPPER_UPDATED: partitioned(SHOPPER_UPDATED, values)}
+    with LatestValues(Settings()) as reader:
+        assert published_shopper(reader, "moved", pseudonyms).user_id == "now"
+        assert published_shopper(reader, "quiet", pseudonyms) == SHOPPER
+        with pytest.raises(StopWorker, match="has no shopper moved"):
+            published_shopper(reader, "moved")
 
 
 def test_a_record_of_another_program_is_named(topics: MemoryTopics) -> None:

@@ -1,0 +1,1 @@
+"""The read API of a worker: one product or shopper over HTTP."""
