@@ -32,11 +32,21 @@ def held_out_scores(
         The scores of each model by its name, the simplest one first. Empty if there is nothing to learn from
         or nothing to score.
     """
+    training, scored = held_out_steps(events, shopper_of, from_s)
+    return model_scores(training, scored) if training and scored else {}
+
+
+def held_out_steps(
+    events: Sequence[UserBehavior], shopper_of: Callable[[UserBehavior], str], from_s: float
+) -> tuple[list[Step], list[Step]]:
+    """Return the steps to learn from and the steps to score; see `held_out_scores`."""
     earlier = [event for event in events if seconds(event.occurred_at) < from_s]
-    training = steps_of(earlier, shopper_of)
     scored = [step for step in steps_of(events, shopper_of) if step.started_at >= from_s]
-    if not training or not scored:
-        return {}
+    return steps_of(earlier, shopper_of), scored
+
+
+def model_scores(training: Sequence[Step], scored: Sequence[Step]) -> dict[str, Scores]:
+    """Return the scores of each model by its name, the simplest one first."""
     chain, tilted = train(training)
     return {
         LAST_TWO: score(chain, [replace(step, own={}) for step in scored]),

@@ -16,6 +16,7 @@ from models.behavior.evaluation.learning import Progress, Split, split_at
 from models.behavior.evaluation.score_table import ScoreTable
 from models.behavior.parameters import BehaviorParameters
 from models.evaluation.behavior_page import behavior_page, behavior_picture, shown
+from models.training.behavior.next_action_table import evaluate_next_action
 from schemas.codec import decode_behavior
 from schemas.errors import InvalidEvent, InvalidFile, ShelfstreamError
 from schemas.events import Relation, UserBehavior
@@ -84,6 +85,17 @@ def affinity(
         report,
         lambda split, progress: evaluate_affinity(split, Relation(relation), BehaviorParameters(), progress),
     )
+
+
+@click.command("next-action")
+@_options
+def next_action(behavior: str, since: datetime, until: datetime | None, report: Path | None) -> None:
+    """Score the next action: how well purchases and leaving are foretold in later sessions.
+
+    Learns from the events before --from, and prints the Markov chain of the last two actions beside the kind
+    of model that is shipped, and the shipped model as it is.
+    """
+    _evaluate(behavior, since, until, report, evaluate_next_action)
 
 
 def _evaluate(
