@@ -2,7 +2,7 @@
 
 from array import array
 
-from models.behavior.preference import ProductLabels
+from models.behavior.taste_mean import ProductLabels
 
 
 class LabelPool:

@@ -32,6 +32,10 @@ class BehaviorParameters:
         seen_events: The number of recent event ids of a shopper that are kept to detect duplicates.
         preference_half_life_days: The half-life of an action's weight in preferences, in days.
         preference_products: The maximum number of products in a shopper's preferences.
+        repurchase_half_life_days: The half-life of a session's weight in a shopper's products, in days.
+        shopper_products: The maximum number of products of dropped sessions that a shopper's row keeps.
+        shopper_products_top: The number of a shopper's products that are published.
+        preference_prior: The strength of the shop's mean in preferences, in products that were viewed once.
         preference_top: The maximum number of tags, and of categories, that are published for a shopper.
     """
 
@@ -48,6 +52,10 @@ class BehaviorParameters:
     seen_events: int = 256
     preference_half_life_days: float = 30.0
     preference_products: int = 100
+    preference_prior: float = 90.0
+    repurchase_half_life_days: float = 240.0
+    shopper_products: int = 100
+    shopper_products_top: int = 50
     preference_top: int = 20
 
     def __post_init__(self) -> None:
@@ -65,6 +73,11 @@ class BehaviorParameters:
     def half_life_s(self) -> float:
         """The half-life of affinities, in seconds."""
         return self.half_life_days * 86400.0
+
+    @property
+    def repurchase_half_life_s(self) -> float:
+        """The half-life of a shopper's products, in seconds."""
+        return self.repurchase_half_life_days * 86400.0
 
     @property
     def preference_half_life_s(self) -> float:

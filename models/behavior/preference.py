@@ -2,12 +2,20 @@
 
 A row stores products, not tags. Tags are looked up when preferences are published, so a corrected category or
 a better model takes effect for every shopper at once.
+
+What is published is an estimate of the names of the shopper's next products, with Dirichlet smoothing:
+
+    score(name) = (weight(name) + strength * mean(name)) / (weight(all names) + strength)
+
+where the mean is that of the shop. A product weighs the square root of its decayed actions, because the tenth
+purchase of one product tells less of a shopper's taste than the first of another one.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from math import sqrt
 
 from models.behavior.parameters import BehaviorParameters
+from models.behavior.taste_mean import NO_MEAN, ProductLabels, TasteMean, add_labels
 from schemas.events import Action, Preference
 
 ProductWeights = dict[str, tuple[float, float]]
@@ -27,13 +35,6 @@ ACTION_WEIGHT: dict[Action, float] = {
 A return takes back a purchase, and a removal from the cart takes back a cart action, but a product's weight
 never falls below zero.
 """
-
-
-class ProductLabels(NamedTuple):
-    """The labels of a product: the names of its tags, and the path of its category or None."""
-
-    tags: Sequence[str]
-    category: str | None
 
 
 def add_action(
@@ -93,39 +94,32 @@ def preferences(
     weights: ProductWeights,
     labels_of: Callable[[str], ProductLabels | None],
     parameters: BehaviorParameters,
+    mean: TasteMean = NO_MEAN,
 ) -> tuple[list[Preference], list[Preference]]:
     """Compute a shopper's preferred tags and categories.
 
-    A product's decayed weight is divided equally among its tags, and counts in full for its category. A score
-    is the proportion of the total weight of all products, so the scores of a list sum to at most 1.
+    A product's weight is divided equally among its tags, and counts in full for its category. Products
+    without tags, or without a category, are left out of that list. The scores of a list sum to at most 1.
 
     Args:
         weights: The shopper's product weights.
         labels_of: Returns the current labels of a product, or None if the product is unknown.
-        parameters: Half-life, and the number of preferences to return.
+        parameters: Half-life, the strength of the mean, and the number of preferences to return.
+        mean: The names of the shop's average shopper. Without it, scores are proportions of the weights.
 
     Returns:
-        Tags and categories by descending score; ties by name.
+        Tags and categories by descending score; ties by name. Each list is empty if no product has such
+        names, and otherwise has names of the mean too.
     """
     newest = max((time for _, time in weights.values()), default=0.0)
     tags: dict[str, float] = {}
     categories: dict[str, float] = {}
-    total = 0.0
     for product_id, stored in weights.items():
-        weight = _decayed(stored, newest, parameters.preference_half_life_s)
-        total += weight
         labels = labels_of(product_id)
-        if labels is None:
-            continue
-        names = dict.fromkeys(labels.tags)
-        for name in names:
-            tags[name] = tags.get(name, 0.0) + weight / len(names)
-        if labels.category is not None:
-            categories[labels.category] = categories.get(labels.category, 0.0) + weight
-    return (
-        _highest(tags.items(), total, parameters.preference_top),
-        _highest(categories.items(), total, parameters.preference_top),
-    )
+        if labels is not None:
+            weight = sqrt(_decayed(stored, newest, parameters.preference_half_life_s))
+            add_labels(labels, weight, tags, categories)
+    return _smoothed(tags, mean.tags, parameters), _smoothed(categories, mean.categories, parameters)
 
 
 def _decayed(stored: tuple[float, float], now: float, half_life_s: float) -> float:
@@ -133,7 +127,26 @@ def _decayed(stored: tuple[float, float], now: float, half_life_s: float) -> flo
     return weight * float(2.0 ** ((since - now) / half_life_s))
 
 
-def _highest(weights: Iterable[tuple[str, float]], total: float, count: int) -> list[Preference]:
-    ordered = sorted(weights, key=lambda item: (-item[1], item[0]))[:count]
+def _smoothed(
+    weights: Mapping[str, float], mean: Mapping[str, float], parameters: BehaviorParameters
+) -> list[Preference]:
+    """Return the names with the highest scores."""
+    total = sum(weights.values())
+    if not total:
+        return []
+    strength, count = parameters.preference_prior if mean else 0.0, parameters.preference_top
+    # The mean is ordered: only its first names can be among the highest, besides those of the weights.
+    names = dict.fromkeys([*weights, *list(mean)[: count + len(weights)]])
+    scores = {
+        name: (weights.get(name, 0.0) + strength * mean.get(name, 0.0)) / (total + strength) for name in names
+    }
+    ordered = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:count]
     # Scores are rounded down to nine digits, because rounded up they could sum to more than 1.
-    return [Preference(name=name, score=int(weight / total * 1e9) / 1e9) for name, weight in ordered]
+    return [
+        Preference(
+            name=name,
+            score=int(min(score, 1.0) * 1e9) / 1e9,
+            lift=round(score / mean[name], 3) if mean.get(name) else None,
+        )
+        for name, score in ordered
+    ]

@@ -11,7 +11,7 @@ from schemas.events import Relation
 RELATIONS = (Relation.VIEWED, Relation.CARTED, Relation.BOUGHT)
 """The relations that are kept: those by behavior."""
 
-_HEADER = Struct("<dBBB")
+_HEADER = Struct("<dfBBB")
 
 
 class RelatedList(NamedTuple):
@@ -20,10 +20,12 @@ class RelatedList(NamedTuple):
     Attributes:
         as_of: The time to which the scores are decayed, in seconds since 1970.
         related: By relation, products with their scores, best first.
+        weight: The weight of all behavior with the product, decayed to `as_of`.
     """
 
     as_of: float
     related: Mapping[Relation, Sequence[tuple[str, float]]]
+    weight: float = 0.0
 
 
 class RelatedLists:
@@ -66,7 +68,8 @@ class RelatedLists:
             scores.extend([score for _, score in best])
         self._drop(own)
         self._withdrawn.discard(own)
-        self._lists[own] = _HEADER.pack(listed.as_of, *counts) + numbers.tobytes() + scores.tobytes()
+        header = _HEADER.pack(listed.as_of, listed.weight, *counts)
+        self._lists[own] = header + numbers.tobytes() + scores.tobytes()
         while len(self._lists) > self._bound or (
             len(self._numbers) > 2 * self._bound and len(self._lists) > 1
         ):
@@ -85,7 +88,7 @@ class RelatedLists:
         data = None if number is None else self._lists.get(number)
         if data is None:
             return None
-        as_of, *counts = _HEADER.unpack_from(data)
+        as_of, weight, *counts = _HEADER.unpack_from(data)
         numbers, scores = _columns(data)
         related: dict[Relation, list[tuple[str, float]]] = {}
         start = 0
@@ -98,7 +101,15 @@ class RelatedLists:
                     if each not in self._withdrawn
                 ]
             start += count
-        return RelatedList(as_of, related)
+        return RelatedList(as_of, related, weight)
+
+    def weights(self) -> list[tuple[str, float, float]]:
+        """Return the weight of all behavior with each product, and the time to which it is decayed."""
+        found = []
+        for number, data in self._lists.items():
+            as_of, weight, *_ = _HEADER.unpack_from(data)
+            found.append((self._numbers.id_of(number), weight, as_of))
+        return found
 
     def _use(self, product_id: str) -> int:
         number = self._numbers.add(product_id)

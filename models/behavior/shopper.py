@@ -5,8 +5,10 @@ from collections.abc import Callable
 from models.behavior.event_time import instant
 from models.behavior.next_behavior import NextBehavior
 from models.behavior.parameters import BehaviorParameters
-from models.behavior.preference import ProductLabels, preferences
+from models.behavior.preference import preferences
+from models.behavior.related_lists import RelatedList
 from models.behavior.sessions import ShopperRow
+from models.behavior.taste_mean import NO_MEAN, ProductLabels, TasteMean
 from schemas.events import ShopperUpdated
 
 
@@ -16,6 +18,8 @@ def shopper_updated(
     next_behavior: NextBehavior,
     labels_of: Callable[[str], ProductLabels | None],
     parameters: BehaviorParameters,
+    related_to: Callable[[str], RelatedList | None] = lambda _: None,
+    mean: TasteMean = NO_MEAN,
 ) -> ShopperUpdated | None:
     """Build the event of a shopper's row.
 
@@ -24,7 +28,9 @@ def shopper_updated(
         row: The shopper's row.
         next_behavior: The model of the next action.
         labels_of: Returns the current labels of a product, or None if the product is unknown.
-        parameters: Half-life and bounds of the preferences.
+        parameters: Half-lives and bounds.
+        related_to: Returns the related products of a product, or None if none are known.
+        mean: The taste of the shop's average shopper.
 
     Returns:
         The event, or None if the row has no session yet.
@@ -32,7 +38,7 @@ def shopper_updated(
     current, session = row.current_session(), row.published_session()
     if current is None or session is None:
         return None
-    tags, categories = preferences(row.product_weights, labels_of, parameters)
+    tags, categories = preferences(row.product_weights, labels_of, parameters, mean)
     return ShopperUpdated(
         user_id=user_id,
         as_of=instant(current.last_at),

@@ -14,19 +14,23 @@ from typing import Annotated
 import msgspec
 import structlog
 
+from models.behavior.preference import ACTION_WEIGHT
 from models.behavior.related_lists import RELATIONS, RelatedList, RelatedLists
-from schemas.events import Relation
+from schemas.events import Action, Relation
 from schemas.product_identity import ProductIdentity
 from streams.records import Record
 
 log = structlog.get_logger()
 
 
+_Score = Annotated[float, msgspec.Meta(ge=-1e30, le=1e30)]
+
+
 class _Related(msgspec.Struct, gc=False):
     product_id: str
     # A later release may publish a relation that is not known here.
     relation: str
-    score: Annotated[float, msgspec.Meta(ge=-3e38, le=3e38)]
+    score: _Score
 
 
 class _Affinity(msgspec.Struct):
@@ -34,16 +38,23 @@ class _Affinity(msgspec.Struct):
 
     as_of: datetime
     related: list[_Related] = []
+    # Missing in what an earlier release published.
+    sessions: dict[str, _Score] = {}
     shop_id: str | None = None
 
 
+_WEIGHT = {
+    Relation.VIEWED: ACTION_WEIGHT[Action.VIEW],
+    Relation.CARTED: ACTION_WEIGHT[Action.CART],
+    Relation.BOUGHT: ACTION_WEIGHT[Action.PURCHASE],
+}
 _DECODER = msgspec.json.Decoder(_Affinity)
 
 
 class AffinityView:
     """The related products of each product. Threads may read and write at the same time.
 
-    Products are named by their keys, which `identity` defines.
+    Products are named by their keys, which `identity` defines. `version` grows with each changed product.
 
     Args:
         bound: The maximum number of products. Those published longest ago are dropped first.
@@ -54,6 +65,7 @@ class AffinityView:
         self._identity = identity or ProductIdentity()
         self._lists = RelatedLists(bound)
         self._lock = threading.Lock()
+        self.version = 0
 
     def __len__(self) -> int:
         return len(self._lists)
@@ -74,6 +86,7 @@ class AffinityView:
                     error=str(error),
                 )
         with self._lock:
+            self.version += len(last)
             for product_id, listed in last.items():
                 if listed is None:
                     self._lists.withdraw(product_id)
@@ -96,13 +109,22 @@ class AffinityView:
             return []
         return [(name, kind, score) for kind, best in listed.related.items() for name, score in best]
 
+    def weights(self) -> list[tuple[str, float, float]]:
+        """Return the weight of all behavior with each product, and the time to which it is decayed."""
+        with self._lock:
+            return self._lists.weights()
+
     def _decoded(self, value: bytes) -> RelatedList:
         event = _DECODER.decode(value)
         related: dict[Relation, list[tuple[str, float]]] = {}
+        weight = 0.0
         for relation in RELATIONS:
             related[relation] = [
                 (self._identity.key(event.shop_id, each.product_id), each.score)
                 for each in event.related
                 if each.relation == relation
             ]
-        return RelatedList(event.as_of.timestamp(), related)
+            # No fewer sessions than with the neighbor of the most.
+            sessions = max([score for _, score in related[relation][:1]], default=0.0)
+            weight += max(0.0, event.sessions.get(relation, sessions)) * _WEIGHT[relation]
+        return RelatedList(event.as_of.timestamp(), related, weight)

@@ -11,8 +11,10 @@ import structlog
 from models.behavior.next_behavior import shipped_next_behavior
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.shopper import shopper_updated
+from models.behavior.shopper_row import ShopperRow
 from models.serving_config import Hardware, ServingConfig
 from schemas.errors import StopWorker
+from schemas.events import ShopperUpdated
 from schemas.product_identity import ProductIdentity
 from streams.agents.affinity import affinities_table, affinity_agent
 from streams.agents.affinity_view import AffinityView
@@ -21,6 +23,7 @@ from streams.agents.outputs import OutputBuilder
 from streams.agents.product_view import ProductView
 from streams.agents.queries import Queries
 from streams.agents.sessions import sessions_agent
+from streams.agents.shop_taste import ShopTaste
 from streams.agents.shopper_names import ShopperNames
 from streams.agents.shopper_retention import Retention
 from streams.agents.totals import AgentTotals
@@ -151,6 +154,14 @@ def create_behavior_agents(
     """Create the agents `sessions` and `affinity`, which read views, by name."""
     parameters, identity = behavior_parameters(settings), ProductIdentity(settings.shops)
     shoppers = shoppers_table(changelog(settings, "shoppers"))
+    taste = ShopTaste(product_view, affinity_view, parameters.half_life_s)
+    next_behavior = shipped_next_behavior()
+
+    def event_of(shopper: str, row: ShopperRow) -> ShopperUpdated | None:
+        return shopper_updated(
+            shopper, row, next_behavior, product_view.describe, parameters, affinity_view.of, taste.mean()
+        )
+
     pseudonyms = load_pseudonyms(settings)
     if pseudonyms is not None and "sessions" in settings.agents:
         log.info("shoppers have pseudonyms", keys=pseudonyms.key_ids())
@@ -158,17 +169,19 @@ def create_behavior_agents(
         shoppers,
         settings.partitions,
         parameters,
-        shipped_next_behavior(),
+        next_behavior,
         product_view.describe,
         Retention.of(settings),
         identity,
         totals,
         moves,
         ShopperNames(pseudonyms, settings.partitions, parameters.session_gap_s),
+        affinity_view.of,
+        taste.mean,
     )
     affinities = affinities_table(changelog(settings, "affinities"))
     return {
-        "sessions": _with_unlabeled(sessions, shoppers, settings, parameters, product_view),
+        "sessions": _with_unlabeled(sessions, shoppers, settings.partitions, product_view, event_of),
         "affinity": affinity_agent(affinities, settings.partitions, parameters, product_view, identity),
     }
 
@@ -176,17 +189,16 @@ def create_behavior_agents(
 def _with_unlabeled(
     sessions: BatchAgent,
     shoppers: TableSpec[ShopperTableRow],
-    settings: Settings,
-    parameters: BehaviorParameters,
+    partitions: int,
     product_view: ProductView,
+    event_of: Callable[[str, ShopperRow], ShopperUpdated | None],
 ) -> BatchAgent:
     """Let the agent `sessions` publish shoppers again whose products were unknown when they acted."""
-    next_behavior, describe = shipped_next_behavior(), product_view.describe
     unlabeled = UnlabeledShoppers(
-        describe,
+        product_view.describe,
         lambda: product_view.arrivals,
-        lambda shopper, row: shopper_updated(shopper, row, next_behavior, describe, parameters),
-        OutputBuilder("sessions", settings.partitions),
+        event_of,
+        OutputBuilder("sessions", partitions),
     )
     return with_unlabeled(sessions, shoppers, unlabeled)
 

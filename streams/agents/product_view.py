@@ -14,19 +14,24 @@ import msgspec
 import structlog
 
 from models.behavior.label_pool import LabelPool
-from models.behavior.preference import ProductLabels
 from models.behavior.product_numbers import ProductNumbers
 from models.behavior.similarity import SimilarityIndex, vector_of
+from models.behavior.taste_mean import ProductLabels
 from schemas.errors import InvalidEvent
-from schemas.events import Embedding
+from schemas.events import DecisionOutcome, Embedding, TagSource
 from schemas.product_identity import ProductIdentity
 from streams.records import Record
 
 log = structlog.get_logger()
 
 
-class _Named(msgspec.Struct, gc=False):
+class _Tag(msgspec.Struct, gc=False):
     name: str
+    source: str = ""
+
+
+class _Decision(msgspec.Struct, gc=False):
+    outcome: str
 
 
 class _Categorized(msgspec.Struct, gc=False):
@@ -38,8 +43,9 @@ class _Product(msgspec.Struct):
 
     product_id: str
     title: str = ""
-    tags: list[_Named] = []
+    tags: list[_Tag] = []
     category: _Categorized | None = None
+    decision: _Decision | None = None
     embedding: Embedding | None = None
     listed_at: datetime | None = None
     # Missing in what an earlier release published.
@@ -202,8 +208,7 @@ class ProductView:
             self._shop_of[number] = self._place_of_shop.setdefault(shop, len(self._shop_names))
             if self._shop_of[number] == len(self._shop_names):
                 self._shop_names.append(shop)
-            category = None if product.category is None else product.category.path
-            self._labels.put(number, ProductLabels(tuple(tag.name for tag in product.tags), category))
+            self._labels.put(number, _labels(product))
             if product.embedding is None:
                 without.append(number)
             else:
@@ -218,6 +223,15 @@ class ProductView:
         if self._identity.joined:
             return ""
         return None if product.shop_id is msgspec.UNSET else product.shop_id or ""
+
+
+def _labels(product: _Product) -> ProductLabels:
+    """Return the labels that are known. A category that waits for a person is a guess, with its tag."""
+    if product.decision is not None and product.decision.outcome == DecisionOutcome.ABSTAINED:
+        known = [tag.name for tag in product.tags if tag.source != TagSource.CATEGORY]
+        return ProductLabels(tuple(known), None)
+    category = None if product.category is None else product.category.path
+    return ProductLabels(tuple(tag.name for tag in product.tags), category)
 
 
 def _listed_at(product: _Product, record: Record) -> float:

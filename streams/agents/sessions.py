@@ -7,9 +7,10 @@ import structlog
 
 from models.behavior.next_behavior import NextBehavior
 from models.behavior.parameters import BehaviorParameters
-from models.behavior.preference import ProductLabels
+from models.behavior.related_lists import RelatedList
 from models.behavior.shopper import shopper_updated
 from models.behavior.shopper_row import ShopperRow
+from models.behavior.taste_mean import NO_MEAN, ProductLabels, TasteMean
 from schemas.codec import decode_behavior
 from schemas.erasure import decode_erasure, is_erasure
 from schemas.errors import InvalidEvent
@@ -49,6 +50,8 @@ def sessions_agent(
     totals: AgentTotals | None = None,
     moves: bool = False,
     names: ShopperNames | None = None,
+    related_to: Callable[[str], RelatedList | None] = lambda _: None,
+    mean: Callable[[], TasteMean] = lambda: NO_MEAN,
 ) -> BatchAgent:
     """Make the agent that groups behavior into sessions.
 
@@ -64,6 +67,8 @@ def sessions_agent(
         moves: Whether there is the topic shopper-repartition. Without it guests who log in stay guests, and
             records on another partition than that of their key have rows there.
         names: Gives shoppers their names; None is their ids.
+        related_to: Returns the related products of a product, or None if none are known.
+        mean: Returns the taste of the shop's average shopper.
     """
     rows = _Rows(
         shoppers,
@@ -74,11 +79,17 @@ def sessions_agent(
         totals or AgentTotals(),
         moves,
         names or ShopperNames(),
-        lambda shopper, row: shopper_updated(shopper, row, next_behavior, describe, parameters),
+        lambda shopper, row: shopper_updated(
+            shopper, row, next_behavior, describe, parameters, related_to, mean()
+        ),
     )
-    topics = (SHOPPER_REPARTITION, USER_BEHAVIOR) if moves else (USER_BEHAVIOR,)
-
     # What shoppers did elsewhere has priority: it must not wait behind a large import.
+    return _agent(rows, shoppers, (SHOPPER_REPARTITION, USER_BEHAVIOR) if moves else (USER_BEHAVIOR,))
+
+
+def _agent(rows: "_Rows", shoppers: TableSpec[ShopperTableRow], topics: tuple[str, ...]) -> BatchAgent:
+    """Make the loop over batches."""
+
     @batch_agent(*topics, tables=[shoppers])
     async def sessions(batches: Batches) -> None:
         erased: ErasedShoppers | None = None

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from weakref import WeakKeyDictionary
 
-from models.behavior.preference import ProductLabels
 from models.behavior.sessions import ShopperRow
+from models.behavior.taste_mean import ProductLabels
 from schemas.events import ShopperUpdated
 from streams.agents.erasures import ShopperTableRow
 from streams.agents.outputs import OutputBuilder

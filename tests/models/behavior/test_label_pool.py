@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.behavior.label_pool import LabelPool
-from models.behavior.preference import ProductLabels
+from models.behavior.taste_mean import ProductLabels
 
 labels = st.builds(
     ProductLabels, st.lists(st.sampled_from("ab"), max_size=2).map(tuple), st.none() | st.sampled_from("xy")

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.behavior.parameters import BehaviorParameters
-from models.behavior.preference import ACTION_WEIGHT, ProductLabels, ProductWeights, add_action, preferences
-from schemas.events import Action
+from models.behavior.preference import ACTION_WEIGHT, ProductWeights, add_action, preferences
+from models.behavior.taste_mean import ProductLabels, TasteMean
+from schemas.events import Action, Preference
 
 DAY = 86400.0
 PARAMETERS = BehaviorParameters(preference_half_life_days=10.0, preference_products=5, preference_top=3)
@@ -85,8 +86,75 @@ def test_the_weight_of_a_product_is_divided_among_its_tags() -> None:
         lambda name: ProductLabels(["x", "y"], "C") if name == "a" else ProductLabels(["x"], None),
         PARAMETERS,
     )
-    assert [(tag.name, round(tag.score, 6)) for tag in tags] == [("x", 0.833333), ("y", 0.166667)]
-    assert [(category.name, round(category.score, 6)) for category in categories] == [("C", 0.333333)]
+    # The square roots of the weights are as 1 to the root of 2; product a is 10 days old: half its weight.
+    a, b = 1.0, 2.0**0.5
+    assert [(tag.name, round(tag.score, 6)) for tag in tags] == [
+        ("x", round((a / 2 + b) / (a + b), 6)),
+        ("y", round(a / 2 / (a + b), 6)),
+    ]
+    # The product without a category says nothing of categories.
+    assert [(category.name, category.score) for category in categories] == [("C", 1.0)]
+    assert [category.lift for category in categories] == [None]
+
+
+def mean(**categories: float) -> TasteMean:
+    return TasteMean({}, dict(sorted(categories.items(), key=lambda item: -item[1])))
+
+
+def categories_of(
+    weights: ProductWeights, shop: TasteMean, prior: float = 10.0, top: int = 3
+) -> list[Preference]:
+    """The preferred categories, where each product is a category of its own."""
+    chosen = BehaviorParameters(preference_prior=prior, preference_top=top)
+    return preferences(weights, lambda name: ProductLabels([], name), chosen, shop)[1]
+
+
+def test_scores_are_shrunk_towards_the_shop_and_have_a_lift() -> None:
+    """Four views of one product weigh 2; the shop's mean weighs as 10 products do."""
+    weights = weights_after(*[("b", Action.VIEW, 0)] * 4)
+    found = categories_of(weights, mean(a=0.75, b=0.25))
+    assert [(each.name, round(each.score, 6), each.lift) for each in found] == [
+        ("a", 7.5 / 12, 0.833),
+        ("b", 4.5 / 12, 1.5),
+    ]
+    weak = categories_of(weights, mean(a=0.75, b=0.25), prior=1.0)
+    assert [each.name for each in weak] == ["b", "a"]
+
+
+def test_a_shopper_of_unknown_products_does_not_get_the_taste_of_the_shop() -> None:
+    shop = mean(a=1.0)
+    weights = weights_after(("x", Action.VIEW, 0))
+    assert preferences(weights, lambda _: None, PARAMETERS, shop) == ([], [])
+    assert preferences(weights, lambda _: ProductLabels([], None), PARAMETERS, shop) == ([], [])
+
+
+def test_a_name_that_the_mean_does_not_have_has_no_lift() -> None:
+    found = categories_of(weights_after(("new", Action.PURCHASE, 0)), mean(a=1.0))
+    assert {each.name: each.lift for each in found} == {"a": pytest.approx(0.817), "new": None}
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 50)),
+    st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 50), min_size=1),
+    st.integers(1, 8),
+)
+def test_the_list_is_the_best_of_all_names(counts: dict[str, int], shop: dict[str, int], top: int) -> None:
+    """The oracle scores every name of the shopper and of the shop."""
+    weights: ProductWeights = {name: (float(count), 0.0) for name, count in counts.items()}
+    total = sum(shop.values())
+    proportions = {name: count / total for name, count in shop.items()}
+    found = categories_of(weights, mean(**proportions), top=top)
+    assert sum(each.score for each in found) <= 1.0
+    if not counts:
+        assert found == []
+        return
+    own = {name: count**0.5 for name, count in counts.items()}
+    scores = {
+        name: (own.get(name, 0.0) + 10 * proportions.get(name, 0.0)) / (sum(own.values()) + 10)
+        for name in {*own, *proportions}
+    }
+    best = sorted(scores, key=lambda name: (-scores[name], name))[:top]
+    assert [each.score for each in found] == [pytest.approx(scores[name], abs=2e-9) for name in best]
 
 
 def test_unknown_products_give_no_preferences() -> None:

@@ -46,7 +46,7 @@ def test_the_lists_are_those_of_a_dictionary(
         if name not in known:
             assert stored.of(name) is None
             continue
-        as_of, kept = known[name]
+        as_of, kept, _ = known[name]
         shown = {kind: [each for each in best if each[0] not in withdrawn] for kind, best in kept.items()}
         assert stored.of(name) == RelatedList(as_of, shown)
 

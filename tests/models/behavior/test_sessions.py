@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from models.behavior.deltas import DeltaBuilder
 from models.behavior.next_behavior import ACTIONS, LEAVE, NextBehavior
 from models.behavior.parameters import BehaviorParameters
-from models.behavior.preference import ProductLabels
 from models.behavior.sessions import ShopperRow, apply_events
 from models.behavior.shopper import shopper_updated
+from models.behavior.taste_mean import ProductLabels
 from schemas.errors import StopWorker
 from schemas.events import Action, UserBehavior
 from tests.support.behavior import START, behavior, named_events

@@ -1,6 +1,6 @@
 """The affinity view has the last published list of each product, and ignores invalid records."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,13 +17,15 @@ AT = datetime(2011, 8, 1, tzinfo=UTC)
 Entry = tuple[str, Relation, float]
 
 
-def affinity(product_id: str, *related: Entry, **more: Any) -> bytes:
+def affinity(product_id: str, *related: Entry, days: float = 0.0, **more: Any) -> bytes:
     listed = [
         Related(product_id=name, relation=relation, score=score, support=1)
         for name, relation, score in related
     ]
     return encode(
-        AffinityUpdated(product_id=product_id, related=listed, as_of=AT, half_life_days=75.0, **more)
+        AffinityUpdated(
+            product_id=product_id, related=listed, as_of=AT + timedelta(days), half_life_days=75.0, **more
+        )
     )
 
 
@@ -65,6 +67,16 @@ def test_similar_texts_and_relations_of_later_releases_are_left_out() -> None:
     assert b"gifted" in later
     assert view_of(("a", later)).top("a") == [("c", Relation.CARTED, 1.0)]
     assert view_of(("a", affinity("a", ("b", Relation.SIMILAR, 0.9)))).top("a") == []
+
+
+def test_the_weight_of_a_product_is_that_of_its_sessions() -> None:
+    """Of the session with the neighbor of the most, where an earlier release published no sessions."""
+    before = affinity(
+        "a", ("b", Relation.VIEWED, 2.0), ("c", Relation.VIEWED, 1.0), ("b", Relation.BOUGHT, 1.0)
+    )
+    now = affinity("a", ("b", Relation.VIEWED, 2.0), sessions={"viewed": 4.0, "carted": 1.0})
+    assert view_of(("a", before)).weights() == [("a", 2.0 + 5.0, AT.timestamp())]
+    assert view_of(("a", now)).weights() == [("a", 4.0 + 3.0, AT.timestamp())]
 
 
 def test_products_of_shops_with_ids_of_their_own_are_named_by_their_keys() -> None:

@@ -3,12 +3,13 @@
 from base64 import b64encode
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from models.behavior.preference import ProductLabels
+from models.behavior.taste_mean import ProductLabels
 from schemas.codec import encode
 from schemas.events import (
     Category,
@@ -63,6 +64,21 @@ def test_a_product_is_described_by_its_tags_and_category() -> None:
     assert product_view.describe("p") == ProductLabels(("red", "wool"), "Apparel > Shoes")
     assert product_view.describe("unknown") is None
     assert len(product_view) == 1
+
+
+def test_a_category_that_waits_for_a_person_is_no_label() -> None:
+    """Neither is its tag. What the text says stays."""
+    guess = msgspec.structs.replace(
+        msgspec.json.decode(product(path="Apparel"), type=ProductEnriched),
+        decision=Decision(outcome=DecisionOutcome.ABSTAINED, why=""),
+        tags=[
+            Tag(name="apparel", source=TagSource.CATEGORY, confidence=0.3),
+            Tag(name="red", source=TagSource.PHRASE, confidence=0.9),
+        ],
+    )
+    assert learned(("p", encode(guess))).describe("p") == ProductLabels(("red",), None)
+    decided = msgspec.structs.replace(guess, decision=Decision(outcome=DecisionOutcome.PERSON, why=""))
+    assert learned(("p", encode(decided))).describe("p") == ProductLabels(("apparel", "red"), "Apparel")
 
 
 def test_the_last_record_of_a_product_counts() -> None:

@@ -8,7 +8,7 @@ import pytest
 from models.behavior.delta_codec import decode_deltas
 from models.behavior.next_behavior import shipped_next_behavior
 from models.behavior.parameters import BehaviorParameters
-from models.behavior.preference import ProductLabels
+from models.behavior.taste_mean import ProductLabels
 from schemas.codec import decode_shopper_updated
 from schemas.dead_letters import SOURCE_OFFSET
 from schemas.events import Relation

@@ -95,10 +95,10 @@ async def test_a_shopper_is_published_again_when_the_products_are_known(
     assert await caught_up(agent, tables) == []
     list_products(view, "a", "other")
     again = await caught_up(agent, tables)
-    assert tastes(again) == {"u": [("A", 0.5)]}
-    list_products(view, "b")
+    assert tastes(again) == {"u": [("A", 1.0)]}
+    list_products(view, "b", path="B")
     last = await caught_up(agent, tables)
-    assert tastes(last) == {"u": [("A", 1.0)]}
+    assert tastes(last) == {"u": [("A", 0.5), ("B", 0.5)]}
     ids = [header(output, "ce_id") for output in [*to(SHOPPER_UPDATED, first), *again, *last]]
     assert len(set(ids)) == len(ids)
     assert len(marks(tables)) == 1
