@@ -70,12 +70,15 @@ _OUTPUTS = (
 def agent_reads(settings: Settings, agent: str) -> tuple[str, ...]:
     """Return the topics that an agent reads, with its changelogs and those of the views."""
     view = (topics.AFFINITY_UPDATED,) if settings.affinity_view_products else ()
+    signals = (topics.PRODUCT_SIGNALS,) if settings.signals else ()
+    counts = (topics.changelog(settings, "signals"),) if settings.signals else ()
     return {
         "enrich": (
             topics.CATEGORY_FEEDBACK,
             topics.PRODUCT_REPARTITION,
             topics.PRODUCT_CREATED,
             topics.PRODUCT_ENRICHED,
+            *signals,
         ),
         "sessions": (
             topics.SHOPPER_REPARTITION,
@@ -88,6 +91,7 @@ def agent_reads(settings: Settings, agent: str) -> tuple[str, ...]:
             topics.PRODUCT_ENRICHED,
             topics.CO_BEHAVIOR,
             topics.changelog(settings, "affinities"),
+            *counts,
             *view,
         ),
     }[agent]
@@ -103,7 +107,11 @@ def agent_writes(settings: Settings, agent: str) -> tuple[str, ...]:
             topics.SHOPPER_REPARTITION,
             topics.changelog(settings, "shoppers"),
         ),
-        "affinity": (topics.AFFINITY_UPDATED, topics.changelog(settings, "affinities")),
+        "affinity": (
+            topics.AFFINITY_UPDATED,
+            topics.changelog(settings, "affinities"),
+            *((topics.PRODUCT_SIGNALS, topics.changelog(settings, "signals")) if settings.signals else ()),
+        ),
     }[agent]
     return (*own, topics.DEAD_LETTER)
 

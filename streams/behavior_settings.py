@@ -9,6 +9,13 @@ from streams.setting_descriptions import doc
 class BehaviorSettings(PrivacySettings, frozen=True, kw_only=True):
     """How behavior is kept. `Settings` extends it, and has the settings of sessions and affinities."""
 
+    signals: Annotated[
+        bool,
+        doc(
+            "Whether products get the tags `trending` and `bestseller` by shoppers' behavior. `enrich` and"
+            " `affinity` need two more topics: run `shelfstream topics create` first."
+        ),
+    ] = False
     affinity_view_products: Annotated[
         int,
         doc(

@@ -23,6 +23,7 @@ AUDIT = audit.TOPIC
 CO_BEHAVIOR = "co-behavior"
 PRODUCT_REPARTITION = "product-repartition"
 SHOPPER_REPARTITION = "shopper-repartition"
+PRODUCT_SIGNALS = "product-signals"
 
 
 class Cleanup(StrEnum):
@@ -136,6 +137,12 @@ def desired(settings: Settings) -> tuple[TopicSpec, ...]:
         (changelog(settings, "affinities"), "product_id", "affinity's table", compact, None, 2, True),
         (workers(settings), "the group's member id", "the model that a worker serves", delete, 1, 1, True),
     )
+    if settings.signals:
+        counts = changelog(settings, "signals")
+        rows += (
+            (PRODUCT_SIGNALS, "product_id", "a product's tags by behavior", compact, None, 1, True),
+            (counts, "product_id", "affinity's table of sessions", compact, None, 1, True),
+        )
     optional = (AUDIT, SHOPPER_REPARTITION, workers(settings))
     return tuple(
         TopicSpec(

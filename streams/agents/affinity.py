@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from models.behavior.affinity_row import AffinityRow, affinity_updated, remove_product
 from models.behavior.delta_codec import decode_deltas
@@ -13,6 +14,7 @@ from schemas.product_identity import ProductIdentity
 from streams.agents.affinity_events import as_published, may_relate_to
 from streams.agents.co_behavior import co_behavior
 from streams.agents.outputs import OutputBuilder
+from streams.agents.product_signals import ProductSignals
 from streams.agents.product_view import ProductView
 from streams.agents.similar_sweep import SimilarSweep
 from streams.lanes.agent import BatchAgent, Batches, batch_agent
@@ -33,6 +35,7 @@ def affinity_agent(
     parameters: BehaviorParameters,
     product_view: ProductView,
     identity: ProductIdentity | None = None,
+    signals: ProductSignals | None = None,
 ) -> BatchAgent:
     """Make the agent that keeps a row per product and publishes its neighbors when they change enough.
 
@@ -42,13 +45,18 @@ def affinity_agent(
         parameters: Half-life, bounds and the publishing threshold.
         product_view: Finds products with a similar text, for products without behavior.
         identity: What makes two products the same, and whether shops count.
+        signals: Counts sessions, and tells which tags products get by them; None does not.
     """
-    rows = _Rows(partitions, parameters, product_view, identity or ProductIdentity())
+    rows = _Rows(partitions, parameters, product_view, identity or ProductIdentity(), signals)
+    specs: list[TableSpec[Any]] = [affinities, *([] if signals is None else [signals.spec])]
 
     def catch_up(tables: Tables) -> list[Output]:
-        return rows.search_again(tables.of(affinities), tables.partition)
+        outputs = rows.search_again(tables.of(affinities), tables.partition)
+        if signals is not None:
+            outputs += signals.decide(tables.of(signals.spec), tables.partition)
+        return outputs
 
-    @batch_agent(PRODUCT_ENRICHED, CO_BEHAVIOR, tables=[affinities], catch_up=catch_up)
+    @batch_agent(PRODUCT_ENRICHED, CO_BEHAVIOR, tables=specs, catch_up=catch_up)
     async def affinity(batches: Batches) -> None:
         async for batch in batches:
             update = rows.update_products if batch.topic == PRODUCT_ENRICHED else rows.merge_deltas
@@ -67,8 +75,10 @@ class _Rows:
         parameters: BehaviorParameters,
         product_view: ProductView,
         identity: ProductIdentity,
+        signals: ProductSignals | None,
     ) -> None:
         self._identity = identity
+        self._signals = signals
         self._partitions = partitions
         self._parameters = parameters
         self._product_view = product_view
@@ -85,6 +95,8 @@ class _Rows:
                 batch.dead_letter(record, error, "decode")
         if not decoded:
             return
+        if self._signals is not None:
+            self._signals.count(Deltas.concatenated(decoded), batch.table(self._signals.spec))
         cause = batch.records[-1]
         # Joined deltas prune each row once per batch, which is faster and loses fewer neighbors.
         for product, deltas in Deltas.concatenated(decoded).by_product():
@@ -114,6 +126,9 @@ class _Rows:
                 if row is not None:
                     remove_product(product, row, forgotten)
                 table.put(key, None)
+                if self._signals is not None:
+                    counts = batch.table(self._signals.spec)
+                    batch.send_outputs(self._signals.withdraw(product, counts, record))
                 batch.send_outputs([self._build.tombstone(AFFINITY_UPDATED, product, record)])
             elif product in without_neighbors:
                 row = row or AffinityRow.empty()

@@ -20,14 +20,22 @@ from streams.agents.feedback import corrected
 from streams.agents.outputs import OutputBuilder
 from streams.agents.product_records import ProductRecords
 from streams.agents.products import ProductRow, products_table
+from streams.agents.signal_tags import decode_signals, with_signals
 from streams.agents.totals import AgentTotals
 from streams.inference.messages import InvalidListing, Prediction
 from streams.inference.protocol import Inference
 from streams.lanes.agent import BatchAgent, Batches, batch_agent
+from streams.lanes.batch import Batch
 from streams.provenance import is_repeated, source_of
 from streams.records import Output, Record
 from streams.state.tables import Table
-from streams.topics import CATEGORY_FEEDBACK, PRODUCT_CREATED, PRODUCT_ENRICHED, PRODUCT_REPARTITION
+from streams.topics import (
+    CATEGORY_FEEDBACK,
+    PRODUCT_CREATED,
+    PRODUCT_ENRICHED,
+    PRODUCT_REPARTITION,
+    PRODUCT_SIGNALS,
+)
 
 log = structlog.get_logger()
 
@@ -37,6 +45,8 @@ def enrich_agent(
     partitions: int,
     totals: AgentTotals | None = None,
     identity: ProductIdentity | None = None,
+    *,
+    signals: bool = False,
 ) -> BatchAgent:
     """Make the agent that classifies listings and applies category feedback.
 
@@ -45,6 +55,7 @@ def enrich_agent(
         partitions: The number of partitions of every topic.
         totals: Counts what no output tells.
         identity: What makes two products the same, and whether shops count.
+        signals: Whether tags by behavior come from product-signals.
     """
     products = products_table()
     totals = totals or AgentTotals()
@@ -53,34 +64,50 @@ def enrich_agent(
     decisions = _Decisions(inference, partitions, identity)
 
     # Feedback has priority over listings: it must not wait behind a large import.
-    @batch_agent(CATEGORY_FEEDBACK, PRODUCT_REPARTITION, PRODUCT_CREATED, tables=[products])
+    topics = (CATEGORY_FEEDBACK, PRODUCT_REPARTITION, PRODUCT_CREATED)
+
+    @batch_agent(*topics, *([PRODUCT_SIGNALS] if signals else []), tables=[products])
     async def enrich(batches: Batches) -> None:
         async for batch in batches:
-            inputs = records.read(batch)
-            listings = [records.listing(record) for record, feedback in inputs if feedback is None]
-            predictions = iter(await inference.predict(listings) if listings else ())
-            table = batch.table(products)
-            older = unknown = 0
-            for record, feedback in inputs:
-                try:
-                    if feedback is not None:
-                        batch.send_outputs(decisions.of_person(record, feedback, table))
-                    elif isinstance(prediction := next(predictions), InvalidListing):
-                        batch.dead_letter(record, prediction.error(), "decode")
-                    elif record.value is None and table.get(prediction.product_id.encode()) is None:
-                        check_unknown_key(prediction.product_id)
-                        unknown += 1
-                    else:
-                        totals.count_fields(ProductCreated, prediction.ignored, record.value)
-                        outputs = decisions.of_model(record, prediction, table)
-                        older += not outputs
-                        batch.send_outputs(outputs)
-                except InvalidEvent as error:
-                    batch.dead_letter(record, error, enrich.name)
-            totals.unknown_withdrawals += unknown
-            _log_ignored(older, unknown)
+            if batch.topic == PRODUCT_SIGNALS:
+                decisions.of_behavior(batch, batch.table(products))
+                continue
+            await _process(batch, batch.table(products), records, decisions, inference, totals)
 
     return enrich
+
+
+async def _process(
+    batch: Batch,
+    table: Table[ProductRow],
+    records: ProductRecords,
+    decisions: "_Decisions",
+    inference: Inference,
+    totals: AgentTotals,
+) -> None:
+    """Process listings and feedback."""
+    inputs = records.read(batch)
+    listings = [records.listing(record) for record, feedback in inputs if feedback is None]
+    predictions = iter(await inference.predict(listings) if listings else ())
+    older = unknown = 0
+    for record, feedback in inputs:
+        try:
+            if feedback is not None:
+                batch.send_outputs(decisions.of_person(record, feedback, table))
+            elif isinstance(prediction := next(predictions), InvalidListing):
+                batch.dead_letter(record, prediction.error(), "decode")
+            elif record.value is None and table.get(prediction.product_id.encode()) is None:
+                check_unknown_key(prediction.product_id)
+                unknown += 1
+            else:
+                totals.count_fields(ProductCreated, prediction.ignored, record.value)
+                outputs = decisions.of_model(record, prediction, table)
+                older += not outputs
+                batch.send_outputs(outputs)
+        except InvalidEvent as error:
+            batch.dead_letter(record, error, "enrich")
+    totals.unknown_withdrawals += unknown
+    _log_ignored(older, unknown)
 
 
 def _log_ignored(older: int, unknown: int) -> None:
@@ -115,12 +142,15 @@ class _Decisions:
         if known is not None and feedback.shop_id is not None:
             self._check_shop(known, feedback.shop_id)
         enriched = corrected(_published(known), feedback, model_info, source_of(record))
+        signals = () if known is None else known.signals
+        enriched = with_signals(enriched, signals)
         row = ProductRow(
             encode(enriched),
             enriched.decision.outcome,
             enriched.listing,
             enriched.listed_at,
             msgspec.UNSET if known is None else known.shop_id,
+            signals,
         )
         return [self._publish(key, row, record, table, model_info.model_version)]
 
@@ -145,11 +175,35 @@ class _Decisions:
             published = _published(known)
             if published is not None:
                 enriched, review, outcome = self._overruled(enriched, published), None, known.outcome
-        row = ProductRow(enriched, outcome, source, listed_at, prediction.shop_id)
+        signals = () if known is None else known.signals
+        if signals:
+            enriched = encode(with_signals(decode_product_enriched(enriched), signals))
+        row = ProductRow(enriched, outcome, source, listed_at, prediction.shop_id, signals)
         outputs = [self._publish(product, row, record, table, version)]
         if review is not None:
             outputs.append(self._build.record(EnrichmentReview.topic, product, review, record, version))
         return outputs
+
+    def of_behavior(self, batch: Batch, table: Table[ProductRow]) -> None:
+        """Publish products with other tags by behavior. Unknown products have none."""
+        for record in batch:
+            known = None if record.key is None else table.get(record.key)
+            published = _published(known)
+            if known is None or published is None or record.key is None:
+                continue
+            try:
+                names = decode_signals(record.value)
+            except InvalidEvent as error:
+                batch.dead_letter(record, error, "decode")
+                continue
+            if names == known.signals:
+                continue
+            event = msgspec.structs.replace(
+                with_signals(published, names), source=source_of(record), listing=known.listing
+            )
+            row = known._replace(event=encode(event), signals=names)
+            model_version = self._inference.model_info.model_version
+            batch.send_outputs([self._publish(record.key.decode(), row, record, table, model_version)])
 
     def _key(self, record: Record, prediction: Prediction) -> str:
         """Return the key of a product. A tombstone has no other name for it."""

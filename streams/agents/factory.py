@@ -20,6 +20,7 @@ from streams.agents.affinity import affinities_table, affinity_agent
 from streams.agents.affinity_view import AffinityView
 from streams.agents.erasures import ShopperTableRow, shoppers_table
 from streams.agents.outputs import OutputBuilder
+from streams.agents.product_signals import ProductSignals, signals_table
 from streams.agents.product_view import ProductView
 from streams.agents.queries import Queries
 from streams.agents.sessions import sessions_agent
@@ -116,7 +117,8 @@ def create_agents(settings: Settings, moves: bool = True) -> WorkerAgents:
         from streams.agents.enrich import enrich_agent
 
         serving = _model_serving(settings)
-        agents.append(enrich_agent(serving.inference, settings.partitions, totals, identity))
+        inference, signals = serving.inference, settings.signals
+        agents.append(enrich_agent(inference, settings.partitions, totals, identity, signals=signals))
     views: dict[str, View] = {}
     queries = None
     if {"sessions", "affinity"} & set(settings.agents):
@@ -180,9 +182,15 @@ def create_behavior_agents(
         taste.mean,
     )
     affinities = affinities_table(changelog(settings, "affinities"))
+    signals = None
+    if settings.signals:
+        counts = signals_table(changelog(settings, "signals"))
+        signals = ProductSignals(counts, product_view, settings.partitions)
     return {
         "sessions": _with_unlabeled(sessions, shoppers, settings.partitions, product_view, event_of),
-        "affinity": affinity_agent(affinities, settings.partitions, parameters, product_view, identity),
+        "affinity": affinity_agent(
+            affinities, settings.partitions, parameters, product_view, identity, signals
+        ),
     }
 
 

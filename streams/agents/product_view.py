@@ -226,12 +226,14 @@ class ProductView:
 
 
 def _labels(product: _Product) -> ProductLabels:
-    """Return the labels that are known. A category that waits for a person is a guess, with its tag."""
-    if product.decision is not None and product.decision.outcome == DecisionOutcome.ABSTAINED:
-        known = [tag.name for tag in product.tags if tag.source != TagSource.CATEGORY]
-        return ProductLabels(tuple(known), None)
-    category = None if product.category is None else product.category.path
-    return ProductLabels(tuple(tag.name for tag in product.tags), category)
+    """Return the labels that are known.
+
+    A category that waits for a person is a guess, with its tag. Tags by behavior say nothing of the product.
+    """
+    guessed = product.decision is not None and product.decision.outcome == DecisionOutcome.ABSTAINED
+    left_out = (TagSource.BEHAVIOR, TagSource.CATEGORY) if guessed else (TagSource.BEHAVIOR,)
+    tags = tuple(tag.name for tag in product.tags if tag.source not in left_out)
+    return ProductLabels(tags, None if guessed or product.category is None else product.category.path)
 
 
 def _listed_at(product: _Product, record: Record) -> float:

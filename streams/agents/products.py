@@ -5,13 +5,18 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-from schemas.events import DecisionOutcome, Source
+from schemas.events import DecisionOutcome, Source, TagSource
 from streams.state.tables import TableSpec
 from streams.topics import PRODUCT_ENRICHED
 
 
 class _Decision(msgspec.Struct, gc=False):
     outcome: DecisionOutcome
+
+
+class _Tagged(msgspec.Struct, gc=False):
+    name: str
+    source: str = ""
 
 
 class _Decided(msgspec.Struct, gc=False):
@@ -22,6 +27,7 @@ class _Decided(msgspec.Struct, gc=False):
     listing: Source | None = None
     listed_at: datetime | None = None
     shop_id: str | msgspec.UnsetType | None = msgspec.UNSET
+    tags: list[_Tagged] = []
 
 
 _DECODER = msgspec.json.Decoder(_Decided)
@@ -36,6 +42,7 @@ class ProductRow(NamedTuple):
         listing: The position of the listing that made the row; None if it is not known.
         listed_at: The event time of that listing; None if it had none.
         shop_id: The shop of that listing; unset if an earlier release wrote the row without it.
+        signals: The event's tags by behavior, in ascending order. The next listing keeps them.
     """
 
     event: bytes
@@ -43,6 +50,7 @@ class ProductRow(NamedTuple):
     listing: Source | None = None
     listed_at: datetime | None = None
     shop_id: str | msgspec.UnsetType | None = msgspec.UNSET
+    signals: tuple[str, ...] = ()
 
     @classmethod
     def from_bytes(cls, event: bytes) -> Self:
@@ -55,7 +63,8 @@ class ProductRow(NamedTuple):
         if listing is None and decided.decision.outcome is not DecisionOutcome.PERSON:
             # An event of an earlier version: its source is the listing.
             listing = decided.source
-        return cls(event, decided.decision.outcome, listing, decided.listed_at, decided.shop_id)
+        signals = tuple(sorted(tag.name for tag in decided.tags if tag.source == TagSource.BEHAVIOR))
+        return cls(event, decided.decision.outcome, listing, decided.listed_at, decided.shop_id, signals)
 
     def is_newer_than(self, listing: Source, listed_at: datetime | None) -> bool:
         """Return whether the row is from a newer listing.

@@ -1,17 +1,20 @@
 """What came before the catalog is published again when the catalog has come, on a real Kafka, with two shops.
 
-The shops name their products alike: SHELFSTREAM_SHOPS is own-ids.
+The shops name their products alike: SHELFSTREAM_SHOPS is own-ids. Products get tags by behavior beside.
 """
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import orjson
 import pytest
 
-from schemas.codec import decode_affinity_updated, decode_shopper_updated
-from schemas.events import Relation
+from models.behavior.delta_codec import encode_deltas
+from models.behavior.deltas import RELATIONS, Deltas
+from schemas.codec import decode_affinity_updated, decode_product_enriched, decode_shopper_updated
+from schemas.events import Relation, TagSource
 from tests.support.broker import StartableKafka
 from tests.support.deployment import Deployment
 from tests.support.waiting import wait_until
@@ -26,7 +29,7 @@ DAY = datetime.now(UTC) - timedelta(days=1)
 
 @pytest.fixture
 def deployment(own_broker: StartableKafka, tmp_path: Path) -> Iterator[Deployment]:
-    settings = {"shops": "own-ids", "catch_up_s": 0.2, "batch_max_records": 5}
+    settings = {"shops": "own-ids", "catch_up_s": 0.2, "batch_max_records": 5, "signals": True}
     with Deployment(own_broker.bootstrap, tmp_path, **settings) as running:
         yield running
 
@@ -69,6 +72,30 @@ def similar(deployment: Deployment) -> dict[bytes, set[tuple[str, str]]]:
     }
 
 
+def sold(product: str, sessions: int) -> bytes:
+    """Return a record of co-behavior: sessions that bought a product alone."""
+    one = np.zeros(1, dtype=np.uint32)
+    bought = np.full(1, RELATIONS.index(Relation.BOUGHT), dtype=np.uint8)
+    weight, support = np.full(1, float(sessions)), np.full(1, sessions, dtype=np.int32)
+    (record,) = encode_deltas(
+        Deltas([product], one, one, bought, np.full(1, DAY.timestamp()), weight, support)
+    )
+    return record
+
+
+def signals(deployment: Deployment) -> dict[bytes, list[str]]:
+    """Return the tags by behavior of the products that have any, as published last."""
+    events = {
+        each.key(): decode_product_enriched(each.value(), None)
+        for each in deployment.read("product-enriched")
+    }
+    tags = {
+        key: [tag.name for tag in event.tags if tag.source is TagSource.BEHAVIOR]
+        for key, event in events.items()
+    }
+    return {key: names for key, names in tags.items() if names}
+
+
 def test_shoppers_and_lists_catch_up_within_their_shop(deployment: Deployment) -> None:
     """The worker is killed while it catches up: no record has the id of another."""
     deployment.produce("user-behavior", [purchase(shop, shopper) for shop in SHOPS for shopper in SHOPPERS])
@@ -88,6 +115,11 @@ def test_shoppers_and_lists_catch_up_within_their_shop(deployment: Deployment) -
         for product in PRODUCTS
     }
     wait_until(lambda: similar(deployment) == everybody)
+    deployment.produce("co-behavior", [(b"north/1", sold("north/1", 30))])
+    wait_until(lambda: signals(deployment) == {b"north/1": ["bestseller"]})
+    deployment.produce("product-created", [listing("north", 1)])
+    deployment.wait_until_processed()
+    assert signals(deployment) == {b"north/1": ["bestseller"]}
     assert worker.stop() == 0
 
     of_shop = {shop: {tuple(tastes(deployment)[f"{shop}-{each}"]) for each in SHOPPERS} for shop in SHOPS}

@@ -22,6 +22,7 @@ from streams.acls import (
 from streams.agents.affinity import affinities_table, affinity_agent
 from streams.agents.enrich import enrich_agent
 from streams.agents.erasures import shoppers_table
+from streams.agents.product_signals import ProductSignals, signals_table
 from streams.agents.product_view import ProductView
 from streams.agents.sessions import sessions_agent
 from streams.lanes.agent import BatchAgent
@@ -36,17 +37,18 @@ from streams.topics import (
 )
 from tests.support.inferences import FakeInference
 
-SETTINGS = Settings(app_id="shop")
+SETTINGS = Settings(app_id="shop", signals=True)
 
 
 def agents() -> list[BatchAgent]:
     parameters, view = BehaviorParameters(), ProductView()
     shoppers = shoppers_table(changelog(SETTINGS, "shoppers"))
     affinities = affinities_table(changelog(SETTINGS, "affinities"))
+    signals = ProductSignals(signals_table(changelog(SETTINGS, "signals")), view, 4)
     return [
-        enrich_agent(FakeInference("1"), 4),
+        enrich_agent(FakeInference("1"), 4, signals=True),
         sessions_agent(shoppers, 4, parameters, shipped_next_behavior(), view.describe, moves=True),
-        affinity_agent(affinities, 4, parameters, view),
+        affinity_agent(affinities, 4, parameters, view, None, signals),
     ]
 
 
