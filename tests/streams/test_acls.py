@@ -3,6 +3,7 @@
 import shlex
 from typing import get_args
 
+import msgspec
 import pytest
 
 from models.behavior.next_behavior import shipped_next_behavior
@@ -113,3 +114,11 @@ def test_a_worker_starts_without_permissions_on_optional_topics() -> None:
     granted = least_acls(SETTINGS, "worker")
     assert set(optional) <= set(granted)
     assert required_acls(SETTINGS) == [acl for acl in granted if acl not in optional]
+
+
+def test_a_worker_reads_the_topic_of_workers_for_the_read_api_only() -> None:
+    reads = Acl(Resource.TOPIC, workers(SETTINGS), Operation.READ)
+    with_token = msgspec.structs.replace(SETTINGS, read_api_token="a-token-of-the-tests")
+    assert reads not in least_acls(SETTINGS, "worker")
+    assert reads in least_acls(with_token, "worker")
+    assert reads not in required_acls(with_token)

@@ -179,3 +179,11 @@ def test_the_command_writes_the_same_files_again(tmp_path: Path) -> None:
         tmp_path / "one" / SHIPPED.name,
         SessionTilt.load(OUTCOMES[:LEAVE], tmp_path / "one" / SHIPPED_TILT.name),
     )
+
+
+def test_the_page_of_models_has_the_figures_of_the_card() -> None:
+    card = SHIPPED.with_suffix(".md").read_text("utf-8")
+    page = (Path(__file__).resolve().parents[4] / "docs" / "models" / "index.md").read_text("utf-8")
+    lines = [line for line in card.splitlines() if line.startswith("|")]
+    assert len(lines) == 10
+    assert all(line in page.splitlines() for line in lines)
