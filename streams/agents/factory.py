@@ -126,20 +126,23 @@ def create_agents(settings: Settings, moves: bool = True) -> WorkerAgents:
         affinity_view = AffinityView(settings.affinity_view_products, identity)
         if settings.affinity_view_products:
             views[AFFINITY_UPDATED] = affinity_view
-        behavior_agents = create_behavior_agents(settings, product_view, affinity_view, totals, moves)
+        taste = ShopTaste(product_view, affinity_view, behavior_parameters(settings).half_life_s)
+        behavior_agents = create_behavior_agents(settings, product_view, affinity_view, totals, moves, taste)
         agents += [behavior_agents[name] for name in ("sessions", "affinity") if name in settings.agents]
         if settings.has_read_api:
-            queries = create_queries(settings, product_view)
+            queries = create_queries(settings, product_view, affinity_view, taste)
     return WorkerAgents(tuple(agents), views, serving, totals, queries)
 
 
-def create_queries(settings: Settings, product_view: ProductView) -> Queries:
+def create_queries(
+    settings: Settings, product_view: ProductView, affinity_view: AffinityView, taste: ShopTaste
+) -> Queries:
     """Create what answers about one product or shopper, as the agents publish them."""
-    parameters, next_behavior = behavior_parameters(settings), shipped_next_behavior()
+    parameters = behavior_parameters(settings)
     return Queries(
         affinities_table(changelog(settings, "affinities")),
         shoppers_table(changelog(settings, "shoppers")),
-        lambda shopper, row: shopper_updated(shopper, row, next_behavior, product_view.describe, parameters),
+        _shopper_events(parameters, product_view, affinity_view, taste),
         product_view,
         parameters,
         ProductIdentity(settings.shops),
@@ -152,18 +155,13 @@ def create_behavior_agents(
     affinity_view: AffinityView,
     totals: AgentTotals,
     moves: bool,
+    taste: ShopTaste | None = None,
 ) -> dict[str, BatchAgent]:
     """Create the agents `sessions` and `affinity`, which read views, by name."""
     parameters, identity = behavior_parameters(settings), ProductIdentity(settings.shops)
     shoppers = shoppers_table(changelog(settings, "shoppers"))
-    taste = ShopTaste(product_view, affinity_view, parameters.half_life_s)
-    next_behavior = shipped_next_behavior()
-
-    def event_of(shopper: str, row: ShopperRow) -> ShopperUpdated | None:
-        return shopper_updated(
-            shopper, row, next_behavior, product_view.describe, parameters, affinity_view.of, taste.mean()
-        )
-
+    taste = taste or ShopTaste(product_view, affinity_view, parameters.half_life_s)
+    event_of = _shopper_events(parameters, product_view, affinity_view, taste)
     pseudonyms = load_pseudonyms(settings)
     if pseudonyms is not None and "sessions" in settings.agents:
         log.info("shoppers have pseudonyms", keys=pseudonyms.key_ids())
@@ -171,7 +169,7 @@ def create_behavior_agents(
         shoppers,
         settings.partitions,
         parameters,
-        next_behavior,
+        shipped_next_behavior(),
         product_view.describe,
         Retention.of(settings),
         identity,
@@ -192,6 +190,19 @@ def create_behavior_agents(
             affinities, settings.partitions, parameters, product_view, identity, signals
         ),
     }
+
+
+def _shopper_events(
+    parameters: BehaviorParameters,
+    product_view: ProductView,
+    affinity_view: AffinityView,
+    taste: ShopTaste,
+) -> Callable[[str, ShopperRow], ShopperUpdated | None]:
+    """Return what builds the event of a shopper's row with the views as they are then."""
+    next_behavior = shipped_next_behavior()
+    return lambda shopper, row: shopper_updated(
+        shopper, row, next_behavior, product_view.describe, parameters, affinity_view.of, taste.mean()
+    )
 
 
 def _with_unlabeled(

@@ -20,9 +20,11 @@ from models.behavior.sessions import ShopperRow, apply_events
 from schemas.events import Action, Relation, UserBehavior
 from schemas.keys import partition_for
 from schemas.pseudonyms import Pseudonyms
+from streams.agents.affinity_view import AffinityView
 from streams.agents.factory import create_queries
 from streams.agents.product_view import ProductView
 from streams.agents.queries import Queries
+from streams.agents.shop_taste import ShopTaste
 from streams.credentials import read_api_token
 from streams.lanes.committed_rows import LaneRows
 from streams.observability.health import HealthServer
@@ -70,7 +72,8 @@ class Worker:
 
     def __init__(self, *partitions: int, token: Callable[[], str] = lambda: TOKEN) -> None:
         self.view = ProductView(with_titles=True)
-        self.queries = create_queries(SETTINGS, self.view)
+        related = AffinityView(100)
+        self.queries = create_queries(SETTINGS, self.view, related, ShopTaste(self.view, related, 1e6))
         specs = self.queries._affinities, self.queries._shoppers
         self.lanes = {
             (agent, each): MemoryLane(*specs) for agent in ("affinity", "sessions") for each in partitions
