@@ -39,7 +39,7 @@ def as_published(update: AffinityUpdated, identity: ProductIdentity) -> Affinity
 def titled_affinity(
     event: AffinityUpdated, title_of: Callable[[str], str | None], identity: ProductIdentity
 ) -> bytes:
-    """Return a published event as JSON, with a title of the product and of each related one.
+    """Return a published event as JSON, with a title of the product and of each that it names.
 
     Args:
         event: The event.
@@ -48,6 +48,6 @@ def titled_affinity(
     """
     fields = orjson.loads(encode(event))
     fields["title"] = title_of(identity.key(event.shop_id, event.product_id))
-    for each in fields["related"]:
+    for each in [*fields["related"], *fields.get("recommended", ())]:
         each["title"] = title_of(identity.key(event.shop_id, each["product_id"]))
     return orjson.dumps(fields)

@@ -57,8 +57,9 @@ def related_products(values: LatestValues, product: str, identity: ProductIdenti
     if record.value is None:
         raise StopWorker(f"{product} is withdrawn: {AFFINITY_UPDATED} has a null value for it")
     event = _decoded(decode_affinity_updated, record)
-    names = [product, *(identity.key(event.shop_id, each.product_id) for each in event.related)]
-    return WithTitles(event, titles_of(values, names))
+    named = [each.product_id for each in event.related] + [each.product_id for each in event.recommended]
+    keys = [identity.key(event.shop_id, each) for each in named]
+    return WithTitles(event, titles_of(values, [product, *keys]))
 
 
 def published_shopper(

@@ -49,6 +49,11 @@ def show_related_products(settings: Settings, product: str, as_json: bool) -> No
         return
     click.echo(f"as of {_time(event.as_of)}; a session counts half after {event.half_life_days:g} days")
     _print_related(event, titles, identity)
+    recommended = [
+        (f"{each.product_id}  {titles.get(identity.key(event.shop_id, each.product_id), '')}", each.score)
+        for each in event.recommended
+    ]
+    _print_scores("recommended, by all that is known", recommended)
 
 
 def _print_related(event: AffinityUpdated, titles: Mapping[str, str], identity: ProductIdentity) -> None:

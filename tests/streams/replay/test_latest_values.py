@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import encode
 from schemas.errors import StopWorker
-from schemas.events import AffinityUpdated, Related, Relation, ShopperUpdated
+from schemas.events import AffinityUpdated, Recommended, Related, Relation, ShopperUpdated
 from schemas.examples import EXAMPLES
 from schemas.keys import partition_for
 from schemas.product_identity import ProductIdentity
@@ -126,6 +126,7 @@ def related(product: str, *others: str) -> bytes:
         related=[
             Related(product_id=other, relation=Relation.BOUGHT, score=2.5, support=3) for other in others
         ],
+        recommended=[Recommended(product_id=other, score=0.5) for other in others],
         as_of=AS_OF,
         half_life_days=60.0,
     )
@@ -163,6 +164,10 @@ def test_the_command_shows_the_last_list_with_titles(shop: MemoryTopics) -> None
     assert rows == [
         ["bought", "2.5", "3", "tin", "[bold]TIN"],
         ["bought", "2.5", "3", "lamp", "not", "listed"],
+        [],
+        ["recommended,", "by", "all", "that", "is", "known", "score"],
+        ["tin", "[bold]TIN", "0.500"],
+        ["lamp", "0.500"],
     ]
 
 
@@ -171,6 +176,7 @@ def test_the_command_prints_json_with_titles(shop: MemoryTopics) -> None:
     event = orjson.loads(result.stdout)
     assert event["title"] == "RED MUG"
     assert [each["title"] for each in event["related"]] == ["[bold]TIN", None]
+    assert [each["title"] for each in event["recommended"]] == ["[bold]TIN", None]
 
 
 def test_no_related_products_are_no_error(shop: MemoryTopics) -> None:
