@@ -30,6 +30,11 @@ class AffinityAggregator:
         """The row of every product that occurred in an event, by product id. Do not change it."""
         return self._products
 
+    @property
+    def shoppers(self) -> dict[str, bytes]:
+        """The row of every shopper, by the shopper's key. Do not change it."""
+        return self._shoppers
+
     def add(self, events: Iterable[UserBehavior]) -> None:
         """Add one batch of events in order of arrival.
 

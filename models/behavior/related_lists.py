@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from struct import Struct
 from typing import NamedTuple
 
+import numpy as np
+
 from models.behavior.product_numbers import ProductNumbers
 from schemas.events import Relation
 
@@ -109,6 +111,50 @@ class RelatedLists:
         for number, data in self._lists.items():
             as_of, weight, *_ = _HEADER.unpack_from(data)
             found.append((self._numbers.id_of(number), weight, as_of))
+        return found
+
+    def mixed(
+        self,
+        weights: Iterable[tuple[str, float]],
+        relation_weights: Mapping[Relation, float],
+        as_of: float,
+        half_life_s: float,
+        count: int,
+    ) -> list[tuple[str, float]]:
+        """Add up the lists of some products.
+
+        Args:
+            weights: Products with the weights of their lists. Those without a list add nothing.
+            relation_weights: The weight of a score by its relation.
+            as_of: The time to decay scores to, in seconds since 1970. Later ones are taken as they are.
+            half_life_s: Half-life in seconds.
+            count: The number of products to return at most.
+
+        Returns:
+            The products of the greatest sums, best first. Withdrawn products are not among them.
+        """
+        by_relation = [relation_weights.get(relation, 0.0) for relation in RELATIONS]
+        numbers, scores = [], []
+        for product_id, weight in weights:
+            number = self._numbers.find(product_id)
+            data = None if number is None else self._lists.get(number)
+            if data is None:
+                continue
+            time, _, *counts = _HEADER.unpack_from(data)
+            decay = weight * 2.0 ** (min(0.0, time - as_of) / half_life_s)
+            numbers.append(np.frombuffer(data, "i4", sum(counts), _HEADER.size))
+            listed = np.frombuffer(data, "f4", sum(counts), _HEADER.size + 4 * sum(counts))
+            scores.append(listed * np.repeat([decay * each for each in by_relation], counts))
+        if not numbers:
+            return []
+        products, place = np.unique(np.concatenate(numbers), return_inverse=True)
+        sums = np.bincount(place.ravel(), np.concatenate(scores), len(products))
+        found: list[tuple[str, float]] = []
+        for best in np.argsort(-sums, kind="stable").tolist():
+            if len(found) == count or sums[best] <= 0.0:
+                break
+            if products[best] not in self._withdrawn:
+                found.append((self._numbers.id_of(int(products[best])), float(sums[best])))
         return found
 
     def _use(self, product_id: str) -> int:

@@ -10,12 +10,15 @@ from models.behavior.deltas import DeltaBuilder, Deltas
 from models.behavior.event_time import instant
 from models.behavior.parameters import BehaviorParameters
 from schemas.errors import InvalidEvent
+from schemas.events import AffinityUpdated
 from schemas.product_identity import ProductIdentity
 from streams.agents.affinity_events import as_published, may_relate_to
+from streams.agents.affinity_view import AffinityView
 from streams.agents.co_behavior import co_behavior
 from streams.agents.outputs import OutputBuilder
 from streams.agents.product_signals import ProductSignals
 from streams.agents.product_view import ProductView
+from streams.agents.recommendations import Recommendations
 from streams.agents.similar_sweep import SimilarSweep
 from streams.lanes.agent import BatchAgent, Batches, batch_agent
 from streams.lanes.batch import Batch
@@ -36,6 +39,7 @@ def affinity_agent(
     product_view: ProductView,
     identity: ProductIdentity | None = None,
     signals: ProductSignals | None = None,
+    affinity_view: AffinityView | None = None,
 ) -> BatchAgent:
     """Make the agent that keeps a row per product and publishes its neighbors when they change enough.
 
@@ -46,8 +50,14 @@ def affinity_agent(
         product_view: Finds products with a similar text, for products without behavior.
         identity: What makes two products the same, and whether shops count.
         signals: Counts sessions, and tells which tags products get by them; None does not.
+        affinity_view: Knows the related products of all partitions, for the recommended ones. None if none
+            are to be published.
     """
-    rows = _Rows(partitions, parameters, product_view, identity or ProductIdentity(), signals)
+    identity = identity or ProductIdentity()
+    recommendations = (
+        None if affinity_view is None else Recommendations(product_view, affinity_view, parameters, identity)
+    )
+    rows = _Rows(partitions, parameters, product_view, identity, signals, recommendations)
     specs: list[TableSpec[Any]] = [affinities, *([] if signals is None else [signals.spec])]
 
     def catch_up(tables: Tables) -> list[Output]:
@@ -76,9 +86,11 @@ class _Rows:
         product_view: ProductView,
         identity: ProductIdentity,
         signals: ProductSignals | None,
+        recommendations: Recommendations | None,
     ) -> None:
         self._identity = identity
         self._signals = signals
+        self._recommendations = recommendations
         self._partitions = partitions
         self._parameters = parameters
         self._product_view = product_view
@@ -99,7 +111,10 @@ class _Rows:
             self._signals.count(Deltas.concatenated(decoded), batch.table(self._signals.spec))
         cause = batch.records[-1]
         # Joined deltas prune each row once per batch, which is faster and loses fewer neighbors.
-        for product, deltas in Deltas.concatenated(decoded).by_product():
+        by_product = list(Deltas.concatenated(decoded).by_product())
+        if self._recommendations is not None:
+            self._recommendations.search([product for product, _ in by_product])
+        for product, deltas in by_product:
             row = table.get(product.encode()) or AffinityRow.empty()
             batch.send_outputs(self._publish(product, row.merged(deltas, self._parameters), table, cause))
 
@@ -108,6 +123,8 @@ class _Rows:
         self._product_view.update(batch.records)
         forgotten = DeltaBuilder()
         last = {record.key: record for record in batch if record.key is not None}
+        if self._recommendations is not None:
+            self._recommendations.forget(key.decode() for key in last)
         rows = {key: table.get(key) for key in last}
         without_neighbors = {
             key.decode()
@@ -149,7 +166,7 @@ class _Rows:
             update = affinity_updated(product, row, parameters, instant(listed_at), similar.get(product, ()))
             if row.should_publish(update, parameters):
                 table.put(product.encode(), row.with_published(update))
-                published = as_published(update, self._identity)
+                published = as_published(self._with_recommended(update, row), self._identity)
                 outputs.append(self._build.again(published, product, table, partition))
         return outputs
 
@@ -176,4 +193,12 @@ class _Rows:
             table.put(product.encode(), row)
             return []
         table.put(product.encode(), row.with_published(update))
-        return [self._build.event(as_published(update, self._identity), product, cause)]
+        published = as_published(self._with_recommended(update, row), self._identity)
+        return [self._build.event(published, product, cause)]
+
+    def _with_recommended(self, update: AffinityUpdated, row: AffinityRow) -> AffinityUpdated:
+        """Add what is recommended. It is as of the publication: it does not cause one."""
+        if self._recommendations is None:
+            return update
+        may_relate = may_relate_to(update.product_id, self._product_view, self._identity)
+        return self._recommendations.added(update, row, may_relate)

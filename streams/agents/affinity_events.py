@@ -30,9 +30,17 @@ def as_published(update: AffinityUpdated, identity: ProductIdentity) -> Affinity
         msgspec.structs.replace(each, product_id=identity.product_id(each.product_id))
         for each in update.related
     ]
+    recommended = [
+        msgspec.structs.replace(each, product_id=identity.product_id(each.product_id))
+        for each in update.recommended
+    ]
     key = update.product_id
     return msgspec.structs.replace(
-        update, product_id=identity.product_id(key), shop_id=identity.shop_id(key), related=related
+        update,
+        product_id=identity.product_id(key),
+        shop_id=identity.shop_id(key),
+        related=related,
+        recommended=recommended,
     )
 
 

@@ -9,12 +9,15 @@ from it reflect the view at that moment.
 import threading
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 import structlog
 
+from models.behavior.parameters import BehaviorParameters
+from models.behavior.popular_products import PopularProducts
 from models.behavior.preference import ACTION_WEIGHT
+from models.behavior.recommended import RELATION_WEIGHT
 from models.behavior.related_lists import RELATIONS, RelatedList, RelatedLists
 from schemas.events import Action, Relation
 from schemas.product_identity import ProductIdentity
@@ -48,6 +51,19 @@ _WEIGHT = {
     Relation.CARTED: ACTION_WEIGHT[Action.CART],
     Relation.BOUGHT: ACTION_WEIGHT[Action.PURCHASE],
 }
+
+
+class _Listed(NamedTuple):
+    """What is kept of an event: its list, its sessions weighted by relation, and its shop."""
+
+    related: RelatedList
+    sessions: float
+    shop_id: str | None
+
+
+POPULAR = 60
+"""Popular products of a shop that are known: more than are published, since some are left out."""
+_MIXED = 60
 _DECODER = msgspec.json.Decoder(_Affinity)
 
 
@@ -59,11 +75,20 @@ class AffinityView:
     Args:
         bound: The maximum number of products. Those published longest ago are dropped first.
         identity: What makes two products the same, and whether shops count.
+        half_life_days: The half-life of published scores.
     """
 
-    def __init__(self, bound: int, identity: ProductIdentity | None = None) -> None:
+    def __init__(
+        self,
+        bound: int,
+        identity: ProductIdentity | None = None,
+        half_life_days: float = BehaviorParameters().half_life_days,
+    ) -> None:
         self._identity = identity or ProductIdentity()
         self._lists = RelatedLists(bound)
+        self._half_life_s = half_life_days * 86_400.0
+        # By shop; one entry where shops do not count.
+        self._popular: dict[str | None, PopularProducts] = {}
         self._lock = threading.Lock()
         self.version = 0
 
@@ -72,7 +97,7 @@ class AffinityView:
 
     def update(self, records: Iterable[Record]) -> None:
         """Apply records of affinity-updated. Null removes the product. Invalid records are ignored."""
-        last: dict[str, RelatedList | None] = {}
+        last: dict[str, _Listed | None] = {}
         for record in records:
             if record.key is None:
                 continue
@@ -90,8 +115,14 @@ class AffinityView:
             for product_id, listed in last.items():
                 if listed is None:
                     self._lists.withdraw(product_id)
+                    for popular in self._popular.values():
+                        popular.remove(product_id)
                 else:
-                    self._lists.put(product_id, listed)
+                    self._lists.put(product_id, listed.related)
+                    popular = self._popular.setdefault(
+                        listed.shop_id, PopularProducts(POPULAR, self._half_life_s)
+                    )
+                    popular.put(product_id, listed.sessions, listed.related.as_of)
 
     def of(self, product_id: str) -> RelatedList | None:
         """Return what is related to a product by behavior, without withdrawn products; None if unknown."""
@@ -114,7 +145,28 @@ class AffinityView:
         with self._lock:
             return self._lists.weights()
 
-    def _decoded(self, value: bytes) -> RelatedList:
+    def mixed(self, weights: Iterable[tuple[str, float]], as_of: float) -> list[tuple[str, float]]:
+        """Add up what is related to some products, weighted by relation.
+
+        Args:
+            weights: Products with the weights of their lists.
+            as_of: The time to decay scores to, in seconds since 1970.
+        """
+        with self._lock:
+            return self._lists.mixed(weights, RELATION_WEIGHT, as_of, self._half_life_s, _MIXED)
+
+    def popular(self, shop_id: str | None, as_of: float) -> list[tuple[str, float]]:
+        """Return the products of the most sessions with their decayed numbers.
+
+        Args:
+            shop_id: The shop, where shops have ids of their own.
+            as_of: The time to decay to, in seconds since 1970.
+        """
+        with self._lock:
+            popular = self._popular.get(shop_id)
+            return [] if popular is None else list(popular.best(as_of))
+
+    def _decoded(self, value: bytes) -> _Listed:
         event = _DECODER.decode(value)
         related: dict[Relation, list[tuple[str, float]]] = {}
         weight = 0.0
@@ -127,4 +179,6 @@ class AffinityView:
             # No fewer sessions than with the neighbor of the most.
             sessions = max([score for _, score in related[relation][:1]], default=0.0)
             weight += max(0.0, event.sessions.get(relation, sessions)) * _WEIGHT[relation]
-        return RelatedList(event.as_of.timestamp(), related, weight)
+        listed = RelatedList(event.as_of.timestamp(), related, weight)
+        sessions = sum(each * event.sessions.get(kind, 0.0) for kind, each in RELATION_WEIGHT.items())
+        return _Listed(listed, sessions, event.shop_id if self._identity.own_ids else None)

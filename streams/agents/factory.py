@@ -123,7 +123,7 @@ def create_agents(settings: Settings, moves: bool = True) -> WorkerAgents:
     queries = None
     if {"sessions", "affinity"} & set(settings.agents):
         views[PRODUCT_ENRICHED] = product_view = ProductView(identity, settings.has_read_api)
-        affinity_view = AffinityView(settings.affinity_view_products, identity)
+        affinity_view = AffinityView(settings.affinity_view_products, identity, settings.half_life_days)
         if settings.affinity_view_products:
             views[AFFINITY_UPDATED] = affinity_view
         taste = ShopTaste(product_view, affinity_view, behavior_parameters(settings).half_life_s)
@@ -187,7 +187,7 @@ def create_behavior_agents(
     return {
         "sessions": _with_unlabeled(sessions, shoppers, settings.partitions, product_view, event_of),
         "affinity": affinity_agent(
-            affinities, settings.partitions, parameters, product_view, identity, signals
+            affinities, settings.partitions, parameters, product_view, identity, signals, affinity_view
         ),
     }
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from models.behavior.evaluation.baskets import Basket, baskets
 from models.behavior.evaluation.learning import Progress, Split, learn_affinities, related_products
 from models.behavior.evaluation.pair_counts import at_most, decayed, popular, top_together
+from models.behavior.evaluation.recommending import recommended_lists
 from models.behavior.evaluation.score_table import ScoreRow, ScoreTable, mean_by_group
 from models.behavior.parameters import BehaviorParameters
-from schemas.events import AffinityUpdated, Relation
+from schemas.events import AffinityUpdated, Embedding, Relation
 
 TOP = 20
 """The length of a list."""
@@ -31,7 +32,11 @@ Ranking = Callable[[str], Sequence[str]]
 
 
 def evaluate_affinity(
-    split: Split, relation: Relation, parameters: BehaviorParameters, progress: Progress
+    split: Split,
+    relation: Relation,
+    parameters: BehaviorParameters,
+    progress: Progress,
+    embeddings: Mapping[str, Embedding] | None = None,
 ) -> ScoreTable:
     """Score the related products that are published, beside baselines that learn from the same baskets.
 
@@ -40,18 +45,20 @@ def evaluate_affinity(
         relation: `viewed`, `carted` or `bought`.
         parameters: The parameters of the agents.
         progress: Receives the progress.
+        embeddings: The embeddings of listed products, by product.
     """
     learned = baskets(split.learned, relation, parameters.session_gap_s)
     scored = [
         each for each in baskets(split.scored, relation, parameters.session_gap_s) if len(each.products) > 1
     ]
-    published = learn_affinities(split.learned, parameters, progress)
+    affinities = learn_affinities(split.learned, parameters, progress)
+    published = {update.product_id: update for update in affinities.updates()}
+    recommended = recommended_lists(published, affinities.products, embeddings or {}, split.start, parameters)
     rankings = [
         *baseline_rankings(learned, split.start),
         ("published, " + relation.value, _published(published, relation), True),
+        ("published, recommended", _of_lists(recommended), True),
     ]
-    if any(update.recommended for update in published.values()):
-        rankings.append(("published, recommended", _recommended(published), True))
     known = Counter(product for basket in learned for product in basket.products)
     rows = []
     for number, (name, ranking, ours) in enumerate(rankings, start=1):
@@ -123,11 +130,3 @@ def _of_lists(lists: Mapping[str, Sequence[str]]) -> Ranking:
 
 def _published(updates: Mapping[str, AffinityUpdated], relation: Relation) -> Ranking:
     return lambda product: related_products(updates.get(product), relation)
-
-
-def _recommended(updates: Mapping[str, AffinityUpdated]) -> Ranking:
-    def ranking(product: str) -> list[str]:
-        update = updates.get(product)
-        return [] if update is None else [entry.product_id for entry in update.recommended]
-
-    return ranking

@@ -42,14 +42,14 @@ def split_at(events: Iterable[UserBehavior], start: float, end: float = inf) -> 
 
 def learn_affinities(
     events: Sequence[UserBehavior], parameters: BehaviorParameters, progress: Progress
-) -> dict[str, AffinityUpdated]:
-    """Return what the agents `sessions` and `affinity` publish after these events, by product id."""
+) -> AffinityAggregator:
+    """Return the rows that the agents `sessions` and `affinity` have after these events."""
     aggregator = AffinityAggregator(parameters, shopper_id)
     for start in range(0, len(events), BATCH):
         batch = events[start : start + BATCH]
         aggregator.add(batch)
         progress("Learning", start + len(batch), len(events))
-    return {update.product_id: update for update in aggregator.updates()}
+    return aggregator
 
 
 def related_products(update: AffinityUpdated | None, relation: Relation) -> list[str]:

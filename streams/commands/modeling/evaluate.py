@@ -22,7 +22,7 @@ from models.training.baselines.all_baselines import missing_library
 from schemas.errors import StopWorker
 from streams.commands.file_options import prototypes_folder, taxonomy_option
 from streams.commands.jsonl_io import print_to_stderr
-from streams.commands.modeling.evaluate_behavior import affinity, next_action
+from streams.commands.modeling.evaluate_behavior import affinity, basket, next_action, next_item
 from streams.commands.progress import step_bars
 from streams.commands.terminal_tables import new_table, print_table
 
@@ -96,8 +96,8 @@ def evaluate(
     show_evaluation(result, output)
 
 
-evaluate.add_command(affinity)
-evaluate.add_command(next_action)
+for _command in (affinity, basket, next_item, next_action):
+    evaluate.add_command(_command)
 
 
 def show_evaluation(result: EvaluationResult, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""`shelfstream evaluate affinity`: how well what is learned from behavior predicts later behavior."""
+"""`shelfstream evaluate affinity`, `basket`, `next-item`, `next-action`: predictions of later behavior."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,18 +12,19 @@ import click
 import msgspec
 
 from models.behavior.evaluation.affinity import evaluate_affinity
+from models.behavior.evaluation.basket import evaluate_basket
 from models.behavior.evaluation.learning import Progress, Split, split_at
+from models.behavior.evaluation.next_item import evaluate_next_item
 from models.behavior.evaluation.score_table import ScoreTable
 from models.behavior.parameters import BehaviorParameters
 from models.evaluation.behavior_page import behavior_page, behavior_picture, shown
 from models.training.behavior.next_action_table import evaluate_next_action
-from schemas.codec import decode_behavior
-from schemas.errors import InvalidEvent, InvalidFile, ShelfstreamError
-from schemas.events import Relation, UserBehavior
+from schemas.errors import ShelfstreamError
+from schemas.events import Relation
+from streams.commands.behavior_files import read_behavior, read_embeddings
 from streams.commands.jsonl_io import print_to_stderr
-from streams.commands.progress import byte_bar, step_bars
+from streams.commands.progress import step_bars
 from streams.commands.terminal_tables import new_table, print_table
-from streams.importing.opening import opened_files
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -70,20 +71,62 @@ def _options(command: C) -> C:
     show_default=True,
     help="What is to be predicted: products that are viewed, carted or bought together.",
 )
+@click.option(
+    "--products",
+    type=click.Path(exists=True, dir_okay=False),
+    help="File of product-enriched events, as `shelfstream enrich` writes: the texts of `recommended`.",
+)
 def affinity(
-    behavior: str, since: datetime, until: datetime | None, report: Path | None, relation: str
+    behavior: str,
+    since: datetime,
+    until: datetime | None,
+    report: Path | None,
+    relation: str,
+    products: str | None,
 ) -> None:
     """Score related products: recall@20 of the other products of later baskets.
 
     Learns from the events before --from with the code of the agents, and prints what is published beside
     popularity and counts of pairs from the same baskets.
     """
+    embeddings = {} if products is None else read_embeddings(products)
     _evaluate(
         behavior,
         since,
         until,
         report,
-        lambda split, progress: evaluate_affinity(split, Relation(relation), BehaviorParameters(), progress),
+        lambda split, progress: evaluate_affinity(
+            split, Relation(relation), BehaviorParameters(), progress, embeddings
+        ),
+    )
+
+
+@click.command()
+@_options
+def basket(behavior: str, since: datetime, until: datetime | None, report: Path | None) -> None:
+    """Score the completion of baskets: recall@20 of the second half, given the first.
+
+    Uses what is published before --from: related products, and each shopper's products.
+    """
+    _evaluate(
+        behavior,
+        since,
+        until,
+        report,
+        lambda split, progress: evaluate_basket(split, BehaviorParameters(), progress),
+    )
+
+
+@click.command("next-item")
+@_options
+def next_item(behavior: str, since: datetime, until: datetime | None, report: Path | None) -> None:
+    """Score the next viewed item of a session: recall@20 and mean reciprocal rank, repeats counted."""
+    _evaluate(
+        behavior,
+        since,
+        until,
+        report,
+        lambda split, progress: evaluate_next_item(split, BehaviorParameters(), progress),
     )
 
 
@@ -124,36 +167,6 @@ def _evaluate(
     print_to_stderr(
         f"{len(split.learned) + len(split.scored):,} events in {perf_counter() - began:.0f} s{written}"
     )
-
-
-def read_behavior(path: str) -> list[UserBehavior]:
-    """Read the events of a file, with a progress bar. Invalid lines are reported and skipped.
-
-    Raises:
-        InvalidFile: The file cannot be read.
-    """
-    events: list[UserBehavior] = []
-    rejected = 0
-    size = Path(path).stat().st_size if Path(path).is_file() else None
-    with byte_bar("reading", size) as advance, opened_files(path, None, advance) as files:
-        for file in files:
-            for number, line in enumerate(file.stream, start=1):
-                if line.isspace():
-                    continue
-                try:
-                    events.append(decode_behavior(line)[0])
-                except InvalidEvent as error:
-                    rejected += 1
-                    if rejected <= _REPORTED:
-                        print_to_stderr(f"{file.name}, line {number}: {error.reason}: {error.problem}")
-    if rejected:
-        print_to_stderr(f"{rejected:,} invalid lines were left out")
-    if not events:
-        raise InvalidFile(
-            f"{path} has no user-behavior events, one JSON object per line: "
-            f"`shelfstream import auto {path}` makes them from the files of other systems"
-        )
-    return events
 
 
 def _check(split: Split, path: str, since: datetime) -> None:

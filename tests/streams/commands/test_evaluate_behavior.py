@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from models.behavior.evaluation.score_table import ScoreTable
 from schemas.codec import encode
+from schemas.events import Action
 from streams.cli import main
 from streams.demo.sample_shop import FOLDER
 from tests.support.behavior import behavior
@@ -33,6 +34,28 @@ def test_published_neighbors_predict_the_demo_better_than_popularity(
         (line,) = {line for line in result.stdout.splitlines() if line.startswith(f"{row.name}  ")}
         assert f"{row.values[0]:.4f}" in line
     assert "Learned from" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "columns"),
+    [
+        ("basket", "all items  known before  other shoppers  mean of baskets"),
+        ("next-item", "recall@20  MRR@20"),
+    ],
+)
+def test_the_other_evaluations_print_their_tables(command: str, columns: str, tmp_path: Path) -> None:
+    actions = (Action.VIEW, Action.VIEW, Action.PURCHASE, Action.PURCHASE)
+    events = [
+        behavior(product, action, minute=day * 1440 + place, session_id=f"s{day}")
+        for day in range(6)
+        for place, (product, action) in enumerate(zip("abab", actions, strict=True))
+    ]
+    source = tmp_path / "events.jsonl"
+    source.write_bytes(b"".join(encode(event) + b"\n" for event in events))
+    result = run(command, "--behavior", str(source), "--from", f"{events[16].occurred_at:%Y-%m-%d}")
+    assert result.exit_code == 0, result.output
+    assert columns in result.stdout.splitlines()[0]
+    assert "published" in result.stdout
 
 
 @pytest.mark.parametrize(("ending", "beginning"), [("svg", "<svg xmlns="), ("html", "<!DOCTYPE html>")])

@@ -1,0 +1,81 @@
+"""Fills the list `recommended` of published events from the views of products and of related products."""
+
+from collections.abc import Callable, Collection, Iterable
+
+import msgspec
+
+from models.behavior.affinity_row import AffinityRow
+from models.behavior.parameters import BehaviorParameters
+from models.behavior.recommended import TEXT_NEIGHBORS, own_scores, recommend
+from schemas.events import AffinityUpdated
+from schemas.product_identity import ProductIdentity
+from streams.agents.affinity_view import AffinityView
+from streams.agents.product_view import ProductView
+
+_KEPT = 20_000
+_STALE = 0.02
+"""Texts are searched again after the number of products has changed by this share."""
+
+
+class Recommendations:
+    """Recommends products beside another one, with the texts' nearest products kept in memory.
+
+    One thread at a time uses it.
+
+    Args:
+        product_view: Finds the products with the nearest texts.
+        affinity_view: Knows the rows of products of all partitions, and the popular products.
+        parameters: The length of a list.
+        identity: What makes two products the same, and whether shops count.
+    """
+
+    def __init__(
+        self,
+        product_view: ProductView,
+        affinity_view: AffinityView,
+        parameters: BehaviorParameters,
+        identity: ProductIdentity,
+    ) -> None:
+        self._product_view = product_view
+        self._affinity_view = affinity_view
+        self._parameters = parameters
+        self._identity = identity
+        self._nearest: dict[str, list[tuple[str, float]]] = {}
+        self._products = 0
+
+    def search(self, products: Collection[str]) -> None:
+        """Search for the nearest texts of products that are not known yet. One search for many is cheaper."""
+        listed = len(self._product_view)
+        if len(self._nearest) > _KEPT or abs(listed - self._products) > _STALE * self._products:
+            self._nearest, self._products = {}, listed
+        missing = sorted(set(products) - self._nearest.keys())
+        if missing and len(self._affinity_view):
+            found = self._product_view.similar(missing, TEXT_NEIGHBORS, 0.0)
+            self._nearest.update({product: found.get(product, []) for product in missing})
+
+    def forget(self, products: Iterable[str]) -> None:
+        """Forget the nearest texts of products whose own text may have changed."""
+        for product in products:
+            self._nearest.pop(product, None)
+
+    def added(
+        self, update: AffinityUpdated, row: AffinityRow, may_relate: Callable[[str], bool]
+    ) -> AffinityUpdated:
+        """Return an event with its recommended products.
+
+        Args:
+            update: The event, with keys for ids.
+            row: The product's row.
+            may_relate: Whether a product may be published as related.
+        """
+        key, as_of = update.product_id, update.as_of.timestamp()
+        self.search([key])
+        recommended = recommend(
+            key,
+            own_scores(row, self._parameters),
+            self._affinity_view.mixed(self._nearest.get(key, ()), as_of),
+            self._affinity_view.popular(self._identity.shop_id(key), as_of),
+            self._parameters.top_k,
+            may_relate,
+        )
+        return msgspec.structs.replace(update, recommended=recommended)
