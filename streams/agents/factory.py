@@ -23,6 +23,7 @@ from streams.agents.outputs import OutputBuilder
 from streams.agents.product_signals import ProductSignals, signals_table
 from streams.agents.product_view import ProductView
 from streams.agents.queries import Queries
+from streams.agents.recommendations import Recommendations
 from streams.agents.sessions import sessions_agent
 from streams.agents.shop_taste import ShopTaste
 from streams.agents.shopper_names import ShopperNames
@@ -138,14 +139,15 @@ def create_queries(
     settings: Settings, product_view: ProductView, affinity_view: AffinityView, taste: ShopTaste
 ) -> Queries:
     """Create what answers about one product or shopper, as the agents publish them."""
-    parameters = behavior_parameters(settings)
+    parameters, identity = behavior_parameters(settings), ProductIdentity(settings.shops)
     return Queries(
         affinities_table(changelog(settings, "affinities")),
         shoppers_table(changelog(settings, "shoppers")),
         _shopper_events(parameters, product_view, affinity_view, taste),
         product_view,
+        Recommendations(product_view, affinity_view, parameters, identity),
         parameters,
-        ProductIdentity(settings.shops),
+        identity,
     )
 
 

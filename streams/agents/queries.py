@@ -1,5 +1,6 @@
 """Answers about one product or shopper, from the committed rows of the agents `affinity` and `sessions`."""
 
+import threading
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
@@ -13,6 +14,7 @@ from schemas.product_identity import ProductIdentity
 from streams.agents.affinity_events import as_published, may_relate_to, titled_affinity
 from streams.agents.erasures import ShopperTableRow
 from streams.agents.product_view import ProductView
+from streams.agents.recommendations import Recommendations
 from streams.state.tables import TableSpec
 
 V = TypeVar("V")
@@ -41,6 +43,7 @@ class Queries:
         shoppers: The table of shoppers.
         shopper_event: Returns the event of a shopper's row.
         product_view: Has the titles.
+        recommendations: Recommend products. No agent uses them: one thread at a time may.
         parameters: What the agents publish with.
         identity: What makes two products the same.
     """
@@ -51,6 +54,7 @@ class Queries:
         shoppers: TableSpec[ShopperTableRow],
         shopper_event: Callable[[str, ShopperRow], ShopperUpdated | None],
         product_view: ProductView,
+        recommendations: Recommendations,
         parameters: BehaviorParameters,
         identity: ProductIdentity,
     ) -> None:
@@ -58,6 +62,8 @@ class Queries:
         self._shoppers = shoppers
         self._shopper_event = shopper_event
         self._view = product_view
+        self._recommendations = recommendations
+        self._lock = threading.Lock()
         self._parameters = parameters
         self._identity = identity
 
@@ -76,14 +82,13 @@ class Queries:
         similar = {}
         if not row.neighbors():
             similar = view.similar([product], parameters.top_k, parameters.similar_min_cosine)
-        update = affinity_updated(
-            product,
-            row,
-            parameters,
-            instant(view.listed_at(product) or 0.0),
-            similar.get(product, ()),
-            may_relate_to(product, view, self._identity),
-        )
+        may_relate = may_relate_to(product, view, self._identity)
+        listed_at = instant(view.listed_at(product) or 0.0)
+        update = affinity_updated(product, row, parameters, listed_at, similar.get(product, ()), may_relate)
+        with self._lock:
+            # The text may have changed since the last request.
+            self._recommendations.forget([product])
+            update = self._recommendations.added(update, row, may_relate)
         return titled_affinity(as_published(update, self._identity), view.title_of, self._identity)
 
     def _shopper(self, shopper: str, row: ShopperRow) -> bytes | None:

@@ -144,6 +144,7 @@ async def test_a_product_is_answered_with_titles_from_the_committed_row() -> Non
         status, event = await get(client, "/affinity/mug")
         assert (status, event["title"]) == (200, "RED MUG")
         assert [(each["product_id"], each["title"]) for each in event["related"]] == [("tin", "TIN")]
+        assert [each["title"] for each in event["recommended"]] == ["TIN"]
         # A batch in progress: its rows are staged, and may yet be rolled back.
         lane.stage(affinities(worker.queries), "mug", row_of("mug", "tin", "lamp"))
         assert (await get(client, "/affinity/mug"))[1] == event
