@@ -20,21 +20,26 @@ class Preference(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ShopperProduct(Struct, frozen=True, kw_only=True, gc=False):
-    """A product that the shopper dealt with, by the strongest kind of action."""
+    """A product that the shopper dealt with, by the strongest kind of action.
 
-    product_id: Annotated[str, Meta(description="the product")]
+    A session counts once. What was returned was not bought.
+    """
+
+    product_id: Annotated[str, Meta(description="the product, as the key of product-enriched names it")]
     action: Annotated[
         Action, Meta(description="the strongest action: a purchase, else a cart action, else a view")
     ]
     count: Annotated[int, Meta(ge=0, description="in how many sessions")]
-    last_at: Annotated[Timestamp, Meta(description="time of the last such action")]
-    score: Annotated[float, Meta(ge=0, description="decayed count, to order by")]
+    last_at: Annotated[Timestamp, Meta(description="when the product entered the last such session")]
+    score: Annotated[
+        float, Meta(ge=0, description="count that halves every 240 days, to order by within an action")
+    ]
 
 
 class NextProduct(Struct, frozen=True, kw_only=True, gc=False):
-    """A product that the shopper is likely to look at next in this session."""
+    """A product that the shopper is likely to look at next in this session, perhaps again."""
 
-    product_id: Annotated[str, Meta(description="the product")]
+    product_id: Annotated[str, Meta(description="the product, as the key of product-enriched names it")]
     score: Annotated[float, Meta(ge=0, description="strength, to order by within this list only")]
 
 
@@ -64,11 +69,11 @@ class ShopperUpdated(Event, frozen=True, kw_only=True):
     tags: Annotated[list[Preference], Meta(description="preferred tags, best first")] = []
     categories: Annotated[list[Preference], Meta(description="preferred categories, best first")] = []
     products: Annotated[
-        list[ShopperProduct], Meta(description="products of the shopper's past actions, best first")
+        list[ShopperProduct], Meta(description="the shopper's products, best first, at most 50")
     ] = []
     recent_products: Annotated[
-        list[str], Meta(description="the distinct products of the current session, latest first")
+        list[str], Meta(description="the distinct products of the current session, latest first, at most 20")
     ] = []
     next_products: Annotated[
-        list[NextProduct], Meta(description="products to expect next in this session, best first")
+        list[NextProduct], Meta(description="products to expect next in this session, best first, at most 20")
     ] = []

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from models.behavior.event_time import seconds
 from models.behavior.parameters import BehaviorParameters
+from models.behavior.shopper_products import history_since
 from models.behavior.shopper_row import Login, ShopperRow, ShopperState
 from schemas.events import Action, UserBehavior
 
@@ -127,5 +128,6 @@ def without_events_until(row: ShopperRow, until: float) -> ShopperRow:
     state.product_weights = {
         product: stored for product, stored in state.product_weights.items() if stored[1] > until
     }
+    state.products = history_since(state.products, until)
     state.guests = {guest: at for guest, at in state.guests.items() if at > until}
     return changed.encoded()

@@ -39,8 +39,10 @@ from hashlib import blake2b
 from models.behavior.deltas import DeltaBuilder
 from models.behavior.event_time import instant, seconds
 from models.behavior.next_behavior import ACTIONS, LEAVE, START
+from models.behavior.next_products import touch
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.preference import add_action
+from models.behavior.shopper_products import archive
 from models.behavior.shopper_row import OpenSession, ShopperRow, ShopperState, total_characters
 from schemas.events import Action, Relation, UserBehavior
 
@@ -120,6 +122,7 @@ def _apply_event(
         add_action(state.product_weights, event.product_id, event.action, time, parameters)
         relation = RELATION_OF.get(event.action)
         if relation is not None:
+            touch(session.recent, event.product_id, time)
             _add_product(session, relation, event.product_id, time, pairs, parameters)
     drop_oldest_sessions(state, session, parameters)
 
@@ -181,6 +184,7 @@ def drop_oldest_sessions(state: ShopperState, active: OpenSession, parameters: B
             key=lambda session: session.last_at,
         )
         state.sessions.remove(oldest)
+        archive(state.products, oldest.entry_times, (), parameters)
         entries -= oldest.entries()
 
 

@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 from models.behavior.event_time import instant
 from models.behavior.next_behavior import NextBehavior
+from models.behavior.next_products import latest_first, next_products
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.preference import preferences
 from models.behavior.related_lists import RelatedList
 from models.behavior.sessions import ShopperRow
+from models.behavior.shopper_products import shopper_products
 from models.behavior.taste_mean import NO_MEAN, ProductLabels, TasteMean
 from schemas.events import ShopperUpdated
 
@@ -39,6 +41,7 @@ def shopper_updated(
     if current is None or session is None:
         return None
     tags, categories = preferences(row.product_weights, labels_of, parameters, mean)
+    recent = latest_first(current.recent)
     return ShopperUpdated(
         user_id=user_id,
         as_of=instant(current.last_at),
@@ -46,4 +49,9 @@ def shopper_updated(
         next_behavior=next_behavior.in_session(current, row.transitions),
         tags=tags,
         categories=categories,
+        products=shopper_products(
+            row.past_products, [(session.entry_times, ()) for session in row.sessions], {}, parameters
+        ),
+        recent_products=recent,
+        next_products=next_products(recent, related_to),
     )

@@ -15,9 +15,11 @@ the transitions are equal too.
 from models.behavior.deltas import DeltaBuilder
 from models.behavior.logins import add_guests
 from models.behavior.next_behavior import LEAVE, START
+from models.behavior.next_products import joined
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.preference import merge_weights
 from models.behavior.sessions import DIGEST_BYTES, add_count, drop_oldest_products, drop_oldest_sessions
+from models.behavior.shopper_products import merge_history
 from models.behavior.shopper_row import OpenSession, ShopperRow, ShopperState
 from schemas.events import Relation
 
@@ -45,6 +47,7 @@ def merged_rows(
     _, guest = other.copy_for_update()
     _add_transitions(state, guest)
     merge_weights(state.product_weights, guest.product_weights, parameters)
+    merge_history(state.products, guest.products, parameters)
     state.seen = _joined_digests(guest.seen, state.seen, parameters)
     add_guests(state, guest.guests)
     users, guests = list(state.sessions), list(guest.sessions)
@@ -103,6 +106,7 @@ def _merged_session(
     """Merge two parts of one session, the earlier one first, and count the transition between them."""
     merged = OpenSession(first.session_id, first.named, first.started_at, max(first.last_at, second.last_at))
     merged.events = first.events + second.events
+    merged.recent = joined(first.recent, second.recent)
     merged.shop = second.shop if first.shop is None else first.shop
     merged.first = second.first if first.last == START else first.first
     if second.last == START or first.last == START:

@@ -7,6 +7,7 @@ import msgspec
 from models.behavior.event_time import instant
 from models.behavior.next_behavior import START, Transitions
 from models.behavior.preference import ProductWeights
+from models.behavior.shopper_products import History
 from schemas.errors import StopWorker
 from schemas.events import Session
 
@@ -33,6 +34,8 @@ class OpenSession(msgspec.Struct, array_like=True):
         last_product: The product of the latest event in order of arrival that had one, else empty.
         run: The number of events in a row, up to the latest, that had this product. 0 if no event had one,
             and in sessions that an earlier release began: until their next event with a product.
+        recent: The products that were acted on last, each with the time of its latest action in seconds
+            since 1970. In sessions that an earlier release began: those since.
     """
 
     session_id: str
@@ -48,6 +51,7 @@ class OpenSession(msgspec.Struct, array_like=True):
     first: int = START
     last_product: str = ""
     run: int = 0
+    recent: dict[str, float] = {}
 
     def products(self) -> int:
         """Return the number of distinct products in all relations."""
@@ -90,6 +94,7 @@ class ShopperState(msgspec.Struct, array_like=True):
         is_guest: Whether no event had a user id. Rows that an earlier release began do not say it.
         login: For a guest who became a user: that login, the latest one. Then the user has the rest.
         guests: For a user: the guests that the user was, each with the time of its latest login.
+        products: The products of sessions that the row has dropped.
     """
 
     seen: bytes = b""
@@ -99,6 +104,7 @@ class ShopperState(msgspec.Struct, array_like=True):
     is_guest: bool = False
     login: Login | None = None
     guests: dict[str, float] = {}
+    products: History = {}
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -177,6 +183,11 @@ class ShopperRow:
         return self._state.product_weights
 
     @property
+    def past_products(self) -> History:
+        """The products of sessions that the row has dropped. Do not change them."""
+        return self._state.products
+
+    @property
     def is_guest(self) -> bool:
         """Whether the shopper is known by an anonymous id only."""
         return self._state.is_guest
@@ -195,7 +206,7 @@ class ShopperRow:
     def has_behavior(self) -> bool:
         """Whether the row holds anything that the shopper did."""
         state = self._state
-        return bool(state.sessions or state.product_weights or state.transitions)
+        return bool(state.sessions or state.product_weights or state.transitions or state.products)
 
     def touched_at(self) -> float | None:
         """Return the time of the shopper's latest event or login, in seconds since 1970; None without any."""
