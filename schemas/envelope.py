@@ -11,7 +11,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
 
 import msgspec
 
@@ -192,20 +191,25 @@ def parse_headers(headers: Iterable[tuple[str, bytes | None]]) -> Envelope:
     )
 
 
-def event_facts(headers: Headers) -> dict[str, Any]:
-    """Return `event_id` and `occurred_at` from a valid `ce_id` and `ce_time` among a record's headers."""
-    facts: dict[str, Any] = {}
-    for name, value in headers:
+def header_id(headers: Headers) -> str | None:
+    """Return the last valid `ce_id` among a record's headers, or None."""
+    for name, value in reversed(headers):
         if name == "ce_id" and value:
             with suppress(UnicodeDecodeError):
                 text = value.decode()
-                if _IDENTIFIER.fullmatch(text) and len(text) <= 256:
-                    facts["event_id"] = text
-        elif name == "ce_time" and value:
+                if len(text) <= 256 and _IDENTIFIER.fullmatch(text):
+                    return text
+    return None
+
+
+def header_time(headers: Headers) -> datetime | None:
+    """Return the last valid `ce_time` among a record's headers, in UTC, or None."""
+    for name, value in reversed(headers):
+        if name == "ce_time" and value:
             time = _time_of(value.decode("utf-8", "replace"))
             if time is not None:
-                facts["occurred_at"] = time
-    return facts
+                return time
+    return None
 
 
 def _time_of(text: str) -> datetime | None:

@@ -10,11 +10,11 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from schemas.behavior_rules import check_behavior_key, keeps_rules
-from schemas.envelope import Headers, event_facts
+from schemas.envelope import Headers, header_id, header_time
 from schemas.errors import InvalidEvent
 from schemas.events import Action, CategoryFeedback, Change, ProductCreated, UserBehavior, Verdict
 from schemas.forms import is_currency, is_gtin, is_language
-from schemas.keys import user_key
+from schemas.keys import shopper_id
 from schemas.rules import (
     EARLIEST,
     LATEST_AHEAD,
@@ -41,6 +41,8 @@ _PRODUCT_CREATED = msgspec.json.Decoder(ProductCreated)
 _USER_BEHAVIOR = msgspec.json.Decoder(UserBehavior)
 _CATEGORY_FEEDBACK = msgspec.json.Decoder(CategoryFeedback)
 _NOTHING: Ignored = ()
+_IDENTIFY = Action.IDENTIFY
+_BACKSLASH, _DELETE = b"\\\x7f"
 _TITLED = msgspec.json.Decoder(_Titled)
 
 
@@ -65,9 +67,13 @@ def decode_listing(
     ignored = _NOTHING
     try:
         event = _PRODUCT_CREATED.decode(value)
+        # JSON has a control character as an escape, or it is a DEL: few values need the check of identifiers.
         # One check of the joined string is faster; the tolerant reader finds the wrong identifier.
         if (
-            not f"{event.product_id}{event.event_id}".isprintable()
+            (
+                (_BACKSLASH in value or _DELETE in value)
+                and not f"{event.product_id}{event.event_id}".isprintable()
+            )
             or (event.occurred_at is not None and event.occurred_at.tzinfo is not UTC)
             or (event.price is not None and not is_currency(event.price.currency))
             or (event.language is not None and not is_language(event.language))
@@ -136,17 +142,17 @@ def decode_behavior(
         event = _USER_BEHAVIOR.decode(value)  # type: ignore[arg-type]  # None raises TypeError
     except DECODE_ERRORS as error:
         event, ignored = read_tolerantly(UserBehavior, value, error, _time_of(headers))
-    user, anonymous, session = event.user_id, event.anonymous_id, event.session_id
-    product, price = event.product_id, event.price
-    # What the tolerant reader returns keeps all rules.
+    shopper = event.user_id or event.anonymous_id or event.session_id
+    price = event.price
+    # What the tolerant reader returns keeps all rules. A control character is an escape of JSON, or a DEL.
     if (
-        ((user or anonymous or session) is None or product is None or event.action is Action.IDENTIFY)
-        and not keeps_rules(event)
+        (shopper is None or event.product_id is None or event.action is _IDENTIFY) and not keeps_rules(event)
     ) or (
-        not f"{product}{user}{anonymous}{session}{event.event_id}".isprintable()
+        ((_BACKSLASH in value or _DELETE in value) and not _has_printable_ids(event))  # type: ignore[operator]
         or (price is not None and not is_currency(price.currency))
     ):
         event, ignored = read_tolerantly(UserBehavior, value, None, _time_of(headers))
+        shopper = shopper_id(event)
     if event.occurred_at.tzinfo is not UTC:
         set_utc(event, "occurred_at")
     occurred_at = event.occurred_at
@@ -156,9 +162,14 @@ def decode_behavior(
         raise implausible_time(occurred_at, received_at)
     if headers and event.event_id is None:
         _fill(event, headers)
-    if key is not None and key != user_key(event):
+    if key is not None and key != shopper.encode():  # type: ignore[union-attr]  # keeps_rules
         check_behavior_key(event, key)
     return event, ignored
+
+
+def _has_printable_ids(event: UserBehavior) -> bool:
+    ids = f"{event.product_id}{event.user_id}{event.anonymous_id}{event.session_id}{event.event_id}"
+    return ids.isprintable()
 
 
 def decode_user_behavior(
@@ -214,11 +225,13 @@ def _is_clean_feedback(event: CategoryFeedback) -> bool:
 
 def _time_of(headers: Headers) -> dict[str, Any]:
     """Return the fields that headers can give before the event is complete."""
-    return event_facts(headers) if headers else {}
+    time = header_time(headers) if headers else None
+    return {} if time is None else {"occurred_at": time}
 
 
 def _fill(event: ProductCreated | UserBehavior | CategoryFeedback, headers: Headers) -> None:
-    """Fill fields that the value does not have from the record's headers."""
-    for field, given in event_facts(headers).items():
-        if getattr(event, field) is None:
-            force_setattr(event, field, given)
+    """Fill fields that the value does not have from the record's headers. Times are costly to read."""
+    if event.event_id is None and (found := header_id(headers)) is not None:
+        force_setattr(event, "event_id", found)
+    if event.occurred_at is None and (time := header_time(headers)) is not None:
+        force_setattr(event, "occurred_at", time)

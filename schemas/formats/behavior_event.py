@@ -6,9 +6,10 @@ from hashlib import blake2b
 from typing import Any
 
 from schemas.events import Action, UserBehavior
-from schemas.formats.row import Fields, ImportOptions, invalid_row
+from schemas.formats.row import Fields, ImportOptions, check_not_rounded, invalid_row
 
 _ID_BYTES = 16
+_IDS = ("product_id", "user_id", "anonymous_id", "session_id")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -41,6 +42,9 @@ def behavior(
     for name, value in fields.items():
         if value is not None and value not in ("", {}, []):
             event[name] = str(value) if name.endswith("_id") else value
+    for name in _IDS:
+        if name in event:
+            check_not_rounded(name, event[name])
     _leave_out_emails(event)
     if options.shop_id is not None:
         event.setdefault("shop_id", options.shop_id)

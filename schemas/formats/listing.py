@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from schemas.events import Availability, Change, ProductCreated
-from schemas.formats.row import Fields, ImportOptions, invalid_row
+from schemas.formats.row import Fields, ImportOptions, check_not_rounded, invalid_row
 from schemas.formats.values import gtin, split_path
 
 LONGEST_ID = 256
@@ -83,6 +83,7 @@ def listing(product_id: str, id_column: str, options: ImportOptions, **fields: A
     """
     if not product_id:
         raise invalid_row(id_column, "no value, and a listing needs an id")
+    check_not_rounded(id_column, product_id)
     event: Fields = {"product_id": product_id}
     fields["gtin"] = gtin(fields.get("gtin"))
     for name in ("url", "image_url"):

@@ -1,5 +1,6 @@
 """One unit of a file, and what a file may not say."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,6 +69,17 @@ class Row:
         """Return the text of the first of these columns that has one; all of them count as used."""
         texts = [self.text(name) for name in names]
         return next((text for text in texts if text), "")
+
+
+_ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]+")
+
+
+def check_not_rounded(column: str, identifier: str) -> None:
+    """Raise InvalidEvent if a table program rounded an id, as in `8.41E+12`: many products have it then."""
+    if _ROUNDED.fullmatch(identifier):
+        raise invalid_row(
+            column, "a table program has rounded this id; export the column as text, or import the original"
+        )
 
 
 def invalid_row(column: str, problem: str) -> InvalidEvent:

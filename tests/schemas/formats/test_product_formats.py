@@ -200,3 +200,13 @@ def test_a_magento_product_that_only_a_store_view_has_is_a_listing(tmp_path: Pat
     )
     events, _ = imported(table, tmp_path, "magento")
     assert [(each["product_id"], each["title"]) for each in events] == [("CAP", "Cap"), ("MUG", "Mug")]
+
+
+@pytest.mark.parametrize("code", ["8.41E+12", "8,41E+12", "8E+12"])
+def test_an_id_that_a_table_program_rounded_is_rejected(code: str, tmp_path: Path) -> None:
+    table = f'code,product_name,categories_tags,brands_tags\n"{code}",Biscuits,a,b\n8411111111116,Tea,a,b\n'
+    events, report = imported(table.encode(), tmp_path, "openfoodfacts")
+    assert [each["product_id"] for each in events] == ["8411111111116"]
+    assert report.rejected == 1
+    log = f'timestamp,visitorid,event,itemid,transactionid\n1433221332117,1,view,"{code}",\n'
+    assert not imported(log.encode(), tmp_path, "retailrocket")[0]
