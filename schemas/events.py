@@ -103,6 +103,9 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
 
     outcome: Annotated[DecisionOutcome, Meta(description="who decided")]
     why: Annotated[str, Meta(description="the reason, for people")]
+    evidence: Annotated[
+        Evidence | None, Meta(description="the field of the listing that gives the category, where one does")
+    ] = None
 
 
 class Embedding(Struct, frozen=True, kw_only=True, gc=False):

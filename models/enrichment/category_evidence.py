@@ -96,14 +96,19 @@ def _fields(attributes: Mapping[str, str]) -> tuple[list[str], str]:
     """The values of fields that say what the product is, and the text of those that hint at it."""
     types: list[str] = []
     details: list[str] = []
-    vocabulary = _vocabulary()
     for name, value in attributes.items():
-        normal = _normal(_CAMEL.sub(" ", name))
-        if normal in vocabulary["type"]:
+        kind = attribute_kind(name)
+        if kind == "type":
             types.append(value)
-        elif normal in vocabulary["detail"]:
+        elif kind == "detail":
             details.append(clean(plain_text(value)))
     return types, " ".join(dict.fromkeys(details))[:EVIDENCE_CHARACTERS].strip()
+
+
+def attribute_kind(name: str) -> str | None:
+    """What an attribute is evidence of: `type` or `detail`; None if it says nothing about the category."""
+    normal = _normal(_CAMEL.sub(" ", name))
+    return next((kind for kind in ("type", "detail") if normal in _vocabulary()[kind]), None)
 
 
 def _joined(levels: list[str]) -> str:

@@ -214,7 +214,7 @@ class Enricher:
     ) -> Enrichment:
         given = self._shop_categories.find(product.category)
         if given >= 0:
-            decision = self._events.shop_decision(given, decision)
+            decision = self._events.shop_decision(given, str(product.category), decision)
         attributes = self._extractor.extract(
             product,
             has_appearance=has_appearance(decision.department),
@@ -229,7 +229,7 @@ class Enricher:
         given = self._shop_categories.find(product.category)
         decision = self._events.unread_decision(language)
         if given >= 0:
-            decision = self._events.shop_decision(given, decision)
+            decision = self._events.shop_decision(given, str(product.category), decision)
         attributes = self._extractor.extract(msgspec.structs.replace(product, title="", description=""))
         return self._enrichment(product, language, decision, attributes, "")
 

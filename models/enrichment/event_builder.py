@@ -15,6 +15,7 @@ from schemas.events import (
     DecisionOutcome,
     Embedding,
     EnrichmentReview,
+    Evidence,
     IgnoredField,
     ProductCreated,
     ProductEnriched,
@@ -102,11 +103,12 @@ class EventBuilder:
             node.names[0],
         )
 
-    def shop_decision(self, given: int, decision: TextDecision) -> TextDecision:
+    def shop_decision(self, given: int, written: str, decision: TextDecision) -> TextDecision:
         """The decision on a listing whose shop gives a category of the tree.
 
         Args:
             given: The category's index.
+            written: The category as the listing has it, an id or a path.
             decision: The decision on the listing's text, which checks it.
         """
         node = self._taxonomy.nodes[given]
@@ -134,7 +136,8 @@ class EventBuilder:
             why = "The listing gives this category."
             category = Category(id=node.id, path=node.path, confidence=1.0, alternatives=alternatives)
             outcome, tagged = DecisionOutcome.SHOP, given
-        decided = Decision(outcome=outcome, why=why)
+        evidence = Evidence(field="category", start=0, end=len(written), text=written)
+        decided = Decision(outcome=outcome, why=why, evidence=evidence)
         return TextDecision(category, decided, decision.embedding, tagged, node.names[0])
 
     def unread_decision(self, language: str) -> TextDecision:

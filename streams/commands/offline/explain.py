@@ -1,11 +1,14 @@
 """`shelfstream explain`: show why a title gets its category."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from models.encoder.loading import load_second_stage
+from models.enrichment.enricher import Enricher, Enrichment
+from models.enrichment.listing_explanation import ListingExplanation, explain_listing
 from models.serving_config import ServingConfig
 from models.student.artifact import Artifact
 from models.student.classifier import StudentClassifier
@@ -16,6 +19,7 @@ from models.taxonomy.tree import Taxonomy
 from models.zero_shot.classifier import ZeroShotClassifier
 from models.zero_shot.explanation import CascadeClassifier, SimilarityClassifier, explain_by_similarity
 from schemas.errors import StopWorker
+from schemas.events import ProductCreated
 from streams.commands.file_options import prototypes_folder, taxonomy_option
 
 _SHOWN = 6
@@ -30,7 +34,15 @@ _SHOWN = 6
     help="Directory of a trained model.  [default: the shipped model]",
 )
 @taxonomy_option
-def explain(title: str, model: Path | None, taxonomy: Path | None) -> None:
+@click.option("--brand", help="The listing's brand.")
+@click.option("--description", default="", help="The listing's description.")
+@click.option("--category", help="The given category: an id or a path of the taxonomy.")
+@click.option("--shop-category", help="The shop's own category, its levels joined by ` > `.")
+@click.option("--language", help="The given language, such as `de`.")
+@click.option(
+    "--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="An attribute. May be repeated."
+)
+def explain(title: str, model: Path | None, taxonomy: Path | None, **fields: Any) -> None:
     """Show the category of TITLE level by level, and which of its pieces contribute to each level.
 
     A piece is a word, a pair of words, or one to three Chinese characters. Its number is its
@@ -38,15 +50,61 @@ def explain(title: str, model: Path | None, taxonomy: Path | None) -> None:
     against it. "Names in the title" are names of the category, or of one below it. If the student is unsure
     and a text encoder is available, the decision of both follows, with the category names most similar to
     the title. With --taxonomy and without --model only that part is shown.
+
+    With fields of a listing beside the title, the whole listing follows: its language, what each field
+    decides alone with the title, and which fields say nothing about the category.
     """
+    product = _listing(title, fields)
     try:
         tree = Taxonomy.of(taxonomy)
         if taxonomy is not None and model is None:
             _explain_by_names(title, tree)
         else:
             _explain_by_pieces(title, Artifact.load(model, tree), tree)
+        if product is not None:
+            _show_listing(
+                explain_listing(Enricher.load(ServingConfig(model=model, taxonomy=taxonomy)), product)
+            )
     except StopWorker as error:
         raise click.ClickException(str(error)) from error
+
+
+def _listing(title: str, fields: Mapping[str, Any]) -> ProductCreated | None:
+    """The listing of the options; None if there is nothing beside the title."""
+    given = {name: value for name, value in fields.items() if value}
+    pairs = [each.partition("=") for each in given.pop("attributes", ())]
+    if wrong := [name for name, equals, _ in pairs if not equals]:
+        raise click.BadParameter(f"{wrong[0]!r} has no `=`; write NAME=VALUE", param_hint="--attribute")
+    if not given and not pairs:
+        return None
+    attributes = {name.strip(): value for name, _, value in pairs}
+    return ProductCreated(product_id="1", title=title, attributes=attributes, **given)
+
+
+def _show_listing(explained: ListingExplanation) -> None:
+    language = explained.language or "unknown"
+    source = "given" if explained.is_given else "detected"
+    click.echo(f"\nThe listing. Language: {language} ({source if explained.language else 'not detected'})")
+    if not explained.is_read:
+        click.echo("    no model reads this language, so the words of the listing are not read")
+    click.echo(f"title alone: {_decided(explained.title)}")
+    for field, enrichment, share in explained.effects:
+        change = "" if share is None else f"  ({share:+.3f} for the listing's category)"
+        click.echo(f"with {field}: {_decided(enrichment)}{change}")
+    click.echo(f"whole listing: {_decided(explained.whole)}")
+    decision = explained.whole.decision
+    given = f" [{decision.evidence.field}: {decision.evidence.text}]" if decision.evidence is not None else ""
+    click.echo(f"    {decision.outcome.value}: {decision.why}{given}")
+    if explained.not_read:
+        click.echo(f"not read for the category: {', '.join(explained.not_read)}")
+
+
+def _decided(enrichment: Enrichment) -> str:
+    category = enrichment.category
+    review = "  to review" if enrichment.review_reason is not None else ""
+    return (
+        f"{category.path}  {category.confidence:.3f}{review}" if category is not None else f"nothing{review}"
+    )
 
 
 def _explain_by_pieces(title: str, artifact: Artifact, tree: Taxonomy) -> None:

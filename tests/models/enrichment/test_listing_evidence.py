@@ -9,11 +9,12 @@ from models.enrichment.category_evidence import ListingText, category_levels, li
 from models.enrichment.enricher import Enrichment
 from models.enrichment.evidence_weights import EvidenceWeights
 from models.enrichment.listing_classifier import BRAND_CONFLICT, NO_TITLE, PATH_CONFLICT, UNKNOWN_TITLE
+from models.enrichment.listing_explanation import explain_listing
 from models.enrichment.shop_category import ShopCategories
 from models.student.classifier import Classification
 from models.taxonomy.tree import Taxonomy
 from schemas.codec import decode_product_enriched, encode
-from schemas.events import DecisionOutcome, ProductCreated
+from schemas.events import DecisionOutcome, Evidence, ProductCreated
 from tests.support.shipped import shipped_enricher
 
 ENRICHER = shipped_enricher()
@@ -225,3 +226,25 @@ def test_a_description_stands_for_a_title_that_says_nothing() -> None:
     listed = one("n/a", description="Ceramic mug with a handle", brand="Acme")
     assert listed.decision.outcome is DecisionOutcome.MODEL
     assert path(listed).startswith("Home & Garden > Kitchen & Dining > Tableware")
+
+
+@pytest.mark.parametrize(
+    "given", [2169, "2169", "Home & Garden > Kitchen & Dining > Tableware > Drinkware > Mugs"]
+)
+def test_a_category_that_is_taken_over_is_evidence_of_itself(given: str | int) -> None:
+    decision = one("Ceramic mug", category=given).decision
+    assert decision.outcome is DecisionOutcome.SHOP
+    assert decision.evidence == Evidence(field="category", start=0, end=len(str(given)), text=str(given))
+    assert one("Ceramic mug").decision.evidence is None
+
+
+def test_each_field_of_a_listing_is_explained_alone() -> None:
+    listing = product("Velvet pouf", brand="Acme", shop_category="Home > Furniture", attributes={"size": "M"})
+    explained = explain_listing(ENRICHER, listing)
+    assert [effect.field for effect in explained.effects] == ["brand", "shop_category"]
+    assert explained.not_read == ["attributes.size"]
+    assert (explained.is_given, explained.is_read) == (False, True)
+    assert (explained.title, explained.whole) == (one("Velvet pouf"), ENRICHER.enrich([listing])[0])
+    by_field = {effect.field: effect for effect in explained.effects}
+    assert by_field["brand"].enrichment == one("Velvet pouf", brand="Acme")
+    assert by_field["shop_category"].share is not None and by_field["shop_category"].share > 0

@@ -37,3 +37,35 @@ def test_where_the_student_is_unsure_the_decision_with_the_encoder_is_shown() ->
     assert "teapot" in encoder
     sure = CliRunner().invoke(main, ["explain", "Ceramic mug"])
     assert "The student is unsure" not in sure.stdout
+
+
+def test_fields_beside_the_title_are_explained() -> None:
+    fields = [
+        "--brand",
+        "Acme",
+        "--shop-category",
+        "Home > Furniture",
+        "--attribute",
+        "availability=in stock",
+    ]
+    result = CliRunner().invoke(main, ["explain", "Velvet pouf", *fields, "--category", "464"])
+    assert result.exit_code == 0, result.output
+    _, _, listing = result.stdout.partition("The listing. ")
+    lines = listing.splitlines()
+    assert [line.partition(":")[0] for line in lines[1:5]] == [
+        "title alone", "with brand", "with shop_category", "with category",
+    ]  # fmt: skip
+    assert "shop: The listing gives this category. [category: 464]" in listing
+    assert lines[-1] == "not read for the category: attributes.availability"
+
+
+def test_a_language_that_no_model_reads_is_named() -> None:
+    result = CliRunner().invoke(main, ["explain", "Birra Moretti", "--language", "it"])
+    assert "Language: it (given)\n    no model reads this language" in result.stdout
+    assert "whole listing: nothing  to review" in result.stdout
+
+
+def test_an_attribute_without_a_value_is_rejected() -> None:
+    result = CliRunner().invoke(main, ["explain", "mug", "--attribute", "material"])
+    assert result.exit_code == 2
+    assert "write NAME=VALUE" in result.stderr
