@@ -1,17 +1,19 @@
 """Evaluates the next item that is viewed in a session, with repeats."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from models.behavior.evaluation.affinity import TOP
 from models.behavior.evaluation.baskets import baskets
 from models.behavior.evaluation.learning import Progress, Split, learn_affinities, related_products
 from models.behavior.evaluation.pair_counts import decayed, popular
+from models.behavior.evaluation.recommending import related_list
 from models.behavior.evaluation.score_table import ScoreRow, ScoreTable
 from models.behavior.evaluation.session_neighbors import SessionNeighbors
 from models.behavior.event_time import seconds
+from models.behavior.next_products import next_products
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.sessions import RELATION_OF
-from schemas.events import Relation, UserBehavior
+from schemas.events import AffinityUpdated, Relation, UserBehavior
 from schemas.keys import shopper_id
 
 Ranking = Callable[[Sequence[str]], Sequence[str]]
@@ -45,6 +47,7 @@ def evaluate_next_item(split: Split, parameters: BehaviorParameters, progress: P
             True,
         ),
     ]
+    ways.append(("published, next_products", _published(updates), True))
     rows = []
     for number, (name, ranking, ours) in enumerate(ways, start=1):
         rows.append(ScoreRow(name, next_item_metrics(scored, ranking), ours))
@@ -58,6 +61,17 @@ def evaluate_next_item(split: Split, parameters: BehaviorParameters, progress: P
             f"Learned from {len(earlier):,} sessions; scored on {steps:,} steps of {len(scored):,} later.",
         ),
     )
+
+
+def _published(updates: Mapping[str, AffinityUpdated]) -> Ranking:
+    """Return the ranking that is published in shopper-updated, from the lists that a worker keeps."""
+    lists = {product: related_list(update) for product, update in updates.items()}
+
+    def ranking(items: Sequence[str]) -> list[str]:
+        latest_first = list(dict.fromkeys(reversed(items)))
+        return [entry.product_id for entry in next_products(latest_first, lists.get)]
+
+    return ranking
 
 
 def view_sequences(events: Sequence[UserBehavior], gap_s: float) -> list[list[str]]:

@@ -33,7 +33,7 @@ def recommended_lists(
     """
     lists, popular = RelatedLists(len(updates) + 1), PopularProducts(_POPULAR, parameters.half_life_s)
     for product, update in updates.items():
-        lists.put(product, _listed(update))
+        lists.put(product, related_list(update))
         sessions = sum(
             weight * update.sessions.get(relation, 0.0) for relation, weight in RELATION_WEIGHT.items()
         )
@@ -52,7 +52,8 @@ def recommended_lists(
     return found
 
 
-def _listed(update: AffinityUpdated) -> RelatedList:
+def related_list(update: AffinityUpdated) -> RelatedList:
+    """Return what a worker keeps of an event: its related products by behavior."""
     return RelatedList(
         update.as_of.timestamp(),
         {

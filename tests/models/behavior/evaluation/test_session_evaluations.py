@@ -104,6 +104,7 @@ def test_what_follows_in_earlier_sessions_is_expected_next() -> None:
     scores = evaluate_next_item(split_at(events, START.timestamp() + 6 * DAY), BehaviorParameters(), nothing)
     by_name = {row.name: row.values for row in scores.rows}
     assert by_name["published row of the last item"] == (1.0, 1.0)
+    assert by_name["published, next_products"][0] == 1.0
     assert by_name["the session's items, latest first"] == (0.0, 0.0)
 
 
