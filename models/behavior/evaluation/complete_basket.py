@@ -11,10 +11,11 @@ def complete_basket(
     """Rank products to add to a basket: `affinities` by product, and the shopper's `shopper-updated`."""
     scores: Counter[str] = Counter()
     for update in (affinities[product] for product in basket if product in affinities):
-        for related in update["related"]:
-            if related["relation"] == "bought":  # in how many of the product's sessions, shrunk by one
-                sessions = update["sessions"].get("bought", 0.0) + 1.0
-                scores[related["product_id"]] += related["score"] / sessions
+        bought = [related for related in update["related"] if related["relation"] == "bought"]
+        # Of the product; what an earlier release published does not tell.
+        sessions = update["sessions"].get("bought", sum(related["score"] for related in bought))
+        for related in bought:
+            scores[related["product_id"]] += related["score"] / (sessions + 1.0)
     for past in shopper.get("products", []):
         if past["action"] == "purchase":
             scores[past["product_id"]] += past["score"] * len(basket) ** 0.5 / 2
