@@ -17,7 +17,7 @@ _SYMBOLS = {"€": "EUR", "£": "GBP", "₹": "INR", "₽": "RUB", "₩": "KRW",
 _MARKUP = re.compile(r"<[a-zA-Z!/]|&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]+\d*);")
 _BLANKS = re.compile(r"[ \t\r\f\v\u00a0]+")
 _LINES = re.compile(r"\s*\n\s*")
-_BLOCKS = re.compile(r"(<(?:p|div|li|br|h\d|tr|ul|ol|table)\b|</(?:p|div|h\d)>)")
+_BLOCKS = re.compile(r"(<(?:p|div|li|br|h\d|tr|ul|ol|table)\b|</(?:p|div|h\d)>)", re.IGNORECASE)
 _GTIN_LENGTHS = {8, 12, 13, 14}
 _LEVELS = re.compile(r"\s*>\s*")
 

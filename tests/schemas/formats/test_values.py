@@ -47,6 +47,7 @@ def test_text_loses_its_markup_and_keeps_its_lines() -> None:
     assert plain_text("<script>x()</script><style>p {}</style>A<!-- no --> &amp; B&nbsp;C") == "A & B C"
     assert plain_text("3 < 4 & 5 > 2") == "3 < 4 & 5 > 2"
     assert plain_text("<b>soft</b>ware") == "software"
+    assert plain_text("One<BR>two<P>three</P>") == "One\ntwo\nthree"
     assert plain_text(None) == plain_text(5) == ""
 
 
