@@ -114,7 +114,8 @@ class AffinityRow:
         """
         tables = list(self._tables)
         as_of = self.as_of
-        for code, run in _split_by_code(deltas):
+        # Sessions of the product itself are no neighbor.
+        for code, run in _split_by_code(deltas.take(deltas.product != deltas.neighbor)):
             names = [run.ids[number] for number in run.neighbor.tolist()]
             if code == REMOVAL:
                 for name in names:

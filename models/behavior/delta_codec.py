@@ -4,8 +4,12 @@ A record is `SFCB`, a version byte and a MessagePack array. The array holds the 
 by line feeds (identifiers contain no control characters), and one little-endian column after another. Indices
 have two bytes if they fit. Times are indices into a table of distinct times. A column with a single value
 means that all rows have this value.
+
+Sessions of a product, whose neighbor is the product itself, have two columns of their own at the end. In the
+others their weight and support is 0, so that a release which does not know them adds nothing.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -34,6 +38,8 @@ class _Columns(msgspec.Struct, frozen=True, array_like=True, gc=False):
     moment: bytes
     weight: bytes
     support: bytes
+    sessions_weight: bytes = b""
+    sessions_support: bytes = b""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -79,6 +85,8 @@ def _encode(deltas: Deltas) -> bytes:
     position = np.cumsum(used) - 1
     times, moment = np.unique(deltas.time, return_inverse=True)
     index = np.dtype("<u2" if max(len(names), len(times)) <= 0x10000 else "<u4")
+    own = deltas.product == deltas.neighbor
+    own_weight, own_support = deltas.weight[own], deltas.support[own]
     columns = _Columns(
         len(deltas),
         "\n".join(names),
@@ -87,14 +95,16 @@ def _encode(deltas: Deltas) -> bytes:
         _compress_constant(deltas.code).tobytes(),
         times.astype("<f8").tobytes(),
         moment.astype(index).tobytes(),
-        _compress_constant(deltas.weight).astype("<f8").tobytes(),
-        _compress_constant(deltas.support).astype("<i4").tobytes(),
+        _compress_constant(np.where(own, 0.0, deltas.weight)).astype("<f8").tobytes(),
+        _compress_constant(np.where(own, 0, deltas.support)).astype("<i4").tobytes(),
+        _compress_constant(own_weight).astype("<f8").tobytes(),
+        _compress_constant(own_support).astype("<i4").tobytes(),
     )
     return MAGIC + bytes((VERSION,)) + _encoder.encode(columns)
 
 
 def _compress_constant(column: Array) -> Array:
-    return column[:1] if (column == column[0]).all() else column
+    return column[:1] if len(column) and (column == column[0]).all() else column
 
 
 def decode_deltas(record: bytes) -> Deltas:
@@ -142,7 +152,20 @@ def _checked(columns: _Columns) -> Deltas:
         raise _malformed(f"a code is above {REMOVAL}")
     if not np.isfinite(deltas.weight).all():
         raise _malformed("a weight is not finite")
-    return deltas
+    return _with_sessions(deltas, columns)
+
+
+def _with_sessions(deltas: Deltas, columns: _Columns) -> Deltas:
+    """Fill in weight and support of the sessions of products."""
+    own = np.flatnonzero(deltas.product == deltas.neighbor)
+    if not len(own) or not columns.sessions_weight:
+        return deltas
+    weight, support = deltas.weight.copy(), deltas.support.copy()
+    weight[own] = _expand_constant(columns.sessions_weight, "<f8", len(own), "sessions_weight")
+    support[own] = _expand_constant(columns.sessions_support, "<i4", len(own), "sessions_support")
+    if not np.isfinite(weight).all():
+        raise _malformed("a weight of a session is not finite")
+    return replace(deltas, weight=weight, support=support)
 
 
 def _column(data: bytes, kind: str, rows: int, name: str) -> Array:

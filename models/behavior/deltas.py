@@ -1,7 +1,8 @@
 """Co-behavior deltas: what a batch of sessions adds to the neighbors of products, as columns.
 
 A delta adds `weight` at event time `time` and `support` sessions to neighbor `neighbor` of one relation, in
-the row of product `product`. A `REMOVAL` delta removes `neighbor`, a withdrawn product, from all relations of
+the row of product `product`. A delta whose neighbor is the product itself counts sessions of the product:
+it is no neighbor. A `REMOVAL` delta removes `neighbor`, a withdrawn product, from all relations of
 `product`. Deltas of one product apply in their order.
 """
 
@@ -158,6 +159,61 @@ class DeltaBuilder:
         self._time += pair_times
         self._time += pair_times
         self._fill(2 * len(neighbors), RELATIONS.index(relation), weight, support)
+
+    def add_sessions(
+        self,
+        products: Sequence[str],
+        times: Sequence[float],
+        relation: Relation,
+        weight: float = 1.0,
+        support: int = 1,
+    ) -> None:
+        """Add sessions of products, as deltas whose neighbor is the product itself.
+
+        Args:
+            products: The products.
+            times: The event time of each, in seconds since 1970.
+            relation: A relation by behavior.
+            weight: The weight of each session at its time.
+            support: The number of sessions to add to each product.
+        """
+        numbers = array("I", map(self._ids.__getitem__, products))
+        self._product += numbers
+        self._neighbor += numbers
+        self._time += array("d", times)
+        self._fill(len(numbers), RELATIONS.index(relation), weight, support)
+
+    def add_columns(
+        self,
+        names: Sequence[str],
+        relation: Relation,
+        one: NDArray[np.int64],
+        other: NDArray[np.int64],
+        time: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        support: NDArray[np.int64],
+    ) -> None:
+        """Add n pairs in both directions, and sessions of products where both products are one.
+
+        Args:
+            names: The ids of products.
+            relation: A relation by behavior.
+            one: Index into `names` of a product; shape (n,).
+            other: Index into `names` of the other product; shape (n,).
+            time: Event time in seconds since 1970; shape (n,).
+            weight: The weight of each pair at its time; shape (n,).
+            support: The number of sessions to add to each; shape (n,).
+        """
+        ids = np.fromiter(map(self._ids.__getitem__, names), np.uint32, len(names))
+        back = one != other
+        first, second = ids[one], ids[other]
+        self._product.frombytes(np.concatenate([first, second[back]]).tobytes())
+        self._neighbor.frombytes(np.concatenate([second, first[back]]).tobytes())
+        self._time.frombytes(np.concatenate([time, time[back]]).tobytes())
+        self._weight.frombytes(np.concatenate([weight, weight[back]]).tobytes())
+        supports = np.concatenate([support, support[back]]).astype(np.int32)
+        self._support.frombytes(supports.tobytes())
+        self._code += array("B", (RELATIONS.index(relation),)) * len(supports)
 
     def remove(self, product: str, neighbors: Sequence[str], time: float = 0.0) -> None:
         """Add deltas that remove a withdrawn product from the rows of its neighbors.

@@ -24,11 +24,21 @@ class BehaviorParameters:
         session_gap_s: The event-time gap that ends a session without an id, in seconds.
         open_sessions: The maximum number of sessions in a shopper's row. The session with the oldest last
             event is dropped first.
-        session_products: The maximum number of products of a session for each relation; the oldest are
-            dropped. The bound limits the pairs of one event, which would grow with the square of a crawler's
-            session. All sessions of a shopper together may have twice as many.
-        session_characters: The maximum number of characters of those products' ids, with the same rules. A
-            thousand ids of the maximum length would fill a row, and their pairs hundreds of records.
+        session_pair_products: The number of products of a session that form pairs in each relation: the
+            first ones. Others are not remembered. The pairs of a session grow with the square of this number.
+        damping_products: A pair has the weight 1 / (1 + (k / damping_products)^2) if k products entered the
+            session before its later one.
+        guest_weight: The weight of the sessions of guests; sessions of a known user have the weight 1.
+        session_events: A session of more events is that of a program: it has no weight.
+        sessions_per_day: The number of sessions of a shopper per day that have a weight, in the long run.
+        sessions_at_once: The number of sessions of a shopper that have a weight within a short time.
+        session_corrections: The number of pairs of a session that late events may correct. Beyond it, what
+            arrives out of order forms no pairs.
+        allowed_lateness_days: An event that is older than the shopper's latest event by more days forms no
+            pairs.
+        row_products: The maximum number of products of all sessions and relations in a shopper's row.
+        row_characters: The maximum number of characters of those products' ids.
+        returns: The number of returns of a shopper that wait for, or took back, a purchase.
         seen_events: The number of recent event ids of a shopper that are kept to detect duplicates.
         preference_half_life_days: The half-life of an action's weight in preferences, in days.
         preference_products: The maximum number of products in a shopper's preferences.
@@ -47,8 +57,17 @@ class BehaviorParameters:
     min_support: int = 1
     session_gap_s: float = 1800.0
     open_sessions: int = 8
-    session_products: int = 1024
-    session_characters: int = 65_536
+    session_pair_products: int = 100
+    damping_products: float = 30.0
+    guest_weight: float = 0.3
+    session_events: int = 1000
+    sessions_per_day: int = 12
+    sessions_at_once: int = 48
+    session_corrections: int = 10_000
+    allowed_lateness_days: float = 30.0
+    row_products: int = 2048
+    row_characters: int = 131_072
+    returns: int = 64
     seen_events: int = 256
     preference_half_life_days: float = 30.0
     preference_products: int = 100
@@ -78,6 +97,11 @@ class BehaviorParameters:
     def repurchase_half_life_s(self) -> float:
         """The half-life of a shopper's products, in seconds."""
         return self.repurchase_half_life_days * 86400.0
+
+    @property
+    def allowed_lateness_s(self) -> float:
+        """The allowed lateness, in seconds."""
+        return self.allowed_lateness_days * 86400.0
 
     @property
     def preference_half_life_s(self) -> float:

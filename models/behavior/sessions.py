@@ -5,19 +5,25 @@ occurred together in a session.
 
 **Relations.** Products that were viewed or clicked in a session are related as `viewed`, products that were
 put into the cart or marked as favorites as `carted`, and purchased products as `bought`. Other actions have
-no relation; what was carted once stays so if it is removed from the cart. In a session, each relation holds
-the set of its products with their entry times: the earliest event time of the product in this relation. A
-pair of products counts once, at the later of the two entry times.
-Repeated actions and the order of arrival therefore change nothing. If an event lowers a product's entry time,
-the times of its pairs are corrected.
+no relation; what was carted once stays so if it is removed from the cart. A return takes back the purchase
+(`models.behavior.returns`). In a session, each relation holds the set of its products with their entry times:
+the earliest event time of the product in this relation. `models.behavior.session_pairs` defines the pairs of
+this set. Repeated actions, the order of arrival and the size of batches therefore change nothing: what an
+event changes in earlier pairs is corrected (`models.behavior.session_changes`, with a bound).
 
 **Session of an event.** A session is of one shop, so that no pair crosses shops.
 
 - With a `session_id`: the shopper's session of this id. It accepts late events for as long as it is in the
-  row, however long the gap. Equal ids of two shoppers are two sessions.
-- Without a `session_id`: the latest session without id whose time span, extended by the gap on both sides,
-  contains the event. If there is none, the event opens a new session. Two such sessions never merge, even if
-  a late event lies between them.
+  row, up to the allowed lateness. Equal ids of two shoppers are two sessions.
+- Without a `session_id`: the session without id whose time span, extended by the gap on both sides, contains
+  the event. If there is none, the event opens a new session. If there are several, they become one.
+
+**Weight of a session.** 1 if the shopper is a known user, less for a guest. None if the session has more
+events than a person makes, or if the shopper has more sessions than a person has.
+
+**Late events.** An event that is older than the shopper's latest one by more than the allowed lateness is of
+no session. Neither is one without `session_id` that may be of a session which the row has dropped. Both count
+in the shopper's preferences, where they have decayed.
 
 **States of a session.**
 
@@ -33,17 +39,19 @@ the times of its pairs are corrected.
 them changes nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable
 from hashlib import blake2b
 
 from models.behavior.deltas import DeltaBuilder
 from models.behavior.event_time import instant, seconds
-from models.behavior.next_behavior import ACTIONS, LEAVE, START
 from models.behavior.next_products import touch
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.preference import add_action
-from models.behavior.shopper_products import archive
-from models.behavior.shopper_row import OpenSession, ShopperRow, ShopperState, total_characters
+from models.behavior.session_bounds import drop_oldest_sessions, is_late, may_be_of_dropped
+from models.behavior.session_changes import LATE, SessionChanges
+from models.behavior.shopper_row import OpenSession, ShopperRow, ShopperState
+from models.behavior.transitions import count_leave, count_transition
 from schemas.events import Action, Relation, UserBehavior
 
 __all__ = ["RELATION_OF", "ShopperRow", "apply_events"]
@@ -59,7 +67,6 @@ RELATION_OF: dict[Action, Relation] = {
 
 DIGEST_BYTES = 8
 """The bytes of an event id in a row."""
-_MAX_ID_CHARACTERS = 256
 
 
 def apply_events(
@@ -67,6 +74,7 @@ def apply_events(
     events: Iterable[UserBehavior],
     pairs: DeltaBuilder,
     parameters: BehaviorParameters,
+    counts: Counter[str] | None = None,
 ) -> ShopperRow:
     """Apply events of one shopper to the shopper's row.
 
@@ -75,7 +83,8 @@ def apply_events(
         events: Events of this shopper, in order of arrival.
         pairs: Receives the co-behavior of the events. Times are in seconds since 1970, weights and support
             in sessions.
-        parameters: Session gap (seconds), half-lives and bounds.
+        parameters: Session gap (seconds), weights, half-lives and bounds.
+        counts: Receives the counts of `models.behavior.session_changes`.
 
     Returns:
         The new row.
@@ -84,9 +93,11 @@ def apply_events(
         StopWorker: `row` is damaged.
     """
     changed, state = row.copy_for_update()
+    changes = SessionChanges(state, parameters, counts)
     for event in events:
         if event.action is not Action.IDENTIFY and not _is_duplicate(state, event, parameters):
-            _apply_event(state, event, pairs, parameters)
+            _apply_event(state, event, changes, parameters)
+    changes.emit(pairs)
     return changed.encoded()
 
 
@@ -103,27 +114,39 @@ def _is_duplicate(state: ShopperState, event: UserBehavior, parameters: Behavior
 
 
 def _apply_event(
-    state: ShopperState, event: UserBehavior, pairs: DeltaBuilder, parameters: BehaviorParameters
+    state: ShopperState, event: UserBehavior, changes: SessionChanges, parameters: BehaviorParameters
 ) -> None:
     state.is_guest = event.user_id is None and (state.is_guest or not state.sessions)
-    time = seconds(event.occurred_at)
-    session = _find_session(state, event, time, parameters.session_gap_s)
+    time, product = seconds(event.occurred_at), event.product_id
+    if product is not None:
+        add_action(state.product_weights, product, event.action, time, parameters)
+    late = is_late(state, time, parameters)
+    session = None if late else _find_session(state, event, time, changes, parameters)
     if session is None:
+        dropped = not late and event.session_id is None and may_be_of_dropped(state, time, parameters)
+        if late or dropped:
+            changes.counts[LATE] += 1
+            if dropped:
+                state.forgotten_at = max(state.forgotten_at, time)
+            return
         session = _open_session(state, event.session_id, time)
+    changes.touch(session)
     if session.shop is None and _names_shop(event):
         session.shop = event.shop_id or ""
+    session.known = session.known or event.user_id is not None
     session.started_at = min(session.started_at, time)
     session.last_at = max(session.last_at, time)
     session.events += 1
-    _count_transition(state, session, event.action)
-    if event.product_id is not None:
-        session.run = session.run + 1 if event.product_id == session.last_product else 1
-        session.last_product = event.product_id
-        add_action(state.product_weights, event.product_id, event.action, time, parameters)
+    count_transition(state, session, event.action)
+    if product is not None:
+        session.run = session.run + 1 if product == session.last_product else 1
+        session.last_product = product
         relation = RELATION_OF.get(event.action)
         if relation is not None:
-            touch(session.recent, event.product_id, time)
-            _add_product(session, relation, event.product_id, time, pairs, parameters)
+            touch(session.recent, product, time)
+            changes.add_product(session, relation, product, time)
+        elif event.action is Action.RETURN:
+            changes.add_return(product, time)
     drop_oldest_sessions(state, session, parameters)
 
 
@@ -132,7 +155,13 @@ def _names_shop(event: UserBehavior) -> bool:
     return bool(event.shop_id) or event.product_id is not None
 
 
-def _find_session(state: ShopperState, event: UserBehavior, time: float, gap_s: float) -> OpenSession | None:
+def _find_session(
+    state: ShopperState,
+    event: UserBehavior,
+    time: float,
+    changes: SessionChanges,
+    parameters: BehaviorParameters,
+) -> OpenSession | None:
     sessions = state.sessions
     if _names_shop(event):
         shop = event.shop_id or ""
@@ -142,125 +171,36 @@ def _find_session(state: ShopperState, event: UserBehavior, time: float, gap_s: 
             if session.named and session.session_id == event.session_id:
                 return session
         return None
-    near = (
+    gap_s = parameters.session_gap_s
+    near = [
         session
         for session in sessions
         if not session.named and session.started_at - gap_s <= time <= session.last_at + gap_s
-    )
-    return max(near, key=lambda session: session.last_at, default=None)
+    ]
+    if len(near) > 1:
+        return _merged_by_event(state, near, changes)
+    return near[0] if near else None
+
+
+def _merged_by_event(state: ShopperState, near: list[OpenSession], changes: SessionChanges) -> OpenSession:
+    """Merge sessions without id, as an event lies between them. Sessions of other shops stay."""
+    latest = max(near, key=lambda session: session.last_at)
+    for other in sorted(near, key=lambda session: -session.last_at):
+        if other is latest or (None not in (other.shop, latest.shop) and other.shop != latest.shop):
+            continue
+        if not changes.can_merge(other, latest):
+            break
+        first, second = sorted((other, latest), key=lambda session: session.started_at)
+        latest = changes.merge(first, second)
+        kept = [each for each in state.sessions if each is not second]
+        state.sessions = [latest if each is first else each for each in kept]
+    return latest
 
 
 def _open_session(state: ShopperState, session_id: str | None, time: float) -> OpenSession:
     """Open a session and count that the shopper left the latest one."""
-    latest = max(state.sessions, key=lambda session: session.last_at, default=None)
-    left = latest is not None and latest.last != START and not latest.leave_counted
-    if latest is not None and left and latest.last_at <= time:
-        add_count(state, latest.last, LEAVE, 1)
-        latest.leave_counted = True
+    count_leave(state, time)
     name = session_id if session_id is not None else f"{instant(time):%Y-%m-%dT%H:%M:%S.%fZ}"
-    session = OpenSession(name, session_id is not None, time, time)
+    session = OpenSession(name, session_id is not None, time, time, counted=0.0)
     state.sessions.append(session)
     return session
-
-
-def drop_oldest_sessions(state: ShopperState, active: OpenSession, parameters: BehaviorParameters) -> None:
-    """Drop sessions by their oldest last event until the bounds hold; `active` stays."""
-    # A session has at most as many entries as events, which settles the question for most shoppers.
-    events = sum([session.events for session in state.sessions])
-    if (
-        len(state.sessions) <= parameters.open_sessions
-        and events <= 2 * parameters.session_products
-        and events * _MAX_ID_CHARACTERS <= 2 * parameters.session_characters
-    ):
-        return
-    entries = sum(session.entries() for session in state.sessions)
-    while len(state.sessions) > 1 and (
-        len(state.sessions) > parameters.open_sessions
-        or entries > 2 * parameters.session_products
-        or _ids_too_long(entries, state.sessions, parameters)
-    ):
-        oldest = min(
-            (session for session in state.sessions if session is not active),
-            key=lambda session: session.last_at,
-        )
-        state.sessions.remove(oldest)
-        archive(state.products, oldest.entry_times, (), parameters)
-        entries -= oldest.entries()
-
-
-def _ids_too_long(entries: int, sessions: Sequence[OpenSession], parameters: BehaviorParameters) -> bool:
-    """Whether the ids in `sessions` exceed the bound on characters. Few entries need no counting."""
-    bound = 2 * parameters.session_characters
-    return entries * _MAX_ID_CHARACTERS > bound and sum(session.characters() for session in sessions) > bound
-
-
-def _count_transition(state: ShopperState, session: OpenSession, action: Action) -> None:
-    if action not in ACTIONS:
-        return
-    code = ACTIONS.index(action)
-    if session.leave_counted:
-        add_count(state, session.last, LEAVE, -1)
-        session.leave_counted = False
-    if session.last == START:
-        session.first = code
-    else:
-        add_count(state, session.last, code, 1)
-    session.previous, session.last = session.last, code
-
-
-def add_count(state: ShopperState, last: int, outcome: int, count: int) -> None:
-    """Add to a count of transitions, in place. It never falls below zero."""
-    outcomes = state.transitions.setdefault(last, [0] * (LEAVE + 1))
-    outcomes[outcome] = max(0, outcomes[outcome] + count)
-
-
-def _add_product(
-    session: OpenSession,
-    relation: Relation,
-    product: str,
-    time: float,
-    pairs: DeltaBuilder,
-    parameters: BehaviorParameters,
-) -> None:
-    """Add a product to a relation of a session, with its pairs, or lower its entry time."""
-    entry_times = session.entry_times.setdefault(relation.value, {})
-    entry_time = entry_times.get(product)
-    if entry_time is None:
-        if entry_times:
-            # If events arrive in order, which is usual, no entry time in the session is after this event.
-            in_order = time == session.last_at
-            times = [time] * len(entry_times) if in_order else [max(time, at) for at in entry_times.values()]
-            pairs.add_pairs(product, list(entry_times), times, relation)
-        entry_times[product] = time
-        drop_oldest_products(entry_times, parameters)
-    elif time < entry_time:
-        entry_times[product] = time
-        _move_pairs(product, entry_times, entry_time, pairs, relation)
-
-
-def drop_oldest_products(entry_times: dict[str, float], parameters: BehaviorParameters) -> None:
-    """Drop the products that arrived first, in place, until the bounds on products and characters hold."""
-    while len(entry_times) > parameters.session_products:
-        del entry_times[next(iter(entry_times))]
-    if len(entry_times) * _MAX_ID_CHARACTERS > parameters.session_characters:
-        excess = total_characters(entry_times) - parameters.session_characters
-        while excess > 0:
-            first = next(iter(entry_times))
-            excess -= len(first)
-            del entry_times[first]
-
-
-def _move_pairs(
-    product: str, entry_times: dict[str, float], before: float, pairs: DeltaBuilder, relation: Relation
-) -> None:
-    """Correct the times of a product's pairs after its entry time was lowered from `before`.
-
-    A pair's time is the later entry time of both, so only pairs with products that entered before `before`
-    change. Each of them gets weight 1 at its new time and -1 at `before`; its support stays.
-    """
-    now = entry_times[product]
-    moved = {name: time for name, time in entry_times.items() if time < before and name != product}
-    if moved:
-        new_times = [max(now, time) for time in moved.values()]
-        pairs.add_pairs(product, list(moved), new_times, relation, 1.0, 0)
-        pairs.add_pairs(product, list(moved), [before] * len(moved), relation, -1.0, 0)

@@ -50,7 +50,10 @@ def shopper_updated(
         tags=tags,
         categories=categories,
         products=shopper_products(
-            row.past_products, [(session.entry_times, ()) for session in row.sessions], {}, parameters
+            row.past_products,
+            [(session.entry_times, session.returned) for session in row.sessions],
+            {},
+            parameters,
         ),
         recent_products=recent,
         next_products=next_products(recent, related_to),

@@ -7,23 +7,24 @@ the transitions are equal too.
 
 - Sessions of one shop with the same id become one. So does a session without id and the latest of the other
   row that lies within the gap.
-- A pair of products counts once in the merged session, at the later of both entry times: what is missing is
-  added, and what was counted twice or at a later time is corrected.
+- The pairs of the merged session are those of the set of its products: what is missing is added, and what was
+  counted twice, at a later time or with another weight is corrected. What a guest did weighs as much as what
+  the user does from then on.
 - Transitions add, with that between the two parts of a merged session.
 """
 
 from models.behavior.deltas import DeltaBuilder
 from models.behavior.logins import add_guests
 from models.behavior.next_behavior import LEAVE, START
-from models.behavior.next_products import joined
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.preference import merge_weights
-from models.behavior.sessions import DIGEST_BYTES, add_count, drop_oldest_products, drop_oldest_sessions
+from models.behavior.returns import add_returns
+from models.behavior.session_bounds import drop_oldest_sessions
+from models.behavior.session_changes import SessionChanges
+from models.behavior.sessions import DIGEST_BYTES
 from models.behavior.shopper_products import merge_history
 from models.behavior.shopper_row import OpenSession, ShopperRow, ShopperState
-from schemas.events import Relation
-
-EntryTimes = dict[str, float]
+from models.behavior.transitions import add_count
 
 
 def merged_rows(
@@ -50,6 +51,12 @@ def merged_rows(
     merge_history(state.products, guest.products, parameters)
     state.seen = _joined_digests(guest.seen, state.seen, parameters)
     add_guests(state, guest.guests)
+    add_returns(state, guest.returns, int(parameters.returns))
+    state.admitted_at = max(state.admitted_at, guest.admitted_at)
+    state.admitted = max(state.admitted, guest.admitted)
+    state.forgotten_at = max(state.forgotten_at, guest.forgotten_at)
+    changes = SessionChanges(state, parameters)
+    _become_known(guest, changes)
     users, guests = list(state.sessions), list(guest.sessions)
     for session in guest.sessions:
         same = _same_session(users, session, parameters.session_gap_s)
@@ -59,12 +66,23 @@ def merged_rows(
         guests.remove(session)
         first, second = (session, same) if session.started_at <= same.started_at else (same, session)
         state.sessions.remove(same)
-        state.sessions.append(_merged_session(state, first, second, pairs, parameters))
+        state.sessions.append(changes.merge(first, second))
     _count_leaves(state, users, guests)
     state.sessions = sorted([*state.sessions, *guests], key=lambda session: session.started_at)
+    for product in list(state.returns):
+        changes.match_returns(product)
     if state.sessions:
         drop_oldest_sessions(state, max(state.sessions, key=lambda each: each.last_at), parameters)
+    changes.emit(pairs)
     return changed.encoded()
+
+
+def _become_known(guest: ShopperState, changes: SessionChanges) -> None:
+    """Give what a guest who became the user did the weight of a known user."""
+    if not guest.is_guest:
+        for session in guest.sessions:
+            changes.touch(session)
+            session.known = True
 
 
 def _add_transitions(state: ShopperState, guest: ShopperState) -> None:
@@ -96,47 +114,6 @@ def _same_session(users: list[OpenSession], session: OpenSession, gap_s: float) 
     return max(near, key=lambda each: each.last_at, default=None)
 
 
-def _merged_session(
-    state: ShopperState,
-    first: OpenSession,
-    second: OpenSession,
-    pairs: DeltaBuilder,
-    parameters: BehaviorParameters,
-) -> OpenSession:
-    """Merge two parts of one session, the earlier one first, and count the transition between them."""
-    merged = OpenSession(first.session_id, first.named, first.started_at, max(first.last_at, second.last_at))
-    merged.events = first.events + second.events
-    merged.recent = joined(first.recent, second.recent)
-    merged.shop = second.shop if first.shop is None else first.shop
-    merged.first = second.first if first.last == START else first.first
-    if second.last == START or first.last == START:
-        acted = first if second.last == START else second
-        merged.previous, merged.last, merged.leave_counted = acted.previous, acted.last, acted.leave_counted
-    else:
-        if first.leave_counted:
-            add_count(state, first.last, LEAVE, -1)
-        if second.first != START:
-            add_count(state, first.last, second.first, 1)
-        only_one = second.previous == START
-        merged.previous, merged.last = first.last if only_one else second.previous, second.last
-        merged.leave_counted = second.leave_counted
-    _merge_runs(merged, first, second)
-    for relation in dict.fromkeys([*first.entry_times, *second.entry_times]):
-        merged.entry_times[relation] = _merged_entries(
-            first.entry_times.get(relation, {}), second.entry_times.get(relation, {}), relation, pairs
-        )
-        drop_oldest_products(merged.entry_times[relation], parameters)
-    return merged
-
-
-def _merge_runs(merged: OpenSession, first: OpenSession, second: OpenSession) -> None:
-    """Set the run of the last product. A run can go on over the border of the parts."""
-    last = second if second.run else first
-    merged.last_product, merged.run = last.last_product, last.run
-    if last is second and first.last_product == second.last_product and second.run == second.events:
-        merged.run += first.run
-
-
 def _count_leaves(state: ShopperState, users: list[OpenSession], guests: list[OpenSession]) -> None:
     """Count that the shopper left the latest session of one row when a session of the other one began."""
     for own, others in ((users, guests), (guests, users)):
@@ -146,51 +123,3 @@ def _count_leaves(state: ShopperState, users: list[OpenSession], guests: list[Op
         if any(each.started_at >= latest.last_at for each in others):
             add_count(state, latest.last, LEAVE, 1)
             latest.leave_counted = True
-
-
-def _merged_entries(first: EntryTimes, second: EntryTimes, relation: str, pairs: DeltaBuilder) -> EntryTimes:
-    """Merge the entry times of two parts of a session, and emit what changes in their pairs."""
-    merged = first | {product: min(time, first.get(product, time)) for product, time in second.items()}
-    kind = Relation(relation)
-    only_first = [product for product in first if product not in second]
-    only_second = [product for product in second if product not in first]
-    both = [product for product in first if product in second]
-    if only_first:
-        for product in only_second:
-            times = [max(second[product], first[each]) for each in only_first]
-            pairs.add_pairs(product, only_first, times, kind)
-    for at, product in enumerate(both):
-        for part, others in ((first, only_first), (second, only_second)):
-            _move_pairs(product, merged[product], part, others, kind, pairs)
-        for other in both[:at]:
-            _count_once(product, other, (merged, first, second), kind, pairs)
-    return merged
-
-
-def _move_pairs(
-    product: str, time: float, part: EntryTimes, others: list[str], relation: Relation, pairs: DeltaBuilder
-) -> None:
-    """Correct the times of a product's pairs in one part, in which it entered later than in the other one."""
-    moved = [each for each in others if max(part[product], part[each]) != max(time, part[each])]
-    if moved:
-        pairs.add_pairs(product, moved, [max(time, part[each]) for each in moved], relation, 1.0, 0)
-        pairs.add_pairs(product, moved, [max(part[product], part[each]) for each in moved], relation, -1.0, 0)
-
-
-def _count_once(
-    product: str,
-    other: str,
-    parts: tuple[EntryTimes, EntryTimes, EntryTimes],
-    relation: Relation,
-    pairs: DeltaBuilder,
-) -> None:
-    """Correct a pair that both parts counted: the merged session counts it once."""
-    weights: dict[float, float] = {}
-    for part, weight in zip(parts, (1.0, -1.0, -1.0), strict=True):
-        time = max(part[product], part[other])
-        weights[time] = weights.get(time, 0.0) + weight
-    support = -1
-    for time, weight in weights.items():
-        if weight:
-            pairs.add_pairs(product, [other], [time], relation, weight, support)
-            support = 0

@@ -7,6 +7,7 @@ import msgspec
 from models.behavior.event_time import instant
 from models.behavior.next_behavior import START, Transitions
 from models.behavior.preference import ProductWeights
+from models.behavior.session_pairs import UNDAMPED
 from models.behavior.shopper_products import History
 from schemas.errors import StopWorker
 from schemas.events import Session
@@ -26,7 +27,8 @@ class OpenSession(msgspec.Struct, array_like=True):
         previous: The code of the second to last action in order of arrival, or `START`.
         last: The code of the last action in order of arrival, or `START`.
         leave_counted: Whether a transition from `last` to "leave" was counted.
-        entry_times: By relation and product id, the entry time in seconds since 1970, in order of arrival.
+        entry_times: By relation and product id, the entry time in seconds since 1970, in the order of
+            `session_pairs`. Sessions that an earlier release began have them in order of arrival.
         shop: The shop of all its events, empty for those without `shop_id`. None if no event told it, and in
             sessions that an earlier release began: they take the shop of their next event.
         first: The code of the first action in order of arrival. `START` if there is none, and in sessions
@@ -36,6 +38,11 @@ class OpenSession(msgspec.Struct, array_like=True):
             and in sessions that an earlier release began: until their next event with a product.
         recent: The products that were acted on last, each with the time of its latest action in seconds
             since 1970. In sessions that an earlier release began: those since.
+        counted: The weight with which its pairs were counted. Earlier releases damped none.
+        known: Whether an event had a user id, or the guest who acted became a user.
+        admitted: Whether the shopper's limit on sessions admits it; None until the first product.
+        corrections: The number of pairs that late events corrected.
+        returned: The products whose purchase was returned.
     """
 
     session_id: str
@@ -52,6 +59,11 @@ class OpenSession(msgspec.Struct, array_like=True):
     last_product: str = ""
     run: int = 0
     recent: dict[str, float] = {}
+    counted: float = UNDAMPED
+    known: bool = False
+    admitted: bool | None = None
+    corrections: int = 0
+    returned: list[str] = []
 
     def products(self) -> int:
         """Return the number of distinct products in all relations."""
@@ -95,6 +107,10 @@ class ShopperState(msgspec.Struct, array_like=True):
         login: For a guest who became a user: that login, the latest one. Then the user has the rest.
         guests: For a user: the guests that the user was, each with the time of its latest login.
         products: The products of sessions that the row has dropped.
+        returns: By product id, the times of its returns in seconds since 1970, ascending.
+        admitted: The number of sessions that the limit admitted lately. It falls as time goes on.
+        admitted_at: The time that `admitted` is as of, in seconds since 1970.
+        forgotten_at: The latest end of a dropped session without id, in seconds since 1970.
     """
 
     seen: bytes = b""
@@ -105,6 +121,10 @@ class ShopperState(msgspec.Struct, array_like=True):
     login: Login | None = None
     guests: dict[str, float] = {}
     products: History = {}
+    returns: dict[str, list[float]] = {}
+    admitted: float = 0.0
+    admitted_at: float = 0.0
+    forgotten_at: float = float("-inf")
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -193,7 +193,8 @@ async def pairs(agent: Processor, bought: Sequence[tuple[str | None, str]]) -> s
     for output in to(CO_BEHAVIOR, outputs):
         deltas = decode_deltas(output.value or b"")
         for one, other in zip(deltas.product, deltas.neighbor, strict=True):
-            found.add(frozenset((deltas.ids[one], deltas.ids[other])))
+            if one != other:
+                found.add(frozenset((deltas.ids[one], deltas.ids[other])))
     return found
 
 
