@@ -29,7 +29,7 @@ def test_a_record_too_large_for_a_dead_letter_does_not_stop_its_lane(
 ) -> None:
     """The record has six megabytes. Only its producer's compression makes it small enough."""
     block = Random(SEED).randbytes(350_000).hex().encode()
-    large = b'{"product_id": 1, "title": "' + block * 9 + b'"}'
+    large = b'{"product_id": 1.5, "title": "' + block * 9 + b'"}'
     options = {"compression.type": "zstd", "compression.level": 12, "message.max.bytes": 2 * len(large)}
     producer = Producer({"bootstrap.servers": own_broker.bootstrap, **options})
     with Deployment(own_broker.bootstrap, tmp_path) as deployment:

@@ -26,7 +26,7 @@ def test_valid_lines_are_enriched_in_order_and_invalid_ones_kept(tmp_path: Path)
     assert result.exit_code == 0, result.output
     events = [orjson.loads(line) for line in output.read_bytes().splitlines()]
     assert [event["product_id"] for event in events] == ["1", "2", "3", "4"]
-    assert [event["decision"]["outcome"] for event in events] == ["model", "model", "abstained", "model"]
+    assert [event["decision"]["outcome"] for event in events] == ["model", "abstained", "abstained", "model"]
     assert events[0]["category"]["id"] == 187
     assert events[1]["attributes"][0]["value"] == "Nike"
     assert "withdrawn" in events[2]["decision"]["why"]
