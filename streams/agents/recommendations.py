@@ -1,13 +1,14 @@
 """Fills the list `recommended` of published events from the views of products and of related products."""
 
 from collections.abc import Callable, Collection, Iterable
+from time import monotonic
 
 import msgspec
 
 from models.behavior.affinity_row import AffinityRow
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.recommended import TEXT_NEIGHBORS, own_scores, recommend
-from schemas.events import AffinityUpdated
+from schemas.events import AffinityUpdated, Recommended
 from schemas.product_identity import ProductIdentity
 from streams.agents.affinity_view import AffinityView
 from streams.agents.product_view import ProductView
@@ -15,6 +16,8 @@ from streams.agents.product_view import ProductView
 _KEPT = 20_000
 _STALE = 0.02
 """Texts are searched again after the number of products has changed by this share."""
+REUSED_S = 60.0
+"""A product's list is computed once in this time. A busy product is published far more often."""
 
 
 class Recommendations:
@@ -27,6 +30,7 @@ class Recommendations:
         affinity_view: Knows the rows of products of all partitions, and the popular products.
         parameters: The length of a list.
         identity: What makes two products the same, and whether shops count.
+        clock: Returns a time in seconds that never goes back.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class Recommendations:
         affinity_view: AffinityView,
         parameters: BehaviorParameters,
         identity: ProductIdentity,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._product_view = product_view
         self._affinity_view = affinity_view
@@ -42,6 +47,9 @@ class Recommendations:
         self._identity = identity
         self._nearest: dict[str, list[tuple[str, float]]] = {}
         self._products = 0
+        self._clock = clock
+        # By product: when its list was computed, from how many neighbors, and the list.
+        self._computed: dict[str, tuple[float, int, list[Recommended]]] = {}
 
     def search(self, products: Collection[str]) -> None:
         """Search for the nearest texts of products that are not known yet. One search for many is cheaper."""
@@ -57,6 +65,7 @@ class Recommendations:
         """Forget the nearest texts of products whose own text may have changed."""
         for product in products:
             self._nearest.pop(product, None)
+            self._computed.pop(product, None)
 
     def added(
         self, update: AffinityUpdated, row: AffinityRow, may_relate: Callable[[str], bool]
@@ -68,9 +77,23 @@ class Recommendations:
             row: The product's row.
             may_relate: Whether a product may be published as related.
         """
-        key, as_of = update.product_id, update.as_of.timestamp()
+        key, now = update.product_id, self._clock()
+        last = self._computed.get(key)
+        # The first neighbors of a product change its list most.
+        if last is not None and now - last[0] < REUSED_S and last[1] >= self._parameters.top_k:
+            return msgspec.structs.replace(update, recommended=last[2])
+        recommended = self._recommend(key, update, row, may_relate)
+        if len(self._computed) >= _KEPT:
+            self._computed.clear()
+        self._computed[key] = (now, len(update.related), recommended)
+        return msgspec.structs.replace(update, recommended=recommended)
+
+    def _recommend(
+        self, key: str, update: AffinityUpdated, row: AffinityRow, may_relate: Callable[[str], bool]
+    ) -> list[Recommended]:
+        as_of = update.as_of.timestamp()
         self.search([key])
-        recommended = recommend(
+        return recommend(
             key,
             own_scores(row, self._parameters),
             self._affinity_view.mixed(self._nearest.get(key, ()), as_of),
@@ -78,4 +101,3 @@ class Recommendations:
             self._parameters.top_k,
             may_relate,
         )
-        return msgspec.structs.replace(update, recommended=recommended)

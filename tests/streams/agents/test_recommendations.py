@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from models.behavior.affinity_row import AffinityRow, affinity_updated
+from models.behavior.deltas import DeltaBuilder
 from models.behavior.parameters import BehaviorParameters
 from schemas.codec import decode_affinity_updated, encode
 from schemas.events import AffinityUpdated, Related, Relation
@@ -11,6 +13,7 @@ from schemas.product_identity import ProductIdentity
 from streams.agents.affinity import affinity_agent
 from streams.agents.affinity_view import AffinityView
 from streams.agents.product_view import ProductView
+from streams.agents.recommendations import REUSED_S, Recommendations
 from streams.lanes.processor import Processor
 from streams.records import MemoryRecord, Output
 from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, PRODUCT_ENRICHED
@@ -85,3 +88,24 @@ def test_popular_products_are_of_the_shop_where_shops_have_ids_of_their_own() ->
     assert view.popular("z", START) == []
     view.update([MemoryRecord(AFFINITY_UPDATED, 0, 1, key=b"x/1", value=None)])
     assert view.popular("x", START) == []
+
+
+def test_the_list_of_a_busy_product_is_computed_once_a_minute() -> None:
+    """Of one with few neighbors each time, because its first ones change the list most."""
+    view, parameters, now = AffinityView(10), BehaviorParameters(top_k=2), [0.0]
+    recommendations = Recommendations(ProductView(), view, parameters, ProductIdentity(), lambda: now[0])
+
+    def recommended(*neighbors: str) -> list[str]:
+        builder = DeltaBuilder()
+        builder.add_pairs("a", list(neighbors), [START] * len(neighbors), Relation.BOUGHT)
+        (touched,) = [each for product, each in builder.build().by_product() if product == "a"]
+        row = AffinityRow.empty().merged(touched, parameters)
+        update = affinity_updated("a", row, parameters, AT)
+        event = recommendations.added(update, row, lambda _: True)
+        return [entry.product_id for entry in event.recommended]
+
+    assert recommended("b") == ["b"]
+    assert recommended("b", "c") == ["b", "c"]
+    assert recommended("x", "y") == ["b", "c"]
+    now[0] = REUSED_S
+    assert recommended("x", "y") == ["x", "y"]
