@@ -1,6 +1,8 @@
 """`shelfstream affinity`: related products, of a product from Kafka, or computed from a file of events."""
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -101,7 +103,9 @@ def _compute(
     try:
         parameters = BehaviorParameters(half_life_days=half_life_days, neighbors=neighbors, top_k=top_k)
         aggregator = AffinityAggregator(parameters, shopper_id)
-        with JsonlReader(source, UserBehavior, decode_behavior, rejects, "counting") as reader:
+        # As in the stream, no event is more than a day ahead: one would make the scores of all others vanish.
+        decode = partial(decode_behavior, received_at=datetime.now(UTC))
+        with JsonlReader(source, UserBehavior, decode, rejects, "counting") as reader:
             for batch in _batches(reader):
                 aggregator.add(batch)
         write_lines(map(encode, aggregator.updates()), output)

@@ -125,3 +125,15 @@ def test_exit_codes_tell_usage_from_failure(tmp_path: Path) -> None:
     assert wrong.exit_code == 1
     assert "half_life_days is -1.0" in wrong.stderr
     assert run(source, "-o", str(tmp_path / "no" / "folder" / "out.jsonl")).exit_code == 1
+
+
+def test_an_event_of_the_future_is_rejected_and_the_scores_stay() -> None:
+    """A basket of the year 2100 would make the scores of all other baskets vanish."""
+    line = '{"occurred_at":"%s","session_id":"%s","product_id":"%s","action":"purchase"}\n'
+    now = [line % ("2026-01-01T00:00:00Z", "s", product) for product in "ab"]
+    wild = [line % ("2100-01-01T00:00:00Z", "t", product) for product in "ab"]
+    result = run("-", stdin="".join(now + wild).encode())
+    assert "invalid-time" in result.stderr
+    first, _ = map(decode_affinity_updated, result.stdout_bytes.splitlines())
+    assert first.as_of.year == 2026
+    assert [entry.support for entry in first.related] == [1]
