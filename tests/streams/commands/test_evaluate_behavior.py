@@ -21,7 +21,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["evaluate", *arguments])
 
 
-def test_published_neighbors_predict_the_demo_better_than_popularity(
+def test_published_neighbors_predict_the_demo_better_than_counts(
     tmp_path: Path,
 ) -> None:
     report = tmp_path / "scores.json"
@@ -30,7 +30,7 @@ def test_published_neighbors_predict_the_demo_better_than_popularity(
     scores = msgspec.json.decode(report.read_bytes(), type=ScoreTable)
     # Of products in 10 or more baskets: those in fewer are in large ones, whose pairs weigh little.
     recall = {row.name: row.values[1] or 0.0 for row in scores.rows}
-    assert recall["published, bought"] > recall["popularity, half-life 30 days"]
+    assert recall["published, bought"] > recall["counts, baskets of at most 60 products"]
     for row in scores.rows:
         (line,) = {line for line in result.stdout.splitlines() if line.startswith(f"{row.name}  ")}
         assert f"{row.values[0]:.4f}" in line
