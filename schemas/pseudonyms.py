@@ -118,6 +118,10 @@ class Pseudonyms:
         found = {self.of(name): self.former(name) for name in ids if name is not None}
         return {name: former for name, former in found.items() if former}
 
+    def derived_secret(self, purpose: str) -> bytes:
+        """Return a secret for another purpose, made of the newest key."""
+        return hmac.digest(self._current.secret, f"shelfstream {purpose}".encode(), "sha256")
+
     def _is_pseudonym(self, name: str) -> bool:
         match = _PSEUDONYM.fullmatch(name) if name.startswith("p-") else None
         return match is not None and match[1] in self._key_ids

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
+from msgspec import Meta
+
 from schemas.pseudonyms import Pseudonyms
 from streams.setting_descriptions import doc, secret
 from streams.wrapping_settings import WrappingSettings
@@ -33,6 +35,20 @@ class PrivacySettings(WrappingSettings, frozen=True, kw_only=True):
             le=1_000_000,
         ),
     ] = 1
+    publish_epsilon: Annotated[
+        Annotated[float, Meta(gt=0.0, le=1000.0)] | None,
+        doc(
+            "Differential privacy of affinity-updated: the loss ε of one session by what is published in a"
+            " period. Needs pseudonym_keys. If unset, counts are exact."
+        ),
+    ] = None
+    publish_period_days: Annotated[
+        float, doc("With publish_epsilon: days of event time in which a product is published once.", gt=0)
+    ] = 28.0
+    publish_session_products: Annotated[
+        int,
+        doc("With publish_epsilon: products of a session that form pairs, the first ones.", ge=2, le=100),
+    ] = 5
 
 
 def privacy_contradictions(settings: PrivacySettings) -> list[str]:
@@ -45,4 +61,9 @@ def privacy_contradictions(settings: PrivacySettings) -> list[str]:
             Pseudonyms.parse(settings.pseudonym_keys)
         except ValueError as error:
             problems.append(f"pseudonym_keys: {error}")
+    if settings.publish_epsilon is not None:
+        if settings.pseudonym_keys is None and settings.pseudonym_keys_file is None:
+            problems.append("publish_epsilon needs pseudonym_keys_file: the noise is made of its newest key")
+        if settings.publish_min_support > 1:
+            problems.append("publish_epsilon and publish_min_support exclude each other: set one of them")
     return problems

@@ -148,6 +148,11 @@ class AffinityRow:
         when = self.as_of if as_of is None else as_of
         return self._tables[RELATIONS.index(relation)].top(k, when, half_life_s)
 
+    @property
+    def published_as_of(self) -> float:
+        """`as_of` of the last published list, in seconds since 1970; 0 if there is none."""
+        return self._published.as_of
+
     def should_publish(self, update: AffinityUpdated, parameters: BehaviorParameters) -> bool:
         """Whether `update` differs enough from the last published list.
 

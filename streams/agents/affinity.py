@@ -8,6 +8,7 @@ from models.behavior.affinity_row import AffinityRow, affinity_updated, remove_p
 from models.behavior.delta_codec import decode_deltas
 from models.behavior.deltas import DeltaBuilder, Deltas
 from models.behavior.event_time import instant
+from models.behavior.noised_updates import NoisedUpdates
 from models.behavior.parameters import BehaviorParameters
 from schemas.errors import InvalidEvent
 from schemas.events import AffinityUpdated
@@ -40,6 +41,7 @@ def affinity_agent(
     identity: ProductIdentity | None = None,
     signals: ProductSignals | None = None,
     affinity_view: AffinityView | None = None,
+    noise: NoisedUpdates | None = None,
 ) -> BatchAgent:
     """Make the agent that keeps a row per product and publishes its neighbors when they change enough.
 
@@ -52,12 +54,15 @@ def affinity_agent(
         signals: Counts sessions, and tells which tags products get by them; None does not.
         affinity_view: Knows the related products of all partitions, for the recommended ones. None if none
             are to be published.
+        noise: Adds noise to what is published, and lets nothing be recommended; None if it is exact.
     """
     identity = identity or ProductIdentity()
     recommendations = (
-        None if affinity_view is None else Recommendations(product_view, affinity_view, parameters, identity)
+        None
+        if affinity_view is None or noise is not None
+        else Recommendations(product_view, affinity_view, parameters, identity)
     )
-    rows = _Rows(partitions, parameters, product_view, identity, signals, recommendations)
+    rows = _Rows(partitions, parameters, product_view, identity, signals, recommendations, noise)
     specs: list[TableSpec[Any]] = [affinities, *([] if signals is None else [signals.spec])]
 
     def catch_up(tables: Tables) -> list[Output]:
@@ -87,8 +92,9 @@ class _Rows:
         identity: ProductIdentity,
         signals: ProductSignals | None,
         recommendations: Recommendations | None,
+        noise: NoisedUpdates | None,
     ) -> None:
-        self._identity = identity
+        self._identity, self._noise = identity, noise
         self._signals = signals
         self._recommendations = recommendations
         self._partitions = partitions
@@ -163,8 +169,9 @@ class _Rows:
             listed_at = view.listed_at(product)
             if listed_at is None:
                 continue
-            update = affinity_updated(product, row, parameters, instant(listed_at), similar.get(product, ()))
-            if row.should_publish(update, parameters):
+            exact = affinity_updated(product, row, parameters, instant(listed_at), similar.get(product, ()))
+            update = self._to_publish(row, exact)
+            if update is not None:
                 table.put(product.encode(), row.with_published(update))
                 published = as_published(self._with_recommended(update, row), self._identity)
                 outputs.append(self._build.again(published, product, table, partition))
@@ -181,7 +188,7 @@ class _Rows:
         """Stage a row. Return its event if it differs enough from the published one."""
         listed_at = self._product_view.listed_at(product)
         known_at = instant(cause.timestamp / 1000 if listed_at is None else listed_at)
-        update = affinity_updated(
+        exact = affinity_updated(
             product,
             row,
             self._parameters,
@@ -189,12 +196,20 @@ class _Rows:
             similar,
             may_relate_to(product, self._product_view, self._identity),
         )
-        if not row.should_publish(update, self._parameters):
+        update = self._to_publish(row, exact)
+        if update is None:
             table.put(product.encode(), row)
             return []
         table.put(product.encode(), row.with_published(update))
         published = as_published(self._with_recommended(update, row), self._identity)
         return [self._build.event(published, product, cause)]
+
+    def _to_publish(self, row: AffinityRow, exact: AffinityUpdated) -> AffinityUpdated | None:
+        """Return what is to be published of a row; None if that differs too little from what was."""
+        update: AffinityUpdated | None = exact
+        if self._noise is not None:
+            update = self._noise.publication(exact, row.published_as_of, self._parameters)
+        return update if update is not None and row.should_publish(update, self._parameters) else None
 
     def _with_recommended(self, update: AffinityUpdated, row: AffinityRow) -> AffinityUpdated:
         """Add what is recommended. It is as of the publication: it does not cause one."""

@@ -34,6 +34,7 @@ from streams.agents.view_follower import View
 from streams.inference.model_report import ModelReport
 from streams.lanes.agent import BatchAgent
 from streams.pseudonym_keys import load_pseudonyms
+from streams.publication_noise import publication_noise, with_bounded_sessions
 from streams.settings import Settings
 from streams.state.tables import TableSpec
 from streams.topics import AFFINITY_UPDATED, PRODUCT_ENRICHED, changelog
@@ -88,7 +89,7 @@ class WorkerAgents:
 
 def behavior_parameters(settings: Settings) -> BehaviorParameters:
     """Return the constants of the behavior models from settings."""
-    return BehaviorParameters(
+    parameters = BehaviorParameters(
         half_life_days=settings.half_life_days,
         neighbors=settings.affinity_bound,
         top_k=settings.affinity_top_k,
@@ -97,6 +98,7 @@ def behavior_parameters(settings: Settings) -> BehaviorParameters:
         min_support=settings.publish_min_support,
         session_gap_s=settings.session_gap_min * 60,
     )
+    return with_bounded_sessions(parameters, settings)
 
 
 def create_agents(settings: Settings, moves: bool = True) -> WorkerAgents:
@@ -148,6 +150,7 @@ def create_queries(
         Recommendations(product_view, affinity_view, parameters, identity),
         parameters,
         identity,
+        publication_noise(settings, parameters),
     )
 
 
@@ -189,7 +192,14 @@ def create_behavior_agents(
     return {
         "sessions": _with_unlabeled(sessions, shoppers, settings.partitions, product_view, event_of),
         "affinity": affinity_agent(
-            affinities, settings.partitions, parameters, product_view, identity, signals, affinity_view
+            affinities,
+            settings.partitions,
+            parameters,
+            product_view,
+            identity,
+            signals,
+            affinity_view,
+            publication_noise(settings, parameters),
         ),
     }
 

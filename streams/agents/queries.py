@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from models.behavior.affinity_row import AffinityRow, affinity_updated
 from models.behavior.event_time import instant
+from models.behavior.noised_updates import NoisedUpdates
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.sessions import ShopperRow
 from schemas.codec import encode
@@ -46,6 +47,7 @@ class Queries:
         recommendations: Recommend products. No agent uses them: one thread at a time may.
         parameters: What the agents publish with.
         identity: What makes two products the same.
+        noise: Adds noise to what is published; None if it is exact.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Queries:
         recommendations: Recommendations,
         parameters: BehaviorParameters,
         identity: ProductIdentity,
+        noise: NoisedUpdates | None = None,
     ) -> None:
         self._affinities = affinities
         self._shoppers = shoppers
@@ -65,7 +68,7 @@ class Queries:
         self._recommendations = recommendations
         self._lock = threading.Lock()
         self._parameters = parameters
-        self._identity = identity
+        self._identity, self._noise = identity, noise
 
     def affinity(self, rows: CommittedRows, product: str) -> Answer:
         """Read the row of a product. The answer is its affinity-updated as of now, with titles."""
@@ -85,10 +88,13 @@ class Queries:
         may_relate = may_relate_to(product, view, self._identity)
         listed_at = instant(view.listed_at(product) or 0.0)
         update = affinity_updated(product, row, parameters, listed_at, similar.get(product, ()), may_relate)
-        with self._lock:
-            # The text may have changed since the last request.
-            self._recommendations.forget([product])
-            update = self._recommendations.added(update, row, may_relate)
+        if self._noise is not None:
+            update = self._noise.noised(update, parameters)
+        else:
+            with self._lock:
+                # The text may have changed since the last request.
+                self._recommendations.forget([product])
+                update = self._recommendations.added(update, row, may_relate)
         return titled_affinity(as_published(update, self._identity), view.title_of, self._identity)
 
     def _shopper(self, shopper: str, row: ShopperRow) -> bytes | None:

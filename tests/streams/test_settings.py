@@ -88,6 +88,7 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
         ({"RETRY_BACKOFF_MIN_S": "31"}, "retry_backoff_min_s must be at most"),
         ({"AFFINITY_TOP_K": "401"}, "affinity_top_k must be at most"),
         ({"SECURITY_PROTOCOL": "SASL_SSL", "SASL_USERNAME": "me"}, "needs sasl_username, and sasl_password"),
+        ({"PUBLISH_EPSILON": "3"}, "publish_epsilon needs pseudonym_keys_file"),
         ({"PSEUDONYM_KEYS": "k1:short"}, "the secret of key 1 has 5 characters"),
         ({"PSEUDONYM_KEYS": "k1:" + "s" * 32, "PSEUDONYM_KEYS_FILE": "f"}, "exclude each other"),
         ({"SASL_PASSWORD": "x", "SASL_PASSWORD_FILE": "y"}, "exclude each other"),
