@@ -131,7 +131,16 @@ class _Rows:
         table = batch.table(self._shoppers)
         # The ids of pairs derive from the position that is read: the origin may have caused pairs already.
         deltas = CoBehaviorOutputs(self._partitions, at_its_position(batch.records[-1]), "sessions")
-        context = UpdateContext(batch, table, deltas, erased, self._parameters, self._partitions, self._moves)
+        context = UpdateContext(
+            batch,
+            table,
+            deltas,
+            erased,
+            self._parameters,
+            self._partitions,
+            self._moves,
+            self._totals.without_pairs,
+        )
         if batch.topic == SHOPPER_REPARTITION:
             by_shopper = _messages(batch, table, erased)
         else:

@@ -1,5 +1,6 @@
 """What a batch does to the row of one shopper, and what it sends to the rows of others."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -76,6 +77,7 @@ class UpdateContext:
         parameters: Session gap, bounds and half-lives.
         partitions: The number of partitions of every topic.
         moves: Whether messages can be sent: there is a topic for them.
+        without_pairs: Counts what forms no pairs, by reason.
     """
 
     batch: Batch
@@ -85,6 +87,7 @@ class UpdateContext:
     parameters: BehaviorParameters
     partitions: int
     moves: bool
+    without_pairs: Counter[str]
 
     def send(self, shopper: str, message: Message, cause: Record) -> None:
         """Send a message to the row of a shopper."""
@@ -184,7 +187,9 @@ class ShopperUpdate:
         acted = [event for event in events if event.action is not Action.IDENTIFY]
         for at in range(0, len(acted), _EVENTS_AT_ONCE):
             part = acted[at : at + _EVENTS_AT_ONCE]
-            self.row = apply_events(self.row, part, context.deltas.builder, context.parameters)
+            self.row = apply_events(
+                self.row, part, context.deltas.builder, context.parameters, context.without_pairs
+            )
             context.deltas.flush(_PAIRS_AT_ONCE)
         if context.moves:
             for name, found in logins(self.row, own, context.parameters).items():

@@ -16,11 +16,13 @@ class AgentTotals:
         unknown_withdrawals: Tombstones in product-created whose key names no known product.
         ignored_fields: Optional fields that were left out because they were wrong, by topic and field.
         misspelled_fields: Unknown fields that resemble one of the contract, by topic and that field.
+        without_pairs: What forms no pairs, by reason, as `models.behavior.session_changes` names them.
     """
 
     unknown_withdrawals: int = 0
     ignored_fields: Counter[tuple[str, str]] = field(default_factory=Counter)
     misspelled_fields: Counter[tuple[str, str]] = field(default_factory=Counter)
+    without_pairs: Counter[str] = field(default_factory=Counter)
 
     def count_fields(self, event: type[Event], ignored: Iterable[str], value: bytes | None) -> None:
         """Count the fields of a record that were left out, and those with misspelled names.

@@ -244,6 +244,13 @@ class Metrics:
             "field",
         )
 
+        self.without_pairs = self._counter(
+            "without_pairs",
+            "What forms no pairs: `late` events, `limited` sessions (too many of a shopper), and products"
+            " `out_of_order` in a session with too many corrections.",
+            "reason",
+        )
+
     def _state(self) -> None:
         self.state_rows = self._gauge("state_rows", "Rows of a table.", "table", "partition")
         self.state_bytes = self._gauge("state_bytes", "Bytes of a table's rows.", "table", "partition")

@@ -200,6 +200,8 @@ class Monitor(LogObserver):
             self._count_up_to(self.metrics.ignored_fields.labels(*labels), count)
         for labels, count in totals.misspelled_fields.copy().items():
             self._count_up_to(self.metrics.misspelled_fields.labels(*labels), count)
+        for reason, count in totals.without_pairs.copy().items():
+            self._count_up_to(self.metrics.without_pairs.labels(reason), count)
 
     def watch_drift(self, report: "DriftReport") -> None:
         """Update the drift of each feature. The report has no features while too few listings came."""

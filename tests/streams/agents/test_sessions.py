@@ -279,3 +279,16 @@ async def test_wrong_optional_fields_of_behavior_are_counted(tables: Tables) -> 
     records = [source.record(value, b"u") for value in values]
     assert not to(DEAD_LETTER, await process_batch(agent, records, tables))
     assert totals.ignored_fields == {(USER_BEHAVIOR, "price"): 1, (USER_BEHAVIOR, "quantity"): 1}
+
+
+async def test_late_events_are_counted(tables: Tables) -> None:
+    totals = AgentTotals()
+    parameters = BehaviorParameters(allowed_lateness_days=1)
+    agent = processor_of(
+        sessions_agent(SHOPPERS, 1, parameters, shipped_next_behavior(), describe, totals=totals), 1
+    )
+    source = Source(USER_BEHAVIOR)
+    times = ("2026-01-10T12:00:00Z", "2026-01-01T12:00:00Z")
+    records = [source.record(behavior("a", occurred_at=time), b"u") for time in times]
+    await process_batch(agent, records, tables)
+    assert totals.without_pairs == {"late": 1}
