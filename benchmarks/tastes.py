@@ -24,7 +24,7 @@ from models.behavior.taste_mean import ProductLabels, TasteMean, taste_mean
 from models.enrichment.enricher import Enricher
 from schemas.events import Action, DecisionOutcome, ProductCreated
 
-_SHARES = BehaviorParameters(preference_top=10_000)
+_PARAMETERS = BehaviorParameters(preference_top=10_000)
 _FLOOR = 1e-6
 _TOP = 20
 
@@ -84,14 +84,14 @@ def measure(lines: list[InvoiceLine], start: datetime) -> dict[str, Scores]:
     popular: dict[str, float] = defaultdict(float)
     bought: dict[str, set[str]] = defaultdict(set)
     results: dict[str, Scores] = defaultdict(Scores)
-    half_life_s = _SHARES.preference_half_life_s
+    half_life_s = _PARAMETERS.preference_half_life_s
     for basket in by_basket(lines):
         shopper = basket[0].customer
         if basket[0].time >= start and bought[shopper]:
             mean = taste_mean(popular.items(), labels.get)
             ways = {
                 "popularity": mean.categories,
-                "shares of the shopper": _scores(weights[shopper], labels, TasteMean({}, {})),
+                "own proportions": _scores(weights[shopper], labels, TasteMean({}, {})),
                 "published": _scores(weights[shopper], labels, mean),
             }
             for code in dict.fromkeys(line.code for line in basket):
@@ -101,7 +101,7 @@ def measure(lines: list[InvoiceLine], start: datetime) -> dict[str, Scores]:
                     if code not in bought[shopper]:
                         results[f"{name}, new products"].add(scores, category or "")
         for line in basket:
-            add_action(weights[shopper], line.code, Action.PURCHASE, line.time.timestamp(), _SHARES)
+            add_action(weights[shopper], line.code, Action.PURCHASE, line.time.timestamp(), _PARAMETERS)
             popular[line.code] += 2.0 ** ((line.time - start).total_seconds() / half_life_s)
             bought[shopper].add(line.code)
     return results
@@ -110,7 +110,7 @@ def measure(lines: list[InvoiceLine], start: datetime) -> dict[str, Scores]:
 def _scores(
     weights: ProductWeights, labels: Mapping[str, ProductLabels], mean: TasteMean
 ) -> dict[str, float]:
-    _, categories = preferences(weights, labels.get, _SHARES, mean)
+    _, categories = preferences(weights, labels.get, _PARAMETERS, mean)
     return {each.name: each.score for each in categories}
 
 

@@ -1,5 +1,6 @@
 """Builds the event with a shopper's session, next action and preferences."""
 
+from collections import Counter
 from collections.abc import Callable
 
 from models.behavior.event_time import instant
@@ -52,9 +53,16 @@ def shopper_updated(
         products=shopper_products(
             row.past_products,
             [(session.entry_times, session.returned) for session in row.sessions],
-            {},
+            _unmatched_returns(row),
             parameters,
         ),
         recent_products=recent,
         next_products=next_products(recent, related_to),
     )
+
+
+def _unmatched_returns(row: ShopperRow) -> dict[str, int]:
+    """Return the number of returns by product whose purchase is in no session of the row."""
+    matched = Counter(product for session in row.sessions for product in session.returned)
+    counts = {product: len(times) - matched[product] for product, times in row.returns.items()}
+    return {product: count for product, count in counts.items() if count > 0}

@@ -203,6 +203,11 @@ class ShopperRow:
         return self._state.product_weights
 
     @property
+    def returns(self) -> dict[str, list[float]]:
+        """The times of the returns by product. Do not change them."""
+        return self._state.returns
+
+    @property
     def past_products(self) -> History:
         """The products of sessions that the row has dropped. Do not change them."""
         return self._state.products

@@ -172,3 +172,10 @@ def test_recent_products_are_those_of_the_current_session() -> None:
     assert event.recent_products == ["a", "b"]
     assert event.next_products == []
     assert event.as_of == datetime.fromtimestamp(row.sessions[1].last_at, UTC)
+
+
+def test_a_return_takes_back_what_a_dropped_session_bought_once() -> None:
+    purchases = [("a", 0.0), ("a", 100.0), *[("b", number * 100.0) for number in range(2, 20)]]
+    late = behavior("a", Action.RETURN, minute=3000.0, session_id="back")
+    row = apply_events(row_of(*purchases), [late], DeltaBuilder(), PARAMETERS)
+    assert published(row) == {"a": 1, "b": 18}
