@@ -127,10 +127,9 @@ class AffinityRows:
 
     def related(self, products: tuple[str, ...]) -> Iterator[list[str]]:
         """Yield the published neighbors of each of `products`."""
-        half_life = self._parameters.half_life_s
         for product in products:
             row = self._rows.get(product)
-            top = row.top_k(Relation.BOUGHT, TOP, half_life) if row is not None else []
+            top = row.top_k(Relation.BOUGHT, TOP) if row is not None else []
             yield [entry.product_id for entry in top]
 
     def row_sizes(self) -> tuple[float, int]:

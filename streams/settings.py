@@ -208,7 +208,7 @@ class Settings(ReadingSettings, frozen=True, kw_only=True):
         ),
     ] = "separate"
     session_gap_min: Annotated[float, doc("Minutes of inactivity after which a session ends.", gt=0)] = 30.0
-    half_life_days: Annotated[float, doc("Days after which a co-occurrence counts half.", gt=0)] = 60.0
+    half_life_days: Annotated[float, doc("Days after which a co-occurrence counts half.", gt=0)] = 75.0
     shopper_retention_days: Annotated[
         Annotated[float, Meta(gt=0.0)] | None,
         doc("Days after a shopper's latest event when the shopper's row ends. If unset, rows stay."),
@@ -218,8 +218,8 @@ class Settings(ReadingSettings, frozen=True, kw_only=True):
         doc("The same for a guest, who has only one session. If unset, shopper_retention_days."),
     ] = None
     affinity_bound: Annotated[
-        int, doc("Maximum number of neighbors kept per product and relation.", ge=1, le=10_000)
-    ] = 400
+        int, doc("Neighbors kept per product and relation; twice as many while counting.", ge=1, le=10_000)
+    ] = 128
     affinity_top_k: Annotated[
         int,
         doc(

@@ -4,48 +4,26 @@ A row is one binary value. It contains a digest of the published order and the p
 change below the threshold `publish_change` is not published again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 
-import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from models.behavior.deltas import RELATIONS, REMOVAL, DeltaBuilder, Deltas
 from models.behavior.event_time import instant
-from models.behavior.neighbors import NeighborTable, RankedNeighbor
+from models.behavior.neighbors import NeighborTable, RankedNeighbor, empty_table, rounded
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.publication import publishable, ranked_count
-from schemas.errors import StopWorker
+from models.behavior.row_codec import Published, decode_row, encode_row, from_short_floats, short_floats
+from models.behavior.row_merge import merge_deltas
 from schemas.events import AffinityUpdated, Related, Relation
 
-ROW_VERSION = 1
-
-
-class _TableState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    ids: list[str]
-    weight: bytes
-    time: bytes
-    support: bytes
-
-
-class _PublishedState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The last published list: a digest of its order, and its scores at `as_of` as float32."""
-
-    as_of: float = 0.0
-    digest: bytes = b""
-    scores: bytes = b""
-
-
-class _RowState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    as_of: float
-    published: _PublishedState
-    tables: tuple[_TableState, _TableState, _TableState]
-
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_RowState)
 _NO_EVENTS = float("-inf")
+_HALF_LIFE_S = BehaviorParameters().half_life_s
+_LEAST_CHANGE = 0.005
+"""Published scores are kept with a precision of 0.4%."""
 
 
 class AffinityRow:
@@ -53,100 +31,94 @@ class AffinityRow:
 
     Attributes:
         as_of: The latest event time in the row, in seconds since 1970; -inf if there is none.
+        is_current: Whether the row was stored in the current version, or not stored yet. A row of an earlier
+            version is written whole when it changes.
     """
 
-    __slots__ = ("_published", "_tables", "as_of")
+    __slots__ = ("_published", "_tables", "as_of", "is_current")
 
-    def __init__(self, tables: tuple[NeighborTable, ...], as_of: float, published: _PublishedState) -> None:
+    def __init__(
+        self,
+        tables: tuple[NeighborTable, ...],
+        as_of: float,
+        published: Published,
+        *,
+        is_current: bool = True,
+    ) -> None:
         self._tables = tables
         self._published = published
         self.as_of = as_of
+        self.is_current = is_current
 
     @classmethod
     def empty(cls) -> "AffinityRow":
         """Return the row of a product without events."""
-        return cls(tuple(NeighborTable.empty() for _ in RELATIONS), _NO_EVENTS, _PublishedState())
+        return cls(tuple(empty_table() for _ in RELATIONS), _NO_EVENTS, Published())
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "AffinityRow":
-        """Decode a row from a version byte and MessagePack.
+    def from_bytes(cls, data: bytes, half_life_s: float = _HALF_LIFE_S) -> "AffinityRow":
+        """Decode a row of this version, or of the one before.
+
+        Args:
+            data: The row.
+            half_life_s: The half-life, which rows of version 1 did not contain.
 
         Raises:
             StopWorker: The row is of another version, or damaged.
         """
-        if data[:1] != bytes((ROW_VERSION,)):
-            raise StopWorker(
-                f"an affinity row has version byte {data[:1]!r}, but this release reads version "
-                f"{ROW_VERSION}; run the release that wrote it, or rebuild the state from co-behavior"
-            )
-        try:
-            state = _decoder.decode(memoryview(data)[1:])
-            tables = tuple(_table(table) for table in state.tables)
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise StopWorker(
-                f"an affinity row is damaged: {error}; rebuild the state from co-behavior"
-            ) from error
-        return cls(tables, state.as_of, state.published)
+        row = decode_row(data, half_life_s)
+        return cls(row.tables, row.as_of, row.published, is_current=row.is_current)
 
     def to_bytes(self) -> bytes:
-        """Encode the row as a version byte and MessagePack."""
-        viewed, carted, bought = (
-            _TableState(
-                table.ids,
-                table.weight.astype("<f8").tobytes(),
-                table.time.astype("<f8").tobytes(),
-                table.support.astype("<u4").tobytes(),
-            )
-            for table in self._tables
-        )
-        state = _RowState(self.as_of, self._published, (viewed, carted, bought))
-        return bytes((ROW_VERSION,)) + _encoder.encode(state)
+        """Encode the row."""
+        return encode_row(self.as_of, self._published, self._tables)
 
     def merged(self, deltas: Deltas, parameters: BehaviorParameters) -> "AffinityRow":
-        """Apply deltas in their order.
-
-        Args:
-            deltas: Deltas of this product.
-            parameters: Half-life, and the bound on neighbors, which is enforced after all deltas.
-
-        Returns:
-            The new row.
-        """
-        tables = list(self._tables)
-        as_of = self.as_of
-        # Sessions of the product itself are no neighbor.
-        for code, run in _split_by_code(deltas.take(deltas.product != deltas.neighbor)):
-            names = [run.ids[number] for number in run.neighbor.tolist()]
-            if code == REMOVAL:
-                for name in names:
-                    tables = [table.without(name) for table in tables]
-                continue
-            half_life = parameters.half_life_s
-            tables[code] = tables[code].with_sessions(names, run.time, run.weight, run.support, half_life)
-            as_of = max(as_of, float(run.time.max()))
-        bounded = tuple(table.pruned(parameters.neighbors, parameters.half_life_s) for table in tables)
-        return AffinityRow(bounded, as_of, self._published)
+        """Apply deltas of this product in their order; see `merge_rows`."""
+        product = deltas.ids[int(deltas.product[0])]
+        return merge_rows({product: self}, deltas, parameters)[product]
 
     def neighbors(self) -> list[str]:
         """Return the distinct neighbors of all relations, sorted by id."""
-        return sorted({name for table in self._tables for name in table.ids})
+        return sorted({name for table in self._tables for name in table.names()})
 
-    def top_k(
-        self, relation: Relation, k: int, half_life_s: float, as_of: float | None = None
-    ) -> list[RankedNeighbor]:
+    def has_neighbors(self) -> bool:
+        """Whether the product has a neighbor in any relation."""
+        return any(len(table) for table in self._tables)
+
+    def top_k(self, relation: Relation, k: int, as_of: float | None = None) -> list[RankedNeighbor]:
         """Return the neighbors of a relation with the highest scores; ties by support, then by id.
 
         Args:
             relation: `viewed`, `carted` or `bought`.
             k: The maximum number of neighbors.
-            half_life_s: Half-life in seconds.
             as_of: The time to decay scores to, in seconds since 1970; the row's `as_of` if None.
 
         Returns:
             Neighbors with score and support (sessions), best first.
         """
         when = self.as_of if as_of is None else as_of
-        return self._tables[RELATIONS.index(relation)].top(k, when, half_life_s)
+        return self._tables[RELATIONS.index(relation)].top(k, when)
+
+    def error(self, relation: Relation) -> float:
+        """Return by how much a relation's scores are too low at most, at the row's `as_of`. None is too high.
+
+        It is 0 as long as the product never had more neighbors than a row counts.
+        """
+        table = self._tables[RELATIONS.index(relation)]
+        return table.error * table.decay(self.as_of) if table.error else 0.0
+
+    def sessions(self, min_support: int = 1) -> dict[str, float]:
+        """Return the decayed number of sessions with this product at the row's `as_of`, by relation.
+
+        Args:
+            min_support: The number of sessions without decay from which on a relation is there.
+        """
+        return {
+            relation.value: rounded(max(0.0, table.own_weight) * table.decay(self.as_of))
+            for relation, table in zip(RELATIONS, self._tables, strict=True)
+            if table.own_support >= max(1, min_support)
+        }
 
     @property
     def published_as_of(self) -> float:
@@ -169,18 +141,51 @@ class AffinityRow:
         if self.as_of == _NO_EVENTS and self._published.as_of == 0.0 != update.as_of.timestamp():
             # An earlier release published similar texts as of 1970.
             return True
-        published = np.frombuffer(self._published.scores, dtype="<f4").astype(np.float64)
-        scores = np.array([entry.score for entry in update.related])
+        published = from_short_floats(self._published.scores)
+        scores = _scores(update)
+        if len(scores) != len(published):
+            # The first sessions of a relation, or the first that are published at all.
+            return True
         decay = 2.0 ** ((self._published.as_of - update.as_of.timestamp()) / parameters.half_life_s)
-        decays = np.array([entry.relation != Relation.SIMILAR for entry in update.related], dtype=np.bool_)
+        decays = np.ones(len(scores), dtype=np.bool_)
+        decays[: len(update.related)] = [entry.relation != Relation.SIMILAR for entry in update.related]
         expected = np.where(decays, published * decay, published)
-        return bool((abs(scores - expected) > parameters.publish_change * expected).any())
+        threshold = max(parameters.publish_change, _LEAST_CHANGE)
+        return bool((abs(scores - expected) > threshold * expected).any())
 
     def with_published(self, update: AffinityUpdated) -> "AffinityRow":
         """Return this row with `update` as the last published list."""
-        scores = np.array([entry.score for entry in update.related], dtype="<f4").tobytes()
-        published = _PublishedState(update.as_of.timestamp(), _digest(update.related), scores)
-        return AffinityRow(self._tables, self.as_of, published)
+        published = Published(
+            update.as_of.timestamp(), _digest(update.related), short_floats(_scores(update))
+        )
+        return AffinityRow(self._tables, self.as_of, published, is_current=self.is_current)
+
+
+def merge_rows(
+    rows: Mapping[str, AffinityRow], deltas: Deltas, parameters: BehaviorParameters
+) -> dict[str, AffinityRow]:
+    """Apply deltas of any products in their order. Any division into batches gives the same rows.
+
+    Args:
+        rows: Rows by product. A product without one has the empty row.
+        deltas: At least one delta.
+        parameters: Half-life, and the bound on neighbors.
+
+    Returns:
+        The new rows of the products whose rows change.
+    """
+    products, row = np.unique(deltas.product, return_inverse=True)
+    names = [deltas.ids[number] for number in products.tolist()]
+    empty = AffinityRow.empty()
+    before = [rows.get(name, empty) for name in names]
+    as_of = np.array([each.as_of for each in before])
+    counted = deltas.code != REMOVAL
+    np.maximum.at(as_of, row[counted], deltas.time[counted])
+    tables = merge_deltas([each._tables for each in before], deltas, row, parameters)
+    return {
+        name: AffinityRow(each, time, old._published, is_current=old.is_current)
+        for name, each, time, old in zip(names, tables, as_of.tolist(), before, strict=True)
+    }
 
 
 def affinity_updated(
@@ -209,7 +214,7 @@ def affinity_updated(
     ranked = [
         (-entry.score, -entry.support, entry.product_id, relation)
         for relation in RELATIONS
-        for entry in publishable(row.top_k(relation, count, parameters.half_life_s), parameters)
+        for entry in publishable(row.top_k(relation, count), parameters)
     ]
     ranked.sort()
     related = [
@@ -226,6 +231,7 @@ def affinity_updated(
         related=related,
         as_of=instant(row.as_of) if row.as_of != _NO_EVENTS else known_at,
         half_life_days=parameters.half_life_days,
+        sessions=row.sessions(parameters.min_support),
     )
 
 
@@ -243,30 +249,10 @@ def remove_product(product_id: str, row: AffinityRow, builder: DeltaBuilder) -> 
     builder.remove(product_id, row.neighbors())
 
 
-def _split_by_code(deltas: Deltas) -> list[tuple[int, Deltas]]:
-    """Split `deltas` into runs of one code. Order matters only if there are removals among them."""
-    codes = deltas.code
-    present = np.unique(codes).tolist()
-    if len(present) == 1:
-        return [(present[0], deltas)]
-    if REMOVAL not in present:
-        return [(code, deltas.take(codes == code)) for code in present]
-    ends = [*(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
-    starts = [0, *ends[:-1]]
-    return [
-        (int(codes[start]), deltas.take(slice(start, end))) for start, end in zip(starts, ends, strict=True)
-    ]
-
-
-def _table(state: _TableState) -> NeighborTable:
-    columns = (
-        np.frombuffer(state.weight, dtype="<f8"),
-        np.frombuffer(state.time, dtype="<f8"),
-        np.frombuffer(state.support, dtype="<u4").astype(np.int64),
-    )
-    if any(len(column) != len(state.ids) for column in columns):
-        raise ValueError("the columns differ in length")
-    return NeighborTable(state.ids, *columns)
+def _scores(update: AffinityUpdated) -> NDArray[np.float64]:
+    """Return the scores of related products, then the numbers of sessions."""
+    scores = [entry.score for entry in update.related]
+    return np.array([*scores, *(update.sessions[name] for name in sorted(update.sessions))], dtype=np.float64)
 
 
 def _digest(related: Sequence[Related]) -> bytes:

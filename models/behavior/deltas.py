@@ -95,6 +95,10 @@ class Deltas:
         for start, end in pairwise(bounds):
             yield self.ids[int(ordered.product[start])], ordered.take(slice(start, end))
 
+    def changed(self) -> list[str]:
+        """Return the products whose rows change, in order of `ids`."""
+        return [self.ids[number] for number in np.unique(self.product).tolist()]
+
     def by_partition(
         self, partitions: int, partition_for: Callable[[bytes, int], int]
     ) -> dict[int, "Deltas"]:

@@ -2,22 +2,33 @@
 
 A session at time s has the weight 2^((s - t) / half-life) at time t (forward decay: G. Cormode, V.
 Shkapenyuk, D. Srivastava and B. Xu, "Forward Decay: A Practical Time Decay Model for Streaming Systems", ICDE
-2009). A row stores each neighbor's weight at the time of its latest session. Older sessions add their weight
-decayed to that time, so the order of arrival does not matter. Exponents are never positive, so weights do not
-overflow, and no periodic decay of stored weights is needed.
+2009). All weights of a table are at one time, its landmark: the last whole number of half-lives since 1970
+before its latest session. A landmark moves by whole half-lives, which multiplies weights by powers of two and
+so is exact. Neither that nor the order of arrival changes a score by more than rounding.
+
+A table counts 2k neighbors at most. The session that brings one more drops all but the k strongest, as in
+lossy counting (G. Manku and R. Motwani, "Approximate Frequency Counts over Data Streams", VLDB 2002), so that
+what a table holds depends on the sequence of sessions and not on batches. `error` is the sum of the weight of
+the strongest neighbor that each drop took. A neighbor's true weight is at least its weight and at most
+`error` more; that of a neighbor that is not there is at most `error`. The weight of a neighbor that was never
+dropped is exact.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-_Kind = TypeVar("_Kind", np.float64, np.int64)
+from models.behavior.id_pool import IdPool, current_pool
 
 _SIGNIFICANT_DIGITS = 10
 _TIE_TOLERANCE = 1e-9
-_MAX_SUPPORT = 0xFFFFFFFF
+MAX_SUPPORT = 0xFFFFFFFF
+NO_LANDMARK = -(2**31)
+"""The landmark of a table without sessions: before every time."""
+
+_LEAST_EXPONENT = -3000
+"""The power of two that makes every number 0. Exponents have 32 bits in numpy."""
 
 
 class RankedNeighbor(NamedTuple):
@@ -32,128 +43,92 @@ class NeighborTable:
     """An immutable table of n neighbors. Every change returns a new table.
 
     Attributes:
-        ids: Distinct product ids of the neighbors.
-        weight: Weight at `time`, in sessions, not negative; float64, shape (n,).
-        time: Event time of the latest session, in seconds since 1970; float64, shape (n,).
-        support: Number of sessions, without decay; int64, shape (n,).
+        pool: Has the numbers of product ids.
+        ids: Distinct numbers of the neighbors, ascending; int64, shape (n,).
+        weight: Weight at the landmark, in sessions; float64, shape (n,). A correction may leave a rounding
+            error below 0.
+        support: Number of sessions since the neighbor is there, without decay, above 0; int64, shape (n,).
+        half_life_s: Half-life in seconds.
+        landmark: The time of the weights in half-lives since 1970; `NO_LANDMARK` without sessions.
+        error: The bound of the error of all weights, at the landmark.
+        own_weight: The number of sessions with the product itself, decayed to the landmark.
+        own_support: The same without decay.
     """
 
-    __slots__ = ("ids", "support", "time", "weight")
+    __slots__ = (
+        "error",
+        "half_life_s",
+        "ids",
+        "landmark",
+        "own_support",
+        "own_weight",
+        "pool",
+        "support",
+        "weight",
+    )
 
     def __init__(
         self,
-        ids: list[str],
+        pool: IdPool,
+        ids: NDArray[np.int64],
         weight: NDArray[np.float64],
-        time: NDArray[np.float64],
         support: NDArray[np.int64],
+        half_life_s: float,
+        landmark: int,
+        error: float = 0.0,
+        own_weight: float = 0.0,
+        own_support: int = 0,
     ) -> None:
+        self.pool = pool
         self.ids = ids
         self.weight = weight
-        self.time = time
         self.support = support
-
-    @classmethod
-    def empty(cls) -> "NeighborTable":
-        """Return a table without neighbors."""
-        return cls([], np.empty(0), np.empty(0), np.empty(0, dtype=np.int64))
+        self.half_life_s = half_life_s
+        self.landmark = landmark
+        self.error = error
+        self.own_weight = own_weight
+        self.own_support = own_support
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def with_sessions(
-        self,
-        neighbors: Sequence[str],
-        time: NDArray[np.float64],
-        weight: NDArray[np.float64],
-        support: NDArray[np.int32],
-        half_life_s: float,
-    ) -> "NeighborTable":
-        """Add m sessions; a neighbor may occur several times.
+    def names(self) -> list[str]:
+        """Return the ids of the neighbors, in the order of the columns."""
+        names = self.pool.names
+        return [names[number] for number in self.ids.tolist()]
 
-        Args:
-            neighbors: The neighbor of each session, length m.
-            time: The event time of each session in seconds since 1970; shape (m,).
-            weight: The weight of each session at its time; shape (m,).
-            support: The number of sessions to add; shape (m,).
-            half_life_s: Half-life in seconds.
+    def with_half_life(self, half_life_s: float, pool: IdPool) -> "NeighborTable":
+        """Return this table with numbers of a pool, and with a landmark of this half-life.
 
-        Returns:
-            The new table. Neighbors without support are left out.
+        With another half-life, weights decay otherwise from the old landmark on.
         """
-        # The index is rebuilt in microseconds; storing it would take more memory than all columns.
-        index = dict(zip(self.ids, range(len(self.ids)), strict=True))
-        ids, old = self.ids, len(self.ids)
-        new = [name for name in dict.fromkeys(neighbors) if name not in index]
-        if new:
-            ids = ids + new
-            index.update(zip(new, range(old, len(ids)), strict=True))
-        position = np.fromiter(map(index.__getitem__, neighbors), np.intp, len(neighbors))
-        latest = _extended(self.time, len(ids), -np.inf)
-        np.maximum.at(latest, position, time)
-        gained = weight * np.exp2((time - latest[position]) / half_life_s)
-        total = np.bincount(position, gained, len(ids)).astype(np.float64)
-        total[:old] += self.weight * np.exp2((self.time - latest[:old]) / half_life_s)
-        sessions = np.bincount(position, support, len(ids)).astype(np.int64)
-        sessions[:old] += self.support
-        table = NeighborTable(ids, np.maximum(total, 0.0), latest, np.minimum(sessions, _MAX_SUPPORT))
-        # A correction of a pair's time has support 0, so it must not add a neighbor that was dropped before.
-        return table if sessions.min(initial=1) > 0 else table._take(np.flatnonzero(sessions > 0))
-
-    def without(self, neighbor: str) -> "NeighborTable":
-        """Return this table without `neighbor`; the same table if it is not there."""
-        if neighbor not in self.ids:
+        if half_life_s == self.half_life_s and pool is self.pool:
             return self
-        return self._take(np.flatnonzero([name != neighbor for name in self.ids]))
-
-    def pruned(self, bound: int, half_life_s: float) -> "NeighborTable":
-        """Return this table with the `bound` neighbors of the highest decayed weights.
-
-        Ties keep the higher support, then the smaller id.
-        """
-        if len(self.ids) <= bound:
-            return self
-        return self._take(np.sort(self._best(bound, half_life_s)))
-
-    def _take(self, places: NDArray[np.intp]) -> "NeighborTable":
-        ids = self.ids
+        ids = self.ids if pool is self.pool else pool.numbers(self.names(), len(self.ids))
+        order = np.argsort(ids)
+        landmark, factor = self.landmark, 1.0
+        if half_life_s != self.half_life_s and landmark != NO_LANDMARK:
+            at = landmark * self.half_life_s / half_life_s
+            landmark = int(np.floor(at))
+            factor = 2.0 ** (at - landmark)
         return NeighborTable(
-            [ids[place] for place in places.tolist()],
-            self.weight[places],
-            self.time[places],
-            self.support[places],
+            pool,
+            ids[order],
+            self.weight[order] * factor,
+            self.support[order],
+            half_life_s,
+            landmark,
+            self.error * factor,
+            self.own_weight * factor,
+            self.own_support,
         )
 
-    def _best(self, count: int, half_life_s: float) -> NDArray[np.intp]:
-        """Return the indices of the `count` highest weights, unordered; ties by support, then by id.
+    def decay(self, as_of: float) -> float:
+        """Return the factor that takes weights from the landmark to `as_of`, in seconds since 1970."""
+        exponent = self.landmark - as_of / self.half_life_s
+        return float(np.exp2(exponent)) if exponent < 1023.0 else np.inf
 
-        Weights are compared by their logarithm at a common landmark, which neither over- nor underflows.
-        Weights that differ by rounding errors only are ties, so that the order of summation does not matter.
-        """
-        with np.errstate(divide="ignore"):
-            log_weight = np.log2(self.weight) + self.time / half_life_s
-        if count >= len(log_weight):
-            return np.arange(len(log_weight))
-        threshold = np.partition(log_weight, -count)[-count]
-        # The logarithm of a weight that underflowed is -inf, and -inf minus -inf is not a number.
-        margin = _TIE_TOLERANCE if threshold > -np.inf else 0.0
-        above = np.flatnonzero(log_weight > threshold + margin)
-        ties = np.flatnonzero((log_weight >= threshold - margin) & (log_weight <= threshold + margin))
-        return np.concatenate([above, self._first(ties, count - len(above))])
-
-    def _first(self, places: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-        """Return the first `count` of `places` by descending support, then by id."""
-        if len(places) <= count:
-            return places
-        supports = self.support[places]
-        names = dict(zip([self.ids[place] for place in places.tolist()], places.tolist(), strict=True))
-        if supports.min() == supports.max():
-            order = sorted(names)
-        else:
-            by_name = dict(zip(names, (-supports).tolist(), strict=True))
-            order = sorted(names, key=lambda name: (by_name[name], name))
-        return np.array([names[name] for name in order[:count]], dtype=np.intp)
-
-    def top(self, count: int, as_of: float, half_life_s: float) -> list[RankedNeighbor]:
+    def top(self, count: int, as_of: float) -> list[RankedNeighbor]:
         """Return the neighbors with the highest weights, best first; ties by support, then by id.
 
         Scores are rounded to ten significant digits, so that the order of summation does not break ties.
@@ -161,23 +136,41 @@ class NeighborTable:
         Args:
             count: The maximum number of neighbors.
             as_of: The time to decay weights to, in seconds since 1970.
-            half_life_s: Half-life in seconds.
         """
-        if not self.ids:
+        if not len(self.ids):
             return []
-        best = self._best(count, half_life_s)
-        score = self.weight[best] * np.exp2((self.time[best] - as_of) / half_life_s)
+        best = self._best(count)
+        score = np.maximum(self.weight[best], 0.0) * self.decay(as_of)
+        names = self.pool.names
         ranked = [
-            RankedNeighbor(self.ids[place], float(f"{value:.{_SIGNIFICANT_DIGITS}g}"), support)
-            for place, value, support in zip(
-                best.tolist(), score.tolist(), self.support[best].tolist(), strict=True
+            (-rounded(value), -support, names[number])
+            for number, value, support in zip(
+                self.ids[best].tolist(), score.tolist(), self.support[best].tolist(), strict=True
             )
         ]
-        ranked.sort(key=lambda entry: (-entry.score, -entry.support, entry.product_id))
-        return ranked
+        ranked.sort()
+        return [RankedNeighbor(name, -score, -support) for score, support, name in ranked[:count]]
+
+    def _best(self, count: int) -> NDArray[np.intp]:
+        """Return the indices of the `count` highest weights, and of those that differ by rounding only."""
+        weight = self.weight
+        if count >= len(weight):
+            return np.arange(len(weight))
+        threshold = float(np.partition(weight, -count)[-count])
+        return np.flatnonzero(weight >= threshold - abs(threshold) * _TIE_TOLERANCE)
 
 
-def _extended(column: NDArray[_Kind], rows: int, fill: float) -> NDArray[_Kind]:
-    grown = np.full(rows, fill, dtype=column.dtype)
-    grown[: len(column)] = column
-    return grown
+def empty_table(half_life_s: float = 1.0) -> NeighborTable:
+    """Return a table without neighbors."""
+    none = np.empty(0, dtype=np.int64)
+    return NeighborTable(current_pool(), none, np.empty(0), none, half_life_s, NO_LANDMARK)
+
+
+def rounded(score: float) -> float:
+    """Round a score to ten significant digits."""
+    return float(f"{score:.{_SIGNIFICANT_DIGITS}g}")
+
+
+def scaled(weight: NDArray[np.float64], exponent: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Multiply weights by powers of two up to 1, which is exact. The exponent of a removal has no effect."""
+    return np.ldexp(weight, np.clip(exponent, _LEAST_EXPONENT, 0).astype(np.int32))

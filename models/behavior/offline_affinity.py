@@ -1,9 +1,10 @@
 """Computes related products from behavior events in one process, without Kafka."""
 
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from models.behavior.affinity_row import AffinityRow, affinity_updated
+from models.behavior.affinity_row import AffinityRow, affinity_updated, merge_rows
 from models.behavior.deltas import DeltaBuilder
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.sessions import ShopperRow, apply_events
@@ -60,9 +61,8 @@ class AffinityAggregator:
             data = self._shoppers.get(shopper)
             row = ShopperRow() if data is None else ShopperRow.from_bytes(data)
             shoppers[shopper] = apply_events(row, shopper_events, pairs, self._parameters).to_bytes()
-        for product_id, deltas in pairs.build().by_product():
-            product_row = self._products.get(product_id) or products[product_id]
-            products[product_id] = product_row.merged(deltas, self._parameters)
+        if len(pairs):
+            products |= merge_rows(ChainMap(products, self._products), pairs.build(), self._parameters)
         self._shoppers.update(shoppers)
         self._products.update(products)
         self._latest.update(latest)

@@ -15,7 +15,8 @@ class BehaviorParameters:
 
     Attributes:
         half_life_days: The half-life of a session's weight in affinities, in days.
-        neighbors: The maximum number of neighbors of a product for each relation.
+        neighbors: The number of neighbors of a product for each relation that are counted with certainty. A
+            row counts twice as many; see `models.behavior.neighbors` for the bound of the error beyond.
         top_k: The number of related products that are published for each relation.
         similar_min_cosine: The least cosine of two texts that are published as similar, above 0.
         publish_change: The relative change of a published score that triggers a new event; 0.1 is 10%.
@@ -49,8 +50,8 @@ class BehaviorParameters:
         preference_top: The maximum number of tags, and of categories, that are published for a shopper.
     """
 
-    half_life_days: float = 60.0
-    neighbors: int = 400
+    half_life_days: float = 75.0
+    neighbors: int = 128
     top_k: int = 20
     similar_min_cosine: float = 0.5
     publish_change: float = 0.1

@@ -37,7 +37,7 @@ Scored = Iterable[tuple[str, float]]
 def own_scores(row: AffinityRow, parameters: BehaviorParameters) -> Iterator[tuple[str, float]]:
     """Yield a product's own neighbors that enough sessions support, with scores weighted by relation."""
     for relation, weight in RELATION_WEIGHT.items():
-        for entry in row.top_k(relation, OWN_NEIGHBORS, parameters.half_life_s):
+        for entry in row.top_k(relation, OWN_NEIGHBORS):
             if entry.support >= parameters.min_support:
                 yield entry.product_id, weight * entry.score
 

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from models.behavior.affinity_row import AffinityRow, affinity_updated, remove_product
+from models.behavior.affinity_row import AffinityRow, affinity_updated, merge_rows, remove_product
 from models.behavior.delta_codec import decode_deltas
 from models.behavior.deltas import DeltaBuilder, Deltas
 from models.behavior.event_time import instant
@@ -28,9 +29,11 @@ from streams.state.tables import Table, Tables, TableSpec
 from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, PRODUCT_ENRICHED
 
 
-def affinities_table(changelog: str) -> TableSpec[AffinityRow]:
+def affinities_table(changelog: str, parameters: BehaviorParameters | None = None) -> TableSpec[AffinityRow]:
     """Describe the table of related products. Its rows are kept in the topic `changelog`."""
-    return TableSpec("affinities", changelog, AffinityRow.to_bytes, AffinityRow.from_bytes)
+    half_life_s = (parameters or BehaviorParameters()).half_life_s
+    decode = partial(AffinityRow.from_bytes, half_life_s=half_life_s)
+    return TableSpec("affinities", changelog, AffinityRow.to_bytes, decode)
 
 
 def affinity_agent(
@@ -113,16 +116,22 @@ class _Rows:
                 batch.dead_letter(record, error, "decode")
         if not decoded:
             return
+        deltas = Deltas.concatenated(decoded)
         if self._signals is not None:
-            self._signals.count(Deltas.concatenated(decoded), batch.table(self._signals.spec))
+            self._signals.count(deltas, batch.table(self._signals.spec))
         cause = batch.records[-1]
-        # Joined deltas prune each row once per batch, which is faster and loses fewer neighbors.
-        by_product = list(Deltas.concatenated(decoded).by_product())
+        changed = deltas.changed()
         if self._recommendations is not None:
-            self._recommendations.search([product for product, _ in by_product])
-        for product, deltas in by_product:
-            row = table.get(product.encode()) or AffinityRow.empty()
-            batch.send_outputs(self._publish(product, row.merged(deltas, self._parameters), table, cause))
+            self._recommendations.search(changed)
+        rows = {name: row for name in changed if (row := table.get(name.encode())) is not None}
+        merged = merge_rows(rows, deltas, self._parameters)
+        # A product that was never with another one keeps its similar texts beside its own sessions.
+        alone = sorted(product for product, row in merged.items() if not row.has_neighbors())
+        similar = self._product_view.similar(
+            alone, self._parameters.top_k, self._parameters.similar_min_cosine
+        )
+        for product, row in merged.items():
+            batch.send_outputs(self._publish(product, row, table, cause, similar.get(product, ())))
 
     def update_products(self, batch: Batch, table: Table[AffinityRow]) -> None:
         """Withdraw deleted products. Give products without behavior neighbors with a similar text."""
@@ -135,7 +144,7 @@ class _Rows:
         without_neighbors = {
             key.decode()
             for key, record in last.items()
-            if record.value is not None and ((row := rows[key]) is None or not row.neighbors())
+            if record.value is not None and ((row := rows[key]) is None or not row.has_neighbors())
         }
         # One search for all products costs a fraction of one search per product.
         parameters = self._parameters

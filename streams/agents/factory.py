@@ -184,7 +184,7 @@ def create_behavior_agents(
         affinity_view.of,
         taste.mean,
     )
-    affinities = affinities_table(changelog(settings, "affinities"))
+    affinities = affinities_table(changelog(settings, "affinities"), parameters)
     signals = None
     if settings.signals:
         counts = signals_table(changelog(settings, "signals"))

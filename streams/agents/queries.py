@@ -83,7 +83,7 @@ class Queries:
     def _affinity(self, product: str, row: AffinityRow) -> bytes:
         view, parameters = self._view, self._parameters
         similar = {}
-        if not row.neighbors():
+        if not row.has_neighbors():
             similar = view.similar([product], parameters.top_k, parameters.similar_min_cosine)
         may_relate = may_relate_to(product, view, self._identity)
         listed_at = instant(view.listed_at(product) or 0.0)

@@ -74,7 +74,7 @@ class SimilarSweep:
             left = min(ROWS_AT_ONCE - len(rows), len(progress.affected))
             chosen = [progress.affected.pop() for _ in range(left)]
         rows |= {product: row for product in chosen if (row := table.get(product.encode())) is not None}
-        return {product: row for product, row in rows.items() if not row.neighbors()}
+        return {product: row for product, row in rows.items() if not row.has_neighbors()}
 
     def _hand_out(self) -> None:
         """Tell the lanes of their products whose lists may be others."""

@@ -53,7 +53,7 @@ def wrong_affinities(
         (product, relation, entry.product_id): (entry.score, entry.support)
         for product, row in rows.items()
         for relation in RELATIONS
-        for entry in row.top_k(relation, parameters.neighbors, parameters.half_life_s, as_of)
+        for entry in row.top_k(relation, 2 * parameters.neighbors, as_of)
     }
     expected = brute_force(events, parameters.half_life_days, instant(as_of))
     return [

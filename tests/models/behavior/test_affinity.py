@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +12,6 @@ from models.behavior.affinity_row import AffinityRow, remove_product
 from models.behavior.delta_codec import decode_deltas, encode_deltas
 from models.behavior.deltas import RELATIONS, DeltaBuilder
 from models.behavior.event_time import seconds
-from models.behavior.neighbors import NeighborTable
 from models.behavior.offline_affinity import AffinityAggregator
 from models.behavior.parameters import BehaviorParameters
 from schemas.errors import StopWorker
@@ -58,7 +56,7 @@ def scores(rows: dict[str, AffinityRow], as_of: datetime) -> Affinities:
         (product, relation, entry.product_id): (entry.score, entry.support)
         for product, row in rows.items()
         for relation in RELATIONS
-        for entry in row.top_k(relation, 1000, PARAMETERS.half_life_s, seconds(as_of))
+        for entry in row.top_k(relation, 1000, seconds(as_of))
     }
 
 
@@ -108,60 +106,17 @@ def test_decay_is_correct_over_a_century(sessions: list[tuple[str, int]]) -> Non
         row = row.merged(session_with("a", [name], day=day), PARAMETERS)
     latest = max(day for _, day in sessions)
     assert row.as_of == latest * 86400
-    for entry in row.top_k(Relation.BOUGHT, 20, PARAMETERS.half_life_s):
+    for entry in row.top_k(Relation.BOUGHT, 20):
         expected = sum(2.0 ** ((day - latest) / 10) for name, day in sessions if name == entry.product_id)
         assert entry.score == pytest.approx(expected, rel=1e-9, abs=1e-300)
         assert entry.support == sum(name == entry.product_id for name, _ in sessions)
 
 
-def test_ranking_holds_where_scores_underflow() -> None:
-    """One event far in the future, from a wrong clock, must not make all other neighbors equal."""
-    row = AffinityRow.empty().merged(session_with("a", ["z"], day=1.0), PARAMETERS)
-    row = row.merged(session_with("a", ["b"], day=0.0), PARAMETERS).merged(
-        session_with("a", ["future"], day=2e6), PARAMETERS
-    )
-    narrow = BehaviorParameters(half_life_days=10.0, neighbors=2)
-    row = row.merged(session_with("a", ["future"], day=2e6), narrow)
-    assert row.neighbors() == ["future", "z"]
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 12).map(lambda n: f"n{n:02}"), st.integers(0, 50)), max_size=40),
-    st.integers(1, 6),
-)
-def test_neighbors_of_the_smallest_weights_are_dropped_ties_by_support_then_id(
-    sessions: list[tuple[str, int]], bound: int
-) -> None:
-    """The expected rows come from sorting all weights after every session."""
-    parameters = BehaviorParameters(half_life_days=10.0, neighbors=bound)
-    row, oracle = AffinityRow.empty(), dict[str, tuple[float, int]]()
-    for name, day in sessions:
-        row = row.merged(session_with("a", [name], day=day), parameters)
-        weight, support = oracle.get(name, (0.0, 0))
-        oracle[name] = (weight + 2.0 ** (day / 10), support + 1)
-        ranked = sorted(oracle, key=lambda n: (-round(oracle[n][0], 6), -oracle[n][1], n))
-        oracle = {kept: oracle[kept] for kept in ranked[:bound]}
-        assert row.neighbors() == sorted(oracle)
-    top = row.top_k(Relation.BOUGHT, 20, parameters.half_life_s)
-    assert [entry.product_id for entry in top] == sorted(
-        oracle, key=lambda n: (-round(oracle[n][0], 6), -oracle[n][1], n)
-    )
-
-
 def test_ties_rank_by_support_then_by_id() -> None:
     row = AffinityRow.empty().merged(session_with("a", ["c", "b"], weight=2.0), PARAMETERS)
     row = row.merged(session_with("a", ["d"]), PARAMETERS).merged(session_with("a", ["d"]), PARAMETERS)
-    best = row.top_k(Relation.BOUGHT, 3, PARAMETERS.half_life_s)
+    best = row.top_k(Relation.BOUGHT, 3)
     assert [entry.product_id for entry in best] == ["d", "b", "c"]
-
-
-def test_pruning_ties_keep_more_support_then_the_smaller_id() -> None:
-    one = BehaviorParameters(half_life_days=10.0, neighbors=1)
-    row = AffinityRow.empty().merged(session_with("a", ["b"], weight=2.0), PARAMETERS)
-    row = row.merged(session_with("a", ["c"]), PARAMETERS).merged(session_with("a", ["c"]), one)
-    assert row.neighbors() == ["c"]
-    row = AffinityRow.empty().merged(session_with("a", ["d", "b", "c"]), one)
-    assert row.neighbors() == ["b"]
 
 
 def test_the_order_of_summation_does_not_break_a_tie() -> None:
@@ -169,13 +124,8 @@ def test_the_order_of_summation_does_not_break_a_tie() -> None:
     row = AffinityRow.empty()
     for name, weight in (("z", 0.1), ("z", 0.2), ("b", 0.3), ("b", 0.0)):
         row = row.merged(session_with("a", [name], weight=weight), PARAMETERS)
-    best = row.top_k(Relation.BOUGHT, 2, PARAMETERS.half_life_s)
+    best = row.top_k(Relation.BOUGHT, 2)
     assert best == [("b", 0.3, 2), ("z", 0.3, 2)]
-    narrow = BehaviorParameters(half_life_days=10.0, neighbors=1)
-    row = row.merged(session_with("a", ["b"], weight=0.0), PARAMETERS).merged(
-        session_with("a", ["z"], weight=0.0), narrow
-    )
-    assert row.neighbors() == ["b"]
 
 
 def test_merging_does_not_change_the_committed_row() -> None:
@@ -202,7 +152,7 @@ def test_deltas_after_a_removal_start_from_zero() -> None:
     builder.remove("b", ["a"])
     builder.add_pairs("a", ["b"], [0.0], Relation.BOUGHT)
     row = AffinityRow.empty().merged(dict(builder.build().by_product())["a"], PARAMETERS)
-    assert row.top_k(Relation.BOUGHT, 5, PARAMETERS.half_life_s) == [("b", 1.0, 1)]
+    assert row.top_k(Relation.BOUGHT, 5) == [("b", 1.0, 1)]
 
 
 def test_a_correction_does_not_add_a_dropped_neighbor() -> None:
@@ -213,26 +163,12 @@ def test_a_correction_does_not_add_a_dropped_neighbor() -> None:
     assert row.neighbors() == []
 
 
-@pytest.mark.parametrize("data", [b"", b"\x02abc", b"\x01abc", b"\x01\x93\xcb" + bytes(8) + b"\x93\x01"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x03abc", b"\x02abc", b"\x01abc", b"\x01\x93\xcb" + bytes(8) + b"\x93\x01"]
+)
 def test_an_unreadable_row_stops_the_worker_with_advice(data: bytes) -> None:
     with pytest.raises(StopWorker, match="rebuild the state"):
         AffinityRow.from_bytes(data)
-
-
-def test_columns_that_differ_in_length_stop_the_worker() -> None:
-    data = bytearray(AffinityRow.empty().to_bytes())
-    data[data.rindex(b"\x90")] = 0x91
-    with pytest.raises(StopWorker, match="rebuild the state"):
-        AffinityRow.from_bytes(bytes(data) + b"\xa1x")
-
-
-def test_support_saturates() -> None:
-    table = NeighborTable.empty()
-    for _ in range(3):
-        table = table.with_sessions(
-            ["b"], np.zeros(1), np.ones(1), np.full(1, 2**31 - 1, dtype=np.int32), half_life_s=1.0
-        )
-    assert table.support.tolist() == [2**32 - 1]
 
 
 def test_a_failing_batch_changes_nothing() -> None:

@@ -1,6 +1,7 @@
 """The agent `affinity`: deltas and products become related products, and withdrawn products are removed."""
 
 from base64 import b64encode
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -120,7 +121,7 @@ async def test_a_small_change_is_not_published(agent: Processor, tables: Tables)
     row = tables.of(ROWS).get(b"a")
     assert outputs == []
     assert row is not None
-    assert row.top_k(Relation.BOUGHT, 1, 60 * DAY)[0].support == 30
+    assert row.top_k(Relation.BOUGHT, 1)[0].support == 30
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"SFCB\x09", deltas(("a", "b"))[:-3]])
@@ -174,6 +175,20 @@ async def test_behavior_outweighs_similar_texts(agent: Processor, tables: Tables
     outputs = await process_batch(agent, [meetings.record(deltas(("a", "c")))], tables)
     assert related(outputs)["a"] == [("c", "bought")]
     assert await process_batch(agent, [texts.record(product("a", [1, 100]), b"a")], tables) == []
+
+
+async def test_own_sessions_are_published_beside_similar_texts(agent: Processor, tables: Tables) -> None:
+    """A product that was viewed alone has no neighbor, and keeps the products with a similar text."""
+    texts = Source(PRODUCT_ENRICHED)
+    listed = [texts.record(product(name, [100, number]), name.encode()) for number, name in enumerate("ab")]
+    await process_batch(agent, listed, tables)
+    alone = decode_deltas(deltas(("a", "x"))).take(slice(0, 1))
+    value = encode_deltas(replace(alone, neighbor=alone.product))
+    outputs = await process_batch(agent, [Source(CO_BEHAVIOR).record(value[0])], tables)
+    (output,) = to(AFFINITY_UPDATED, outputs)
+    event = decode_affinity_updated(output.value)
+    assert event.sessions == {"bought": 1.0}
+    assert related(outputs) == {"a": [("b", "similar")]}
 
 
 async def test_a_product_that_is_listed_again_unchanged_is_not_published(
