@@ -1,5 +1,6 @@
 """Fills the list `recommended` of published events from the views of products and of related products."""
 
+import threading
 from collections.abc import Callable, Collection, Iterable
 from time import monotonic
 
@@ -23,7 +24,7 @@ REUSED_S = 60.0
 class Recommendations:
     """Recommends products beside another one, with the texts' nearest products kept in memory.
 
-    One thread at a time uses it.
+    The threads of several lanes may use it at the same time.
 
     Args:
         product_view: Finds the products with the nearest texts.
@@ -48,11 +49,16 @@ class Recommendations:
         self._nearest: dict[str, list[tuple[str, float]]] = {}
         self._products = 0
         self._clock = clock
+        self._lock = threading.Lock()
         # By product: when its list was computed, from how many neighbors, and the list.
         self._computed: dict[str, tuple[float, int, list[Recommended]]] = {}
 
     def search(self, products: Collection[str]) -> None:
         """Search for the nearest texts of products that are not known yet. One search for many is cheaper."""
+        with self._lock:
+            self._search(products)
+
+    def _search(self, products: Collection[str]) -> None:
         listed = len(self._product_view)
         if len(self._nearest) > _KEPT or abs(listed - self._products) > _STALE * self._products:
             self._nearest, self._products = {}, listed
@@ -63,9 +69,10 @@ class Recommendations:
 
     def forget(self, products: Iterable[str]) -> None:
         """Forget the nearest texts of products whose own text may have changed."""
-        for product in products:
-            self._nearest.pop(product, None)
-            self._computed.pop(product, None)
+        with self._lock:
+            for product in products:
+                self._nearest.pop(product, None)
+                self._computed.pop(product, None)
 
     def added(
         self, update: AffinityUpdated, row: AffinityRow, may_relate: Callable[[str], bool]
@@ -77,22 +84,30 @@ class Recommendations:
             row: The product's row.
             may_relate: Whether a product may be published as related.
         """
+        with self._lock:
+            recommended = self._current(update, row, may_relate)
+        return msgspec.structs.replace(update, recommended=recommended)
+
+    def _current(
+        self, update: AffinityUpdated, row: AffinityRow, may_relate: Callable[[str], bool]
+    ) -> list[Recommended]:
+        """Return the list of a product, computed a minute ago at most."""
         key, now = update.product_id, self._clock()
         last = self._computed.get(key)
         # The first neighbors of a product change its list most.
         if last is not None and now - last[0] < REUSED_S and last[1] >= self._parameters.top_k:
-            return msgspec.structs.replace(update, recommended=last[2])
+            return last[2]
         recommended = self._recommend(key, update, row, may_relate)
         if len(self._computed) >= _KEPT:
             self._computed.clear()
         self._computed[key] = (now, len(update.related), recommended)
-        return msgspec.structs.replace(update, recommended=recommended)
+        return recommended
 
     def _recommend(
         self, key: str, update: AffinityUpdated, row: AffinityRow, may_relate: Callable[[str], bool]
     ) -> list[Recommended]:
         as_of = update.as_of.timestamp()
-        self.search([key])
+        self._search([key])
         return recommend(
             key,
             own_scores(row, self._parameters),

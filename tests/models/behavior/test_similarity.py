@@ -229,7 +229,7 @@ def test_all_whose_nearest_change_are_affected(
     change(then)
     affected = set(named.index.affected(100, 0.5))
     after = search()
-    assert {name for name, near in after.items() if before.get(name) != near} <= affected
+    assert {name for name, near in after.items() if before.get(name, []) != near} <= affected
     named.add_many({name: embedding(vector) for name, vector in dict(first).items() if vector is not None})
     named.index.affected(100, 0.5)
     named.add_many({name: embedding(vector) for name, vector in dict(first).items() if vector is not None})
