@@ -25,6 +25,18 @@ def is_repeated(record: Record) -> bool:
     return any(name in (REPLAY, ATTEMPT) for name, _ in record.headers)
 
 
+def replayed_from(record: Record) -> Source | None:
+    """Return the first position of a record that a replay wrote; None of any other record.
+
+    Replays and redrives append their headers, so that the last one tells who wrote the record: a dead letter
+    of a replayed record, sent back, is a record that was not processed yet.
+    """
+    if not record.headers:
+        return None
+    by = [name for name, _ in record.headers if name in (REPLAY, ATTEMPT)]
+    return source_of(record) if by and by[-1] == REPLAY else None
+
+
 def source_of(record: Record) -> Source:
     """Return where a record was first written, before any replay, redrive or move."""
     for name, value in record.headers:

@@ -16,6 +16,8 @@ from schemas.erasure import ErasureRequest, shopper_digest
 from schemas.errors import StopWorker
 from schemas.events import UserBehavior
 from schemas.rules import LATEST_AHEAD
+from streams.agents.counted_offsets import ROW_VERSION as COUNTED_VERSION
+from streams.agents.counted_offsets import CountedOffsets
 from streams.agents.unlabeled_mark import MARK_VERSION as UNLABELED_VERSION
 from streams.agents.unlabeled_mark import UnlabeledMark
 from streams.provenance import is_repeated, source_of
@@ -73,8 +75,8 @@ class ErasureMark(msgspec.Struct, frozen=True, array_like=True):
         return bytes((_MARK_VERSION,)) + msgspec.msgpack.encode(self)
 
 
-ShopperTableRow = ShopperRow | ErasureMark | UnlabeledMark
-"""A row of the table of shoppers: that of a shopper, or a mark."""
+ShopperTableRow = ShopperRow | ErasureMark | UnlabeledMark | CountedOffsets
+"""A row of the table of shoppers: that of a shopper, a mark, or that of the counted offsets."""
 
 
 def shoppers_table(changelog: str) -> TableSpec[ShopperTableRow]:
@@ -89,6 +91,8 @@ def _encode(row: ShopperTableRow) -> bytes:
 def _decode(data: bytes) -> ShopperTableRow:
     if data[:1] == bytes((UNLABELED_VERSION,)):
         return UnlabeledMark.from_bytes(data)
+    if data[:1] == bytes((COUNTED_VERSION,)):
+        return CountedOffsets.from_bytes(data)
     if data[:1] != bytes((_MARK_VERSION,)):
         return ShopperRow.from_bytes(data)
     try:

@@ -1,6 +1,7 @@
 """The agent `sessions`: user behavior in, co-behavior deltas and shopper updates out."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 import structlog
@@ -19,6 +20,7 @@ from schemas.keys import shopper_id
 from schemas.product_identity import ProductIdentity
 from schemas.tolerant_reader import field_name
 from streams.agents.co_behavior import CoBehaviorOutputs
+from streams.agents.counted_offsets import stage_counted, stage_none
 from streams.agents.erasures import ErasedShoppers, ShopperTableRow
 from streams.agents.outputs import OutputBuilder
 from streams.agents.shopper_moves import MovedEvent, decode_message
@@ -37,6 +39,7 @@ log = structlog.get_logger()
 
 # Decoding takes 1 µs, and finding misspelled names half as much again, so that only some records are checked.
 _NAMES_CHECKED_EVERY = 16
+_COUNTED_BEFORE = "replayed events were counted before"
 
 
 def sessions_agent(
@@ -142,6 +145,7 @@ class _Rows:
             self._totals.without_pairs,
         )
         if batch.topic == SHOPPER_REPARTITION:
+            stage_none(table)
             by_shopper = _messages(batch, table, erased)
         else:
             by_shopper = self._by_shopper(batch, table, erased)
@@ -171,19 +175,23 @@ class _Rows:
     def _by_shopper(
         self, batch: Batch, table: Table[ShopperTableRow], erased: ErasedShoppers
     ) -> dict[str, Pending]:
-        """Decode a batch, dead-letter invalid records, and leave out what erased shoppers did before.
+        """Decode a batch, dead-letter invalid records, and leave out what was counted or erased before.
 
         Returns:
             What the batch has of each shopper.
         """
         by_shopper: dict[str, Pending] = {}
-        erasures = ignored = 0
+        counted = stage_counted(table, batch.records)
+        counts: Counter[str] = Counter()
         for record in batch:
             try:
                 if is_erasure(record.value, record.headers):
                     found = self._erased_by(record, table, erased)
-                    erasures += bool(found)
+                    counts["shoppers erased"] += bool(found)
                     by_shopper.update(found)
+                    continue
+                if counted.has_original(record):
+                    counts[_COUNTED_BEFORE] += 1
                     continue
                 event, left_out = decode_behavior(
                     record.value, record.key, received_at=received_at(record), headers=record.headers
@@ -195,7 +203,7 @@ class _Rows:
             if left_out or record.offset % _NAMES_CHECKED_EVERY == 0:
                 self._totals.count_fields(UserBehavior, map(field_name, left_out), record.value)
             if self._covers(erased, table, shopper_id(event), record, event):
-                ignored += 1
+                counts["events of erased shoppers are ignored"] += 1
                 continue
             if self._moves:
                 batch.send_outputs(self._names.requests(record, event))
@@ -205,10 +213,9 @@ class _Rows:
                 pending = by_shopper[shopper_id(event)] = Pending(named)
             pending.steps.append((named, self._identity.behavior(event)))
             pending.cause = named
-        if erasures:
-            log.info("shoppers erased", count=erasures)
-        if ignored:
-            log.info("events of erased shoppers are ignored", count=ignored)
+        self._totals.replayed += counts[_COUNTED_BEFORE]
+        for message, count in (+counts).items():
+            log.info(message, count=count)
         return by_shopper
 
     def _erased_by(

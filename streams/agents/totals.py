@@ -16,12 +16,14 @@ class AgentTotals:
         unknown_withdrawals: Tombstones in product-created whose key names no known product.
         ignored_fields: Optional fields that were left out because they were wrong, by topic and field.
         misspelled_fields: Unknown fields that resemble one of the contract, by topic and that field.
+        replayed: Copies that a replay wrote into user-behavior of events that were read before.
         without_pairs: What forms no pairs, by reason, as `models.behavior.session_changes` names them.
     """
 
     unknown_withdrawals: int = 0
     ignored_fields: Counter[tuple[str, str]] = field(default_factory=Counter)
     misspelled_fields: Counter[tuple[str, str]] = field(default_factory=Counter)
+    replayed: int = 0
     without_pairs: Counter[str] = field(default_factory=Counter)
 
     def count_fields(self, event: type[Event], ignored: Iterable[str], value: bytes | None) -> None:

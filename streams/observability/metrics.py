@@ -243,7 +243,10 @@ class Metrics:
             "topic",
             "field",
         )
-
+        self.replayed = self._counter(
+            "replayed_events",
+            "Copies, by a replay of user-behavior, of events that were read before. They are ignored.",
+        )
         self.without_pairs = self._counter(
             "without_pairs",
             "What forms no pairs: `late` events, `limited` sessions (too many of a shopper), and products"

@@ -200,6 +200,7 @@ class Monitor(LogObserver):
             self._count_up_to(self.metrics.ignored_fields.labels(*labels), count)
         for labels, count in totals.misspelled_fields.copy().items():
             self._count_up_to(self.metrics.misspelled_fields.labels(*labels), count)
+        self._count_up_to(self.metrics.replayed, totals.replayed)
         for reason, count in totals.without_pairs.copy().items():
             self._count_up_to(self.metrics.without_pairs.labels(reason), count)
 

@@ -22,10 +22,15 @@ from streams.replay.replay import Replay
 from streams.replay.replay_plan import ReplayPlan, ReplayProgress, resolve_to
 from streams.replay.worker_records import WantedModel
 from streams.settings import Settings
+from streams.topics import USER_BEHAVIOR
 
 _CONFIRMED_FROM = 100_000
 """Offsets from which on a replay at a terminal is confirmed."""
 _KEYS_SHOWN = 5
+_COUNTED_ONCE = (
+    "Workers ignore copies of events that they have read: a replay of user-behavior counts nothing twice. To"
+    " count anew, see docs/operations/on-call.md, Replay"
+)
 
 
 @click.command()
@@ -77,7 +82,7 @@ def replay(
     offset (the same in every partition), a time (ISO 8601; UTC without a zone), a relative time such as -2h,
     `start` or `end`; 0:1200 is for partition 0 only. An interrupted replay prints its id; with --id and the
     same options it continues and writes nothing twice. Copies that an earlier replay wrote into TOPIC are
-    left out: their originals are in TOPIC.
+    left out: their originals are in TOPIC. In user-behavior, workers ignore copies of what they have read.
     """
     replay_id = replay_id or uuid.uuid4().hex[:12]
     selection = RecordSelection(selected_keys(key, keys_file))
@@ -89,6 +94,8 @@ def replay(
         plan = session.plan(topic, into or to_target or topic, first, end, rate)
         plan = plan._replace(selection=selection)
         click.echo(f"replay {replay_id}: {plan.source} into {plan.target}", err=True)
+        if plan.source == plan.target == USER_BEHAVIOR:
+            click.echo(_COUNTED_ONCE, err=True)
         if not dry_run and not yes:
             _confirm(plan)
         if when_model is not None and not dry_run:
