@@ -64,7 +64,7 @@ class BehaviorParameters:
     session_events: int = 1000
     sessions_per_day: int = 12
     sessions_at_once: int = 48
-    session_corrections: int = 10_000
+    session_corrections: int = 1_000_000
     allowed_lateness_days: float = 30.0
     row_products: int = 2048
     row_characters: int = 131_072

@@ -116,10 +116,10 @@ def test_shoppers_and_lists_catch_up_within_their_shop(deployment: Deployment) -
     }
     wait_until(lambda: similar(deployment) == everybody)
     deployment.produce("co-behavior", [(b"north/1", sold("north/1", 30))])
-    wait_until(lambda: signals(deployment) == {b"north/1": ["bestseller"]})
+    wait_until(lambda: signals(deployment).get(b"north/1") == ["bestseller"])
     deployment.produce("product-created", [listing("north", 1)])
     deployment.wait_until_processed()
-    assert signals(deployment) == {b"north/1": ["bestseller"]}
+    assert signals(deployment)[b"north/1"] == ["bestseller"]
     assert worker.stop() == 0
 
     of_shop = {shop: {tuple(tastes(deployment)[f"{shop}-{each}"]) for each in SHOPPERS} for shop in SHOPS}
