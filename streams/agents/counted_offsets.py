@@ -7,47 +7,29 @@ letter.
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, Self
+from typing import Any, ClassVar
 
-import msgspec
-
-from schemas.errors import StopWorker
+from streams.agents.marks import Mark
 from streams.provenance import replayed_from
 from streams.records import Record
 from streams.state.tables import POSITIONS_KEY, Table
 
-ROW_VERSION = 4
-"""The first byte of the row. Rows of shoppers, and marks in their table, begin with other versions."""
 _KEY = b"\x00shelfstream.counted"
 """The key of the row. No shopper's id has control characters."""
 
 
-class CountedOffsets(msgspec.Struct, frozen=True, array_like=True):
-    """The counted offsets of the lane's partition of user-behavior. It is encoded as an array.
+class CountedOffsets(Mark, frozen=True):
+    """The counted offsets of the lane's partition of user-behavior.
 
     Attributes:
         first: The first counted offset.
         end: The offset after the last one; equal to `first` if none is counted.
     """
 
+    version: ClassVar[int] = 4
+    meaning: ClassVar[str] = "the row of the counted offsets"
     first: int = 0
     end: int = 0
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """Decode a row.
-
-        Raises:
-            StopWorker: The row is damaged.
-        """
-        try:
-            return msgspec.msgpack.decode(memoryview(data)[1:], type=cls)
-        except msgspec.MsgspecError as error:
-            raise StopWorker(f"the row of the counted offsets is damaged: {error}") from error
-
-    def to_bytes(self) -> bytes:
-        """Return the row as a version byte and MessagePack."""
-        return bytes((ROW_VERSION,)) + msgspec.msgpack.encode(self)
 
     def including(self, records: Sequence[Record]) -> "CountedOffsets":
         """Return the offsets with those of the next batch.

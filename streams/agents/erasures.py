@@ -7,18 +7,14 @@ shopper's id, so that no row has the id. Marks stay for ever: a replay may repea
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import takewhile
-from typing import Self
-
-import msgspec
+from typing import ClassVar, Self
 
 from models.behavior.sessions import ShopperRow
 from schemas.erasure import ErasureRequest, shopper_digest
-from schemas.errors import StopWorker
 from schemas.events import UserBehavior
 from schemas.rules import LATEST_AHEAD
-from streams.agents.counted_offsets import ROW_VERSION as COUNTED_VERSION
 from streams.agents.counted_offsets import CountedOffsets
-from streams.agents.unlabeled_mark import MARK_VERSION as UNLABELED_VERSION
+from streams.agents.marks import Mark
 from streams.agents.unlabeled_mark import UnlabeledMark
 from streams.provenance import is_repeated, source_of
 from streams.records import Record
@@ -27,12 +23,10 @@ from streams.state.tables import Table, TableSpec
 _MARK_KEY = b"\x00shelfstream.erased\x00"
 """The first bytes of the key of a mark. No shopper's id has control characters."""
 _LAST_MARK_KEY = b"\x00shelfstream.erased\x01"
-_MARK_VERSION = 2
-"""The first byte of a mark. Rows of shoppers begin with another version."""
 
 
-class ErasureMark(msgspec.Struct, frozen=True, array_like=True):
-    """Up to when a shopper was erased. It is encoded as an array, so the order of its fields is the format.
+class ErasureMark(Mark, frozen=True):
+    """Up to when a shopper was erased.
 
     Attributes:
         until_ms: The time of the request, in milliseconds since 1970.
@@ -41,6 +35,8 @@ class ErasureMark(msgspec.Struct, frozen=True, array_like=True):
         offset: Its offset.
     """
 
+    version: ClassVar[int] = 2
+    meaning: ClassVar[str] = "the mark of an erased shopper"
     until_ms: int
     topic: str
     partition: int
@@ -70,13 +66,13 @@ class ErasureMark(msgspec.Struct, frozen=True, array_like=True):
             return True
         return not self.precedes(record) and occurred_at <= until + LATEST_AHEAD
 
-    def to_bytes(self) -> bytes:
-        """Return the mark as a version byte and MessagePack."""
-        return bytes((_MARK_VERSION,)) + msgspec.msgpack.encode(self)
-
 
 ShopperTableRow = ShopperRow | ErasureMark | UnlabeledMark | CountedOffsets
 """A row of the table of shoppers: that of a shopper, a mark, or that of the counted offsets."""
+
+_MARKS: dict[bytes, type[ErasureMark] | type[UnlabeledMark] | type[CountedOffsets]] = {
+    bytes((kind.version,)): kind for kind in (ErasureMark, UnlabeledMark, CountedOffsets)
+}
 
 
 def shoppers_table(changelog: str) -> TableSpec[ShopperTableRow]:
@@ -89,16 +85,8 @@ def _encode(row: ShopperTableRow) -> bytes:
 
 
 def _decode(data: bytes) -> ShopperTableRow:
-    if data[:1] == bytes((UNLABELED_VERSION,)):
-        return UnlabeledMark.from_bytes(data)
-    if data[:1] == bytes((COUNTED_VERSION,)):
-        return CountedOffsets.from_bytes(data)
-    if data[:1] != bytes((_MARK_VERSION,)):
-        return ShopperRow.from_bytes(data)
-    try:
-        return msgspec.msgpack.decode(memoryview(data)[1:], type=ErasureMark)
-    except msgspec.MsgspecError as error:
-        raise StopWorker(f"the mark of an erased shopper is damaged: {error}") from error
+    mark = _MARKS.get(data[:1])
+    return ShopperRow.from_bytes(data) if mark is None else mark.from_bytes(data)
 
 
 class ErasedShoppers:
