@@ -1,6 +1,5 @@
 """Answers about one product or shopper, from the committed rows of the agents `affinity` and `sessions`."""
 
-import threading
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
@@ -66,7 +65,6 @@ class Queries:
         self._shopper_event = shopper_event
         self._view = product_view
         self._recommendations = recommendations
-        self._lock = threading.Lock()
         self._parameters = parameters
         self._identity, self._noise = identity, noise
 
@@ -91,10 +89,9 @@ class Queries:
         if self._noise is not None:
             update = self._noise.noised(update, parameters)
         else:
-            with self._lock:
-                # The text may have changed since the last request.
-                self._recommendations.forget([product])
-                update = self._recommendations.added(update, row, may_relate)
+            # The text may have changed since the last request.
+            self._recommendations.forget([product])
+            update = self._recommendations.added(update, row, may_relate)
         return titled_affinity(as_published(update, self._identity), view.title_of, self._identity)
 
     def _shopper(self, shopper: str, row: ShopperRow) -> bytes | None:
