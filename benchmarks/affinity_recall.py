@@ -44,17 +44,23 @@ class Basket:
     products: tuple[str, ...]
 
 
-def read_baskets(path: Path) -> list[Basket]:
-    """Read all valid baskets, ordered by time, then by invoice."""
-    products: dict[str, dict[str, None]] = {}
-    times: dict[str, datetime] = {}
+def read_lines(path: Path) -> Iterator[tuple[dict[str, str], datetime]]:
+    """Read the lines that count, with the time of their invoice."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as table:
         for row in csv.DictReader(table):
             if int(row["Quantity"]) <= 0 or row["InvoiceNo"].startswith("C"):
                 continue
             if PRODUCT_CODE.fullmatch(row["StockCode"]):
-                products.setdefault(row["InvoiceNo"], {})[row["StockCode"]] = None
-                times[row["InvoiceNo"]] = datetime.fromisoformat(row["InvoiceDate"]).replace(tzinfo=UTC)
+                yield row, datetime.fromisoformat(row["InvoiceDate"]).replace(tzinfo=UTC)
+
+
+def read_baskets(path: Path) -> list[Basket]:
+    """Read all valid baskets, ordered by time, then by invoice."""
+    products: dict[str, dict[str, None]] = {}
+    times: dict[str, datetime] = {}
+    for row, time in read_lines(path):
+        products.setdefault(row["InvoiceNo"], {})[row["StockCode"]] = None
+        times[row["InvoiceNo"]] = time
     baskets = [Basket(name, times[name], tuple(items)) for name, items in products.items()]
     return sorted(baskets, key=lambda basket: (basket.time, basket.invoice))
 

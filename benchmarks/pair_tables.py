@@ -1,35 +1,28 @@
 """Decayed counts of pairs in baskets of UCI Online Retail, for the benchmarks of privacy."""
 
-import csv
-import gzip
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from benchmarks.affinity_recall import PRODUCT_CODE, TABLE
+from benchmarks.affinity_recall import TABLE, read_lines
 from models.behavior.evaluation.baskets import Basket
+from models.behavior.parameters import BehaviorParameters
 
 Pair = tuple[str, str]
 """Two products, the smaller id first."""
 
-HALF_LIFE_DAYS = 75.0
-DAMPING_PRODUCTS = 30.0
-GUEST_WEIGHT = 0.3
+PARAMETERS = BehaviorParameters()
+"""What the agents use by default."""
 
 
 def read_country_baskets(data: Path) -> list[tuple[str, Basket]]:
     """Read all valid baskets with their country, in order of time, then of invoice."""
     products: dict[str, dict[str, None]] = {}
     heads: dict[str, tuple[datetime, str, str]] = {}
-    with gzip.open(data / TABLE, "rt", encoding="utf-8", newline="") as table:
-        for row in csv.DictReader(table):
-            if int(row["Quantity"]) <= 0 or row["InvoiceNo"].startswith("C"):
-                continue
-            if PRODUCT_CODE.fullmatch(row["StockCode"]):
-                products.setdefault(row["InvoiceNo"], {})[row["StockCode"]] = None
-                at = datetime.fromisoformat(row["InvoiceDate"]).replace(tzinfo=UTC)
-                heads[row["InvoiceNo"]] = (at, row["Country"], row["CustomerID"])
+    for row, time in read_lines(data / TABLE):
+        products.setdefault(row["InvoiceNo"], {})[row["StockCode"]] = None
+        heads[row["InvoiceNo"]] = (time, row["Country"], row["CustomerID"])
     found = []
     for invoice in sorted(products, key=lambda each: (heads[each][0], each)):
         at, country, customer = heads[invoice]
@@ -47,10 +40,10 @@ def count_pairs(baskets: Iterable[Basket], products: int, as_of: float) -> Count
         as_of: The time to decay to, in seconds since 1970.
     """
     counts: Counter[Pair] = Counter()
-    damping = [1.0 / (1.0 + (rank / DAMPING_PRODUCTS) ** 2) for rank in range(products)]
+    damping = [1.0 / (1.0 + (rank / PARAMETERS.damping_products) ** 2) for rank in range(products)]
     for basket in baskets:
-        decay = 2.0 ** ((basket.time - as_of) / (HALF_LIFE_DAYS * 86_400.0))
-        weight = decay * (1.0 if basket.known else GUEST_WEIGHT)
+        decay = 2.0 ** ((basket.time - as_of) / PARAMETERS.half_life_s)
+        weight = decay * (1.0 if basket.known else PARAMETERS.guest_weight)
         first = basket.products[:products]
         for rank, later in enumerate(first):
             value = weight * damping[rank]

@@ -16,8 +16,7 @@ from pathlib import Path
 import click
 
 from benchmarks.pair_tables import (
-    DAMPING_PRODUCTS,
-    HALF_LIFE_DAYS,
+    PARAMETERS,
     Pair,
     count_pairs,
     of_two_or_more,
@@ -92,13 +91,13 @@ def main(data: Path, since: datetime, until: datetime, period_days: float) -> No
         print_row(f"minimum support {minimum}", ranked_lists(kept, TOP), scored)
     bounded = count_pairs(learned, PRODUCTS, start)
     print_row(f"first {PRODUCTS} products of a session", ranked_lists(bounded, TOP), scored)
-    contribution = Contribution.of_sessions(PRODUCTS, DAMPING_PRODUCTS)
+    contribution = Contribution.of_sessions(PRODUCTS, PARAMETERS.damping_products)
     for size in SIZES:
         larger = {pair: size * weight for pair, weight in bounded.items()}
         for epsilon in EPSILONS:
             budget = PrivacyBudget(epsilon)
             noise = NoisedCounts(budget, contribution, _SECRET, period_days * _DAY_S)
-            total = budget.over_all_periods(period_days * _DAY_S, HALF_LIFE_DAYS * _DAY_S)
+            total = budget.over_all_periods(period_days * _DAY_S, PARAMETERS.half_life_s)
             times = "" if size == 1 else f"{size} times "
             name = f"{times}as many sessions, ε {epsilon:g} a period ({total:.1f} for ever), "
             name += f"σ {noise.deviation:.1f}, threshold {noise.threshold:.0f}"
