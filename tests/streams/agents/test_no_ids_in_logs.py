@@ -1,14 +1,11 @@
 """No log line of behavior holds an id of a shopper, with and without pseudonyms, also of what fails."""
 
 import io
-import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
-import structlog
 
 from models.behavior.next_behavior import shipped_next_behavior
 from models.behavior.parameters import BehaviorParameters
@@ -38,17 +35,6 @@ IDS = (
     "x" * 256,
 )
 POISON = "poison"
-
-
-@pytest.fixture
-def logging_as_before() -> Iterator[None]:
-    """Undo what a test configures for the whole process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
 
 
 def event(**fields: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of logs, metrics and status."""
+"""Fixtures of the tests of what a worker logs."""
 
 import logging
 from collections.abc import Iterator
