@@ -53,6 +53,19 @@ def taste_mean(
     return TasteMean(_proportions(tags), _proportions(categories))
 
 
+def blended(means: Sequence[tuple[float, TasteMean]]) -> TasteMean:
+    """Return the mean of a shopper of several shops: each shop's proportions by its weight, above 0."""
+    if len(means) <= 1:
+        return means[0][1] if means else NO_MEAN
+    tags: dict[str, float] = {}
+    categories: dict[str, float] = {}
+    for weight, mean in means:
+        for sums, proportions in ((tags, mean.tags), (categories, mean.categories)):
+            for name, proportion in proportions.items():
+                sums[name] = sums.get(name, 0.0) + weight * proportion
+    return TasteMean(_proportions(tags), _proportions(categories))
+
+
 def _proportions(weights: dict[str, float]) -> dict[str, float]:
     total = sum(weights.values())
     ordered = sorted(weights.items(), key=lambda item: (-item[1], item[0]))

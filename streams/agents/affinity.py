@@ -63,7 +63,7 @@ def affinity_agent(
     recommendations = (
         None
         if affinity_view is None or noise is not None
-        else Recommendations(product_view, affinity_view, parameters, identity)
+        else Recommendations(product_view, affinity_view, parameters)
     )
     rows = _Rows(partitions, parameters, product_view, identity, signals, recommendations, noise)
     specs: list[TableSpec[Any]] = [affinities, *([] if signals is None else [signals.spec])]

@@ -7,7 +7,7 @@ from it reflect the view at that moment.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Annotated, NamedTuple
 
@@ -76,6 +76,7 @@ class AffinityView:
         bound: The maximum number of products. Those published longest ago are dropped first.
         identity: What makes two products the same, and whether shops count.
         half_life_days: The half-life of published scores.
+        shop_of: Returns the shop of a product whose id is unique over all shops; None if it is not known.
     """
 
     def __init__(
@@ -83,8 +84,10 @@ class AffinityView:
         bound: int,
         identity: ProductIdentity | None = None,
         half_life_days: float = BehaviorParameters().half_life_days,
+        shop_of: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         self._identity = identity or ProductIdentity()
+        self._shop_of = shop_of
         self._lists = RelatedLists(bound)
         self._half_life_s = half_life_days * 86_400.0
         # By shop; one entry where shops do not count.
@@ -119,10 +122,18 @@ class AffinityView:
                         popular.remove(product_id)
                 else:
                     self._lists.put(product_id, listed.related)
-                    popular = self._popular.setdefault(
-                        listed.shop_id, PopularProducts(POPULAR, self._half_life_s)
-                    )
-                    popular.put(product_id, listed.sessions, listed.related.as_of)
+                    self._put_popular(product_id, listed)
+
+    def _put_popular(self, product_id: str, listed: _Listed) -> None:
+        shop = self._shop(product_id, listed.shop_id)
+        if shop is not None and None in self._popular:
+            # It was published before its listing told the shop.
+            self._popular[None].remove(product_id)
+        popular = self._popular.setdefault(shop, PopularProducts(POPULAR, self._half_life_s))
+        popular.put(product_id, listed.sessions, listed.related.as_of)
+
+    def _shop(self, product_id: str, shop_id: str | None) -> str | None:
+        return self._shop_of(product_id) if self._identity.separate else shop_id
 
     def of(self, product_id: str) -> RelatedList | None:
         """Return what is related to a product by behavior, without withdrawn products; None if unknown."""
@@ -155,15 +166,15 @@ class AffinityView:
         with self._lock:
             return self._lists.mixed(weights, RELATION_WEIGHT, as_of, self._half_life_s, _MIXED)
 
-    def popular(self, shop_id: str | None, as_of: float) -> list[tuple[str, float]]:
-        """Return the products of the most sessions with their decayed numbers.
+    def popular(self, product_id: str, as_of: float) -> list[tuple[str, float]]:
+        """Return the products of the most sessions in a product's shop, with their decayed numbers.
 
         Args:
-            shop_id: The shop, where shops have ids of their own.
+            product_id: The key of a product.
             as_of: The time to decay to, in seconds since 1970.
         """
         with self._lock:
-            popular = self._popular.get(shop_id)
+            popular = self._popular.get(self._shop(product_id, self._identity.shop_id(product_id)))
             return [] if popular is None else list(popular.best(as_of))
 
     def _decoded(self, value: bytes) -> _Listed:

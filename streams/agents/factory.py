@@ -126,7 +126,9 @@ def create_agents(settings: Settings, moves: bool = True) -> WorkerAgents:
     queries = None
     if {"sessions", "affinity"} & set(settings.agents):
         views[PRODUCT_ENRICHED] = product_view = ProductView(identity, settings.has_read_api)
-        affinity_view = AffinityView(settings.affinity_view_products, identity, settings.half_life_days)
+        affinity_view = AffinityView(
+            settings.affinity_view_products, identity, settings.half_life_days, product_view.shop_of
+        )
         if settings.affinity_view_products:
             views[AFFINITY_UPDATED] = affinity_view
         taste = ShopTaste(product_view, affinity_view, behavior_parameters(settings).half_life_s)
@@ -147,7 +149,7 @@ def create_queries(
         shoppers_table(changelog(settings, "shoppers")),
         _shopper_events(parameters, product_view, affinity_view, taste),
         product_view,
-        Recommendations(product_view, affinity_view, parameters, identity),
+        Recommendations(product_view, affinity_view, parameters),
         parameters,
         identity,
         publication_noise(settings, parameters),
@@ -212,8 +214,9 @@ def _shopper_events(
 ) -> Callable[[str, ShopperRow], ShopperUpdated | None]:
     """Return what builds the event of a shopper's row with the views as they are then."""
     next_behavior = shipped_next_behavior()
+    describe, related_to = product_view.describe, affinity_view.of
     return lambda shopper, row: shopper_updated(
-        shopper, row, next_behavior, product_view.describe, parameters, affinity_view.of, taste.mean()
+        shopper, row, next_behavior, describe, parameters, related_to, taste.mean(row.product_weights)
     )
 
 

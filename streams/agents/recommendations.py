@@ -10,7 +10,6 @@ from models.behavior.affinity_row import AffinityRow
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.recommended import TEXT_NEIGHBORS, own_scores, recommend
 from schemas.events import AffinityUpdated, Recommended
-from schemas.product_identity import ProductIdentity
 from streams.agents.affinity_view import AffinityView
 from streams.agents.product_view import ProductView
 
@@ -30,7 +29,6 @@ class Recommendations:
         product_view: Finds the products with the nearest texts.
         affinity_view: Knows the rows of products of all partitions, and the popular products.
         parameters: The length of a list.
-        identity: What makes two products the same, and whether shops count.
         clock: Returns a time in seconds that never goes back.
     """
 
@@ -39,13 +37,11 @@ class Recommendations:
         product_view: ProductView,
         affinity_view: AffinityView,
         parameters: BehaviorParameters,
-        identity: ProductIdentity,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._product_view = product_view
         self._affinity_view = affinity_view
         self._parameters = parameters
-        self._identity = identity
         self._nearest: dict[str, list[tuple[str, float]]] = {}
         self._products = 0
         self._clock = clock
@@ -112,7 +108,7 @@ class Recommendations:
             key,
             own_scores(row, self._parameters),
             self._affinity_view.mixed(self._nearest.get(key, ()), as_of),
-            self._affinity_view.popular(self._identity.shop_id(key), as_of),
+            self._affinity_view.popular(key, as_of),
             self._parameters.top_k,
             may_relate,
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -54,7 +54,7 @@ def sessions_agent(
     moves: bool = False,
     names: ShopperNames | None = None,
     related_to: Callable[[str], RelatedList | None] = lambda _: None,
-    mean: Callable[[], TasteMean] = lambda: NO_MEAN,
+    mean: Callable[[Iterable[str]], TasteMean] = lambda _: NO_MEAN,
 ) -> BatchAgent:
     """Make the agent that groups behavior into sessions.
 
@@ -71,7 +71,7 @@ def sessions_agent(
             records on another partition than that of their key have rows there.
         names: Gives shoppers their names; None is their ids.
         related_to: Returns the related products of a product, or None if none are known.
-        mean: Returns the taste of the shop's average shopper.
+        mean: Returns the taste of the average shopper of the shops of some products.
     """
     rows = _Rows(
         shoppers,
@@ -83,7 +83,7 @@ def sessions_agent(
         moves,
         names or ShopperNames(),
         lambda shopper, row: shopper_updated(
-            shopper, row, next_behavior, describe, parameters, related_to, mean()
+            shopper, row, next_behavior, describe, parameters, related_to, mean(row.product_weights)
         ),
     )
     # What shoppers did elsewhere has priority: it must not wait behind a large import.

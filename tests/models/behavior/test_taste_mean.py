@@ -1,6 +1,6 @@
 """The average shopper's taste spreads the weight of all behavior over tags and categories."""
 
-from models.behavior.taste_mean import NO_MEAN, ProductLabels, taste_mean
+from models.behavior.taste_mean import NO_MEAN, ProductLabels, TasteMean, blended, taste_mean
 
 LABELS = {
     "mug": ProductLabels(["red", "ceramic", "red"], "Kitchen"),
@@ -20,3 +20,11 @@ def test_weights_are_spread_over_labels_in_descending_order() -> None:
 def test_without_behavior_there_is_no_mean() -> None:
     assert taste_mean([], LABELS.get) == NO_MEAN
     assert taste_mean([("mug", 0.0)], LABELS.get) == NO_MEAN
+
+
+def test_a_shopper_of_several_shops_has_their_blend_by_weight() -> None:
+    north, south = TasteMean({"red": 1.0}, {"Kitchen": 1.0}), TasteMean({}, {"Decor": 0.5, "Kitchen": 0.5})
+    assert blended([]) == NO_MEAN
+    assert blended([(2, north)]) is north
+    assert blended([(1, north), (3, south)]) == TasteMean({"red": 1.0}, {"Kitchen": 0.625, "Decor": 0.375})
+    assert blended([(1, north), (1, NO_MEAN)]) == north

@@ -36,9 +36,11 @@ def product(
     tags: tuple[str, ...] = (),
     path: str | None = None,
     model: str = "m",
+    shop_id: str | None = None,
 ) -> bytes:
     event = ProductEnriched(
         product_id=product_id,
+        shop_id=shop_id,
         decision=Decision(outcome=DecisionOutcome.MODEL, why=""),
         model_version=model,
         taxonomy_version="t",

@@ -84,16 +84,28 @@ async def test_without_a_view_nothing_is_recommended() -> None:
 def test_popular_products_are_of_the_shop_where_shops_have_ids_of_their_own() -> None:
     view = AffinityView(10, ProductIdentity("own-ids"))
     view.update([listed("1", sessions=5.0, shop_id="x"), listed("1", sessions=7.0, shop_id="y")])
-    assert [name for name, _ in view.popular("x", START)] == ["x/1"]
-    assert view.popular("z", START) == []
+    assert [name for name, _ in view.popular("x/2", START)] == ["x/1"]
+    assert view.popular("z/2", START) == []
     view.update([MemoryRecord(AFFINITY_UPDATED, 0, 1, key=b"x/1", value=None)])
-    assert view.popular("x", START) == []
+    assert view.popular("x/2", START) == []
+
+
+def test_popular_products_are_of_the_shop_of_the_listing_where_ids_are_unique() -> None:
+    shops: dict[str, str] = {}
+    view = AffinityView(10, shop_of=shops.get)
+    view.update([listed("mug", sessions=9.0)])
+    assert [name for name, _ in view.popular("tea", START)] == ["mug"]
+    shops.update(mug="north", tea="north", shoe="south")
+    view.update([listed("mug", sessions=9.0), listed("shoe", sessions=5.0)])
+    assert [name for name, _ in view.popular("tea", START)] == ["mug"]
+    assert [name for name, _ in view.popular("shoe", START)] == ["shoe"]
+    assert view.popular("of no shop", START) == []
 
 
 def test_the_list_of_a_busy_product_is_computed_once_a_minute() -> None:
     """Of one with few neighbors each time, because its first ones change the list most."""
     view, parameters, now = AffinityView(10), BehaviorParameters(top_k=2), [0.0]
-    recommendations = Recommendations(ProductView(), view, parameters, ProductIdentity(), lambda: now[0])
+    recommendations = Recommendations(ProductView(), view, parameters, lambda: now[0])
 
     def recommended(*neighbors: str) -> list[str]:
         builder = DeltaBuilder()
