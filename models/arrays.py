@@ -11,6 +11,10 @@ Doubles = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
+BLOCK = 8
+"""Rows of a matrix product are padded to a multiple of it. OpenBLAS and onnxruntime compute what is beyond
+whole blocks, of 2 and 4 rows on the processors that were tried, by kernels that round in another order."""
+
 
 def softmax(logits: Floats, temperature: float = 1.0, out: Floats | None = None) -> Floats:
     """The softmax of `logits / temperature`.

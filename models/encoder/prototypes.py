@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.arrays import Floats
+from models.arrays import BLOCK, Floats
 from models.taxonomy.tree import SEPARATOR, Node, Taxonomy
 from models.text.cleaning import clean
 from models.text.languages import Language, reads
@@ -110,9 +110,11 @@ class Prototypes:
             texts: Unit vectors, shape [texts, dimensions].
 
         Returns:
-            Cosines, shape [texts, categories]; -1 for a category without a prototype.
+            Cosines, shape [texts, categories]; -1 for a category without a prototype. A text's cosines have
+            the same bytes whatever the other texts are.
         """
-        cosines = texts @ self.vectors.T
+        blocks = np.pad(texts, ((0, -len(texts) % BLOCK), (0, 0)))
+        cosines = (blocks @ self.vectors.T)[: len(texts)]
         nearest = np.asarray(np.maximum.reduceat(cosines, self._starts, axis=1), dtype=np.float32)
         if len(self._present) == self._count:
             return nearest

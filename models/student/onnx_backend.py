@@ -8,7 +8,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from models.student.artifact import Artifact
-from models.student.backend import Output
+from models.student.backend import Output, pad_to_blocks
 from schemas.errors import StopWorker
 
 PROCESSOR = "CPUExecutionProvider"
@@ -57,5 +57,5 @@ class OnnxBackend:
 
     def run(self, rows: npt.NDArray[np.int32]) -> Output:
         """As `Backend.run`."""
-        logits, embedding = self._session.run(["logits", "embedding"], {"rows": rows})
-        return Output(logits, embedding)
+        logits, embedding = self._session.run(["logits", "embedding"], {"rows": pad_to_blocks(rows)})
+        return Output(logits[: len(rows)], embedding[: len(rows)])
