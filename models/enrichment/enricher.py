@@ -52,11 +52,14 @@ class Enricher:
         taxonomy: As given.
         model_version: The classifier's version.
         taxonomy_version: The category tree's version.
+        thresholds: Least confidence of a published category of level 1, 2, …; the last one holds for all
+            deeper levels.
     """
 
     def __init__(self, classifier: Classifier, artifact: Artifact, taxonomy: Taxonomy) -> None:
         self.model_version = classifier.model_version
         self.taxonomy_version = taxonomy.version
+        self.thresholds = classifier.thresholds
         self.taxonomy = taxonomy
         self.artifact = artifact
         brands = read_brands(artifact.path / "brands.tsv")

@@ -12,7 +12,7 @@ from models.evaluation.page import render
 from models.evaluation.reasons import reasons
 from models.evaluation.report import Report
 from models.evaluation.titles import LabeledTitle, known_titles, own_titles
-from models.serving_config import ServingConfig
+from models.serving_config import DEFAULT_CONFIG, ServingConfig
 from models.student.explanation import Explainer
 from models.text.cleaning import clean
 from models.training.baselines.all_baselines import predict_all
@@ -32,17 +32,13 @@ class EvaluationRequest:
     Attributes:
         data: Folder with `products/` and `mappings/`, whose held-out titles are evaluated too; None for the
             project's own titles only.
-        model: Folder of the model; None for the shipped one.
-        taxonomy: File of the model's category tree; None for Google's. The project's own titles have no
-            labels in other trees, so they are left out.
-        cascade: Whether the text encoders take part.
+        serving: How to load the model. The project's own titles have no labels in other trees than Google's,
+            so they are left out for a taxonomy of one's own.
         baselines: Whether to train and evaluate the baselines on `data` too.
     """
 
     data: Path | None = None
-    model: Path | None = None
-    taxonomy: Path | None = None
-    cascade: bool = True
+    serving: ServingConfig = DEFAULT_CONFIG
     baselines: bool = False
 
 
@@ -53,15 +49,16 @@ class EvaluationResult:
     Attributes:
         report: All metrics.
         titles_per_second: Speed of the enrichment, in titles per second.
+        thresholds: Least confidence of a published category of level 1, 2, ….
     """
 
     report: Report
     titles_per_second: float
+    thresholds: tuple[float, ...]
 
 
 def run_evaluation(
     request: EvaluationRequest,
-    prototypes: Path | None,
     clock: Callable[[], float],
     progress: ProgressCallback = ignore_progress,
 ) -> EvaluationResult:
@@ -69,23 +66,15 @@ def run_evaluation(
 
     Args:
         request: What to evaluate.
-        prototypes: Folder that caches the categories' prototypes; None to compute them anew.
         clock: Monotonic time in seconds, such as `time.perf_counter`.
         progress: Called after each batch.
 
     Raises:
         StopWorker: A model or data file is missing or invalid, or there is no title to evaluate on.
     """
-    enricher = Enricher.load(
-        ServingConfig(
-            model=request.model,
-            taxonomy=request.taxonomy,
-            prototype_cache=prototypes,
-            cascade=request.cascade,
-        )
-    )
+    enricher = Enricher.load(request.serving)
     taxonomy, manifest = enricher.taxonomy, enricher.artifact.manifest
-    titles = own_titles(taxonomy) if request.taxonomy is None else []
+    titles = own_titles(taxonomy) if request.serving.taxonomy is None else []
     if request.data is not None:
         titles += known_titles(request.data, taxonomy, shops_of(request.data, taxonomy))
     if not titles:
@@ -98,14 +87,14 @@ def run_evaluation(
         titles,
         manifest,
         reasons(Explainer(enricher.artifact, taxonomy), taxonomy),
-        cascade=request.cascade and manifest.alone is not True,
+        cascade=request.serving.cascade and manifest.alone is not True,
         progress=progress,
     )
     if request.baselines and request.data is not None:
         baselines = predict_all(request.data, taxonomy, [clean(title.title) for title in titles], progress)
         sections = compare_baselines(predictions, baselines, taxonomy)
         report = msgspec.structs.replace(report, baselines=sections)
-    return EvaluationResult(report, speed)
+    return EvaluationResult(report, speed, enricher.thresholds)
 
 
 def write_report(report: Report, folder: Path) -> None:

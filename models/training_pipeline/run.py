@@ -5,6 +5,7 @@ from pathlib import Path
 
 from models.evaluation.run import EvaluationRequest, run_evaluation, write_report
 from models.registry.registry import Registry
+from models.serving_config import ServingConfig
 from models.taxonomy.tree import Taxonomy
 from models.training.data.examples import HumanLabels
 from models.training.data.feedback_lines import feedback_conflicts
@@ -100,9 +101,10 @@ class Pipeline:
 
     def _evaluate(self) -> bool:
         config, folder = self._config, self._config.work / "evaluation"
-        request = EvaluationRequest(data=config.data, model=self._model, taxonomy=config.taxonomy)
+        serving = ServingConfig(model=self._model, taxonomy=config.taxonomy, prototype_cache=self._prototypes)
+        request = EvaluationRequest(data=config.data, serving=serving)
         with self._observer.progress("evaluate") as progress:
-            result = run_evaluation(request, self._prototypes, self._clock, progress)
+            result = run_evaluation(request, self._clock, progress)
         write_report(result.report, folder)
         self._observer.evaluated(result, folder)
         return True

@@ -12,8 +12,6 @@ from models.behavior.next_behavior import shipped_next_behavior
 from models.behavior.parameters import BehaviorParameters
 from models.behavior.shopper import shopper_updated
 from models.behavior.shopper_row import ShopperRow
-from models.serving_config import Hardware, ServingConfig
-from schemas.errors import StopWorker
 from schemas.events import ShopperUpdated
 from schemas.product_identity import ProductIdentity
 from streams.agents.affinity import affinities_table, affinity_agent
@@ -35,6 +33,7 @@ from streams.inference.model_report import ModelReport
 from streams.lanes.agent import BatchAgent
 from streams.pseudonym_keys import load_pseudonyms
 from streams.publication_noise import publication_noise, with_bounded_sessions
+from streams.serving_settings import open_registry, serving_config
 from streams.settings import Settings
 from streams.state.tables import TableSpec
 from streams.topics import AFFINITY_UPDATED, PRODUCT_ENRICHED, changelog
@@ -239,20 +238,13 @@ def _with_unlabeled(
 
 def _model_serving(settings: Settings) -> ModelServing:
     """Serve the model that the settings name, or the models of a registry's deployment."""
-    from models.registry.registry import Registry
-    from models.taxonomy.tree import Taxonomy
     from streams.inference.model_reloader import ModelReloader
     from streams.inference.serving import ServingInference
 
-    if settings.model_registry is None:
+    registry = open_registry(settings)
+    if registry is None:
         inference = ServingInference(_load_inference(settings, settings.model_path))
         return ModelServing(inference, inference.report)
-    if not settings.model_registry.is_dir():
-        raise StopWorker(
-            f"There is no model registry {settings.model_registry}: correct SHELFSTREAM_MODEL_REGISTRY, "
-            "or create one with `shelfstream models add`."
-        )
-    registry = Registry(settings.model_registry, Taxonomy.of(settings.taxonomy))
 
     def load(version: str | None) -> "Inference":
         path = settings.model_path if version is None else registry.artifact(version).path
@@ -279,17 +271,3 @@ def _load_inference(settings: Settings, model: Path | None) -> "Inference":
     from streams.inference.thread import InferenceThread
 
     return InferenceThread(load_predictor(config))
-
-
-def serving_config(settings: Settings, model: Path | None) -> ServingConfig:
-    """Return how a worker with these settings loads a model directory; None is the shipped model."""
-    return ServingConfig(
-        model=model,
-        taxonomy=settings.taxonomy,
-        encoders=settings.encoder_path,
-        prototype_cache=settings.data_dir / "prototypes",
-        threads=settings.inference_threads,
-        threshold=settings.confidence_threshold,
-        cascade=settings.cascade,
-        hardware=Hardware(device=settings.device, runtime=settings.encoder_runtime),
-    )

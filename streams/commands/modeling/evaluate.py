@@ -20,15 +20,14 @@ from models.evaluation.run import (
 from models.student.artifact import Measurement
 from models.training.baselines.all_baselines import missing_library
 from schemas.errors import StopWorker
-from streams.commands.file_options import prototypes_folder, taxonomy_option
 from streams.commands.jsonl_io import print_to_stderr
 from streams.commands.modeling.evaluate_behavior import affinity, basket, next_action, next_item
 from streams.commands.progress import step_bars
+from streams.commands.serving_options import ChosenServing, serving_options
 from streams.commands.terminal_tables import new_table, print_table
 
 
 @click.group("evaluate", invoke_without_command=True)
-@click.pass_context
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -42,25 +41,16 @@ from streams.commands.terminal_tables import new_table, print_table
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder to write report.json and report.html to.",
 )
-@click.option(
-    "--model",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of a trained model. If unset, the shipped model.",
-)
-@taxonomy_option
-@click.option("--cascade/--no-cascade", default=True, help="Whether the text encoders take part.")
+@serving_options
 @click.option(
     "--baselines",
     is_flag=True,
     help="Also train baselines on the train split of --data, and evaluate them. Needs the extra `train`.",
 )
 def evaluate(
-    context: click.Context,
     data: Path | None,
     output: Path,
-    model: Path | None,
-    taxonomy: Path | None,
-    cascade: bool,
+    serving: ChosenServing,
     baselines: bool,
 ) -> None:
     """Evaluate a model as it serves.
@@ -68,31 +58,34 @@ def evaluate(
     Prints the metrics, and writes a report as HTML and as JSON.
 
     The project's own labeled titles are a gift shop that is not in any training data, and titles written for
-    the evaluation in English and Chinese. They have no labels in other taxonomies: with --taxonomy the model
-    is evaluated on held-out titles only.
+    the evaluation in English and Chinese. They have no labels in other taxonomies: with a taxonomy of your
+    own the model is evaluated on held-out titles only.
+
+    The model, the taxonomy and the thresholds are those of the worker's settings, and options override them.
 
     The subcommands evaluate what is learned from behavior instead.
     """
-    if context.invoked_subcommand is not None:
-        return
-    if taxonomy is not None and (data is None or model is None):
-        raise click.UsageError("--taxonomy needs --data, labeled in that tree, and --model, trained for it.")
+    if serving.config.taxonomy is not None and (data is None or serving.config.model is None):
+        raise click.UsageError(
+            "--taxonomy, or SHELFSTREAM_TAXONOMY, needs --data, labeled in that tree, and --model, or "
+            "SHELFSTREAM_MODEL_PATH, trained for it."
+        )
     if baselines and data is None:
         raise click.UsageError("--baselines needs --data: the baselines are trained on it.")
     if baselines and (name := missing_library()) is not None:
         raise click.ClickException(f"Baselines need {name}: pip install 'shelfstream[train]', then again.")
-    request = EvaluationRequest(
-        data=data, model=model, taxonomy=taxonomy, cascade=cascade, baselines=baselines
-    )
+    request = EvaluationRequest(data=data, serving=serving.config, baselines=baselines)
     with step_bars() as progress:
         try:
-            result = run_evaluation(request, prototypes_folder(), perf_counter, progress)
+            result = run_evaluation(request, perf_counter, progress)
         except StopWorker as error:
             raise click.ClickException(str(error)) from error
     try:
         write_report(result.report, output)
     except OSError as error:
         raise click.ClickException(f"cannot write the report: {error}") from error
+    report = result.report
+    print_to_stderr(serving.describe(report.model_version, report.taxonomy_version, result.thresholds))
     show_evaluation(result, output)
 
 

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from time import perf_counter
 
 import click
 
 from models.enrichment.enricher import Enricher
-from models.serving_config import ServingConfig
 from schemas.codec import decode_listing, encode
 from schemas.errors import ShelfstreamError
 from schemas.events import Change, Decision, DecisionOutcome, ProductCreated, ProductEnriched
 from schemas.tolerant_reader import Ignored
-from streams.commands.file_options import jsonl_options, prototypes_folder, taxonomy_option
+from streams.commands.file_options import jsonl_options
 from streams.commands.jsonl_io import JsonlReader, print_to_stderr
+from streams.commands.serving_options import ChosenServing, serving_options
 from streams.importing.writing import write_lines
 
 BATCH = 512
@@ -29,28 +28,24 @@ _WITHDRAWN = Decision(
 
 @click.command()
 @jsonl_options("Output file: product-enriched events, one per line, in input order. - is standard output.")
-@click.option(
-    "--model",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Directory of a trained model.  [default: the shipped model]",
-)
-@taxonomy_option
+@serving_options
 @click.option("--strict", is_flag=True, help="Exit 1 if a line was invalid.")
-def enrich(
-    source: str, output: str, rejects: str | None, model: Path | None, taxonomy: Path | None, strict: bool
-) -> None:
+def enrich(source: str, output: str, rejects: str | None, serving: ChosenServing, strict: bool) -> None:
     """Enrich the product-created events of IN.jsonl (- is standard input).
 
     Each valid line gives one output line, in the same order. {"product_id", "title"} is enough. A withdrawn
     listing gives a line without category, tags and attributes. Invalid lines are reported and skipped. No
-    Kafka is needed. With --taxonomy and without --model, products are classified by the categories' names,
-    without training.
+    Kafka is needed. The model, the taxonomy and the thresholds are those of the worker's settings, and
+    options override them. With a taxonomy of your own and without a model, products are classified by the
+    categories' names, without training.
     """
     started = perf_counter()
     outcomes = dict.fromkeys(DecisionOutcome, 0)
     try:
-        cache = prototypes_folder() if taxonomy is not None else None
-        enricher = Enricher.load(ServingConfig(model=model, taxonomy=taxonomy, prototype_cache=cache))
+        enricher = Enricher.load(serving.config)
+        print_to_stderr(
+            serving.describe(enricher.model_version, enricher.taxonomy_version, enricher.thresholds)
+        )
         with JsonlReader(source, ProductCreated, decode_listing, rejects, "enriching") as reader:
             write_lines(_lines(enricher, reader, outcomes), output)
     except ShelfstreamError as error:

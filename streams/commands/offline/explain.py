@@ -1,7 +1,6 @@
 """`shelfstream explain`: show why a title gets its category."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -9,7 +8,6 @@ import click
 from models.encoder.loading import load_second_stage
 from models.enrichment.enricher import Enricher, Enrichment
 from models.enrichment.listing_explanation import ListingExplanation, explain_listing
-from models.serving_config import ServingConfig
 from models.student.artifact import Artifact
 from models.student.classifier import StudentClassifier
 from models.student.explanation import Explainer, PieceStep
@@ -20,7 +18,8 @@ from models.zero_shot.classifier import ZeroShotClassifier
 from models.zero_shot.explanation import CascadeClassifier, SimilarityClassifier, explain_by_similarity
 from schemas.errors import StopWorker
 from schemas.events import ProductCreated
-from streams.commands.file_options import prototypes_folder, taxonomy_option
+from streams.commands.jsonl_io import print_to_stderr
+from streams.commands.serving_options import ChosenServing, serving_options
 
 _SHOWN = 6
 """Most words and names shown per level."""
@@ -28,12 +27,7 @@ _SHOWN = 6
 
 @click.command()
 @click.argument("title")
-@click.option(
-    "--model",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Directory of a trained model.  [default: the shipped model]",
-)
-@taxonomy_option
+@serving_options
 @click.option("--brand", help="The listing's brand.")
 @click.option("--description", default="", help="The listing's description.")
 @click.option("--category", help="The given category: an id or a path of the taxonomy.")
@@ -42,29 +36,28 @@ _SHOWN = 6
 @click.option(
     "--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="An attribute. May be repeated."
 )
-def explain(title: str, model: Path | None, taxonomy: Path | None, **fields: Any) -> None:
+def explain(title: str, serving: ChosenServing, **fields: Any) -> None:
     """Show the category of TITLE level by level, and which of its pieces contribute to each level.
 
     A piece is a word, a pair of words, or one to three Chinese characters. Its number is its
     contribution to the log odds of the category within its parent: positive for the category, negative
     against it. "Names in the title" are names of the category, or of one below it. If the student is unsure
     and a text encoder is available, the decision of both follows, with the category names most similar to
-    the title. With --taxonomy and without --model only that part is shown.
+    the title. With a taxonomy of your own and without a model only that part is shown. The model, the
+    taxonomy and the thresholds are those of the worker's settings, and options override them.
 
     With fields of a listing beside the title, the whole listing follows: its language, what each field
     decides alone with the title, and which fields say nothing about the category.
     """
-    product = _listing(title, fields)
+    product, config = _listing(title, fields), serving.config
     try:
-        tree = Taxonomy.of(taxonomy)
-        if taxonomy is not None and model is None:
-            _explain_by_names(title, tree)
+        tree = Taxonomy.of(config.taxonomy)
+        if config.taxonomy is not None and config.model is None:
+            _explain_by_names(title, tree, serving)
         else:
-            _explain_by_pieces(title, Artifact.load(model, tree), tree)
+            _explain_by_pieces(title, Artifact.load(config.model, tree), tree, serving)
         if product is not None:
-            _show_listing(
-                explain_listing(Enricher.load(ServingConfig(model=model, taxonomy=taxonomy)), product)
-            )
+            _show_listing(explain_listing(Enricher.load(config), product))
     except StopWorker as error:
         raise click.ClickException(str(error)) from error
 
@@ -107,28 +100,25 @@ def _decided(enrichment: Enrichment) -> str:
     )
 
 
-def _explain_by_pieces(title: str, artifact: Artifact, tree: Taxonomy) -> None:
-    thresholds = artifact.manifest.thresholds
+def _explain_by_pieces(title: str, artifact: Artifact, tree: Taxonomy, serving: ChosenServing) -> None:
+    config = serving.config
+    alone = not config.cascade or artifact.manifest.alone is True
+    encoders = None if alone else load_second_stage(tree, config)
+    student = StudentClassifier(artifact, OnnxBackend(artifact), tree, config.threshold, encoders)
+    print_to_stderr(serving.describe(student.model_version, tree.version, student.thresholds))
     steps = Explainer(artifact, tree).explain(title)
-    _show([(step, _lines(step, tree)) for step in steps], thresholds, tree)
-    cascade = _cascade(artifact, tree)
-    if cascade is not None and cascade.escalates(title):
-        click.echo("\nThe student is unsure. With the text encoder the decision is:")
-        _show_names(title, cascade, thresholds, tree)
-
-
-def _cascade(artifact: Artifact, tree: Taxonomy) -> CascadeClassifier | None:
-    if artifact.manifest.alone is True:
-        return None
-    encoders = load_second_stage(tree, ServingConfig(prototype_cache=prototypes_folder()))
+    _show([(step, _lines(step, tree)) for step in steps], student.thresholds, tree)
     if encoders is None:
-        return None
-    student = StudentClassifier(artifact, OnnxBackend(artifact), tree, second=encoders)
-    return CascadeClassifier(student, encoders, tree)
+        return
+    cascade = CascadeClassifier(student, encoders, tree)
+    if cascade.escalates(title):
+        click.echo("\nThe student is unsure. With the text encoder the decision is:")
+        _show_names(title, cascade, student.thresholds, tree)
 
 
-def _explain_by_names(title: str, tree: Taxonomy) -> None:
-    classifier = ZeroShotClassifier.load(tree, ServingConfig(prototype_cache=prototypes_folder()))
+def _explain_by_names(title: str, tree: Taxonomy, serving: ChosenServing) -> None:
+    classifier = ZeroShotClassifier.load(tree, serving.config)
+    print_to_stderr(serving.describe(classifier.model_version, tree.version, classifier.thresholds))
     _show_names(title, classifier, classifier.thresholds, tree)
 
 

@@ -11,7 +11,6 @@ from models.evaluation.decision_page import render_diff
 from models.registry.registry import Registry
 from models.taxonomy.tree import Taxonomy
 from schemas.errors import RetryLater, StopWorker
-from streams.agents.factory import serving_config
 from streams.commands.operate.replay_options import key_options, range_options, selected_keys
 from streams.commands.progress import single_bar
 from streams.commands.terminal_tables import new_table, print_table
@@ -20,6 +19,7 @@ from streams.options import with_settings
 from streams.replay.dead_letter_view import printable
 from streams.replay.positions import END, PartitionPosition, merge_positions
 from streams.replay.replay_diff import ReplayDiff
+from streams.serving_settings import serving_config
 from streams.settings import Settings
 from streams.topics import PRODUCT_CREATED
 
