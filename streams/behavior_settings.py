@@ -16,6 +16,16 @@ class BehaviorSettings(PrivacySettings, frozen=True, kw_only=True):
             " `affinity` need two more topics: run `shelfstream topics create` first."
         ),
     ] = False
+    publish_interval_s: Annotated[
+        float,
+        doc(
+            "Seconds between two publications of a product's related products by behavior, at least. The last"
+            " state follows within this time and `catch_up_s`. 0 publishes each change at once, as does a"
+            " `catch_up_s` of 0.",
+            ge=0,
+            le=86_400,
+        ),
+    ] = 5.0
     affinity_view_products: Annotated[
         int,
         doc(

@@ -106,8 +106,8 @@ class Settings(ReadingSettings, frozen=True, kw_only=True):
         float,
         doc(
             "Seconds between two parts of the work that a lane catches up with: what was published before the"
-            " catalog was complete. A part is 256 rows at most, and takes at most a tenth of the lane's time."
-            " 0 does none of this work.",
+            " catalog was complete, or waits for `publish_interval_s`. A part is 256 rows of the first and"
+            " 1024 of the second at most, and takes a tenth of the lane's time at most. 0 does none of it.",
             ge=0,
         ),
     ] = 1.0

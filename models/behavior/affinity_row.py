@@ -56,6 +56,11 @@ class AffinityRow:
         return cls(tuple(empty_table() for _ in RELATIONS), _NO_EVENTS, Published())
 
     @classmethod
+    def mark(cls, as_of: float) -> "AffinityRow":
+        """Return a row with a time and nothing else, which marks a product in a table of rows."""
+        return cls(cls.empty()._tables, as_of, Published())
+
+    @classmethod
     def from_bytes(cls, data: bytes, half_life_s: float = _HALF_LIFE_S) -> "AffinityRow":
         """Decode a row of this version, or of the one before.
 

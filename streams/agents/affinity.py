@@ -1,8 +1,9 @@
 """The agent `affinity`: co-behavior deltas and enriched products in, related products out."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from models.behavior.affinity_row import AffinityRow, affinity_updated, merge_rows, remove_product
@@ -20,6 +21,7 @@ from streams.agents.co_behavior import co_behavior
 from streams.agents.outputs import OutputBuilder
 from streams.agents.product_signals import ProductSignals
 from streams.agents.product_view import ProductView
+from streams.agents.publication_debounce import PublicationDebounce
 from streams.agents.recommendations import Recommendations
 from streams.agents.similar_sweep import SimilarSweep
 from streams.lanes.agent import BatchAgent, Batches, batch_agent
@@ -45,6 +47,8 @@ def affinity_agent(
     signals: ProductSignals | None = None,
     affinity_view: AffinityView | None = None,
     noise: NoisedUpdates | None = None,
+    publish_interval_s: float = 0.0,
+    clock: Callable[[], float] = monotonic,
 ) -> BatchAgent:
     """Make the agent that keeps a row per product and publishes its neighbors when they change enough.
 
@@ -58,18 +62,21 @@ def affinity_agent(
         affinity_view: Knows the related products of all partitions, for the recommended ones. None if none
             are to be published.
         noise: Adds noise to what is published, and lets nothing be recommended; None if it is exact.
+        publish_interval_s: Seconds between two publications of a product with behavior at least.
+        clock: Returns a time in seconds that never goes back.
     """
     identity = identity or ProductIdentity()
-    recommendations = (
-        None
-        if affinity_view is None or noise is not None
-        else Recommendations(product_view, affinity_view, parameters)
-    )
-    rows = _Rows(partitions, parameters, product_view, identity, signals, recommendations, noise)
+    recommendations = None
+    if affinity_view is not None and noise is None:
+        recommendations = Recommendations(product_view, affinity_view, parameters)
+    debounce = PublicationDebounce(publish_interval_s, clock)
+    rows = _Rows(partitions, parameters, product_view, identity, signals, recommendations, noise, debounce)
     specs: list[TableSpec[Any]] = [affinities, *([] if signals is None else [signals.spec])]
 
     def catch_up(tables: Tables) -> list[Output]:
-        outputs = rows.search_again(tables.of(affinities), tables.partition)
+        table = tables.of(affinities)
+        outputs = rows.publish_waiting(table, tables.partition)
+        outputs += rows.search_again(table, tables.partition)
         if signals is not None:
             outputs += signals.decide(tables.of(signals.spec), tables.partition)
         return outputs
@@ -96,8 +103,10 @@ class _Rows:
         signals: ProductSignals | None,
         recommendations: Recommendations | None,
         noise: NoisedUpdates | None,
+        debounce: PublicationDebounce,
     ) -> None:
         self._identity, self._noise = identity, noise
+        self._debounce = debounce
         self._signals = signals
         self._recommendations = recommendations
         self._partitions = partitions
@@ -107,7 +116,7 @@ class _Rows:
         self._sweep = SimilarSweep(product_view, partitions, parameters.similar_min_cosine)
 
     def merge_deltas(self, batch: Batch, table: Table[AffinityRow]) -> None:
-        """Merge the deltas of a batch into rows, and publish each touched product once at most."""
+        """Merge the deltas of a batch into rows. Publish each product once at most, touched or waiting."""
         decoded: list[Deltas] = []
         for record in batch:
             try:
@@ -120,18 +129,26 @@ class _Rows:
         if self._signals is not None:
             self._signals.count(deltas, batch.table(self._signals.spec))
         cause = batch.records[-1]
-        changed = deltas.changed()
-        if self._recommendations is not None:
-            self._recommendations.search(changed)
-        rows = {name: row for name in changed if (row := table.get(name.encode())) is not None}
+        rows = {name: row for name in deltas.changed() if (row := table.get(name.encode())) is not None}
         merged = merge_rows(rows, deltas, self._parameters)
-        # A product that was never with another one keeps its similar texts beside its own sessions.
-        alone = sorted(product for product, row in merged.items() if not row.has_neighbors())
-        similar = self._product_view.similar(
-            alone, self._parameters.top_k, self._parameters.similar_min_cosine
-        )
+        changed_at: dict[str, float] = {}
         for product, row in merged.items():
-            batch.send_outputs(self._publish(product, row, table, cause, similar.get(product, ())))
+            table.put(product.encode(), row)
+            if self._debounce.look(table, product):
+                changed_at[product] = cause.timestamp / 1000
+            else:
+                self._debounce.put_off(table, product, cause.timestamp / 1000)
+        changed_at |= self._debounce.take(table)
+        for product, event in self._events(changed_at, table):
+            batch.send_outputs([self._build.event(event, product, cause)])
+
+    def publish_waiting(self, table: Table[AffinityRow], partition: int) -> list[Output]:
+        """Publish products that changed while they were published a moment ago."""
+        waiting = self._debounce.take(table)
+        return [
+            self._build.again(event, product, table, partition)
+            for product, event in self._events(waiting, table)
+        ]
 
     def update_products(self, batch: Batch, table: Table[AffinityRow]) -> None:
         """Withdraw deleted products. Give products without behavior neighbors with a similar text."""
@@ -146,11 +163,7 @@ class _Rows:
             for key, record in last.items()
             if record.value is not None and ((row := rows[key]) is None or not row.has_neighbors())
         }
-        # One search for all products costs a fraction of one search per product.
-        parameters = self._parameters
-        similar = self._product_view.similar(
-            sorted(without_neighbors), parameters.top_k, parameters.similar_min_cosine
-        )
+        known: dict[str, Record] = {}
         for key, record in last.items():
             row = rows[key]
             product = key.decode()
@@ -163,55 +176,71 @@ class _Rows:
                     batch.send_outputs(self._signals.withdraw(product, counts, record))
                 batch.send_outputs([self._build.tombstone(AFFINITY_UPDATED, product, record)])
             elif product in without_neighbors:
-                row = row or AffinityRow.empty()
-                batch.send_outputs(self._publish(product, row, table, record, similar.get(product, ())))
+                table.put(key, row or AffinityRow.empty())
+                known[product] = record
+        known_at = {product: record.timestamp / 1000 for product, record in known.items()}
+        for product, event in self._events(known_at, table):
+            batch.send_outputs([self._build.event(event, product, known[product])])
         if len(forgotten):
             batch.send_outputs(co_behavior(forgotten, self._partitions, batch.records[-1], "affinity"))
 
     def search_again(self, table: Table[AffinityRow], partition: int) -> list[Output]:
-        """Publish again the lists of some products without behavior, if the catalog gives them others now."""
-        view, parameters = self._product_view, self._parameters
+        """Publish again the lists of some products without behavior, if the catalog gives them others now.
+
+        What was published in the same transaction is not.
+        """
+        staged = table.savepoint()
         rows = self._sweep.rows(table, partition)
-        similar = view.similar(sorted(rows), parameters.top_k, parameters.similar_min_cosine)
-        outputs = []
+        listed_at = {
+            product: at
+            for product in rows
+            if product.encode() not in staged and (at := self._product_view.listed_at(product)) is not None
+        }
+        return [
+            self._build.again(event, product, table, partition)
+            for product, event in self._events(listed_at, table, rows)
+        ]
+
+    def _events(
+        self,
+        known_at: Mapping[str, float],
+        table: Table[AffinityRow],
+        read: Mapping[str, AffinityRow] | None = None,
+    ) -> Iterator[tuple[str, AffinityUpdated]]:
+        """Yield the events of rows that differ enough from the published ones, and stage these rows.
+
+        Args:
+            known_at: Products with the time of a row without events and without a listing, in seconds since
+                1970. Products without a row are left out.
+            table: The lane's table.
+            read: Rows that were read already. Others are read through the table's cache.
+        """
+        view, parameters = self._product_view, self._parameters
+        found = {name: (read or {}).get(name) or table.get(name.encode()) for name in known_at}
+        rows = {name: row for name, row in found.items() if row is not None}
+        # One search for all products costs a fraction of one search per product. A product that was never
+        # with another one keeps its similar texts beside its own sessions.
+        alone = sorted(product for product, row in rows.items() if not row.has_neighbors())
+        similar = view.similar(alone, parameters.top_k, parameters.similar_min_cosine)
+        updates = []
         for product, row in rows.items():
             listed_at = view.listed_at(product)
-            if listed_at is None:
-                continue
-            exact = affinity_updated(product, row, parameters, instant(listed_at), similar.get(product, ()))
+            exact = affinity_updated(
+                product,
+                row,
+                parameters,
+                instant(known_at[product] if listed_at is None else listed_at),
+                similar.get(product, ()),
+                may_relate_to(product, view, self._identity),
+            )
             update = self._to_publish(row, exact)
             if update is not None:
                 table.put(product.encode(), row.with_published(update))
-                published = as_published(self._with_recommended(update, row), self._identity)
-                outputs.append(self._build.again(published, product, table, partition))
-        return outputs
-
-    def _publish(
-        self,
-        product: str,
-        row: AffinityRow,
-        table: Table[AffinityRow],
-        cause: Record,
-        similar: Sequence[tuple[str, float]] = (),
-    ) -> list[Output]:
-        """Stage a row. Return its event if it differs enough from the published one."""
-        listed_at = self._product_view.listed_at(product)
-        known_at = instant(cause.timestamp / 1000 if listed_at is None else listed_at)
-        exact = affinity_updated(
-            product,
-            row,
-            self._parameters,
-            known_at,
-            similar,
-            may_relate_to(product, self._product_view, self._identity),
-        )
-        update = self._to_publish(row, exact)
-        if update is None:
-            table.put(product.encode(), row)
-            return []
-        table.put(product.encode(), row.with_published(update))
-        published = as_published(self._with_recommended(update, row), self._identity)
-        return [self._build.event(published, product, cause)]
+                updates.append((update, row))
+        if self._recommendations is not None:
+            self._recommendations.search([update.product_id for update, _ in updates])
+        for update, row in updates:
+            yield update.product_id, as_published(self._with_recommended(update, row), self._identity)
 
     def _to_publish(self, row: AffinityRow, exact: AffinityUpdated) -> AffinityUpdated | None:
         """Return what is to be published of a row; None if that differs too little from what was."""

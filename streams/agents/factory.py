@@ -201,6 +201,8 @@ def create_behavior_agents(
             signals,
             affinity_view,
             publication_noise(settings, parameters),
+            # Without the work that is put off, what waits would stay unpublished.
+            settings.publish_interval_s if settings.catch_up_s else 0.0,
         ),
     }
 

@@ -50,9 +50,10 @@ class Recommendations:
         self._computed: dict[str, tuple[float, int, list[Recommended]]] = {}
 
     def search(self, products: Collection[str]) -> None:
-        """Search for the nearest texts of products that are not known yet. One search for many is cheaper."""
+        """Search for the nearest texts of products whose lists are to be computed. One search is cheaper."""
         with self._lock:
-            self._search(products)
+            now = self._clock()
+            self._search([product for product in products if self._reusable(product, now) is None])
 
     def _search(self, products: Collection[str]) -> None:
         listed = len(self._product_view)
@@ -89,15 +90,22 @@ class Recommendations:
     ) -> list[Recommended]:
         """Return the list of a product, computed a minute ago at most."""
         key, now = update.product_id, self._clock()
-        last = self._computed.get(key)
-        # The first neighbors of a product change its list most.
-        if last is not None and now - last[0] < REUSED_S and last[1] >= self._parameters.top_k:
-            return last[2]
+        last = self._reusable(key, now)
+        if last is not None:
+            return last
         recommended = self._recommend(key, update, row, may_relate)
         if len(self._computed) >= _KEPT:
             self._computed.clear()
         self._computed[key] = (now, len(update.related), recommended)
         return recommended
+
+    def _reusable(self, product: str, now: float) -> list[Recommended] | None:
+        """Return the list of a product if it need not be computed again yet."""
+        last = self._computed.get(product)
+        # The first neighbors of a product change its list most.
+        if last is not None and now - last[0] < REUSED_S and last[1] >= self._parameters.top_k:
+            return last[2]
+        return None
 
     def _recommend(
         self, key: str, update: AffinityUpdated, row: AffinityRow, may_relate: Callable[[str], bool]

@@ -12,6 +12,8 @@ import orjson
 import pytest
 from confluent_kafka import Message
 
+from models.behavior.affinity_row import AffinityRow, affinity_updated
+from models.behavior.event_time import instant
 from models.behavior.parameters import BehaviorParameters
 from schemas.codec import decode_user_behavior, encode
 from schemas.events import UserBehavior
@@ -19,7 +21,8 @@ from schemas.keys import shopper_id
 from streams.demo.sample_shop import iter_baskets, iter_products
 from tests.support.broker import StartableKafka
 from tests.support.deployment import Deployment
-from tests.support.oracle import wrong_affinities, wrong_shoppers
+from tests.support.oracle import latest_values, wrong_affinities, wrong_shoppers
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1800)]
 
@@ -66,6 +69,24 @@ def assert_rows_are_exact(deployment: Deployment, events: list[UserBehavior]) ->
     assert wrong_affinities(affinities, events, parameters) == []
     shoppers = deployment.read("shelfstream-shoppers-changelog")
     assert wrong_shoppers(shoppers, map(stored, events), parameters) == []
+
+
+def unpublished(deployment: Deployment) -> set[str]:
+    """Return the products with behavior whose last published list is not that of their row."""
+    values = latest_values(deployment.read("shelfstream-affinities-changelog"))
+    rows = {product: AffinityRow.from_bytes(value) for product, value in values.items()}
+    events = last_by_key(deployment.read("affinity-updated"))
+    found = set()
+    for product, row in rows.items():
+        if not row.has_neighbors():
+            continue
+        expected = affinity_updated(product, row, BehaviorParameters(neighbors=BOUND), instant(row.as_of))
+        listed = [
+            (each["product_id"], each["relation"]) for each in events.get(product, {}).get("related", ())
+        ]
+        if listed != [(each.product_id, each.relation.value) for each in expected.related]:
+            found.add(product)
+    return found
 
 
 def stored(event: UserBehavior) -> UserBehavior:
@@ -186,6 +207,8 @@ def test_a_killed_worker_loses_and_repeats_nothing(deployment: Deployment) -> No
     for feeder in feeders:
         feeder.join()
     deployment.wait_until_processed()
+    # Busy products wait for their next publication, through both ends of a worker.
+    wait_until(lambda: unpublished(deployment) == set())
     last = deployment.workers[-1]
     assert "fenced" in last.get("metrics")
     assert last.stop() == 0
