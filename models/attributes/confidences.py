@@ -3,7 +3,7 @@
 FIELD_CONFIDENCE = 0.95
 """The confidence of a value of the listing's own fields."""
 _TITLE = {
-    "colour": 0.96, "gender": 0.95, "age_group": 0.97, "material": 0.95, "size": 0.97, "dimensions": 0.9,
+    "colour": 0.96, "gender": 0.95, "age_group": 0.97, "material": 0.95, "size": 0.97, "dimensions": 0.97,
     "volume": 0.97, "weight": 0.97, "length": 0.96, "screen_size": 0.9, "power": 0.97, "battery": 0.9,
     "memory": 0.9, "storage": 0.96, "pack_quantity": 0.96, "season": 0.9, "usage": 0.97,
 }  # fmt: skip
@@ -12,7 +12,7 @@ _CHINESE_TITLE = {
     "colour": 0.85, "gender": 0.87, "age_group": 0.8, "material": 0.8, "season": 0.8, "usage": 0.8,
 }  # fmt: skip
 """Of Chinese words; measured on human labels of JD's and Taobao's titles and on 38 titles with genders."""
-_DESCRIPTION = dict.fromkeys(_TITLE, 0.9) | {"colour": 0.95, "dimensions": 0.97, "material": 0.97}
+_DESCRIPTION = {"colour": 0.97, "material": 0.96, "dimensions": 0.97, "weight": 0.97, "pack_quantity": 0.97}
 
 
 def title_confidence(attribute: str, *, is_chinese: bool) -> float:

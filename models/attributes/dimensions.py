@@ -11,17 +11,17 @@ _NUMBER = r"\d{1,4}(?:[.,]\d{1,3})?"
 _UNIT = r"(?:cms?|mm|m|inch(?:es)?|in|ft|feet|centimet(?:er|re)s?|厘米|毫米|公分|米|英寸|寸|[\"”″]|'')\.?"
 _SIDE_LETTER = r"(?:\(?[lwhd]\)?(?![a-z])|wide|high|deep|long|tall)"
 _SIDE = rf"({_NUMBER})\s?-?({_UNIT})?\s?(?:{_SIDE_LETTER})?"
-_TIMES = r"\s?(?:[x×*]|by)\s?"
+_TIMES = r"\s{0,2}(?:[x×*]|by)\s{0,2}"
 _DIMENSIONS = re.compile(
-    rf"(?<![a-z0-9.,/$£€₹:])(?:{_SIDE_LETTER}\s?)?{_SIDE}{_TIMES}(?:{_SIDE_LETTER}\s?)?{_SIDE}"
+    rf"(?<![a-z0-9.,/$£€₹:])(?<!/\s)(?:{_SIDE_LETTER}\s?)?{_SIDE}{_TIMES}(?:{_SIDE_LETTER}\s?)?{_SIDE}"
     rf"(?:{_TIMES}(?:{_SIDE_LETTER}\s?)?{_SIDE})?(?![a-z0-9]|[.,]\d|\s?/\s?\d)"
 )
 _NOT_OWN_BEFORE = re.compile(
     r"(?:for|fits?|holds?|up\s?to|max(?:imum)?|packag(?:e|ing)(?: size| dimensions?)?|carton|"
-    r"shipping)\s?:?\s*$|\d\s?[x×*]\s?$|[-–]$"
+    r"shipping)\s?:?\s*$|(?:[\d)\"”]|\d\s?(?:cm|mm|m|in|inch|inches|ft)|[\"”)\s][lwhd])\s*[x×*]\s*$|[-–]$"
 )
 _NOT_OWN_AFTER = re.compile(
-    r"\s?(?:[x×*]\s?\d|[-–~]\s?\d|pixels?|px|dpi|zoom|photos?\b|prints?\b|paper|sheets?\b)"
+    r"\s?(?:[x×*]\s?\d|[-–~]\s?\d|pixels?|px|dpi|zoom|circumference|diam|photos?\b|prints?\b|paper|sheets?\b)"
 )
 _OPTICAL = re.compile(r"\b(?:binoculars?|monocular|scope|zoom|magnif\w+|lens)\b|望远镜")
 _MAX_PIECES = 10

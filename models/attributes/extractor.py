@@ -11,7 +11,7 @@ from models.attributes.attribute_match import AttributeMatch
 from models.attributes.brands import BrandFinder, is_brand
 from models.attributes.confidences import FIELD_CONFIDENCE, description_confidence, title_confidence
 from models.attributes.field_names import quantity_attributes, quantity_name, word_attribute
-from models.attributes.persons import implied_ages, merge_genders, without_mixed_ages
+from models.attributes.persons import implied_ages, merge_genders
 from models.attributes.pieces import bare_clothing_size
 from models.attributes.quantities import find_quantities
 from models.attributes.span_attributes import attributes_of_spans
@@ -201,7 +201,7 @@ class AttributeExtractor:
         ]
 
     def _in_description(self, folded: str, has_appearance: bool) -> list[AttributeMatch]:
-        """Return only what a description states of the product (`Color: black`, `made of linen`)."""
+        """Return what of `DESCRIBED` a description states of the product (`Color: black`, `made of linen`)."""
         statements = list(find_statements(folded))
         matches = find_stated_quantities(folded)
         if statements:
@@ -212,7 +212,7 @@ class AttributeExtractor:
                 and any(item.states(hit.entry.attribute, hit.start, hit.end) for item in statements)
                 and _describes(hit, folded)
             ]
-        return sorted(without_mixed_ages(matches), key=_place)
+        return sorted(matches, key=_place)
 
     def _hits(self, folded: str, has_appearance: bool) -> list[Hit]:
         words = words_of(folded)

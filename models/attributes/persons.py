@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from models.attributes.attribute_match import AttributeMatch
 from schemas.events import Attribute
 
 _SEX = {"men": "male", "boys": "male", "women": "female", "girls": "female"}
@@ -27,13 +26,3 @@ def implied_ages(genders: Sequence[Attribute]) -> list[Attribute]:
         return []
     first = genders[0]
     return [Attribute(name="age_group", value=age, confidence=first.confidence, evidence=first.evidence)]
-
-
-def without_mixed_ages(matches: list[AttributeMatch]) -> list[AttributeMatch]:
-    """Return matches without a gender or an age group of only some of those named (`girls, women`)."""
-    genders = {item.value for item in matches if item.name == "gender"}
-    ages = {item.value for item in matches if item.name == "age_group"}
-    is_mixed = {"girls", "women"} <= genders or {"boys", "men"} <= genders
-    left_out = {"gender"} if is_mixed and len({_SEX.get(value) for value in genders}) == 1 else set()
-    left_out |= {"age_group"} if len(ages) > 1 else set()
-    return [item for item in matches if item.name not in left_out]

@@ -61,6 +61,7 @@ _SCREEN_ACCESSORY = re.compile(
     r"table|furniture|cart|antenna|projector|projection|cleaner|charger|adapter|fans?)\b|支架|壳|膜|包"
 )
 _COVER_FOR = re.compile(r"\b(?:covers?|cases?|sleeves?|skins?|guards?|protectors?|bags?|pouch)\b.*\bfor\b")
+_DEVICE = re.compile(r"(?:\b(?:new|apple|amazon)\s+)*\b(?:macbook|imac|ipad|iphone|kindle)\b")
 _SHOOTING = re.compile(r"\b(?:lens|lenses|zoom|nikkor|telephoto|binoculars?|scope|camcorder|f/\d|cameras?)\b")
 _DRINK = re.compile(
     r"\b(?:tumblers?|bottles?|mugs?|cups?|glass(?:es)?|flasks?|drinks?|drinkware|water|juices?|soda|beer|"
@@ -171,12 +172,19 @@ def _length(folded: str, form: str, before: str, after: str, *, is_attached: boo
     if form in _INCHES and _COVER_FOR.search(folded):
         return None  # the screen of what it covers
     if _SCREEN_TYPE.search(folded):
-        return None if _SCREEN_ACCESSORY.search(folded) or form not in _INCHES else "screen_size"
+        is_fitted = _SCREEN_ACCESSORY.search(folded) or _is_fitted_device(folded)
+        return None if is_fitted or form not in _INCHES else "screen_size"
     return "length"
 
 
+def _is_fitted_device(folded: str) -> bool:
+    """Whether a title names a device after another maker: `Pindia Apple Macbook Pro 13` fits one."""
+    match = _DEVICE.search(folded)
+    return match is not None and any(map(str.isalnum, folded[: match.start()]))
+
+
 def _capacity(folded: str, before: str, after: str) -> str | None:
-    if _NOT_STORAGE_AFTER.match(after):
+    if _NOT_STORAGE_AFTER.match(after) or _COVER_FOR.search(folded):
         return None
     if _MEMORY_AFTER.match(after):
         return "memory"

@@ -44,8 +44,8 @@ _NO_MATERIAL_AFTER = re.compile(
     r"chipper|seeds?|up\b|splitter|saws?|rasp|blades?|bits?|stoves?|pellets?|buddies|milk|soy|oil|rose|"
     r"shroud|strap|sand\b|edition|powder|coating|lacquer|edging|plated|coated|thread|wipes?|drums?|"
     r"bases?\b|handles?|lids?|burners?|"
-    r"soles?|tubs?|interior|shoppe|"
-    r"wash|detergent|shaver|punch|adhesive|dye|street|road|works|house\b(?! shoes))"
+    r"(?:out|in)?soles?|tubs?|interior|shoppe|"
+    r"wash|detergent|shaver|punch|adhesive|dye|lining|street|road|works|house\b(?! shoes))"
 )
 _COLOR_NOUNS = re.compile(
     r"[\s-](?:finch(?:es)?|squirrels?|breasted|capped|bellied|headed|winged|throated|tailed|carrots?|"
@@ -170,6 +170,8 @@ def _is_material(folded: str, start: int, end: int) -> bool:
     before, after = folded[max(0, start - _BEFORE) : start], folded[end : end + _AFTER]
     if _IMITATED.search(before) or _NO_MATERIAL_AFTER.match(after) or _FOR_THIS.search(before):
         return False
+    if folded.startswith("art ", start):
+        return False  # art silk is rayon or polyester
     if folded[start:end] == "lace":
         return _WORN_AFTER.match(after) is not None
     return _COSMETIC.search(folded) is None

@@ -4,7 +4,7 @@
 `python -m models.training.attributes.hand_read_draw`. Rows whose license allows it hold the text; the others
 hold its digest, and count again where `--data` or `--listings` has the text.
 
-Of an attribute with two readings, the rules were changed after the first and not after the second was begun.
+Of an attribute with several readings, the rules were changed before the last one was begun.
 """
 
 from collections import defaultdict
@@ -23,6 +23,7 @@ from models.attributes.extractor import AttributeExtractor
 from models.enrichment.category_metadata import has_appearance, is_food
 from models.student.artifact import Artifact
 from models.taxonomy.tree import Taxonomy
+from models.text.markup import plain_text
 from models.training.data.corpus import read_rows
 from schemas.codec import decode_product_created
 from schemas.events import Attribute, ProductCreated
@@ -36,7 +37,7 @@ class Verdict:
     """A published value, and whether it is right.
 
     Attributes:
-        reading: The number of the reading, 1 or 2.
+        reading: The number of the reading, from 1.
         field: `title` or `description`.
         attribute: Name of the attribute.
         value: The value with its unit.
@@ -131,7 +132,7 @@ def texts_of(data: Path | None, listings: Sequence[Path]) -> Iterator[str]:
         for source in SOURCES:
             yield from (row["title"] for row in read_rows(data, source))
     for product in chain.from_iterable(map(products_of, listings)):
-        yield from (product.title, product.description)
+        yield from (plain_text(product.title), plain_text(product.description))
 
 
 def products_of(path: Path) -> Iterator[ProductCreated]:

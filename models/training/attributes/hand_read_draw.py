@@ -78,7 +78,7 @@ def _published(enricher: Enricher, source: str, products: Sequence[ProductCreate
             for item in enrichment.attributes:
                 if item.evidence.field in ("title", "description"):
                     text = product.title if item.evidence.field == "title" else product.description
-                    flat = text.replace("\t", " ").replace("\n", "\\n")
+                    flat = text.replace("\t", " ").replace("\r", " ").replace("\n", "\\n")
                     yield item.evidence.field, item.name, value_of(item), source, digest_of(text), flat
 
 

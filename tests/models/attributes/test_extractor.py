@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.attributes.extractor import ORDER, AttributeExtractor, attributes_text
+from models.attributes.statements import DESCRIBED
 from schemas.events import ProductCreated
 
 BRANDS = {"nike": "Nike", "peter england": "Peter England", "peter": "Peter", "美的": "Midea/美的"}
@@ -138,12 +139,22 @@ def test_own_fields_precede_the_title_and_the_title_precedes_the_description() -
         "Nike red shoes",
         brand=" Puma ",
         attributes={"颜色": "白色", "size": "500ml"},
-        description="blue, for men",
+        description="Color: blue. Weight: 2 kg",
     )
     assert values == {"brand": ["Puma"], "colour": ["white"], "size": ["500 ml"], "volume": ["500 ml"]} | {
-        "gender": ["men"],
-        "age_group": ["adult"],
+        "weight": ["2000 g"],
     }
+
+
+STATEMENTS = (
+    "Color: black", "Ideal for: Women", "Size: M", "RAM: 8 GB", "Made of linen", "Weight: 2 kg", "500 ml",
+    "Occasion: casual", "Season: winter", "Screen size: 24 inches", "Power: 60 W", "Set of 2", "for kids",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(STATEMENTS), max_size=6).map(". ".join))
+def test_a_description_gives_only_attributes_of_known_precision(description: str) -> None:
+    assert set(found("Thing", description=description)) <= set(DESCRIBED)
 
 
 @pytest.mark.parametrize("brand", ["other/其他", "Regular", " ", "Black", "N/A"])
