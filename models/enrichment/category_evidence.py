@@ -12,6 +12,7 @@ from typing import NamedTuple
 from models.shipped import PRETRAINED
 from models.text.cleaning import clean
 from models.text.markup import plain_text
+from models.text.promotions import clean_title
 from schemas.events import ProductCreated
 
 EVIDENCE_CHARACTERS = 200
@@ -78,8 +79,8 @@ def listing_text(product: ProductCreated, shop_path: str | None) -> ListingText:
 
 
 def title_words(title: str) -> str:
-    """The cleaned title; empty if it has no letter, or stands for none, such as `N/A` and `untitled`."""
-    text = clean(title)
+    """The cleaned title without promotions; empty if it has no letter, or stands for none, such as `N/A`."""
+    text = clean_title(title)
     if not any(map(str.isalpha, text)) or _normal(text) in _vocabulary()["empty title"]:
         return ""
     return text

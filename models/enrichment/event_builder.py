@@ -78,11 +78,8 @@ class EventBuilder:
             conflict: Why evidence made a sure text unsure; None if it did not.
         """
         if result.category < 0:
-            why = (
-                "The listing has no text to judge by."
-                if not text
-                else "Not one word of the listing is known."
-            )
+            unknown = "Not one word of the listing is known."
+            why = conflict or (unknown if text else "The listing has no text to judge by.")
             return TextDecision(None, Decision(outcome=DecisionOutcome.ABSTAINED, why=why), None, -1, "")
         nodes = self._taxonomy.nodes
         node = nodes[result.category]

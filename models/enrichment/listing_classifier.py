@@ -14,10 +14,12 @@ from models.enrichment.evidence_weights import CONTRADICTS, EvidenceWeights
 from models.student.classifier import Classification, Classifier
 from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import is_terse, join_description, split_description
+from models.text.services import service_in
 
 PATH_CONFLICT = "The words of the title and the listing's own category point to different departments."
 BRAND_CONFLICT = "The few words of the title and the brand point to different departments."
 NO_TITLE = "The listing has no title, and what stands beside a title does not decide alone."
+SERVICE = "The listing is a service ({}), and only goods have a category."
 UNKNOWN_TITLE = "No word of the title is known, and a brand does not decide alone."
 SURE_OF_FEW_WORDS = 0.99
 """From this confidence on, a brand does not question a title of one or two words."""
@@ -62,6 +64,8 @@ class ListingClassifier:
         for row, each in enumerate(texts):
             if not each.text and found[row].result.category >= 0:
                 found[row] = ListingClassification(self._unsure(found[row].result), NO_TITLE)
+            elif (service := service_in(split_description(each.text)[0])) is not None:
+                found[row] = ListingClassification(self._unsure(found[row].result), SERVICE.format(service))
         return found
 
     def _weigh_categories(

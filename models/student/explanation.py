@@ -17,6 +17,7 @@ from models.taxonomy.decision import DecisionStep, likeliest_path
 from models.taxonomy.tree import Node, Taxonomy
 from models.text.cleaning import clean
 from models.text.features import MAX_ROWS, feature_hash, pair_features, tokens, word_features
+from models.text.promotions import clean_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Explainer:
         Returns:
             The steps of `likeliest_path`; empty for a text without known pieces.
         """
-        text = clean(text)
+        text = clean_title(text)
         pieces = self._pieces(text)
         if not pieces:
             return []

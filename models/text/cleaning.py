@@ -16,11 +16,14 @@ _TAG = re.compile(r"<[/!]?[a-zA-Z][^<>]{0,500}>")
 # Controls, surrogates, zero-width and direction marks, private use, the replacement character, and the
 # invisible tags from plane 14 on.
 _NOISE = re.compile(
-    "[\x00-\x20\x7f-\xa0\ud800-\udfff\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ue000-\uf8ff\ufffd"
+    "[\x00-\x20\x7f-\xa0\ud800-\udfff\u2028-\u2029\u202f\u2065-\u206f\ufeff\ue000-\uf8ff\ufffd"
     "\U000e0000-\U0010ffff]+"
 )
-# Invisible characters within words: soft hyphens, joiners, variation selectors.
-_WITHIN_WORDS = re.compile("[\u00ad\u034f\u180e\u200c\u200d\u2060\ufe00-\ufe0f\ufeff]+")
+# Invisible characters within words: soft hyphens, joiners, zero-width spaces, direction marks, variation
+# selectors. And signs of trademarks, which NFKC would turn into letters of the word before them.
+_WITHIN_WORDS = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff\u2120\u2122\u00a9\u00ae]+"
+)
 # Letters of the scripts from Cyrillic on. Greek letters occur in English titles too, as in `10 μm`.
 _FOREIGN = re.compile("[\u0400-\u1cff\u2e80-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]")
 _CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")

@@ -14,7 +14,7 @@ from models.encoder.by_language import Encoders
 from models.student.classifier import StudentClassifier
 from models.taxonomy.decision import DecisionStep, likeliest_path
 from models.taxonomy.tree import Taxonomy
-from models.text.cleaning import clean
+from models.text.promotions import clean_title
 
 _NEAREST = 3
 
@@ -81,7 +81,7 @@ class CascadeClassifier:
         Args:
             title: The title as a seller wrote it.
         """
-        text = clean(title)
+        text = clean_title(title)
         return self._encoders.encoder_for(text) is not None and self._student.escalates(text)
 
     def probabilities(self, texts: Sequence[str]) -> Floats:
@@ -109,7 +109,7 @@ def explain_by_similarity(
     Returns:
         The steps of `likeliest_path`; empty for a title without known words.
     """
-    text = clean(title)
+    text = clean_title(title)
     (probabilities,) = classifier.probabilities([text])
     if not probabilities.any():
         return []

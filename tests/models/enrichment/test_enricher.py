@@ -288,3 +288,21 @@ def test_evidence_of_a_description_with_markup_quotes_its_text() -> None:
     quotes = {attribute.evidence.text.lower() for attribute in enrichment.attributes}
     assert {"linen", "black"} <= quotes
     assert "red" not in quotes
+
+
+def test_a_promotion_changes_the_published_title_alone() -> None:
+    plain, promoted = (product(title) for title in ("Ceramic Coffee Mug", "NEW [SALE] Ceramic Coffee Mug!!"))
+    before, after = ENRICHER.enrich([plain, promoted])
+    assert (after.category, after.decision, after.embedding) == (
+        before.category,
+        before.decision,
+        before.embedding,
+    )
+    assert ENRICHER.event(promoted, after).title == "NEW [SALE] Ceramic Coffee Mug!!"
+
+
+@pytest.mark.parametrize("title", ["Amazon Gift Card $50", "Extended Warranty for Samsung TV"])
+def test_services_go_to_review(title: str) -> None:
+    enrichment = one(title, language="en")
+    assert enrichment.decision.outcome is DecisionOutcome.ABSTAINED
+    assert "service" in (enrichment.review_reason or "")

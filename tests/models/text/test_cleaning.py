@@ -13,7 +13,9 @@ ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=80
     ("raw", "cleaned"),
     [
         ("  Ｎｉｋｅ\tShoes\u00a0&amp; <b>Socks</b> ", "nike shoes & socks"),
-        ("a\x00b\ud800c\u200bd", "a b c d"),
+        ("a\x00b\ud800c\u200bd", "a b cd"),
+        ("run\u200bning sho\u200c\u00ades", "running shoes"),
+        ("Sharpie\u2122 Marker\u00ae", "sharpie marker"),
         ("3 < 5 and 7 > 2", "3 < 5 and 7 > 2"),
         ("<script>x</script>", "x"),
         ("😀", "😀"),
