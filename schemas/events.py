@@ -38,13 +38,25 @@ class Alternative(Struct, frozen=True, kw_only=True, gc=False):
     confidence: Annotated[Probability, Meta(description="calibrated probability")]
 
 
+class MappedCategory(Struct, frozen=True, kw_only=True, gc=False):
+    """What a category is called in its own taxonomy, if that has codes, or in another one."""
+
+    taxonomy: Annotated[str, Meta(description="version of the taxonomy, such as `google-2021-09-21`")]
+    id: Annotated[str, Meta(description="id or code there, such as `aa-1-4` in Shopify's taxonomy")]
+    path: Annotated[str, Meta(description="names from the root there, joined by ' > '")]
+
+
 class Category(Struct, frozen=True, kw_only=True):
     """The deepest level with sufficient confidence; `alternatives` are at full depth, best first."""
 
-    id: Annotated[int, Meta(description="Google Product Taxonomy id")]
+    id: Annotated[int, Meta(description="id in the served taxonomy, such as Google's")]
     path: Annotated[str, Meta(description="names from the root, joined by ' > '")]
     confidence: Annotated[Probability, Meta(description="calibrated probability")]
     alternatives: Annotated[list[Alternative], Meta(description="the likeliest categories, best first")] = []
+    mapped: Annotated[
+        list[MappedCategory],
+        Meta(description="the category's code, and its counterpart in Google's taxonomy"),
+    ] = []
 
 
 class TagSource(StrEnum):

@@ -150,8 +150,8 @@ class Settings(ReadingSettings, frozen=True, kw_only=True):
     taxonomy: Annotated[
         Path | None,
         doc(
-            "File with your own category tree. Without model_path, classification is zero-shot, by its names."
-            " If unset, Google's product taxonomy."
+            "`shopify` for Shopify's product taxonomy, or the file of your own category tree. Without"
+            " model_path, your tree's names classify. If unset, Google's product taxonomy."
         ),
     ] = None
     model_registry: Annotated[

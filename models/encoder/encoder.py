@@ -113,8 +113,11 @@ class EncoderStage:
         Returns:
             Cosines, shape [texts, categories].
         """
-        joined = [". ".join(filter(None, split_description(text))) for text in texts]
-        return self.prototypes.scores(self.encode(joined))
+        return self.prototypes.scores(self.encode_joined(texts))
+
+    def encode_joined(self, texts: Sequence[str]) -> Floats:
+        """Unit vectors of cleaned titles together with their descriptions, shape [texts, dimensions]."""
+        return self.encode([". ".join(filter(None, split_description(text))) for text in texts])
 
     def similarities(self, text: str, taxonomy: Taxonomy) -> tuple[list[tuple[int, str]], Floats]:
         """The cosine of a text with each prototype.

@@ -95,13 +95,7 @@ class Prototypes:
                 f"No category of {taxonomy.version} has a name that an encoder of {language!r} reads: "
                 f"give names in a column name:{language}, or do without an encoder."
             )
-        texts = list(dict.fromkeys(text for source in sources for text in source.texts))
-        row_of = {text: row for row, text in enumerate(texts)}
-        encoded = encode(texts)
-        first = np.array([row_of[source.texts[0]] for source in sources])
-        last = np.array([row_of[source.texts[-1]] for source in sources])
-        vectors = _unit(encoded[first] + encoded[last])
-        return cls(vectors, np.array([source.category for source in sources]), len(taxonomy))
+        return _encoded(sources, encode, len(taxonomy))
 
     def scores(self, texts: Floats) -> Floats:
         """The cosine of each text with each category's nearest prototype.
@@ -121,6 +115,39 @@ class Prototypes:
         scores = np.full((len(texts), self._count), -1.0, dtype=np.float32)
         scores[:, self._present] = nearest
         return scores
+
+
+def node_prototypes(
+    taxonomy: Taxonomy, categories: Sequence[int], encode: Encode, language: Language
+) -> Prototypes | None:
+    """The prototypes of some categories, numbered by their place among `categories`.
+
+    Args:
+        taxonomy: The category tree.
+        categories: Indices of categories.
+        encode: The encoder.
+        language: The language of the encoder.
+
+    Returns:
+        The prototypes; None if no category has a name that the encoder reads.
+    """
+    sources = [
+        PrototypeText(place, each.texts)
+        for place, category in enumerate(categories)
+        for each in _texts_of(taxonomy.nodes[category], taxonomy, language)
+    ]
+    return _encoded(sources, encode, len(categories)) if sources else None
+
+
+def _encoded(sources: Sequence[PrototypeText], encode: Encode, count: int) -> Prototypes:
+    """Encode the prototypes of `count` categories, each text once."""
+    texts = list(dict.fromkeys(text for source in sources for text in source.texts))
+    row_of = {text: row for row, text in enumerate(texts)}
+    encoded = encode(texts)
+    first = np.array([row_of[source.texts[0]] for source in sources])
+    last = np.array([row_of[source.texts[-1]] for source in sources])
+    vectors = _unit(encoded[first] + encoded[last])
+    return Prototypes(vectors, np.array([source.category for source in sources]), count)
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -16,12 +16,13 @@ from models.enrichment.event_builder import Enrichment as Enrichment
 from models.enrichment.event_builder import EventBuilder
 from models.enrichment.listing_classifier import ListingClassifier
 from models.enrichment.listing_text import text_with_description, without_markup
-from models.enrichment.serving_classifier import load_classifier
+from models.enrichment.serving_classifier import load_classifier, load_mapped_classifier
 from models.enrichment.shop_category import ShopCategories
 from models.serving_config import DEFAULT_CONFIG, ServingConfig
 from models.student.artifact import Artifact
 from models.student.classifier import Classifier
 from models.student.seen_ngrams import SeenNgrams
+from models.taxonomy.google_mapping import GoogleMapping
 from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import MAX_CHARACTERS, clean, fold, is_terse
 from models.text.language_detection import LanguageDetector, is_supported, language_code
@@ -44,7 +45,7 @@ class Enricher:
 
     Args:
         classifier: Classifies the listings.
-        artifact: The student, whose brands are used; the shipped one for a zero-shot classifier.
+        artifact: The student, whose brands are used; the shipped one for a tree without a model.
         taxonomy: The classifier's category tree.
 
     Attributes:
@@ -74,7 +75,9 @@ class Enricher:
 
     @classmethod
     def load(cls, config: ServingConfig = DEFAULT_CONFIG) -> "Enricher":
-        """Load a trained model, or a zero-shot classifier for a tree without a model.
+        """Load a trained model, or what classifies in a tree without a model.
+
+        That is the shipped model if the tree is mapped to Google's, and else a zero-shot classifier.
 
         Args:
             config: The model's files, threshold and hardware.
@@ -83,10 +86,13 @@ class Enricher:
             StopWorker: The model or the tree is missing or damaged, or they do not fit each other.
         """
         tree = Taxonomy.of(config.taxonomy)
-        zero_shot = config.taxonomy is not None and config.model is None
-        artifact = Artifact.load(config.model, Taxonomy.google() if zero_shot else tree)
+        untrained = config.taxonomy is not None and config.model is None
+        mapping = GoogleMapping.of(tree) if untrained else None
+        artifact = Artifact.load(config.model, Taxonomy.google() if untrained else tree)
         classifier: Classifier
-        if zero_shot:
+        if mapping is not None:
+            classifier = load_mapped_classifier(artifact, mapping, config)
+        elif untrained:
             classifier = ZeroShotClassifier.load(tree, config)
         else:
             classifier = load_classifier(artifact, tree, config)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.enrichment.decision_cache import TextDecision
+from models.enrichment.mapped_categories import mapped_categories
 from models.student.classifier import Classification, Classifier
 from models.taxonomy.tree import Taxonomy
 from schemas.events import (
@@ -91,6 +92,7 @@ class EventBuilder:
                 Alternative(id=nodes[index].id, path=nodes[index].path, confidence=probability)
                 for index, probability in result.candidates
             ],
+            mapped=mapped_categories(node, self._taxonomy.version),
         )
         return TextDecision(
             category,
@@ -110,6 +112,7 @@ class EventBuilder:
         """
         node = self._taxonomy.nodes[given]
         guess = decision.category
+        mapped = mapped_categories(node, self._taxonomy.version)
         alternatives = list(guess.alternatives) if guess is not None else []
         contradicts = (
             guess is not None
@@ -126,12 +129,18 @@ class EventBuilder:
             own = Alternative(id=node.id, path=node.path, confidence=masses[0] if masses else 0.0)
             others = [each for each in alternatives if each.id != node.id]
             category = Category(
-                id=node.id, path=node.path, confidence=own.confidence, alternatives=[own, *others]
+                id=node.id,
+                path=node.path,
+                confidence=own.confidence,
+                alternatives=[own, *others],
+                mapped=mapped,
             )
             outcome, tagged = DecisionOutcome.ABSTAINED, -1
         else:
             why = "The listing gives this category."
-            category = Category(id=node.id, path=node.path, confidence=1.0, alternatives=alternatives)
+            category = Category(
+                id=node.id, path=node.path, confidence=1.0, alternatives=alternatives, mapped=mapped
+            )
             outcome, tagged = DecisionOutcome.SHOP, given
         evidence = Evidence(field="category", start=0, end=len(written), text=written)
         decided = Decision(outcome=outcome, why=why, evidence=evidence)

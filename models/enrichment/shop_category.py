@@ -13,8 +13,9 @@ _DIGITS = 9
 
 
 class ShopCategories:
-    """Finds given categories in a tree: by id, by `id - path` as Google's file has it, or by full path.
+    """Finds given categories in a tree: by id, code, full path, or `id - path` as Google's file has it.
 
+    Of a tree with Google ids, these are found too, unless they are ids of the tree itself.
     Case, spaces and `&amp;` do not matter.
 
     Args:
@@ -24,6 +25,10 @@ class ShopCategories:
     def __init__(self, taxonomy: Taxonomy) -> None:
         self._taxonomy = taxonomy
         self._by_path = {_normal(node.path): node.index for node in taxonomy.nodes}
+        # The highest category with a Google id: below it the tree is only finer.
+        ordered = sorted(taxonomy.nodes, key=lambda node: -node.level)
+        self._by_google_id = {node.google_id: node.index for node in ordered if node.google_id is not None}
+        self._by_code = {node.code.casefold(): node.index for node in taxonomy.nodes if node.code}
 
     def find(self, category: str | int | None) -> int:
         """The index of a given category; -1 if the tree does not have it, or none is given."""
@@ -32,7 +37,13 @@ class ShopCategories:
         text = str(category).strip()
         if text.isascii() and text.isdigit() and len(text) <= _DIGITS:
             number = int(text)
-            return self._taxonomy.node(number).index if number in self._taxonomy else -1
+            if number in self._taxonomy:
+                return self._taxonomy.node(number).index
+            return self._by_google_id.get(number, -1)
+        # Shops also write a code with the address of its kind: `gid://shopify/TaxonomyCategory/aa-1-4`.
+        for code in (text.casefold(), text.casefold().rpartition("/")[2]):
+            if code in self._by_code:
+                return self._by_code[code]
         return self._by_path.get(_normal(_NUMBERED.sub("", text, count=1)), -1)
 
     def own_path(self, product: ProductCreated) -> str | None:

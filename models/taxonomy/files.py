@@ -6,7 +6,9 @@ whenever the tree grows.
 """
 
 import csv
+import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +23,7 @@ _MOST_REPORTED = 10
 # Readers that keep numbers as doubles, such as browsers, represent only 15 digits exactly.
 _ID = re.compile(r"[0-9]{1,15}")
 _NAME_COLUMN = re.compile(r"name[:_]([a-z]{2,3}(?:-[a-z0-9]{2,8})*)")
-_COLUMNS = "`id`, `path`, `name:LANG` such as `name:zh`, and `examples`"
+_COLUMNS = "`id`, `path`, `code`, `google_id`, `name:LANG` such as `name:zh`, and `examples`"
 _FORMATS = (
     f"a header with {_COLUMNS} over tab- or comma-separated lines, JSON lines with these keys, "
     "or lines `id - A > B > C`"
@@ -37,6 +39,8 @@ class CategoryRow(NamedTuple):
         names: The names from the root to the category.
         translations: The category's own name by language code.
         examples: Titles of the category's products.
+        code: What the tree's owner calls the category, such as `aa-1-4`; empty without one.
+        google_id: The id of Google's category of the same products; None without one.
     """
 
     line: int
@@ -44,25 +48,29 @@ class CategoryRow(NamedTuple):
     names: tuple[str, ...]
     translations: dict[str, str]
     examples: tuple[str, ...]
+    code: str = ""
+    google_id: int | None = None
 
 
 def read_rows(path: Path) -> list[CategoryRow]:
     """Read the categories of a file, in its order.
 
     Args:
-        path: A UTF-8 file, with or without a byte order mark, with any line endings.
+        path: A UTF-8 file, with or without a byte order mark, with any line endings; gzipped if it ends in
+            `.gz`.
 
     Raises:
         StopWorker: The file cannot be read or is no tree. The message lists lines, problems and remedies.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        content = path.read_bytes()
+        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise StopWorker(f"Cannot read the category tree {path}: {error}. Give a UTF-8 file.") from error
     problems: list[str] = []
     rows = []
     try:
-        for line, fields in _records(text.split("\n")):
+        for line, fields in _records(text.replace("\r\n", "\n").replace("\r", "\n").split("\n")):
             row = _row(line, fields, problems)
             if row is not None:
                 rows.append(row)
@@ -181,8 +189,17 @@ def _row(line: int, fields: dict[str, Any], problems: list[str]) -> CategoryRow 
     if not isinstance(titles, list | tuple) or not all(isinstance(title, str) for title in titles):
         problems.append(f"line {line}: examples are titles, in a list or separated by |")
         return None
+    google_id = str(fields.get("google_id") or "").strip()
+    if google_id and not _ID.fullmatch(google_id):
+        problems.append(
+            f"line {line}: the google_id {google_id[:40]!r} is no id of Google's product taxonomy"
+        )
+        return None
     kept = tuple(dict.fromkeys(title.strip() for title in titles if title.strip()))
-    return CategoryRow(line, int(digits), names, translations, kept)
+    code = str(fields.get("code") or "").strip()[:MAX_NAME]
+    return CategoryRow(
+        line, int(digits), names, translations, kept, code, int(google_id) if google_id else None
+    )
 
 
 def _path_problem(names: tuple[str, ...]) -> str:

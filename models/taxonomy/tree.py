@@ -23,8 +23,12 @@ from schemas.errors import StopWorker
 
 Synonyms = Mapping[int, Sequence[tuple[str, str]]]
 GOOGLE_VERSION = "google-2021-09-21"
+SHOPIFY_VERSION = "shopify-2025-08"
+SHOPIFY = Path("shopify")
+"""In place of a file: the shipped edition of Shopify's product taxonomy."""
 _SHIPPED = PRETRAINED / "taxonomy"
 _GOOGLE_FILE = _SHIPPED / "google-product-taxonomy-2021-09-21.en-US.txt"
+_SHOPIFY_FILE = _SHIPPED / "shopify" / "categories.tsv.gz"
 _SYNONYMS_FILE = _SHIPPED / "synonyms.tsv"
 
 
@@ -41,6 +45,8 @@ class Node:
         translations: The category's own name by language code.
         synonyms: Sellers' words for the category's products, each with its language code.
         examples: Titles of the category's products, in any language.
+        code: What the tree's owner calls the category, such as `aa-1-4`; empty without one.
+        google_id: The id of Google's category of the same products; None without one.
     """
 
     id: int
@@ -51,6 +57,8 @@ class Node:
     translations: dict[str, str] = field(default_factory=dict, compare=False)
     synonyms: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     examples: tuple[str, ...] = field(default=(), compare=False)
+    code: str = field(default="", compare=False)
+    google_id: int | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -110,8 +118,15 @@ class Taxonomy:
         return cls.load(_GOOGLE_FILE, GOOGLE_VERSION, chinese, synonyms)
 
     @classmethod
+    def shopify(cls) -> "Taxonomy":
+        """The shipped edition of Shopify's product taxonomy, with Chinese names and Google ids."""
+        return cls.load(_SHOPIFY_FILE, SHOPIFY_VERSION)
+
+    @classmethod
     def of(cls, path: Path | None) -> "Taxonomy":
-        """The tree of a file, read by `load`; None is Google's tree."""
+        """The tree of a file, read by `load`; None is Google's tree, and `SHOPIFY` is Shopify's."""
+        if path == SHOPIFY:
+            return cls.shopify()
         return cls.google() if path is None else cls.load(path)
 
     @classmethod
@@ -164,6 +179,11 @@ class Taxonomy:
         return chain[::-1]
 
     @cached_property
+    def has_google_ids(self) -> bool:
+        """Whether the file gives the ids of Google's categories of the same products."""
+        return any(node.google_id is not None for node in self.nodes)
+
+    @cached_property
     def ends(self) -> npt.NDArray[np.int64]:
         """One past the last index of each category's subtree, shape [categories]."""
         ends = np.arange(1, len(self) + 1)
@@ -209,13 +229,15 @@ def _version(name: str, paths: Mapping[int, tuple[str, ...]]) -> str:
 
 
 def _with_names(tree: "Taxonomy", rows: Iterable[CategoryRow]) -> tuple[Node, ...]:
-    """The tree's nodes with the translations and examples of the file."""
+    """The tree's nodes with the translations, examples, codes and Google ids of the file."""
     by_id = {row.id: row for row in rows}
     return tuple(
         replace(
             node,
             translations=node.translations | by_id[node.id].translations,
             examples=by_id[node.id].examples,
+            code=by_id[node.id].code,
+            google_id=by_id[node.id].google_id,
         )
         for node in tree.nodes
     )

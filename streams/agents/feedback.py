@@ -2,6 +2,7 @@
 
 import msgspec
 
+from models.enrichment.mapped_categories import mapped_categories
 from models.enrichment.model_info import ModelInfo
 from models.taxonomy.tree import Taxonomy
 from schemas.errors import InvalidEvent
@@ -77,6 +78,11 @@ def _category(known: ProductEnriched | None, feedback: CategoryFeedback, taxonom
             f"category {category_id} is not in the taxonomy {taxonomy.version}; use one of its ids",
             "$.category_id",
         )
+    node = taxonomy.node(category_id)
     return Category(
-        id=category_id, path=taxonomy.node(category_id).path, confidence=1.0, alternatives=alternatives
+        id=category_id,
+        path=node.path,
+        confidence=1.0,
+        alternatives=alternatives,
+        mapped=mapped_categories(node, taxonomy.version),
     )

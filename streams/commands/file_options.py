@@ -6,14 +6,25 @@ from typing import Any, TypeVar
 
 import click
 
+from models.taxonomy.tree import SHOPIFY
 from streams.settings_sources import load_settings
 
 C = TypeVar("C", bound=Callable[..., Any])
 
+
+class TaxonomyType(click.Path):
+    """A file with a category tree, or the name of a shipped one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Accept the name of a shipped tree, though it is no file."""
+        return SHOPIFY if str(value) == str(SHOPIFY) else super().convert(value, param, ctx)
+
+
 taxonomy_option = click.option(
     "--taxonomy",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File of your own category tree, with columns id and path, optionally name:LANG and examples.",
+    type=TaxonomyType(exists=True, dir_okay=False, path_type=Path),
+    help="`shopify` for Shopify's product taxonomy, or the file of your own category tree, with columns id "
+    "and path, optionally name:LANG, examples, code and google_id.",
 )
 """Option of the commands that can use another category tree than Google's."""
 

@@ -43,8 +43,9 @@ def explain(title: str, serving: ChosenServing, **fields: Any) -> None:
     contribution to the log odds of the category within its parent: positive for the category, negative
     against it. "Names in the title" are names of the category, or of one below it. If the student is unsure
     and a text encoder is available, the decision of both follows, with the category names most similar to
-    the title. With a taxonomy of your own and without a model only that part is shown. The model, the
-    taxonomy and the thresholds are those of the worker's settings, and options override them.
+    the title. With a taxonomy of your own and without a model only that part is shown, or, of a taxonomy
+    with Google ids, the decision in Google's taxonomy and the category for it. The model, the taxonomy and
+    the thresholds are those of the worker's settings, and options override them.
 
     With fields of a listing beside the title, the whole listing follows: its language, what each field
     decides alone with the title, and which fields say nothing about the category.
@@ -52,7 +53,9 @@ def explain(title: str, serving: ChosenServing, **fields: Any) -> None:
     product, config = _listing(title, fields), serving.config
     try:
         tree = Taxonomy.of(config.taxonomy)
-        if config.taxonomy is not None and config.model is None:
+        if config.taxonomy is not None and config.model is None and tree.has_google_ids:
+            _explain_by_mapping(title, serving)
+        elif config.taxonomy is not None and config.model is None:
             _explain_by_names(title, tree, serving)
         else:
             _explain_by_pieces(title, Artifact.load(config.model, tree), tree, serving)
@@ -114,6 +117,14 @@ def _explain_by_pieces(title: str, artifact: Artifact, tree: Taxonomy, serving: 
     if cascade.escalates(title):
         click.echo("\nThe student is unsure. With the text encoder the decision is:")
         _show_names(title, cascade, student.thresholds, tree)
+
+
+def _explain_by_mapping(title: str, serving: ChosenServing) -> None:
+    google = Taxonomy.google()
+    _explain_by_pieces(title, Artifact.load(None, google), google, serving)
+    enricher = Enricher.load(serving.config)
+    (enrichment,) = enricher.enrich([ProductCreated(product_id="1", title=title)])
+    click.echo(f"\nIn {enricher.taxonomy_version}: {_decided(enrichment)}")
 
 
 def _explain_by_names(title: str, tree: Taxonomy, serving: ChosenServing) -> None:

@@ -1,0 +1,1 @@
+"""Writes the shipped category trees from what their publishers offer."""
