@@ -78,9 +78,7 @@ def shared_counts(shop: str, baskets: Sequence[Basket], as_of: float, epsilon: f
         as_of: The time to decay to, in seconds since 1970.
         epsilon: The loss of privacy of one basket by this publication.
     """
-    contribution = Contribution.of_sessions(
-        SHARED_PRODUCTS, PARAMETERS.damping_products, relations=1, directions=1
-    )
+    contribution = Contribution.of_sessions(SHARED_PRODUCTS, PARAMETERS, relations=1, directions=1)
     noise = NoisedCounts(PrivacyBudget(epsilon), contribution, shop.encode(), _DAY_S)
     rows: dict[str, list[RankedNeighbor]] = {}
     for (one, other), weight in count_pairs(baskets, SHARED_PRODUCTS, as_of).items():

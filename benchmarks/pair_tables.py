@@ -3,9 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.affinity_recall import TABLE, read_lines
+from models.behavior.damping import damping
 from models.behavior.evaluation.baskets import Basket
 from models.behavior.parameters import BehaviorParameters
 
@@ -40,16 +44,14 @@ def count_pairs(baskets: Iterable[Basket], products: int, as_of: float) -> Count
         as_of: The time to decay to, in seconds since 1970.
     """
     counts: Counter[Pair] = Counter()
-    damping = [1.0 / (1.0 + (rank / PARAMETERS.damping_products) ** 2) for rank in range(products)]
+    # The products of a basket have one time, and share their mean rank.
+    damped = damping((np.arange(products + 1) - 1) / 2, PARAMETERS).tolist()
     for basket in baskets:
         decay = 2.0 ** ((basket.time - as_of) / PARAMETERS.half_life_s)
         weight = decay * (1.0 if basket.known else PARAMETERS.guest_weight)
         first = basket.products[:products]
-        for rank, later in enumerate(first):
-            value = weight * damping[rank]
-            for other in first[:rank]:
-                pair = (other, later) if other < later else (later, other)
-                counts[pair] += value
+        for pair in combinations(sorted(first), 2):
+            counts[pair] += weight * damped[len(first)]
     return counts
 
 

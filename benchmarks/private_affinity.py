@@ -91,7 +91,7 @@ def main(data: Path, since: datetime, until: datetime, period_days: float) -> No
         print_row(f"minimum support {minimum}", ranked_lists(kept, TOP), scored)
     bounded = count_pairs(learned, PRODUCTS, start)
     print_row(f"first {PRODUCTS} products of a session", ranked_lists(bounded, TOP), scored)
-    contribution = Contribution.of_sessions(PRODUCTS, PARAMETERS.damping_products)
+    contribution = Contribution.of_sessions(PRODUCTS, PARAMETERS)
     for size in SIZES:
         larger = {pair: size * weight for pair, weight in bounded.items()}
         for epsilon in EPSILONS:

@@ -36,7 +36,7 @@ def publication_noise(settings: Settings, parameters: BehaviorParameters) -> Noi
         return None
     counts = NoisedCounts(
         PrivacyBudget(settings.publish_epsilon),
-        Contribution.of_sessions(parameters.session_pair_products, parameters.damping_products),
+        Contribution.of_sessions(parameters.session_pair_products, parameters),
         pseudonyms.derived_secret("affinity noise"),
         settings.publish_period_days * _DAY_S,
     )

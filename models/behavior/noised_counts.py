@@ -3,9 +3,10 @@
 Two sets of behavior are neighbors if one has one more session. The mechanism publishes, of each pair of a
 product's row, the decayed count plus Gaussian noise if that reaches a threshold, once in each period. What
 one session adds to all rows of all relations together is bounded, because the first n products of a session
-form pairs of weight `damping(k)`, k = 1 … n - 1 being the later product's rank:
+form pairs of a weight of at most 1, which falls with their number (`models.behavior.damping`):
 
-- L2 norm Δ = sqrt(3 · 2 · Σ k · damping(k)²): three relations, and each pair is in two rows.
+- L2 norm Δ = sqrt(3 · 2 · S): three relations, and each pair is in two rows. S is the greatest sum of the
+  squared weights of a relation's pairs, whatever the entry times of the products are.
 - Number of pairs K = 3 · n · (n - 1).
 
 Gaussian noise of standard deviation σ on counts of sensitivity Δ is ρ-zCDP with ρ = Δ² / (2σ²), and so
@@ -26,7 +27,9 @@ from hashlib import blake2b
 from math import ceil, floor, log, sqrt
 from statistics import NormalDist
 
+from models.behavior.damping import greatest_squares
 from models.behavior.neighbors import RankedNeighbor
+from models.behavior.parameters import BehaviorParameters
 from schemas.events import Relation
 
 _NORMAL = NormalDist()
@@ -48,20 +51,18 @@ class Contribution:
 
     @classmethod
     def of_sessions(
-        cls, products: int, damping_products: float, relations: int = 3, directions: int = 2
+        cls, products: int, parameters: BehaviorParameters, relations: int = 3, directions: int = 2
     ) -> "Contribution":
         """Return the contribution of a session of at least two products.
 
         Args:
             products: The number of products of a session that form pairs in a relation.
-            damping_products: The rank at which the weight of a pair is a half.
+            parameters: The damping of pairs.
             relations: The number of relations that are published.
             directions: In how many rows each pair is published.
         """
-        weights = (1.0 / (1.0 + (rank / damping_products) ** 2) for rank in range(1, products))
-        squares = sum(rank * weight**2 for rank, weight in enumerate(weights, start=1))
         pairs = relations * directions * products * (products - 1) // 2
-        return cls(sqrt(relations * directions * squares), pairs)
+        return cls(sqrt(relations * directions * greatest_squares(products, parameters)), pairs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,16 @@
 """Changes the sessions of a shopper's row, and emits how their pairs change, once for all changes together.
 
 A session that is about to change is noted as it was counted. In the end the pairs are emitted that it has
-more or less since then. So what a batch changes several times is emitted once, and products with one entry
-time, such as those of an order, may arrive in any order at no cost.
+more or less since then. So what a batch changes several times is emitted once.
 
-Changes out of order have a bound for each session, because each of them may change all pairs: beyond
-`session_corrections` corrected pairs they are refused. Products that enter after all others are no
-corrections.
+Changes out of order have a bound for each session, because each of them may change many pairs: once they
+would correct more than `session_corrections` pairs, the session takes only products that enter after all
+others.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
+from math import inf
 
 from models.behavior.deltas import DeltaBuilder
 from models.behavior.next_products import joined
@@ -22,10 +22,8 @@ from models.behavior.session_pairs import (
     CountedProducts,
     EntryTimes,
     add_difference,
-    common_prefix,
-    correction_cost,
+    corrected_pairs,
     in_order,
-    order_key,
 )
 from models.behavior.shopper_row import OpenSession, ShopperState
 from models.behavior.transitions import join_transitions
@@ -105,12 +103,17 @@ class SessionChanges:
         if known is not None and known <= time:
             return
         if known is None and relation.value not in touched.unordered:
-            last = next(reversed(entry_times), None)
-            if last is None or order_key(last, entry_times[last]) < order_key(product, time):
+            last = next(reversed(entry_times.values()), -inf)
+            if last < time:
                 if len(entry_times) < self._bound:
                     entry_times[product] = time
                     self._match_returns(relation, product)
                 return
+        if session.events > self._parameters.session_events:
+            return  # It has no weight any more, so that no pair depends on its order.
+        if session.corrections >= self._parameters.session_corrections:
+            self.counts[OUT_OF_ORDER] += 1
+            return
         entry_times[product] = time
         touched.unordered.add(relation.value)
         self._match_returns(relation, product)
@@ -186,19 +189,14 @@ class SessionChanges:
             return products
         part = touched.before[0].get(relation)
         before = {} if part is None else part.entry_times
-        prefix = common_prefix(before, products)
-        if prefix == len(before):
+        bound = int(self._parameters.session_corrections)
+        corrected = corrected_pairs(before, products, self._parameters)
+        if session.corrections + corrected <= bound:
+            session.corrections += corrected
             return products
-        cost = correction_cost(prefix, len(products))
-        if session.corrections + cost <= self._parameters.session_corrections:
-            session.corrections += cost
-            return products
-        last = next(reversed(before))
-        after_all = {
-            name: time
-            for name, time in products.items()
-            if name not in before and order_key(last, before[last]) < order_key(name, time)
-        }
+        session.corrections = bound
+        last = next(reversed(before.values()), -inf)
+        after_all = {name: time for name, time in products.items() if name not in before and last < time}
         self.counts[OUT_OF_ORDER] += sum(
             name not in after_all and before.get(name) != time for name, time in products.items()
         )
@@ -209,7 +207,8 @@ class SessionChanges:
         cost = 0
         for relation in one.entry_times.keys() & other.entry_times.keys():
             products = len(one.entry_times[relation]) + len(other.entry_times[relation])
-            cost += correction_cost(0, min(products, self._bound))
+            counted = min(products, self._bound)
+            cost += counted * (counted - 1) // 2
         return cost
 
     def _match_returns(self, relation: Relation, product: str) -> None:

@@ -1,14 +1,18 @@
 """The pairs of a session, as a pure function of the set of its products and their entry times.
 
-A relation of a session orders its products by entry time. Products of one time, such as those of an order,
-are in an order of their own at each time (`order_key`): by id, the same products would always come last.
-The product with k others before it has rank k. Only the first `session_pair_products` of this order count:
+A relation of a session orders its products by entry time. The rank of a product is the number of products
+that entered before it. Products of one time, such as those of an order, share the mean of the ranks that they
+take up: of an order of 41 lines, all products have rank 20. Only the first `session_pair_products` of this
+order count; among products of one time, `order_key` decides.
 
 - A pair has the weight `damping(k) * w` at the entry time of its later product, and support 1. k is the
   later product's rank, and w the session's weight.
 - A product's own session has the weight w at its entry time, and support 1: a delta whose neighbor is the
   product itself.
 - A product whose purchase was returned keeps its rank, but has no pairs and no session of its own.
+
+The damping falls in steps of some ranks. So a product that arrives late, which moves the ranks of all others
+after it, changes the pairs of those few only that it moves over a step.
 
 Since a product beyond the first ones gets before them only by an event with an earlier time, it need not be
 remembered: the first products of a set are those of the first products so far and of one more.
@@ -17,15 +21,19 @@ What changes in a session is emitted as the difference between before and after.
 its end, which is usual, costs one pair for each product before the new one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from itertools import islice
+from math import inf
+from operator import ne
 from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.behavior.damping import damping_of_times
 from models.behavior.deltas import DeltaBuilder
 from models.behavior.parameters import BehaviorParameters
 from schemas.events import Relation
@@ -60,8 +68,23 @@ class _Pairs(NamedTuple):
     support: NDArray[np.int64]
 
 
+class _Changes(NamedTuple):
+    """What differs between two states of a session.
+
+    Attributes:
+        moved: Products that are new, gone, at another time, or returned in one state only.
+        damped: Products of both states with another damping.
+    """
+
+    moved: AbstractSet[str]
+    damped: AbstractSet[str]
+
+
 def order_key(product: str, time: float) -> tuple[float, int, str]:
-    """Return what orders the products of a session: the time, a checksum of both, and the id."""
+    """Return what orders the products of a session: the time, a checksum of both, and the id.
+
+    By id alone, the same products of large orders would always be left out.
+    """
     return time, crc32(product.encode(), int(time) & 0xFFFFFFFF), product
 
 
@@ -71,19 +94,22 @@ def in_order(entry_times: EntryTimes, bound: int) -> EntryTimes:
     return dict(ordered[:bound])
 
 
-def common_prefix(one: EntryTimes, other: EntryTimes) -> int:
-    """Return how many first products with their entry times are the same."""
-    same = 0
-    for item, other_item in zip(one.items(), other.items(), strict=False):
-        if item != other_item:
-            break
-        same += 1
-    return same
+def corrected_pairs(before: EntryTimes, after: EntryTimes, parameters: BehaviorParameters) -> int:
+    """Return how many counted pairs change at most if the products of a relation change.
 
-
-def correction_cost(prefix: int, products: int) -> int:
-    """Return the number of pairs whose later product has a rank from `prefix` to `products` - 1."""
-    return (products * (products - 1) - prefix * (prefix - 1)) // 2
+    Args:
+        before: The products as they were counted, in order.
+        after: The products as they are to be counted, in order.
+        parameters: Damping, and the bound on products.
+    """
+    if _grew_at_its_end(before, after):
+        return 0
+    moved, damped = _changes(before, after, parameters)
+    return sum(
+        len(before) - 1 if name in moved else rank
+        for rank, name in enumerate(before)
+        if name in moved or name in damped
+    )
 
 
 def add_difference(
@@ -102,81 +128,110 @@ def add_difference(
         pairs: Receives the differences.
         parameters: Damping, and the bound on products.
     """
-    prefix = 0
-    if len(before) == 1 and before[0][1:] == after[1:]:
-        prefix = common_prefix(before[0].entry_times, after.entry_times)
-        if prefix == len(before[0].entry_times):
-            _add_products(after, prefix, relation, pairs, parameters)
+    if after.weight == 0.0 and not any(part.weight for part in before):
+        return
+    changes = None
+    if not before:
+        before = [CountedProducts({}, after.returned, after.weight)]
+    if len(before) == 1 and before[0].weight == after.weight:
+        (one,) = before
+        if one.returned == after.returned and _grew_at_its_end(one.entry_times, after.entry_times):
+            _add_products(after, len(one.entry_times), relation, pairs, parameters)
             return
+        changes = _changes(one.entry_times, after.entry_times, parameters)
+        changes = changes._replace(moved=changes.moved | (one.returned ^ after.returned))
     names = list(dict.fromkeys(name for part in (*before, after) for name in part.entry_times))
     numbers = {name: number for number, name in enumerate(names)}
-    parts = [(_pairs_of(part, prefix, numbers, parameters), -1) for part in before]
-    parts.append((_pairs_of(after, prefix, numbers, parameters), 1))
-    changed = _summed(parts, len(names))
-    pairs.add_columns(names, relation, *changed)
+    parts = [(_pairs_of(part, changes, numbers, parameters), -1) for part in before]
+    parts.append((_pairs_of(after, changes, numbers, parameters), 1))
+    pairs.add_columns(names, relation, *_summed(parts, len(names)))
+
+
+def _grew_at_its_end(before: EntryTimes, after: EntryTimes) -> bool:
+    """Whether all products after those of `before`, if any, entered later than these."""
+    if not before:
+        return True
+    if len(after) < len(before) or any(map(ne, before.items(), after.items())):
+        return False
+    new = next(islice(after.values(), len(before), None), inf)
+    return next(reversed(before.values())) < new
+
+
+def _changes(before: EntryTimes, after: EntryTimes, parameters: BehaviorParameters) -> _Changes:
+    moved = {name for name, _ in before.items() ^ after.items()}
+    one, other = (
+        dict(zip(each, _damping(each, parameters).tolist(), strict=True)) for each in (before, after)
+    )
+    return _Changes(moved, {name for name, _ in one.items() ^ other.items()} - moved)
 
 
 def _add_products(
     session: CountedProducts,
-    prefix: int,
+    counted: int,
     relation: Relation,
     pairs: DeltaBuilder,
     parameters: BehaviorParameters,
 ) -> None:
-    """Emit the pairs of the products from rank `prefix` on, as they all came after the others."""
+    """Emit the pairs of all products but the first `counted` ones, as they entered later."""
     entry_times, returned, weight = session
-    if weight == 0.0 or prefix == len(entry_times):
-        return
     names = list(entry_times)
-    damping = _damping(parameters)
-    others = [name for name in names[:prefix] if name not in returned]
-    for rank in range(prefix, len(names)):
-        name = names[rank]
+    if weight == 0.0 or counted == len(names):
+        return
+    damped_by = _damping(entry_times, parameters).tolist()
+    others = [name for name in names[:counted] if name not in returned]
+    for name, damped in zip(names[counted:], damped_by[counted:], strict=True):
         if name in returned:
             continue
         time = entry_times[name]
         pairs.add_sessions([name], [time], relation, weight)
         if others:
-            pairs.add_pairs(name, others, [time] * len(others), relation, float(damping[rank]) * weight)
+            pairs.add_pairs(name, others, [time] * len(others), relation, damped * weight)
         others.append(name)
 
 
-@lru_cache(maxsize=8)
-def _damping_of(bound: int, scale: float) -> NDArray[np.float64]:
-    return np.asarray(1.0 / (1.0 + (np.arange(bound) / scale) ** 2))
+def _damping(entry_times: EntryTimes, parameters: BehaviorParameters) -> NDArray[np.float64]:
+    return damping_of_times(_times(entry_times), parameters)
 
 
-def _damping(parameters: BehaviorParameters) -> NDArray[np.float64]:
-    """Return the damping of each rank."""
-    return _damping_of(int(parameters.session_pair_products), parameters.damping_products)
+def _times(entry_times: EntryTimes) -> NDArray[np.float64]:
+    return np.fromiter(entry_times.values(), np.float64, len(entry_times))
 
 
 @lru_cache(maxsize=8)
 def _triangle(bound: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the ranks of the later and the earlier product of all pairs, and of each with itself."""
+    """Return the places of the later and the earlier product of all pairs, and of each with itself."""
     later, earlier = np.tril_indices(bound)
     return later, earlier
 
 
 def _pairs_of(
-    session: CountedProducts, prefix: int, numbers: dict[str, int], parameters: BehaviorParameters
+    session: CountedProducts,
+    changes: _Changes | None,
+    numbers: dict[str, int],
+    parameters: BehaviorParameters,
 ) -> _Pairs:
-    """Return the pairs of a session by the definition, with a later product from rank `prefix` on."""
+    """Return the pairs of a session by the definition: those that may change, or all without `changes`."""
     entry_times, returned, weight = session
     count = len(entry_times) if weight != 0.0 else 0
-    start, end = (each * (each + 1) // 2 for each in (min(prefix, count), count))
-    later, earlier = (ranks[start:end] for ranks in _triangle(int(parameters.session_pair_products)))
-    kept = np.fromiter((name not in returned for name in entry_times), np.bool_, len(entry_times))
+    end = count * (count + 1) // 2
+    later, earlier = (places[:end] for places in _triangle(int(parameters.session_pair_products)))
+    kept = _mask(entry_times, lambda name: name not in returned)
     counts = kept[later] & kept[earlier]
     if weight == UNDAMPED:
         counts &= later != earlier
+    if changes is not None:
+        moved, damped = (
+            _mask(entry_times, changes.moved.__contains__),
+            _mask(entry_times, changes.damped.__contains__),
+        )
+        counts &= moved[earlier] | (moved | damped)[later]
     later, earlier = later[counts], earlier[counts]
     number = np.fromiter(map(numbers.__getitem__, entry_times), np.int64, len(entry_times))
-    times = np.fromiter(entry_times.values(), np.float64, len(entry_times))
+    times = _times(entry_times)
     if weight == UNDAMPED:
         weights = np.ones(len(later))
     else:
-        weights = np.where(later == earlier, 1.0, _damping(parameters)[later]) * weight
+        weights = np.where(later == earlier, 1.0, damping_of_times(times, parameters)[later]) * weight
     one, other = number[later], number[earlier]
     return _Pairs(
         np.minimum(one, other),
@@ -185,6 +240,11 @@ def _pairs_of(
         weights,
         np.ones(len(later), dtype=np.int64),
     )
+
+
+def _mask(entry_times: EntryTimes, condition: Callable[[str], bool]) -> NDArray[np.bool_]:
+    """Return which products fulfil a condition; shape (products,)."""
+    return np.fromiter(map(condition, entry_times), np.bool_, len(entry_times))
 
 
 def _summed(parts: Sequence[tuple[_Pairs, int]], names: int) -> _Pairs:

@@ -22,4 +22,4 @@ def test_a_pair_of_one_basket_is_not_shared() -> None:
 
 def test_pairs_are_counted_as_the_agents_do() -> None:
     counts = count_pairs([Basket(START, "c", ("b", "a", "c"), False)], 2, START)
-    assert counts == {("a", "b"): 0.3 / (1 + (1 / 30) ** 2)}
+    assert counts == {("a", "b"): 0.3}

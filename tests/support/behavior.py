@@ -95,12 +95,15 @@ def brute_force_pairs(
         for relation, products in entries.items():
             ordered = sorted(products, key=lambda product: order_key(product, products[product]))
             ordered = ordered[: int(parameters.session_pair_products)]
-            for rank, product in enumerate(ordered):
-                pairs.append((name, product, product, relation, products[product], weight))
-                damped = weight / (1 + (rank / parameters.damping_products) ** 2)
-                pairs += [
-                    (name, each, product, relation, products[product], damped) for each in ordered[:rank]
-                ]
+            for place, product in enumerate(ordered):
+                time = products[product]
+                pairs.append((name, product, product, relation, time, weight))
+                before = sum(products[each] < time for each in ordered)
+                together = sum(products[each] == time for each in ordered)
+                rank = before + (together - 1) / 2
+                k = rank // parameters.damping_step * parameters.damping_step
+                damped = weight / (1 + (k / parameters.damping_products) ** 2)
+                pairs += [(name, each, product, relation, time, damped) for each in ordered[:place]]
     returned = _returned_by_definition(events, pairs)
     return [
         (one, other, relation, at, weight)

@@ -1,5 +1,7 @@
 """Noise on counts: its distribution, its threshold, its loss of privacy, and that a retry repeats it."""
 
+from collections.abc import Sequence
+from itertools import accumulate, product
 from math import erfc, exp, log, sqrt
 from statistics import fmean, pstdev
 
@@ -7,11 +9,14 @@ import pytest
 
 from models.behavior.neighbors import RankedNeighbor
 from models.behavior.noised_counts import Contribution, NoisedCounts, PrivacyBudget
+from models.behavior.parameters import BehaviorParameters
 from schemas.events import Relation
+from tests.support.behavior import behavior, brute_force_pairs
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 DAY = 86_400.0
-CONTRIBUTION = Contribution.of_sessions(5, 30.0)
+CONTRIBUTION = Contribution.of_sessions(5, BehaviorParameters())
+STEEP = BehaviorParameters(damping_products=2.0, damping_step=1)
 
 
 def neighbors(count: int, score: float) -> list[RankedNeighbor]:
@@ -27,20 +32,27 @@ def tail(value: float) -> float:
     return erfc(value / sqrt(2.0)) / 2.0
 
 
-@pytest.mark.parametrize("products", [2, 5, 10])
-def test_the_contribution_is_that_of_a_session_of_so_many_products(products: int) -> None:
+def squares_of(products: int, ties: Sequence[bool]) -> float:
+    """Sum the squared weights of a session's pairs by their definition.
+
+    Args:
+        products: The number of products.
+        ties: Whether each product but the first has the time of the one before it.
+    """
+    times = [0, *accumulate(not tie for tie in ties)]
+    events = [behavior(f"p{number}", minute=time) for number, time in enumerate(times)]
+    pairs = brute_force_pairs(events, STEEP)
+    assert len(events) == products
+    return sum(weight**2 for one, other, _, _, weight in pairs if one != other)
+
+
+@pytest.mark.parametrize("products", [2, 5, 8])
+def test_the_contribution_is_the_greatest_of_all_sessions_of_so_many_products(products: int) -> None:
     """By the definition of a pair's weight, over both rows and three relations."""
-    squares = [
-        (1.0 / (1.0 + (later / 30.0) ** 2)) ** 2
-        for _ in range(3)
-        for later in range(products)
-        for earlier in range(products)
-        if earlier < later
-        for _ in range(2)
-    ]
-    found = Contribution.of_sessions(products, 30.0)
-    assert found.norm == pytest.approx(sqrt(sum(squares)))
-    assert found.pairs == len(squares)
+    greatest = max(squares_of(products, ties) for ties in product([False, True], repeat=products - 1))
+    found = Contribution.of_sessions(products, STEEP)
+    assert found.norm == pytest.approx(sqrt(3 * 2 * greatest))
+    assert found.pairs == 3 * products * (products - 1)
 
 
 @pytest.mark.parametrize("epsilon", [0.5, 3.0, 10.0])

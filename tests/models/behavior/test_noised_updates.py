@@ -11,7 +11,8 @@ from schemas.events import AffinityUpdated, Related, Relation
 
 DAY = 86_400.0
 CLOSE = NoisedUpdates(
-    NoisedCounts(PrivacyBudget(1e9), Contribution.of_sessions(2, 30.0), b"s" * 32, 28 * DAY), top_k=2
+    NoisedCounts(PrivacyBudget(1e9), Contribution.of_sessions(2, BehaviorParameters()), b"s" * 32, 28 * DAY),
+    top_k=2,
 )
 """So large an epsilon that there is hardly any noise."""
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)

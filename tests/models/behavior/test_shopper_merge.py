@@ -182,7 +182,7 @@ def test_a_pair_of_both_parts_of_a_session_counts_once() -> None:
     partitions.drain()
     weights, support = counted(partitions.pairs)
     assert support == {("a", "b", 0): 1, ("b", "a", 0): 1, ("a", "a", 0): 1, ("b", "b", 0): 1}
-    start, damped = START.timestamp(), pytest.approx(1 / (1 + (1 / 30) ** 2))
+    start, damped = START.timestamp(), pytest.approx(1.0)
     assert weights == {
         ("a", "a", 0, start + 120): pytest.approx(1.0),
         ("b", "b", 0, start + 180): pytest.approx(1.0),

@@ -22,7 +22,9 @@ START = 736 * PERIOD
 
 
 def agent() -> AgentProcessor:
-    counts = NoisedCounts(PrivacyBudget(3.0), Contribution.of_sessions(2, 30.0), b"s" * 32, PERIOD)
+    counts = NoisedCounts(
+        PrivacyBudget(3.0), Contribution.of_sessions(2, BehaviorParameters()), b"s" * 32, PERIOD
+    )
     noise = NoisedUpdates(counts, top_k=2)
     return processor_of(affinity_agent(ROWS, 1, BehaviorParameters(), ProductView(), noise=noise))
 
