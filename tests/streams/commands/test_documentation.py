@@ -12,6 +12,7 @@ from streams.commands.operate.settings import manual as settings_manual
 from streams.commands.operate.topics import manual as topics_manual
 from streams.commands.operate.topics import topics
 from streams.lanes.observer import LaneState
+from streams.observability.alerts import manual as alerts_manual
 from streams.observability.status import WorkerStatus
 from streams.provenance import REPLAY
 from streams.settings import Settings
@@ -24,6 +25,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs" / "operations"
     [
         ("settings.md", settings_manual(), "settings --markdown"),
         ("metrics.md", metrics_manual(), "metrics --markdown"),
+        ("metrics.md", alerts_manual(), "metrics --alerts --markdown"),
         ("topics.md", topics_manual(Settings()), "topics list --markdown"),
     ],
 )
