@@ -155,7 +155,7 @@ def test_the_health_check_passes_only_for_a_live_worker(tmp_path: Path) -> None:
 def test_every_service_is_pinned_and_depends_on_existing_services() -> None:
     for name, service in SERVICES.items():
         tag = service["image"].partition(":")[2]
-        assert re.fullmatch(r"\d+\.\d+\.\d+", tag), f"{name}: {service['image']} is not pinned"
+        assert re.fullmatch(r"v?\d+\.\d+\.\d+", tag), f"{name}: {service['image']} is not pinned"
         for needed, how in service.get("depends_on", {}).items():
             assert needed in SERVICES
             if how["condition"] == "service_healthy":
@@ -167,7 +167,16 @@ def test_every_service_is_pinned_and_depends_on_existing_services() -> None:
 
 def test_volumes_are_declared_and_used() -> None:
     mounted = {mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", ())}
-    assert mounted == set(VOLUMES)
+    files = {each for each in mounted if each.startswith("./")}
+    assert mounted - files == set(VOLUMES)
+    assert [each for each in files if not (DEPLOY / each).is_file()] == []
+
+
+def test_prometheus_scrapes_workers_by_the_job_that_alerts_name() -> None:
+    config = yaml.safe_load((DEPLOY / "monitoring/prometheus.yaml").read_text())
+    (job,) = config["scrape_configs"]
+    assert job["job_name"] == "shelfstream"
+    assert set(job["dns_sd_configs"][0]["names"]) == {name for name in OURS if name != "topics"}
 
 
 def test_the_kafka_version_is_that_of_the_tests() -> None:
