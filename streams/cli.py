@@ -5,34 +5,61 @@ from typing import cast
 
 import click
 
-COMMANDS: dict[str, str] = {
-    "demo": "streams.demo.command:demo",
-    "worker": "streams.worker:worker",
-    "status": "streams.commands.operate.status:status",
-    "doctor": "streams.commands.operate.doctor:doctor",
-    "settings": "streams.commands.operate.settings:settings",
-    "topics": "streams.commands.operate.topics:topics",
-    "metrics": "streams.commands.operate.metrics:metrics",
-    "replay": "streams.commands.operate.replay_group:replay",
-    "dead-letters": "streams.commands.operate.dead_letters:dead_letters",
-    "erase": "streams.commands.operate.erase:erase",
-    "audit": "streams.commands.operate.audit:audit",
-    "state": "streams.commands.operate.state:state",
-    "import": "streams.commands.offline.import_events:import_events",
-    "enrich": "streams.commands.offline.enrich:enrich",
-    "models": "streams.commands.modeling.models:models",
-    "explain": "streams.commands.offline.explain:explain",
-    "feedback": "streams.commands.modeling.feedback:feedback",
-    "labels": "streams.commands.modeling.labels:labels",
-    "train": "streams.commands.modeling.train:train",
-    "encoder": "streams.commands.modeling.encoder:encoder",
-    "gate": "streams.commands.modeling.gate:gate",
-    "pipeline": "streams.commands.modeling.pipeline:pipeline",
-    "evaluate": "streams.commands.modeling.evaluate:evaluate",
-    "affinity": "streams.commands.offline.affinity:affinity",
-    "shopper": "streams.commands.operate.published:shopper",
-    "contracts": "streams.commands.offline.contracts:contracts",
+_OPERATE, _MODELING, _OFFLINE = (f"streams.commands.{room}" for room in ("operate", "modeling", "offline"))
+
+SECTIONS: dict[str, dict[str, str]] = {
+    "Try and run": {
+        "demo": "streams.demo.command:demo",
+        "worker": "streams.worker:worker",
+        "settings": f"{_OPERATE}.settings:settings",
+        "topics": f"{_OPERATE}.topics:topics",
+        "completion": f"{_OPERATE}.completion:completion",
+    },
+    "On call": {
+        "status": f"{_OPERATE}.status:status",
+        "doctor": f"{_OPERATE}.doctor:doctor",
+        "metrics": f"{_OPERATE}.metrics:metrics",
+        "replay": f"{_OPERATE}.replay_group:replay",
+        "dead-letters": f"{_OPERATE}.dead_letters:dead_letters",
+        "erase": f"{_OPERATE}.erase:erase",
+        "audit": f"{_OPERATE}.audit:audit",
+        "state": f"{_OPERATE}.state:state",
+    },
+    "Files and contracts": {
+        "import": f"{_OFFLINE}.import_events:import_events",
+        "enrich": f"{_OFFLINE}.enrich:enrich",
+        "affinity": f"{_OFFLINE}.affinity:affinity",
+        "shopper": f"{_OPERATE}.published:shopper",
+        "contracts": f"{_OFFLINE}.contracts:contracts",
+    },
+    "Models": {
+        "explain": f"{_OFFLINE}.explain:explain",
+        "evaluate": f"{_MODELING}.evaluate:evaluate",
+        "models": f"{_MODELING}.models:models",
+        "feedback": f"{_MODELING}.feedback:feedback",
+        "labels": f"{_MODELING}.labels:labels",
+        "train": f"{_MODELING}.train:train",
+        "encoder": f"{_MODELING}.encoder:encoder",
+        "gate": f"{_MODELING}.gate:gate",
+        "pipeline": f"{_MODELING}.pipeline:pipeline",
+    },
 }
+"""The commands by what they are for, as `--help` lists them."""
+
+COMMANDS: dict[str, str] = {name: target for section in SECTIONS.values() for name, target in section.items()}
+
+_FIRST_STEPS = """\
+What you can do now:
+
+  shelfstream demo                   stream a real shop through a worker, with a Kafka of its own
+  shelfstream explain "Red mug"      classify a title, and see which words decided
+  shelfstream import --help          turn a catalog or a log of another system into events
+  shelfstream topics create          create the topics on your Kafka (SHELFSTREAM_BOOTSTRAP_SERVERS)
+  shelfstream worker                 run the agents on it
+  shelfstream doctor                 examine a deployment
+
+`shelfstream --help` lists all commands, `shelfstream COMMAND --help` explains one.
+"""
 
 
 class LazyGroup(click.Group):
@@ -41,6 +68,17 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands, in the order of `COMMANDS`."""
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by section."""
+        limit = formatter.width - 6 - max(map(len, COMMANDS))
+        for title, section in SECTIONS.items():
+            rows = []
+            for name in section:
+                command = self.get_command(ctx, name)
+                rows.append((name, "" if command is None else command.get_short_help_str(limit)))
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command `cmd_name`. Returns None if there is no such command."""
@@ -51,7 +89,12 @@ class LazyGroup(click.Group):
         return cast(click.Command, getattr(import_module(module), attribute))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="shelfstream")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Classify product listings and compute related products from shopper behavior, exactly once."""
+    if context.invoked_subcommand is None:
+        click.echo(_FIRST_STEPS, nl=False)

@@ -90,7 +90,7 @@ def import_events(
     encoding: str | None,
     **values: Any,
 ) -> None:
-    """Turn FILE... of another system into events, one JSON object per line, or into records on Kafka.
+    """Turn FILES of other systems into events, one JSON object per line, or into records on Kafka.
 
     FORMAT is a name of --list, or `auto`. - is standard input. Compressed files and zip archives are
     unpacked.
