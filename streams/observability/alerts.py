@@ -196,8 +196,9 @@ def manual() -> str:
     rows = []
     for alert in (each for group in ALERTS.values() for each in group):
         path, _, anchor = alert.page.partition("#")
-        link = f"on-call.md#{anchor}" if path == ON_CALL else f"../../{path}#{anchor}"
+        # The runbook is no page of the docs.
+        problem = f"[{alert.problem}](on-call.md#{anchor})" if path == ON_CALL else alert.problem
         time = f"{alert.minutes} min" if alert.minutes else "at once"
         name = f"`{alert.name}`, {alert.severity}"
-        rows.append(f"| [{alert.problem}]({link}) | {name} | `{alert.expression}` | {time} |")
+        rows.append(f"| {problem} | {name} | `{alert.expression}` | {time} |")
     return "\n".join(["| problem | alert | expression | holds for |", "| --- | --- | --- | --- |", *rows])
