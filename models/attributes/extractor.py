@@ -201,7 +201,7 @@ class AttributeExtractor:
         ]
 
     def _in_description(self, folded: str, has_appearance: bool) -> list[AttributeMatch]:
-        """Return what of `DESCRIBED` a description states of the product (`Color: black`, `made of linen`)."""
+        """Return what of `DESCRIBED` a description states of the product, as in `made of linen`."""
         statements = list(find_statements(folded))
         matches = find_stated_quantities(folded)
         if statements:
