@@ -83,6 +83,29 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     cascade: bool = False
 
 
+class ThresholdChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """How the threshold of a level was chosen on calibration titles.
+
+    Attributes:
+        level: The level, from 1.
+        threshold: The threshold; 1.0 if none reaches the target.
+        titles: The number of calibration titles whose label is that deep.
+        reached: Whether the lower bound of the precision reaches the target.
+        published: The share of the titles from the threshold on; without one, from the one with the greatest
+            bound on.
+        precision: The share of those that are right.
+        bound: The lower bound of the precision.
+    """
+
+    level: int
+    threshold: float
+    titles: int
+    reached: bool
+    published: float = 0.0
+    precision: float = 0.0
+    bound: float = 0.0
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The manifest of a student.
 
@@ -104,6 +127,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         command: The command that trained the model.
         teacher: The version of the encoders that the student was distilled from; empty if there are none.
         alone: True if a second stage would make the model worse; none is used then.
+        target_precision: The precision that the thresholds should reach, if it was chosen with a bound.
+        threshold_choices: How the thresholds were chosen, level by level, if it was with a bound.
     """
 
     format: int
@@ -123,6 +148,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     teacher: str = ""
     alone: bool | msgspec.UnsetType = msgspec.UNSET
+    target_precision: float | msgspec.UnsetType = msgspec.UNSET
+    threshold_choices: list[ThresholdChoice] | msgspec.UnsetType = msgspec.UNSET
 
 
 _FOLDER = ManifestFolder(

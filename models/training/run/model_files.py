@@ -31,7 +31,7 @@ def draft_manifest(
         inputs={"rows": "int32 [texts, longest]"},
         outputs={
             "logits": f"float32 [texts, {len(taxonomy)}]",
-            "embedding": f"float32 [texts, {config.dimensions}]",
+            "embedding": f"float32 [texts, {model.student.table.shape[1]}]",
         },
         shrinkage=config.shrinkage,
         temperature=model.temperature,
@@ -42,7 +42,8 @@ def draft_manifest(
         training_data=[],
         measurements=[],
         command=f"shelfstream train{own_taxonomy} --data DATA -o OUTPUT "
-        f"--epochs {config.epochs} --seed {config.seed}{human_labels.options(config.feedback_weight)}",
+        f"--epochs {config.epochs} --seed {config.seed}{human_labels.options(config.feedback_weight)}"
+        + (f" --target-precision {config.target_precision:g}" if config.target_precision is not None else ""),
     )
 
 

@@ -9,12 +9,12 @@ from models.attributes.brands import write_brands
 from models.encoder.by_language import Encoders
 from models.student.artifact import Manifest, Measurement
 from models.student.escalation import SecondStage
-from models.taxonomy.tree import Taxonomy
+from models.taxonomy.tree import GOOGLE_VERSION, Taxonomy
 from models.training.data.corpus import Example, category_examples
 from models.training.data.examples import HumanLabels, read_examples, split_counts
 from models.training.private.training import PrivateTraining
 from models.training.progress import ProgressCallback, ignore_progress
-from models.training.run.fitting import CalibratedStudent, fit, fit_private
+from models.training.run.fitting import CalibratedStudent, fit, fit_private, refit, with_thresholds
 from models.training.run.model_files import (
     brand_names,
     draft_manifest,
@@ -24,7 +24,8 @@ from models.training.run.model_files import (
 from models.training.run.validation import evaluate_stages, leave_one_out, student_is_better_alone
 from models.training.student.config import TrainingConfig
 from models.training.student.distillation import distillation_summary, distilled_examples
-from models.training.student.drift_snapshot import add_snapshot, calibration_listings
+from models.training.student.drift_snapshot import add_snapshot, listings_of
+from models.training.student.evaluation import StudentPredictions
 from models.training.student.export import export
 
 
@@ -89,6 +90,8 @@ class _Run:
         self._model = self._fit()
         self._alone = self._is_better_alone()
         self._second = None if self._alone else settings.second
+        if self._taxonomy.version != GOOGLE_VERSION and settings.private is None:
+            self._model = self._finish_own()
 
     def write(self, folder: Path) -> Manifest:
         """Evaluate the model and write it with its manifest, card and drift snapshot."""
@@ -107,17 +110,32 @@ class _Run:
             measurements=measurements,
             teacher=distillation_summary(self._distilled),
             alone=self._alone or msgspec.UNSET,
+            target_precision=self._model.target_precision or msgspec.UNSET,
+            threshold_choices=[*self._model.choices] or msgspec.UNSET,
         )
         if private is not None:
             return write_private_description(folder, manifest, self._config, private)
         write_description(folder, manifest, self._config)
-        return add_snapshot(folder, calibration_listings(self._examples), self._taxonomy, self._second)
+        # Own taxonomies are trained on the calibration split too, which would look surer than new titles.
+        split = "test" if self._model.choices else "calibration"
+        return add_snapshot(folder, listings_of(self._examples, split), self._taxonomy, self._second)
 
     def _fit(self) -> CalibratedStudent:
         common = (self._examples, self._auxiliary, self._taxonomy, self._config, self._progress)
         if self._settings.private is None:
             return fit(*common, "Training")
         return fit_private(*common, self._settings.private)
+
+    def _finish_own(self) -> CalibratedStudent:
+        """Choose the thresholds of the stages that are served, and train on the calibration titles too."""
+        model = self._model
+        if self._second is not None:
+            held_out = [example for example in self._examples if example.split == "calibration"]
+            predictions = StudentPredictions(
+                model.student, held_out, self._taxonomy, model.temperature, self._second
+            )
+            model = with_thresholds(model, predictions, self._config)
+        return refit(model, self._examples, self._auxiliary, self._taxonomy, self._config, self._progress)
 
     def _is_better_alone(self) -> bool:
         second = self._settings.second

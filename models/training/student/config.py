@@ -23,6 +23,9 @@ class TrainingConfig:
         unlabeled_weight: Weight of an unlabeled title that the teacher labeled.
         feedback_weight: Weight of an example made of human feedback.
         rows: Maximum number of rows of the table, including the empty row.
+        rank: Maximum width of the support vectors that a student of an own taxonomy is joined with.
+        target_precision: Precision of what is published; None is 98% for Google's taxonomy, and for another
+            one the first of 95, 90, 85 and 80% that its calibration titles reach.
         seed: Seed of all random numbers.
     """
 
@@ -39,11 +42,17 @@ class TrainingConfig:
     unlabeled_weight: float = 1.0
     feedback_weight: float = 5.0
     rows: int = 130_000
+    rank: int = 512
+    target_precision: float | None = None
     seed: int = 20261122
 
     @classmethod
     def with_options(
-        cls, epochs: int | None = None, seed: int | None = None, feedback_weight: float | None = None
+        cls,
+        epochs: int | None = None,
+        seed: int | None = None,
+        feedback_weight: float | None = None,
+        target_precision: float | None = None,
     ) -> "TrainingConfig":
         """The default config with the given values. None keeps the default."""
         default = cls()
@@ -51,4 +60,5 @@ class TrainingConfig:
             epochs=default.epochs if epochs is None else epochs,
             seed=default.seed if seed is None else seed,
             feedback_weight=default.feedback_weight if feedback_weight is None else feedback_weight,
+            target_precision=target_precision,
         )

@@ -61,12 +61,12 @@ def take_snapshot(
     return DriftSnapshot.from_counts(bins, counts, len(products), features, description)
 
 
-def calibration_listings(examples: Sequence[Example]) -> list[ProductCreated]:
-    """The titles of the calibration split, as listings with nothing but a title."""
+def listings_of(examples: Sequence[Example], split: str = "calibration") -> list[ProductCreated]:
+    """The titles of a split, as listings with nothing but a title."""
     return [
         ProductCreated(product_id=str(number), title=example.text)
         for number, example in enumerate(examples)
-        if example.split == "calibration" and example.kind == "title"
+        if example.split == split and example.kind == "title"
     ]
 
 
@@ -77,7 +77,7 @@ def add_snapshot(
 
     Args:
         folder: Folder of the model.
-        products: Calibration titles as listings.
+        products: Titles as listings, on none of which the model was trained.
         taxonomy: Category tree of the model.
         second: Second stage of the cascade; None for the student alone.
 
@@ -89,7 +89,7 @@ def add_snapshot(
     """
     artifact = Artifact.load(folder, taxonomy)
     manifest, features = artifact.manifest, TITLE_FEATURES + DECISION_FEATURES
-    description = "the titles that calibrated the model"
+    description = "held-out titles of the training data"
     snapshot = take_snapshot(artifact, products, taxonomy, second, features, description)
     snapshot.write(folder / SNAPSHOT)
     updated = write_manifest(folder, manifest, sorted({*manifest.files, SNAPSHOT}))
@@ -125,7 +125,7 @@ def main(data: Path | None, listings: Path | None, model: Path | None, output: P
             take_snapshot(artifact, products, taxonomy, second, features, description).write(output)
             click.echo(f"{len(products):,} listings counted into {output}")
         elif data is not None and model is not None and listings is None and output is None:
-            products = calibration_listings(read_shops(data, taxonomy))
+            products = listings_of(read_shops(data, taxonomy))
             manifest = add_snapshot(model, products, taxonomy, load_encoders())
             click.echo(f"{len(products):,} titles counted into {model / SNAPSHOT}: {manifest.model_version}")
         else:

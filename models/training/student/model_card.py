@@ -1,8 +1,11 @@
 """The model card of a trained student: description and metrics as Markdown, rendered from its manifest."""
 
+import msgspec
+
 from models.student.artifact import Manifest, Measurement
 from models.taxonomy.tree import GOOGLE_VERSION
 from models.training.student.config import TrainingConfig
+from models.training.student.threshold_table import threshold_section
 
 _CARD = """# Model card: {version}
 
@@ -11,16 +14,15 @@ _CARD = """# Model card: {version}
 The student of shelfstream's cascade. Its features are hashed words, word pairs and word pieces, and for
 Chinese character n-grams of one to three characters. Each feature has an int8 vector of {dimensions} numbers.
 The shrunk mean of the vectors times one matrix gives a logit for each of the {categories:,} categories of
-{taxonomy}. The model is trained with numpy and served with onnxruntime on a CPU.
+{taxonomy}. {parts}It is served with onnxruntime on a CPU.
 
 A label that is an inner category counts for its whole subtree. The temperature is {temperature}. The
-thresholds of levels 1, 2, 3 and deeper are {thresholds}. Below its threshold a category is not published: a
+thresholds of levels {levels} are {thresholds}. Below its threshold a category is not published: a
 shallower one is published instead, or the product goes to review if level 1 is below its threshold too.
 
-Training command: `{command}`, with {epochs} epochs and seed {seed}. Including the
-runs for unseen shops it takes well under an hour on two cores.
+Training command: `{command}`, with {epochs} epochs and seed {seed}.{duration}
 
-## Training data
+{choices}## Training data
 
 {data}
 
@@ -36,18 +38,38 @@ the expected calibration error of level 1 (15 bins). *Published* is the share of
 without a person. *Right* is the share of those whose published category is the label, an ancestor of the
 label, or, for a coarse label, below it.
 
-*Cascade* is the student with pretrained text encoders as second stage. The encoders classify the texts that
-the student is unsure of, unless most of a text's n-grams were seen in training titles.
+{cascade}
 
 | held-out texts of known shops | model | texts | level 1 | level 2 | level 3 | ECE | published | right |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 {known}
 
-{unseen}Brands found at the start of held-out Flipkart titles are right in {brand:.1%}.
+{unseen}{brand}
 
 ## Intended use and limits
 
 {limits}"""
+
+_GOOGLE_PARTS = "The model is trained with numpy. "
+_OWN_PARTS = """The logits are
+the sum of two parts: those of an embedding, trained on titles and on the categories' names, and the margins
+of a linear support vector machine per category that has titles, with those of its ancestors. The weight of
+the former was chosen on calibration titles. """
+_GOOGLE_DURATION = """ Including the
+runs for unseen shops it takes well under an hour on two cores."""
+_REFIT = """ The served
+model was trained on the calibration titles too, after they had determined weight, temperature and thresholds;
+no model was trained on the test titles."""
+
+_CASCADE = """\
+*Cascade* is the student with pretrained text encoders as second stage. The encoders classify the texts that
+the student is unsure of, unless most of a text's n-grams were seen in training titles."""
+_ALONE = """\
+The student is served alone: on the calibration titles it was better alone than with the text encoders, which
+know nothing but the categories' names."""
+
+_GOOGLE_BRAND = "Brands found at the start of held-out Flipkart titles are right in {precision:.1%}."
+_OWN_BRAND = "The brand names are those of the shipped model. They were not measured on these titles."
 
 _GOOGLE_ROWS = """The rows carry no
 stated license and are not part of the project. They hold no personal data; the seller's identity is not
@@ -105,15 +127,21 @@ def render_card(manifest: Manifest, config: TrainingConfig) -> str:
     data = ["| data set | train | calibration | test |", "| --- | ---: | ---: | ---: |"]
     data += [f"| {d.name} | {d.train:,} | {d.calibration:,} | {d.test:,} |" for d in manifest.training_data]
     google = manifest.taxonomy_version == GOOGLE_VERSION
+    refitted = manifest.threshold_choices is not msgspec.UNSET
     return _CARD.format(
+        levels="1, 2, … and deeper" if refitted else "1, 2, 3 and deeper",
+        parts=_OWN_PARTS if refitted else _GOOGLE_PARTS,
+        duration=_REFIT if refitted else _GOOGLE_DURATION if google else "",
+        choices=threshold_section(manifest),
+        cascade=_ALONE if manifest.alone is True else _CASCADE,
         rows=_GOOGLE_ROWS if google else _OWN_ROWS,
         limits=_GOOGLE_LIMITS if google else _OWN_LIMITS,
         version=manifest.model_version,
-        dimensions=config.dimensions,
+        dimensions=next((t.shape[1] for t in manifest.tensors if t.name == "table"), config.dimensions),
         categories=len(manifest.labels),
         taxonomy=manifest.taxonomy_version,
         temperature=manifest.temperature,
-        thresholds=", ".join(f"{value:.2f}" for value in manifest.thresholds),
+        thresholds=", ".join(f"{value:.4f}" if refitted else f"{value:.2f}" for value in manifest.thresholds),
         command=manifest.command,
         epochs=config.epochs,
         seed=config.seed,
@@ -125,7 +153,7 @@ def render_card(manifest: Manifest, config: TrainingConfig) -> str:
         unseen=_UNSEEN.format(rows=_rows(unseen))
         if unseen
         else "Unseen shops were not measured in this run.\n\n",
-        brand=manifest.brand_precision,
+        brand=_GOOGLE_BRAND.format(precision=manifest.brand_precision) if google else _OWN_BRAND,
     )
 
 

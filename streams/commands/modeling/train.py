@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
-from models.student.artifact import Measurement
+from models.student.artifact import Manifest, Measurement
 from models.taxonomy.tree import Taxonomy
 from models.training.data.examples import HumanLabels
 from models.training.data.feedback_lines import feedback_conflicts
 from models.training.extras import required_extra
 from models.training.student.config import TrainingConfig
+from models.training.student.threshold_table import unreached
 from schemas.errors import StopWorker
 from streams.commands.file_options import prototypes_folder, taxonomy_option, training_data_option
 from streams.commands.modeling.feedback import show_conflicts
@@ -64,6 +66,13 @@ if TYPE_CHECKING:
     help="Label corrections: a table from `labels check`, with `yes` where a person accepts.",
 )
 @click.option(
+    "--target-precision",
+    default=None,
+    type=click.FloatRange(0.5, 1.0, min_open=True, max_open=True),
+    help="Precision of what is published. If unset, 0.98 for Google's taxonomy, and for your own the first "
+    "of 0.95, 0.9, 0.85 and 0.8 that the calibration titles show to be reached.",
+)
+@click.option(
     "--private",
     "epsilon",
     default=None,
@@ -83,6 +92,7 @@ def train(
     with_feedback: Path | None,
     feedback_weight: float | None,
     corrections: Path | None,
+    target_precision: float | None,
     epsilon: float | None,
 ) -> None:
     """Train a student on labeled titles.
@@ -101,7 +111,7 @@ def train(
             data=data,
             output=output,
             taxonomy=taxonomy,
-            config=TrainingConfig.with_options(epochs, seed, feedback_weight),
+            config=TrainingConfig.with_options(epochs, seed, feedback_weight, target_precision),
             unseen=unseen,
             teacher=teacher,
             encoders=encoders,
@@ -115,6 +125,7 @@ def train(
     except StopWorker as error:
         raise click.ClickException(str(error)) from error
     show_measurements(manifest.measurements)
+    show_thresholds(manifest)
     click.echo(f"{manifest.model_version} is in {output}.")
 
 
@@ -124,6 +135,16 @@ def show_measurements(measurements: Sequence[Measurement]) -> None:
         accuracy = " ".join(f"{value:6.1%}" for value in item.accuracy)
         name = f"{item.name}, cascade" if item.cascade else item.name
         click.echo(f"{name:42} {accuracy}  published {item.published:6.1%}, right {item.precision:6.1%}")
+
+
+def show_thresholds(manifest: Manifest) -> None:
+    """Print the thresholds of an own taxonomy, and why a level publishes nothing."""
+    if manifest.threshold_choices is msgspec.UNSET:
+        return
+    shown = ", ".join(f"{each.threshold:.4f}" for each in manifest.threshold_choices)
+    click.echo(f"thresholds {shown} for a precision of {manifest.target_precision:.1%}")
+    for sentence in unreached(manifest):
+        click.echo(sentence)
 
 
 def _private_training(epsilon: float) -> "PrivateTraining":

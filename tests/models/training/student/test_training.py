@@ -30,7 +30,7 @@ from models.training.run.fitting import CalibratedStudent
 from models.training.run.training_run import TrainingSettings, train_model
 from models.training.run.validation import student_is_better_alone
 from models.training.student.config import TrainingConfig
-from models.training.student.drift_snapshot import add_snapshot, calibration_listings
+from models.training.student.drift_snapshot import add_snapshot, listings_of
 from models.training.student.drift_snapshot import main as snapshot_command
 from models.training.student.export import quantize
 from models.training.student.loss import probability_matrix, subtree_loss
@@ -169,10 +169,10 @@ def test_a_training_run_gives_a_model_that_loads_and_classifies(tmp_path: Path) 
 
 
 def check_snapshot(artifact: Artifact) -> None:
-    """The snapshot counts the calibration titles and the model's decisions on them."""
+    """The snapshot counts the test titles, which no training saw, and the model's decisions on them."""
     reference = DriftReference.for_model(artifact, TREE)
     assert reference.snapshot is not None
-    titles = sum(data.calibration for data in artifact.manifest.training_data)
+    titles = sum(data.test for data in artifact.manifest.training_data)
     assert 0 < reference.snapshot.listings <= titles
     assert not reference.snapshot.counts.keys() & set(FIELD_FEATURES)
     for feature, counts in reference.snapshot.counts.items():
@@ -188,7 +188,7 @@ def test_adding_a_snapshot_changes_the_version(tmp_path: Path) -> None:
     files = [name for name in trained.files if name != SNAPSHOT]
     bare = write_manifest(folder, trained, files)
     assert DriftReference.for_model(Artifact.load(folder, TREE), TREE).snapshot is None
-    named = add_snapshot(folder, calibration_listings(read_shops(tmp_path, TREE)), TREE, None)
+    named = add_snapshot(folder, listings_of(read_shops(tmp_path, TREE), "test"), TREE, None)
     assert named.model_version != bare.model_version
     assert named == trained
     assert Artifact.load(folder, TREE).manifest == named
