@@ -120,7 +120,7 @@ def _at_level(categories: Indices, level: int, taxonomy: Taxonomy) -> Indices:
 
 
 def _fit_level(means: csr_matrix, labels: Indices, seed: int) -> tuple[Indices, Floats, Floats] | None:
-    """Classes, coefficients [classes, features] and intercepts of one classifier per label; None for one label."""
+    """One classifier per label: the labels, coefficients [labels, features] and intercepts; None for one."""
     from sklearn.svm import LinearSVC
 
     if len(np.unique(labels)) < 2:

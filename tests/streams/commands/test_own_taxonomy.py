@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from models.enrichment.enricher import Enricher
 from models.serving_config import ServingConfig
+from models.student.artifact import Artifact
 from models.taxonomy.tree import Taxonomy
 from schemas.events import DecisionOutcome, ProductCreated
 from streams.agents.factory import create_agents
@@ -55,10 +56,24 @@ def write_data(folder: Path, mapping: str = "") -> Path:
     return folder
 
 
-def train(tree: Path, data: Path, output: Path) -> str:
-    given = ["--taxonomy", str(tree), "--data", str(data), "-o", str(output)]
+def train(tree: Path, data: Path, output: Path, *options: str) -> str:
+    given = ["--taxonomy", str(tree), "--data", str(data), "-o", str(output), *options]
     result = CliRunner().invoke(main, ["train", *given, "--no-teacher", "--epochs", "12"])
     return "" if result.exit_code == 0 else result.output
+
+
+def test_the_target_precision_is_kept_and_a_level_without_threshold_is_named(
+    tree: Path, tmp_path: Path
+) -> None:
+    data, output = write_data(tmp_path / "data"), tmp_path / "student"
+    assert train(tree, data, output, "--target-precision", "0.99") == ""
+    manifest = Artifact.load(output, Taxonomy.load(tree)).manifest
+    assert manifest.target_precision == 0.99
+    assert "--target-precision 0.99" in manifest.command
+    assert manifest.thresholds == [1.0, 1.0]
+    card = (output / "MODEL_CARD.md").read_text("utf-8")
+    assert "Level 1 publishes nothing: no threshold surely reaches 99.0%." in card
+    assert "calibration titles are too few; 230 would do if all were right" in card
 
 
 def enriched(tree: Path, title: str, *options: str) -> dict[str, object]:

@@ -46,7 +46,7 @@ def test_the_margins_are_added_to_the_logits(student: Student, names: tuple[str,
     assert joined.logits(counts) == pytest.approx(expected, abs=1e-3)
 
 
-def test_categories_without_titles_are_told_apart_by_the_student(student: Student) -> None:
+def test_categories_without_titles_keep_the_difference_that_the_student_makes(student: Student) -> None:
     vectors = fit_support_vectors(student, titles("Shoes", "Shirts"), TREE, rank=64, seed=1)
     assert vectors is not None
     counts = count_matrix([text_features("mint tea")], student.hashes)
