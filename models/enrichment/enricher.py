@@ -27,6 +27,7 @@ from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import MAX_CHARACTERS, clean, fold, is_terse
 from models.text.language_detection import LanguageDetector, is_supported, language_code
 from models.zero_shot.classifier import ZeroShotClassifier
+from models.zero_shot.language_classifier import LanguageClassifier
 from schemas.events import (
     Attribute,
     Category,
@@ -68,6 +69,7 @@ class Enricher:
         self._listings = ListingClassifier(classifier, taxonomy)
         self._shop_categories = ShopCategories(taxonomy)
         self._languages = LanguageDetector(SeenNgrams(artifact.tensor("familiar")).coverage)
+        self._by_names = LanguageClassifier(taxonomy)
         self._extractor = AttributeExtractor.shipped(brands, artifact.manifest.brand_precision)
         self._tagger = Tagger.shipped(taxonomy)
         self._events = EventBuilder(classifier, taxonomy)
@@ -172,7 +174,13 @@ class Enricher:
 
     def _language(self, product: ProductCreated) -> str | None:
         """The given language, or else the detected one; None if neither is known."""
-        return language_code(product.language) or self._languages.detect(clean(product.title))
+        if (given := language_code(product.language)) is not None:
+            return given
+        title = clean(product.title)
+        if (detected := self._languages.detect(title)) is not None:
+            return detected
+        likeliest = self._languages.likeliest(title)
+        return likeliest if self._by_names.is_of(title, likeliest) else None
 
     def _listing_text(self, product: ProductCreated) -> ListingText:
         """The texts to classify. Beside a category of the tree there is no evidence: the title checks it."""
@@ -234,9 +242,13 @@ class Enricher:
         return self._enrichment(product, language, decision, attributes, title)
 
     def _in_other_language(self, product: ProductCreated, language: str) -> Enrichment:
-        """The enrichment of a listing whose words are not read: what its shop's fields say."""
+        """The enrichment of a listing that the models do not read: by its shop's fields and by names."""
         given = self._shop_categories.find(product.category)
-        decision = self._events.unread_decision(language)
+        result = self._by_names.classify(clean(product.title), language)
+        if result is None:
+            decision = self._events.unread_decision(language)
+        else:
+            decision = self._events.text_decision(product.title, result)
         if given >= 0:
             decision = self._events.shop_decision(given, str(product.category), decision)
         attributes = self._extractor.extract(msgspec.structs.replace(product, title="", description=""))

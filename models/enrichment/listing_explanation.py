@@ -41,7 +41,7 @@ class ListingExplanation(NamedTuple):
     Attributes:
         language: The given or detected language; None if it is unknown.
         is_given: Whether the listing gives its language.
-        is_read: Whether the models read the language.
+        is_read: Whether the models read the language, or the names of categories classified the title.
         title: The enrichment of the title alone.
         effects: What each other field does, one at a time.
         whole: The enrichment of the whole listing.
@@ -80,7 +80,7 @@ def explain_listing(enricher: ListingEnricher, product: ProductCreated) -> Listi
     return ListingExplanation(
         language=whole.language,
         is_given=product.language is not None,
-        is_read=is_supported(whole.language),
+        is_read=is_supported(whole.language) or title.category is not None,
         title=title,
         effects=effects,
         whole=whole,

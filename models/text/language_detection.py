@@ -20,6 +20,8 @@ English, whatever it resembles. Of a text without one known word little is neede
 LEAST_SURE = 0.3
 """The least probability of the other language itself."""
 _LIKELY = 0.5
+_MOST_ENGLISH = 0.5
+"""The least share of known English words and word pairs of a text that resembles no other language."""
 _LEAST_LETTERS = 6
 _LEAST_OTHER_LETTERS = 3
 """Fewer kana do not make a Chinese title Japanese: some Chinese brands have one."""
@@ -99,12 +101,25 @@ class LanguageDetector:
             return "en"
         if letters < _LEAST_LETTERS and not other_script:
             return None
-        ranked = {language: float(probability) for language, probability in _identifier().rank(text)}
+        ranked = _ranked(text)
         likeliest = max(ranked, key=ranked.__getitem__)
         if likeliest in LANGUAGES:
             return likeliest if ranked[likeliest] >= _LIKELY else None
         supported = ranked["en"] if other_script else sum(ranked[each] for each in LANGUAGES)
         return likeliest if supported <= limit and ranked[likeliest] >= LEAST_SURE else None
+
+    def likeliest(self, text: str) -> str | None:
+        """The language that a cleaned text resembles, though it might be English; None if there is none."""
+        if sum(map(len, _WORD.findall(text))) < _LEAST_LETTERS or self._coverage(text) >= _MOST_ENGLISH:
+            return None
+        ranked = _ranked(text)
+        best = max(ranked, key=ranked.__getitem__)
+        return best if ranked[best] >= _LIKELY else None
+
+
+def _ranked(text: str) -> dict[str, float]:
+    """The probability of each language."""
+    return {language: float(probability) for language, probability in _identifier().rank(text)}
 
 
 @lru_cache(1)

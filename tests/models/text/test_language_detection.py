@@ -32,16 +32,12 @@ def test_english_chinese_and_unknown_languages_are_read() -> None:
     ("title", "language"),
     [
         ("Weißer Tee", "de"),
-        ("Birra Moretti", "it"),
         ("Red shoes", "de"),
         ("Weißer Tee", None),
         ("Eau de coco", None),
-        ("Birra Moretti", None),
-        ("Damen Winterjacke mit Kapuze", None),
-        ("Chaussures de sport pour homme", None),
         ("кроссовки Nike для бега", None),
         ("ランニングシューズ メンズ", None),
-        ("여성용 겨울 재킷", None),
+        ("Löparskor för herrar", None),
     ],
 )
 def test_other_languages_are_said_before_any_category(title: str, language: str | None) -> None:
@@ -55,6 +51,25 @@ def test_other_languages_are_said_before_any_category(title: str, language: str 
     assert [attribute.evidence.field for attribute in event.attributes] == ["brand"]
     assert review is not None
     assert (review.why, review.language) == (event.decision.why, event.language)
+
+
+@pytest.mark.parametrize(
+    ("title", "language", "department"),
+    [
+        ("Birra Moretti", "it", "Food, Beverages & Tobacco"),
+        ("Damen Winterjacke mit Kapuze", "de", "Apparel & Accessories"),
+        ("Chaussures de sport pour homme", "fr", "Apparel & Accessories"),
+        ("여성용 겨울 재킷", "ko", "Apparel & Accessories"),
+    ],
+)
+def test_listings_without_a_language_are_classified_in_theirs(
+    title: str, language: str, department: str
+) -> None:
+    (enrichment,) = ENRICHER.enrich([ProductCreated(product_id="p", title=title)])
+    assert enrichment.language == language
+    assert enrichment.category is not None
+    assert enrichment.category.path.split(" > ")[0] == department
+    assert enrichment.decision.outcome is DecisionOutcome.MODEL
 
 
 def test_a_category_of_the_tree_holds_in_any_language() -> None:
