@@ -19,6 +19,8 @@ _BRAND_EVIDENCE = re.compile(
     r"|\s+(?:iphone|ipad|ipod|macbook|imac|mac|watch|airpods?|airport|tv|magic|time|final|logic|studio)\b"
 )
 """What follows a brand whose name is an ordinary word (`ONLY Women Black Top`, `Apple iPhone`)."""
+_OTHER_NAMES = {"MIUI": "Xiaomi"}
+"""Names under which shops list a brand that has another one."""
 _NO_BRAND = frozenset(
     [
         *(
@@ -73,7 +75,7 @@ def is_brand(text: str) -> bool:
 def brand_name(name: str) -> str:
     """Return the one name of a brand: the Latin one of `Nike/耐克`, whose parts name the same brand."""
     parts = [part.strip() for part in name.split("/")]
-    latin = [part for part in parts if part.isascii() and any(map(str.isalpha, part))]
+    latin = [_OTHER_NAMES.get(part, part) for part in parts if part.isascii() and any(map(str.isalpha, part))]
     return (
         latin[0] if len(parts) == 2 and len(latin) == 1 and not all(map(str.isascii, parts)) else name.strip()
     )

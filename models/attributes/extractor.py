@@ -9,6 +9,7 @@ from typing import Literal
 
 from models.attributes.attribute_match import AttributeMatch
 from models.attributes.brands import BrandFinder, is_brand
+from models.attributes.chinese_titles import agreed_brands, sure_matches
 from models.attributes.confidences import FIELD_CONFIDENCE, description_confidence, title_confidence
 from models.attributes.field_names import quantity_attributes, quantity_name, word_attribute
 from models.attributes.persons import implied_ages, merge_genders
@@ -18,7 +19,7 @@ from models.attributes.span_attributes import attributes_of_spans
 from models.attributes.span_tagger import SpanTagger
 from models.attributes.statements import find_stated_quantities, find_statements
 from models.attributes.word_context import describes_product
-from models.text.cleaning import MAX_CHARACTERS, fold
+from models.text.cleaning import MAX_CHARACTERS, fold, is_chinese
 from models.text.lexicon import Hit, Lexicon, shipped_lexicon, shipped_uses, words_of
 from schemas.events import Attribute, Evidence, ProductCreated
 
@@ -149,11 +150,12 @@ class AttributeExtractor:
             taken.append((start, start + len(name)))
         matches = self._in_text(folded, has_appearance)
         if span_matches:
+            brands = agreed_brands(brands, span_matches)
             selected = [item for item in span_matches if item.name != "brand" or not brands]
             matches = [*_without_overlaps(matches, selected), *selected]
         for start, end in taken:
             matches = [item for item in matches if item.end <= start or end <= item.start]
-        return brands + sorted(matches, key=_place)
+        return sure_matches(folded, brands + sorted(matches, key=_place), span_matches)
 
     def _in_brand(self, brand: str) -> list[AttributeMatch]:
         value = brand.strip()
@@ -184,8 +186,9 @@ class AttributeExtractor:
 
     def _in_text(self, folded: str, has_appearance: bool) -> list[AttributeMatch]:
         """Return what words and quantities anywhere in a text say."""
+        chinese = is_chinese(folded)
         quantities = [
-            item._replace(confidence=title_confidence(item.name, is_chinese=False))
+            item._replace(confidence=title_confidence(item.name, is_chinese=chinese))
             for item in find_quantities(folded, 1.0)
         ]
         return self._in_words(folded, has_appearance) + quantities

@@ -23,8 +23,10 @@ from models.attributes.extractor import AttributeExtractor
 from models.enrichment.category_metadata import has_appearance, is_food
 from models.student.artifact import Artifact
 from models.taxonomy.tree import Taxonomy
+from models.text.cleaning import is_chinese
 from models.text.markup import plain_text
 from models.training.data.corpus import read_rows
+from models.training.spans.corpus import read_annotated
 from schemas.codec import decode_product_created
 from schemas.events import Attribute, ProductCreated
 
@@ -38,7 +40,7 @@ class Verdict:
 
     Attributes:
         reading: The number of the reading, from 1.
-        field: `title` or `description`.
+        field: `title`, `chinese_title` or `description`.
         attribute: Name of the attribute.
         value: The value with its unit.
         right: Whether the text says so of the product itself.
@@ -79,6 +81,16 @@ def digest_of(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def field_of(evidence: str, text: str) -> str:
+    """Return the field under which a value is read: `chinese_title` for a title with Chinese characters.
+
+    Args:
+        evidence: The field of the attribute's evidence.
+        text: The field's text.
+    """
+    return "chinese_title" if evidence == "title" and is_chinese(text) else evidence
+
+
 def value_of(attribute: Attribute) -> str:
     """Return an attribute's value with its unit."""
     return f"{attribute.value} {attribute.unit}" if attribute.unit else attribute.value
@@ -116,12 +128,16 @@ def precisions(
 
 
 def _published(extractor: AttributeExtractor, verdict: Verdict, text: str) -> list[str]:
-    is_title = verdict.field == "title"
+    is_title = verdict.field != "description"
     product = ProductCreated(
         product_id="p", title=text if is_title else "-", description="" if is_title else text
     )
+    spans = extractor.match_spans([product])[0] if verdict.field == "chinese_title" else ()
     found = extractor.extract(
-        product, has_appearance=has_appearance(verdict.department), is_food=is_food(verdict.department)
+        product,
+        has_appearance=has_appearance(verdict.department),
+        is_food=is_food(verdict.department),
+        span_matches=spans,
     )
     return [value_of(item) for item in found if item.name == verdict.attribute]
 
@@ -131,6 +147,7 @@ def texts_of(data: Path | None, listings: Sequence[Path]) -> Iterator[str]:
     if data is not None:
         for source in SOURCES:
             yield from (row["title"] for row in read_rows(data, source))
+        yield from (title.text for title in read_annotated(data))
     for product in chain.from_iterable(map(products_of, listings)):
         yield from (plain_text(product.title), plain_text(product.description))
 

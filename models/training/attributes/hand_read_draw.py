@@ -12,8 +12,16 @@ from pathlib import Path
 import click
 
 from models.enrichment.enricher import Enricher
-from models.training.attributes.hand_read import SOURCES, digest_of, products_of, read_verdicts, value_of
+from models.training.attributes.hand_read import (
+    SOURCES,
+    digest_of,
+    field_of,
+    products_of,
+    read_verdicts,
+    value_of,
+)
 from models.training.data.corpus import read_rows
+from models.training.spans.corpus import read_annotated
 from schemas.events import ProductCreated
 
 _BATCH = 256
@@ -36,6 +44,11 @@ def main(data: Path | None, listings: Sequence[Path], count: int) -> None:
         for source in SOURCES:
             titles = sorted({row["title"] for row in read_rows(data, source)})
             sources[source] = [ProductCreated(product_id=source, title=title) for title in titles]
+        for annotated in read_annotated(data):
+            if annotated.split == "test":
+                sources.setdefault(annotated.source, []).append(
+                    ProductCreated(product_id=annotated.source, title=annotated.text)
+                )
     known = {(verdict.attribute, verdict.value, verdict.digest) for verdict in read_verdicts()}
     for row in draw(Enricher.load(), sources, known, count):
         click.echo("\t".join(row))
@@ -79,7 +92,14 @@ def _published(enricher: Enricher, source: str, products: Sequence[ProductCreate
                 if item.evidence.field in ("title", "description"):
                     text = product.title if item.evidence.field == "title" else product.description
                     flat = text.replace("\t", " ").replace("\r", " ").replace("\n", "\\n")
-                    yield item.evidence.field, item.name, value_of(item), source, digest_of(text), flat
+                    yield (
+                        field_of(item.evidence.field, text),
+                        item.name,
+                        value_of(item),
+                        source,
+                        digest_of(text),
+                        flat,
+                    )
 
 
 if __name__ == "__main__":
