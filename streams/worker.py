@@ -58,7 +58,7 @@ def run_worker(settings: Settings, announce: Callable[[str], Any] = lambda line:
             agents=settings.agents,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        monitor = Monitor(status, Metrics())
+        monitor = Monitor(status, Metrics(), settings.dead_letter_burst)
         monitor.watch_models(NO_MODELS)
         for agent in settings.agents:
             monitor.metrics.partitions.labels(agent).set(settings.partitions)

@@ -37,11 +37,14 @@ class Monitor(LogObserver):
     Args:
         status: The worker's status.
         metrics: The worker's metrics.
+        dead_letter_burst: Dead letters that can be written at once when the worker starts.
     """
 
-    def __init__(self, status: WorkerStatus, metrics: Metrics) -> None:
+    def __init__(self, status: WorkerStatus, metrics: Metrics, dead_letter_burst: float = 0.0) -> None:
         self.status = status
         self.metrics = metrics
+        # A worker that waits for Kafka has spent nothing: 0 would be an alert.
+        metrics.dead_letter_budget.set(dead_letter_burst)
         self._gauges = LaneGauges(metrics)
         self._totals: dict[Total, int] = {}
 

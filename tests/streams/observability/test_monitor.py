@@ -67,6 +67,11 @@ def enriched(outcome: str) -> Output:
     return Output(PRODUCT_ENRICHED, 0, b"p", b"{}", summary=outcome)
 
 
+def test_a_worker_that_has_not_started_has_spent_no_dead_letters() -> None:
+    monitor = Monitor(WorkerStatus(), Metrics(), 10_000)
+    assert b"shelfstream_dead_letter_budget_records 10000.0" in monitor.metrics.exposition()
+
+
 def test_a_committed_batch_is_counted(monitor: Monitor) -> None:
     """Records in and out, bytes, stages, the transaction, and the lane's place."""
     review = Output(ENRICHMENT_REVIEW, 0, b"p", b"")
