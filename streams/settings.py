@@ -208,6 +208,7 @@ class Settings(ReadingSettings, frozen=True, kw_only=True):
         ),
     ] = "separate"
     session_gap_min: Annotated[float, doc("Minutes of inactivity after which a session ends.", gt=0)] = 30.0
+    allowed_lateness_days: Annotated[float, doc("Days late after which events form no pairs.", gt=0)] = 30.0
     half_life_days: Annotated[float, doc("Days after which a co-occurrence counts half.", gt=0)] = 75.0
     shopper_retention_days: Annotated[
         Annotated[float, Meta(gt=0.0)] | None,

@@ -96,6 +96,7 @@ def behavior_parameters(settings: Settings) -> BehaviorParameters:
         publish_change=settings.publish_change,
         min_support=settings.publish_min_support,
         session_gap_s=settings.session_gap_min * 60,
+        allowed_lateness_days=settings.allowed_lateness_days,
     )
     return with_bounded_sessions(parameters, settings)
 

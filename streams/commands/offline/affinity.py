@@ -1,11 +1,13 @@
 """`shelfstream affinity`: related products, of a product from Kafka, or computed from a file of events."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import click
 
@@ -51,6 +53,13 @@ _DEFAULTS = BehaviorParameters()
     help="Days after which the weight of a session is half.",
 )
 @click.option(
+    "--allowed-lateness-days",
+    type=float,
+    default=_DEFAULTS.allowed_lateness_days,
+    show_default=True,
+    help="Days that an event may be older than its shopper's latest one before it. Later ones form no pairs.",
+)
+@click.option(
     "--neighbours",
     "neighbors",
     type=int,
@@ -74,6 +83,7 @@ def affinity(
     config: Path | None,
     bootstrap_servers: str | None,
     half_life_days: float,
+    allowed_lateness_days: float,
     neighbors: int,
     top_k: int,
 ) -> None:
@@ -92,16 +102,15 @@ def affinity(
         settings = settings_of(config, bootstrap_servers).settings
         with_error_messages(show_related_products, settings, product, as_json)
     elif source is not None:
-        _compute(source, output, rejects, half_life_days, neighbors, top_k)
+        bounds = {"allowed_lateness_days": allowed_lateness_days, "neighbors": neighbors, "top_k": top_k}
+        _compute(source, output, rejects, {"half_life_days": half_life_days, **bounds})
 
 
-def _compute(
-    source: str, output: str, rejects: str | None, half_life_days: float, neighbors: int, top_k: int
-) -> None:
+def _compute(source: str, output: str, rejects: str | None, values: Mapping[str, Any]) -> None:
     """Compute the related products of all products in a file."""
     started = perf_counter()
     try:
-        parameters = BehaviorParameters(half_life_days=half_life_days, neighbors=neighbors, top_k=top_k)
+        parameters = replace(_DEFAULTS, **values)
         aggregator = AffinityAggregator(parameters, shopper_id)
         # As in the stream, no event is more than a day ahead: one would make the scores of all others vanish.
         decode = partial(decode_behavior, received_at=datetime.now(UTC))

@@ -7,7 +7,7 @@ import pytest
 from models.registry.registry import Registry
 from models.student.artifact import SHIPPED
 from schemas.errors import StopWorker
-from streams.agents.factory import create_agents
+from streams.agents.factory import behavior_parameters, create_agents
 from streams.settings import Settings
 from streams.topics import AFFINITY_UPDATED, PRODUCT_ENRICHED
 from tests.support.model_folders import recalibrated
@@ -51,3 +51,8 @@ def test_agents_of_behavior_read_views_and_the_affinity_view_can_be_switched_off
     assert set(create_agents(Settings(agents=("sessions",))).views) == {PRODUCT_ENRICHED, AFFINITY_UPDATED}
     without = Settings(agents=("affinity",), affinity_view_products=0)
     assert set(create_agents(without).views) == {PRODUCT_ENRICHED}
+
+
+def test_bounds_of_behavior_follow_from_settings() -> None:
+    parameters = behavior_parameters(Settings(allowed_lateness_days=2.0, session_gap_min=5.0))
+    assert (parameters.allowed_lateness_s, parameters.session_gap_s) == (2 * 86_400.0, 300.0)

@@ -68,8 +68,19 @@ def test_standard_streams_and_guests_work() -> None:
     first, second = map(decode_affinity_updated, result.stdout_bytes.splitlines())
     (entry,) = first.related
     assert (entry.product_id, entry.relation) == ("b", Relation.BOUGHT)
-    assert entry.score == pytest.approx(0.3 / (1 + (1 / 30) ** 2))
+    assert entry.score == pytest.approx(0.3)
     assert second.product_id == "b"
+
+
+def test_events_beyond_the_allowed_lateness_form_no_pairs(tmp_path: Path) -> None:
+    events = [behavior("a"), behavior("b", minute=10 * 1440), behavior("c", minute=0)]
+    path = write(tmp_path / "in.jsonl", events)
+    for days, related in ((11, {"a", "b", "c"}), (9, {"a", "b"})):
+        result = run(path, "--allowed-lateness-days", str(days))
+        assert result.exit_code == 0, result.output
+        updates = map(decode_affinity_updated, result.stdout_bytes.splitlines())
+        assert {update.product_id for update in updates if update.related} == related
+    assert "allowed_lateness_days is -1.0" in run(path, "--allowed-lateness-days", "-1").stderr
 
 
 def test_every_bad_line_is_reported_with_number_and_reason_and_kept(tmp_path: Path) -> None:
