@@ -91,6 +91,14 @@ class Evidence(Struct, frozen=True, kw_only=True, gc=False):
     text: Annotated[str, Meta(description="these characters")]
 
 
+class MappedAttribute(Struct, frozen=True, kw_only=True, gc=False):
+    """What an attribute and its value are called in a published vocabulary."""
+
+    taxonomy: Annotated[str, Meta(description="version of the vocabulary, such as `shopify-2025-08`")]
+    attribute: Annotated[str, Meta(description="the attribute there, such as `footwear_material`")]
+    value: Annotated[str, Meta(description="the value there, such as `footwear_material__suede`")]
+
+
 class Attribute(Struct, frozen=True, kw_only=True):
     """A normalized attribute, such as brand, color, gender, material or size, with its evidence."""
 
@@ -99,6 +107,9 @@ class Attribute(Struct, frozen=True, kw_only=True):
     confidence: Annotated[Probability, Meta(description="calibrated probability")]
     evidence: Annotated[Evidence, Meta(description="the text that states it")]
     unit: Annotated[str | None, Meta(description="unit of the value, if it has one")] = None
+    mapped: Annotated[
+        MappedAttribute | None, Meta(description="the same in Shopify's vocabulary, if that has it")
+    ] = None
 
 
 class DecisionOutcome(StrEnum):

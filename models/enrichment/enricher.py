@@ -9,6 +9,7 @@ from models.attributes.attribute_match import AttributeMatch
 from models.attributes.brands import read_brands
 from models.attributes.extractor import AttributeExtractor
 from models.attributes.tags import Tagger
+from models.attributes.vocabulary import Vocabulary
 from models.enrichment.category_evidence import ListingText, listing_text
 from models.enrichment.category_metadata import has_appearance, is_food
 from models.enrichment.decision_cache import DecisionCache, TextDecision
@@ -71,6 +72,7 @@ class Enricher:
         self._languages = LanguageDetector(SeenNgrams(artifact.tensor("familiar")).coverage)
         self._by_names = LanguageClassifier(taxonomy)
         self._extractor = AttributeExtractor.shipped(brands, artifact.manifest.brand_precision)
+        self._vocabulary = Vocabulary.shipped()
         self._tagger = Tagger.shipped(taxonomy)
         self._events = EventBuilder(classifier, taxonomy)
         self._cache = DecisionCache()
@@ -264,6 +266,9 @@ class Enricher:
     ) -> Enrichment:
         confidence = decision.category.confidence if decision.category is not None else 0.0
         abstained = decision.decision.outcome is DecisionOutcome.ABSTAINED
+        if decision.tagged_category >= 0:
+            node = self.taxonomy.nodes[decision.tagged_category]
+            attributes = self._vocabulary.checked(attributes, node, self.taxonomy_version)
         return Enrichment(
             category=decision.category,
             tags=self._tagger.tags(decision.tagged_category, confidence, attributes, title),
