@@ -1,7 +1,7 @@
 """The TOML file that describes a pipeline."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,6 +19,7 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     feedback: Path | None = None
     feedback_weight: float | None = None
     corrections: Path | None = None
+    target_precision: Annotated[float, msgspec.Meta(gt=0.5, lt=1.0)] | None = None
 
 
 class GateOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

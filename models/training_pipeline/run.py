@@ -88,7 +88,9 @@ class Pipeline:
             data=config.data,
             output=self._model,
             taxonomy=config.taxonomy,
-            config=TrainingConfig.with_options(options.epochs, options.seed, options.feedback_weight),
+            config=TrainingConfig.with_options(
+                options.epochs, options.seed, options.feedback_weight, options.target_precision
+            ),
             unseen=options.unseen,
             teacher=options.teacher,
             encoders=options.encoders,

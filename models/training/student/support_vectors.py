@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_matrix, diags
 
 from models.arrays import Floats, Indices
@@ -51,7 +52,7 @@ def fit_support_vectors(
 
     Args:
         student: Trained student, whose features and shrinkage are used.
-        examples: Labeled titles. A label that is an inner category is a class of its own.
+        examples: Labeled titles with their weights. A label that is an inner category is a class of its own.
         taxonomy: Label space.
         rank: Maximum width of the table.
         seed: Seed of all random numbers.
@@ -66,11 +67,12 @@ def fit_support_vectors(
     counts = count_matrix([text_features(example.text) for example in examples], student.hashes)
     scales = _feature_scales(counts, student.shrinkage, _MOST_COEFFICIENTS // classes)
     means = csr_matrix(_means(counts, student.shrinkage) @ diags(scales))
+    importance = np.array([example.weight for example in examples], dtype=np.float64)
     coefficients, outputs = [], []
     bias = np.zeros(len(taxonomy), dtype=np.float32)
     for level, weight in _weighted_levels(taxonomy):
         members = _at_level(np.arange(len(taxonomy)), level, taxonomy)
-        fitted = _fit_level(means, members[labels], seed)
+        fitted = _fit_level(means, members[labels], importance, seed)
         if fitted is None:
             continue
         found, vectors, intercepts = fitted
@@ -119,13 +121,15 @@ def _at_level(categories: Indices, level: int, taxonomy: Taxonomy) -> Indices:
     return np.where(ancestors < 0, categories, ancestors).astype(np.int64)
 
 
-def _fit_level(means: csr_matrix, labels: Indices, seed: int) -> tuple[Indices, Floats, Floats] | None:
+def _fit_level(
+    means: csr_matrix, labels: Indices, importance: npt.NDArray[np.float64], seed: int
+) -> tuple[Indices, Floats, Floats] | None:
     """One classifier per label: the labels, coefficients [labels, features] and intercepts; None for one."""
     from sklearn.svm import LinearSVC
 
     if len(np.unique(labels)) < 2:
         return None
-    model = LinearSVC(random_state=seed).fit(means, labels)
+    model = LinearSVC(random_state=seed).fit(means, labels, importance)
     coefficients, intercepts = model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
     if len(model.classes_) == 2:
         coefficients = np.vstack([-coefficients, coefficients])

@@ -74,5 +74,20 @@ def test_more_categories_than_directions_keep_the_margins_that_vary_most(student
     assert errors[-1] < 1e-3
 
 
+def test_the_heavier_of_two_labels_of_a_title_wins(student: Student) -> None:
+    counts = count_matrix([text_features("red mint tea")], student.hashes)
+    found = []
+    for heavier in ("Tea", "Milk"):
+        disputed = [
+            Example("red mint tea", NODES[name], "tiny", "train", weight=5.0 if name == heavier else 1.0)
+            for name in ("Tea", "Milk")
+        ]
+        vectors = fit_support_vectors(student, disputed, TREE, rank=64, seed=1)
+        assert vectors is not None
+        alone = replace(student, table=vectors.table, weights=vectors.weights, bias=vectors.bias)
+        found.append(int(alone.logits(counts)[0, [NODES["Tea"], NODES["Milk"]]].argmax()))
+    assert found == [0, 1]
+
+
 def test_titles_of_one_category_have_no_support_vectors(student: Student) -> None:
     assert fit_support_vectors(student, titles("Tea"), TREE, rank=64, seed=1) is None
