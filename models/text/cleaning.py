@@ -7,6 +7,8 @@ import html
 import re
 import unicodedata
 
+from models.text.traditional_chinese import to_simplified
+
 MAX_CHARACTERS = 2000
 """The most characters of a cleaned text. Titles are far shorter; the rest rarely names the product."""
 
@@ -34,7 +36,8 @@ def clean(text: str) -> str:
     """Normalize a text for classification.
 
     Returns:
-        The text without markup, in NFKC and lower case, with single spaces, of at most `MAX_CHARACTERS`.
+        The text without markup, in NFKC, lower case and simplified Chinese, with single spaces, of at most
+        `MAX_CHARACTERS`.
     """
     text = text[: 2 * MAX_CHARACTERS]
     if "&" in text:
@@ -42,7 +45,7 @@ def clean(text: str) -> str:
     if "<" in text:
         text = _TAG.sub(" ", text)
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", _NOISE.sub(" ", _WITHIN_WORDS.sub("", text)))
+        text = to_simplified(unicodedata.normalize("NFKC", _NOISE.sub(" ", _WITHIN_WORDS.sub("", text))))
     return _NOISE.sub(" ", text.lower())[:MAX_CHARACTERS].strip()
 
 
@@ -73,7 +76,7 @@ def is_chinese(text: str) -> bool:
 
 
 def fold(text: str) -> str:
-    """Convert a text to lower case and half width, character by character.
+    """Convert a text to lower case, half width and simplified Chinese, character by character.
 
     Returns:
         A text of the same length, so that spans in it are spans of the original.
@@ -83,4 +86,4 @@ def fold(text: str) -> str:
         return folded
     if len(folded) != len(text):
         folded = "".join(low if len(low := character.lower()) == 1 else character for character in text)
-    return folded.translate(_FULL_WIDTH)
+    return to_simplified(folded).translate(_FULL_WIDTH)

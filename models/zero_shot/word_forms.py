@@ -1,8 +1,8 @@
 """Words of titles in nine languages, in a form in which names and titles can be compared.
 
 A form has no accents and no ending of a plural. German and Dutch write compounds as one word, and the last
-part is what is sold: `lederhandtasche` is a `handtasche`. Japanese words are found within runs of
-characters, because no blanks stand between them.
+part is what is sold: `lederhandtasche` is a `handtasche`. Japanese words are found within runs of characters,
+because no blanks stand between them. They are in simplified characters, as cleaned names without kana are.
 """
 
 import re
@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Container
 from functools import lru_cache
 from typing import NamedTuple
+
+from models.text.traditional_chinese import simplify_characters
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _RUN = re.compile(r"[^\W_]+")
@@ -56,7 +58,7 @@ class Term(NamedTuple):
 def forms(text: str, language: str) -> list[str]:
     """The forms of a cleaned text's words, in order; for Japanese and Korean its runs of characters."""
     if language == "ja":
-        return _RUN.findall(text)
+        return _RUN.findall(simplify_characters(text))
     return [_form(part, language) for word in _WORD.findall(text) for part in word.split("-")]
 
 
@@ -87,7 +89,7 @@ def find_terms(text: str, language: str, known: Container[str], ends: Container[
         ends: Those that the last part of a compound can be.
     """
     if language == "ja":
-        return [term for run in _RUN.findall(text) for term in _terms_within(run, known)]
+        return [term for run in forms(text, language) for term in _terms_within(run, known)]
     words = [part for word in _WORD.findall(text) for part in word.split("-")]
     stems = [_form(word, language) for word in words]
     found: list[Term] = []
