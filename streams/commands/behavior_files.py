@@ -6,9 +6,10 @@ from typing import TypeVar
 
 import msgspec
 
+from models.behavior.taste_mean import ProductLabels
 from schemas.codec import decode_behavior
 from schemas.errors import InvalidEvent, InvalidFile
-from schemas.events import Embedding, UserBehavior
+from schemas.events import DecisionOutcome, Embedding, UserBehavior
 from streams.commands.jsonl_io import print_to_stderr
 from streams.commands.progress import byte_bar
 from streams.importing.opening import opened_files
@@ -18,11 +19,21 @@ T = TypeVar("T")
 _REPORTED = 5
 
 
+class _Path(msgspec.Struct):
+    path: str
+
+
+class _Decision(msgspec.Struct):
+    outcome: DecisionOutcome
+
+
 class _Product(msgspec.Struct):
     """The fields of product-enriched that are read."""
 
     product_id: str
     embedding: Embedding | None = None
+    category: _Path | None = None
+    decision: _Decision | None = None
 
 
 _PRODUCTS = msgspec.json.Decoder(_Product)
@@ -53,6 +64,26 @@ def read_embeddings(path: str) -> dict[str, Embedding]:
     if not found:
         raise InvalidFile(
             f"{path} has no product-enriched events with an embedding: `shelfstream enrich` writes them"
+        )
+    return found
+
+
+def read_categories(path: str) -> dict[str, ProductLabels]:
+    """Read the categories of product-enriched events by product, but for those that are only a guess.
+
+    Raises:
+        InvalidFile: The file cannot be read, or has no categories.
+    """
+    found = {
+        each.product_id: ProductLabels((), each.category.path)
+        for each in _read(path, _product)
+        if each.category is not None
+        and each.decision is not None
+        and each.decision.outcome is not DecisionOutcome.ABSTAINED
+    }
+    if not found:
+        raise InvalidFile(
+            f"{path} has no product-enriched events with a sure category: `shelfstream enrich` writes them"
         )
     return found
 

@@ -21,7 +21,7 @@ from models.student.artifact import Measurement
 from models.training.baselines.all_baselines import missing_library
 from schemas.errors import StopWorker
 from streams.commands.jsonl_io import print_to_stderr
-from streams.commands.modeling.evaluate_behavior import affinity, basket, next_action, next_item
+from streams.commands.modeling.evaluate_behavior import affinity, basket, next_action, next_item, tastes
 from streams.commands.progress import step_bars
 from streams.commands.serving_options import ChosenServing, serving_options
 from streams.commands.terminal_tables import new_table, print_table
@@ -89,7 +89,7 @@ def evaluate(
     show_evaluation(result, output)
 
 
-for _command in (affinity, basket, next_item, next_action):
+for _command in (affinity, basket, tastes, next_item, next_action):
     evaluate.add_command(_command)
 
 

@@ -1,4 +1,4 @@
-"""`shelfstream evaluate affinity`, `basket`, `next-item`, `next-action`: predictions of later behavior."""
+"""`shelfstream evaluate affinity`, `basket`, `tastes`, `next-item`, `next-action`: later behavior."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,12 +16,13 @@ from models.behavior.evaluation.basket import evaluate_basket
 from models.behavior.evaluation.learning import Progress, Split, split_at
 from models.behavior.evaluation.next_item import evaluate_next_item
 from models.behavior.evaluation.score_table import ScoreTable
+from models.behavior.evaluation.tastes import evaluate_tastes
 from models.behavior.parameters import BehaviorParameters
 from models.evaluation.behavior_page import behavior_page, behavior_picture, shown
 from models.training.behavior.next_action_table import evaluate_next_action
 from schemas.errors import ShelfstreamError
 from schemas.events import Relation
-from streams.commands.behavior_files import read_behavior, read_embeddings
+from streams.commands.behavior_files import read_behavior, read_categories, read_embeddings
 from streams.commands.jsonl_io import print_to_stderr
 from streams.commands.progress import step_bars
 from streams.commands.terminal_tables import new_table, print_table
@@ -114,6 +115,31 @@ def basket(behavior: str, since: datetime, until: datetime | None, report: Path 
         until,
         report,
         lambda split, progress: evaluate_basket(split, BehaviorParameters(), progress),
+    )
+
+
+@click.command()
+@_options
+@click.option(
+    "--products",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="File of product-enriched events, as `shelfstream enrich` writes: the categories of the products.",
+)
+def tastes(
+    behavior: str, since: datetime, until: datetime | None, report: Path | None, products: str
+) -> None:
+    """Score the tastes of shoppers: rank and log loss of the categories of their next purchases.
+
+    Foretells each basket from --from on from what is before it, beside the shop's popularity.
+    """
+    labels = read_categories(products)
+    _evaluate(
+        behavior,
+        since,
+        until,
+        report,
+        lambda split, progress: evaluate_tastes(split, labels, BehaviorParameters(), progress),
     )
 
 

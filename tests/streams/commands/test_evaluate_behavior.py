@@ -11,7 +11,7 @@ from models.behavior.evaluation.score_table import ScoreTable
 from schemas.codec import encode
 from schemas.events import Action
 from streams.cli import main
-from streams.demo.sample_shop import FOLDER
+from streams.demo.sample_shop import FOLDER, iter_baskets
 from tests.support.behavior import behavior
 
 SAMPLE = str(FOLDER / "baskets.jsonl.gz")
@@ -57,6 +57,22 @@ def test_the_other_evaluations_print_their_tables(command: str, columns: str, tm
     assert result.exit_code == 0, result.output
     assert columns in result.stdout.splitlines()[0]
     assert "published" in result.stdout
+
+
+def test_tastes_are_scored_with_the_categories_of_a_file(tmp_path: Path) -> None:
+    enriched = tmp_path / "enriched.jsonl"
+    event = b'{"product_id":"%s","category":{"id":1,"path":"A"},"decision":{"outcome":"%s"}}\n'
+    products = sorted({each.product_id or "" for each in iter_baskets()})
+    arguments = ("--behavior", SAMPLE, "--products", str(enriched), "--from", "2010-12-08")
+    enriched.write_bytes(event % (b"22632", b"abstained"))
+    refused = run("tastes", *arguments)
+    assert refused.exit_code == 1
+    assert "no product-enriched events with a sure category" in refused.stderr
+    enriched.write_bytes(b"".join(event % (product.encode(), b"model") for product in products))
+    result = run("tastes", *arguments)
+    assert result.exit_code == 0, result.output
+    (line,) = {line for line in result.stdout.splitlines() if line.startswith("published ")}
+    assert line.split()[1] == "1.0000"
 
 
 @pytest.mark.parametrize(("ending", "beginning"), [("svg", "<svg xmlns="), ("html", "<!DOCTYPE html>")])
