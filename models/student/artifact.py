@@ -89,7 +89,7 @@ class ThresholdChoice(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         level: The level, from 1.
         threshold: The threshold; 1.0 if none reaches the target.
-        titles: The number of calibration titles whose label is that deep.
+        titles: The number of calibration titles whose most probable path is that deep.
         reached: Whether the lower bound of the precision reaches the target.
         published: The share of the titles from the threshold on; without one, from the one with the greatest
             bound on.

@@ -1,6 +1,7 @@
 """Evaluation of a student, alone or in a cascade, on held-out texts."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,21 @@ from models.training.student.student import Student, count_matrix
 LEVELS = 3
 """Number of taxonomy levels that are evaluated."""
 _ROWS = 512
+
+
+class Path(NamedTuple):
+    """The most probable path of each text down to a level.
+
+    Attributes:
+        confidence: Probability of the path's last category, shape [examples].
+        right: Whether that category is the label, an ancestor of it, or, for a coarse label, below it; shape
+            [examples].
+        deep: Whether the path reaches the level, shape [examples]. It ends above at a leaf.
+    """
+
+    confidence: npt.NDArray[np.float64]
+    right: npt.NDArray[np.bool_]
+    deep: npt.NDArray[np.bool_]
 
 
 class StudentPredictions:
@@ -82,6 +98,20 @@ class StudentPredictions:
         deep = labels >= 0
         confidence = mass[np.arange(len(best)), best].astype(np.float64)
         return np.clip(confidence[deep], 0.0, 1.0), (nodes[best] == labels)[deep]
+
+    def path(self, level: int) -> Path:
+        """Walk down to a level as in serving, whatever the confidence.
+
+        Args:
+            level: Level from 1.
+        """
+        # No confidence reaches 2, so no path goes deeper.
+        thresholds = [0.0] * level + [2.0]
+        found = [descend(batch, self.taxonomy, thresholds) for batch in self.probabilities]
+        chosen = np.concatenate([category for category, _, _ in found])
+        confidence = np.concatenate([reached for _, reached, _ in found]).astype(np.float64)
+        right = each_same_or_ancestor(chosen, self.labels, self.taxonomy)
+        return Path(confidence, right, self.taxonomy.levels[chosen] == level)
 
     def decided(self, thresholds: Sequence[float]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Decide on each text as in serving.

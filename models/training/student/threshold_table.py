@@ -7,10 +7,12 @@ from models.training.student.thresholds import CONFIDENCE, least_titles
 
 _SECTION = """## Thresholds
 
-A threshold is the lowest one at which the precision on calibration titles has a lower bound, with
-{confidence:.0%} confidence, of at least {target:.1%}. *Published* is the share of the titles with a label of
-that level that reach the threshold, *right* their precision, *surely* its lower bound. Without a threshold,
-*right* and *surely* are those of the titles with the greatest bound.
+A threshold is the lowest one at which the decisions on calibration titles that reach it have a precision
+whose lower bound, with {confidence:.0%} confidence, is at least {target:.1%}. A decision is made at the
+deepest level whose threshold is reached. *Titles* are those whose most probable path goes that deep,
+*published* is the share of them that reach the threshold, *right* the precision of the decisions, *surely*
+its lower bound.
+Without a threshold, *right* and *surely* are those of the titles with the greatest bound.
 
 | level | titles | threshold | published | right | surely |
 | --- | ---: | ---: | ---: | ---: | ---: |

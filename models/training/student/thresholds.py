@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from models.student.artifact import ThresholdChoice
-from models.training.student.evaluation import StudentPredictions
+from models.training.student.evaluation import Path, StudentPredictions
 
-CONFIDENCE = 0.9
+CONFIDENCE = 0.95
 """Confidence of the lower bound of the precision."""
 DEFAULT_TARGETS = (0.95, 0.9, 0.85, 0.8)
 """Targets that are tried, in this order, until level 1 reaches one."""
@@ -19,7 +19,7 @@ _FEW = 5
 def choose_bounded_thresholds(
     predictions: StudentPredictions, target: float | None
 ) -> tuple[float, list[ThresholdChoice]]:
-    """Choose for each level the lowest threshold whose precision is surely the target.
+    """Choose thresholds such that the precision of what is published is surely the target.
 
     Args:
         predictions: Predictions for calibration titles.
@@ -28,13 +28,26 @@ def choose_bounded_thresholds(
     Returns:
         The target, and the choice for each level.
     """
-    levels = [predictions.at_level(level) for level in range(1, predictions.taxonomy.lineage.shape[1] + 1)]
+    paths = [predictions.path(level) for level in range(1, predictions.taxonomy.lineage.shape[1] + 1)]
     targets: Sequence[float] = DEFAULT_TARGETS if target is None else (target,)
     for tried in targets:
-        first = choose_threshold(1, *levels[0], tried)
-        if first.reached:
+        choices = _choose_from_below(paths, tried)
+        if choices[0].reached:
             break
-    return tried, [choose_threshold(level, *each, tried) for level, each in enumerate(levels, 1)]
+    return tried, choices
+
+
+def _choose_from_below(paths: Sequence[Path], target: float) -> list[ThresholdChoice]:
+    """Choose the deepest level first: a title that passes a level is right if the decision below it is."""
+    choices: list[ThresholdChoice] = []
+    decided = np.zeros(len(paths[0].right), dtype=np.bool_)
+    passed = np.zeros(len(paths[0].right), dtype=np.bool_)
+    for level, path in reversed([*enumerate(paths, 1)]):
+        decided = np.where(passed, decided, path.right)
+        choice = choose_threshold(level, path.confidence[path.deep], decided[path.deep], target)
+        passed = path.deep & (path.confidence >= choice.threshold) & choice.reached
+        choices.insert(0, choice)
+    return choices
 
 
 def choose_threshold(
@@ -45,7 +58,7 @@ def choose_threshold(
     Args:
         level: Level of the taxonomy, from 1.
         confidence: Confidences of titles in [0, 1], shape [titles].
-        right: Whether each prediction is right, shape [titles].
+        right: Whether each decision is right, shape [titles].
         target: Precision to reach.
 
     Returns:

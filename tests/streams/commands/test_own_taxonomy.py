@@ -73,7 +73,7 @@ def test_the_target_precision_is_kept_and_a_level_without_threshold_is_named(
     assert manifest.thresholds == [1.0, 1.0]
     card = (output / "MODEL_CARD.md").read_text("utf-8")
     assert "Level 1 publishes nothing: no threshold surely reaches 99.0%." in card
-    assert "calibration titles are too few; 230 would do if all were right" in card
+    assert "calibration titles are too few; 299 would do if all were right" in card
 
 
 def enriched(tree: Path, title: str, *options: str) -> dict[str, object]:

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from models.student.artifact import Manifest, ThresholdChoice
+from models.training.student.evaluation import Path
 from models.training.student.threshold_table import threshold_section, unreached
 from models.training.student.thresholds import (
     CONFIDENCE,
+    _choose_from_below,
     choose_threshold,
     least_titles,
     lower_bounds,
@@ -60,6 +62,22 @@ def test_the_least_number_of_titles_can_show_the_target_and_one_less_cannot() ->
         assert chosen.reached is expected
 
 
+def test_what_is_published_at_any_depth_reaches_the_target() -> None:
+    """Titles that stop at level 1 are worse than those that go on, which must not make up for them unseen."""
+    random = np.random.default_rng(5)
+    first = random.uniform(0.0, 1.0, 3000)
+    second = first * random.uniform(0.3, 1.0, 3000)
+    everywhere = np.ones(3000, dtype=np.bool_)
+    top, deep = random.random(3000) < first, random.random(3000) < second
+    paths = [Path(first, top, everywhere), Path(second, top & deep, everywhere)]
+    choices = _choose_from_below(paths, 0.9)
+    passes = first >= choices[0].threshold
+    stops = ~(choices[1].reached & (second >= choices[1].threshold))
+    right = np.where(stops, top, top & deep)[passes]
+    assert choices[0].reached
+    assert lower_bounds(np.array([right.sum()]), np.array([len(right)]))[0] >= 0.9
+
+
 def manifest(choices: list[ThresholdChoice]) -> Manifest:
     blank = {"model_version": "", "taxonomy_version": "", "labels": [], "inputs": {}, "outputs": {}}
     numbers = {"format": 2, "shrinkage": 8.0, "temperature": 1.0, "brand_precision": 0.0}
@@ -79,7 +97,7 @@ def test_the_card_says_why_a_level_publishes_nothing() -> None:
     first, second = unreached(manifest([unsure, few, sure]))
     assert "Level 1 publishes nothing: no threshold surely reaches 95.0%." in first
     assert "The 40.0% of titles that the model is surest of are right in 93.0%, surely 91.0%" in first
-    assert "20 calibration titles are too few; 45 would do" in second
+    assert "20 calibration titles are too few; 59 would do" in second
     section = threshold_section(manifest([unsure, few, sure]))
     assert first in section
     assert "| 1 | 900 | 1.0000 | 0.0% | 93.0% | 91.0% |" in section
