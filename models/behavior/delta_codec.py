@@ -1,45 +1,47 @@
-"""Encodes deltas as records of narrow columns; a pair of products takes about seven bytes.
+"""Encodes deltas as records of narrow columns; a pair of products takes some four bytes in each direction.
 
-A record is `SFCB`, a version byte and a MessagePack array. The array holds the number of rows, the ids joined
-by line feeds (identifiers contain no control characters), and one little-endian column after another. Indices
-have two bytes if they fit. Times are indices into a table of distinct times. A column with a single value
-means that all rows have this value.
+A record is `SFCB`, a version byte and a MessagePack array. The array holds the ids joined by line feeds
+(identifiers contain no control characters), how many deltas each of them has as the product, and one column
+after another, by product. Times and weights are indices into tables of distinct numbers. Integers have as
+few bytes as the largest one needs, and a column of one value has it once.
 
-Sessions of a product, whose neighbor is the product itself, have two columns of their own at the end. In the
-others their weight and support is 0, so that a release which does not know them adds nothing.
+Version 1 had columns of fixed width; see `delta_codec_of_1`. A release that reads only version 1 makes dead
+letters of these records: redrive them once all workers are replaced.
 """
-
-from dataclasses import replace
-from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from models.behavior.deltas import REMOVAL, Deltas
-from models.behavior.event_time import EARLIEST, LATEST
-from schemas.errors import InvalidEvent
+from models.behavior.delta_codec_of_1 import decode_deltas_of_1
+from models.behavior.delta_columns import (
+    checked,
+    floats,
+    malformed,
+    packed,
+    packed_indices,
+    unpacked,
+    unpacked_indices,
+)
+from models.behavior.deltas import Deltas
 
 MAGIC = b"SFCB"
-VERSION = 1
+VERSION = 2
 RECORD_LIMIT = 900_000
 """The maximum size of a record in bytes, below the broker's default limit of 1 MB."""
-
-Array = NDArray[Any]
+_MOST_DELTAS = 1 << 22
+"""The number of deltas of a record at most: those that are all the same take no bytes."""
 
 
 class _Columns(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    rows: int
     ids: str
-    product: bytes
+    counts: bytes
     neighbor: bytes
     code: bytes
     times: bytes
     moment: bytes
+    weights: bytes
     weight: bytes
     support: bytes
-    sessions_weight: bytes = b""
-    sessions_support: bytes = b""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -54,26 +56,32 @@ def encode_deltas(deltas: Deltas, limit: int = RECORD_LIMIT) -> list[bytes]:
         limit: The maximum size of a record in bytes.
 
     Returns:
-        The records, which apply in their order. No deltas give no records.
+        The records, which apply in their order. No deltas give no records. Deltas of one product stay in
+        their order.
 
     Raises:
         ValueError: A single delta is larger than `limit`, or an id is empty or contains a line feed.
     """
     if not len(deltas):
         return []
+    return _encode_sorted(deltas.take(np.argsort(deltas.product, kind="stable")), limit)
+
+
+def _encode_sorted(deltas: Deltas, limit: int) -> list[bytes]:
     record = _encode(deltas)
-    if len(record) <= limit:
+    if len(record) <= limit and len(deltas) <= _MOST_DELTAS:
         return [record]
     if len(deltas) == 1:
         raise ValueError(f"one delta takes {len(record)} bytes, but a record may have at most {limit}")
     half = len(deltas) // 2
     return [
-        *encode_deltas(deltas.take(slice(None, half)), limit),
-        *encode_deltas(deltas.take(slice(half, None)), limit),
+        *_encode_sorted(deltas.take(slice(None, half)), limit),
+        *_encode_sorted(deltas.take(slice(half, None)), limit),
     ]
 
 
 def _encode(deltas: Deltas) -> bytes:
+    """Encode deltas that are sorted by product."""
     used = np.zeros(len(deltas.ids), dtype=np.bool_)
     used[deltas.product] = True
     used[deltas.neighbor] = True
@@ -84,111 +92,56 @@ def _encode(deltas: Deltas) -> bytes:
         )
     position = np.cumsum(used) - 1
     times, moment = np.unique(deltas.time, return_inverse=True)
-    index = np.dtype("<u2" if max(len(names), len(times)) <= 0x10000 else "<u4")
-    own = deltas.product == deltas.neighbor
-    own_weight, own_support = deltas.weight[own], deltas.support[own]
+    weights, weight = np.unique(deltas.weight, return_inverse=True)
     columns = _Columns(
-        len(deltas),
         "\n".join(names),
-        position[deltas.product].astype(index).tobytes(),
-        position[deltas.neighbor].astype(index).tobytes(),
-        _compress_constant(deltas.code).tobytes(),
+        packed_indices(np.bincount(position[deltas.product], minlength=len(names))),
+        packed_indices(position[deltas.neighbor]),
+        packed_indices(deltas.code),
         times.astype("<f8").tobytes(),
-        moment.astype(index).tobytes(),
-        _compress_constant(np.where(own, 0.0, deltas.weight)).astype("<f8").tobytes(),
-        _compress_constant(np.where(own, 0, deltas.support)).astype("<i4").tobytes(),
-        _compress_constant(own_weight).astype("<f8").tobytes(),
-        _compress_constant(own_support).astype("<i4").tobytes(),
+        packed_indices(moment),
+        weights.astype("<f8").tobytes(),
+        packed_indices(weight),
+        packed(deltas.support),
     )
     return MAGIC + bytes((VERSION,)) + _encoder.encode(columns)
 
 
-def _compress_constant(column: Array) -> Array:
-    return column[:1] if len(column) and (column == column[0]).all() else column
-
-
 def decode_deltas(record: bytes) -> Deltas:
-    """Decode one record of `encode_deltas`.
+    """Decode one record of `encode_deltas`, or one of version 1.
 
     Raises:
         InvalidEvent: `malformed-deltas`: these are not the bytes of one whole, consistent record.
     """
     if record[:4] != MAGIC:
-        raise _malformed(f"it begins with {record[:4]!r} instead of {MAGIC!r}")
-    if record[4:5] != bytes((VERSION,)):
-        raise _malformed(f"its version byte is {record[4:5]!r}, but this release reads version {VERSION}")
+        raise malformed(f"it begins with {record[:4]!r} instead of {MAGIC!r}")
+    if record[4:5] not in (b"\x01", bytes((VERSION,))):
+        raise malformed(
+            f"its version byte is {record[4:5]!r}, but this release reads versions 1 and {VERSION}"
+        )
+    data = memoryview(record)[5:]
     try:
-        columns = _decoder.decode(memoryview(record)[5:])
+        return decode_deltas_of_1(data) if record[4:5] == b"\x01" else _deltas(_decoder.decode(data))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _malformed(str(error)) from error
-    return _checked(columns)
+        raise malformed(str(error)) from error
 
 
-def _checked(columns: _Columns) -> Deltas:
-    rows = columns.rows
-    if not 1 <= rows <= len(columns.product):
-        raise _malformed(f"it has {rows} rows, which do not fit its columns")
-    width = len(columns.product) // rows
-    if width not in (2, 4):
-        raise _malformed(f"its indices have {width} bytes instead of 2 or 4")
+def _deltas(columns: _Columns) -> Deltas:
     ids = columns.ids.split("\n")
-    times = _column(columns.times, "<f8", len(columns.times) // 8, "times")
-    if len(set(ids)) != len(ids) or "" in ids:
-        raise _malformed("an id is empty or occurs twice")
-    if not ((times >= EARLIEST) & (times <= LATEST)).all():
-        raise _malformed("a time is outside the years 1 to 9999")
-    index = f"<u{width}"
-    moment = _indices(columns.moment, index, rows, len(times), "moment")
+    counts = unpacked(columns.counts, "u", len(ids), "counts")
+    rows = int(counts.sum(dtype=np.int64))
+    if not 1 <= rows <= _MOST_DELTAS:
+        raise malformed(f"it has {rows} rows, but a record has 1 to {_MOST_DELTAS}")
+    times, weights = floats(columns.times, "times"), floats(columns.weights, "weights")
+    moment = unpacked_indices(columns.moment, rows, len(times), "moment")
+    weight = unpacked_indices(columns.weight, rows, len(weights), "weight")
     deltas = Deltas(
         ids,
-        _indices(columns.product, index, rows, len(ids), "product"),
-        _indices(columns.neighbor, index, rows, len(ids), "neighbor"),
-        _expand_constant(columns.code, "u1", rows, "code").astype(np.uint8),
+        np.repeat(np.arange(len(ids), dtype=np.uint32), counts),
+        unpacked_indices(columns.neighbor, rows, len(ids), "neighbor").astype(np.uint32),
+        unpacked(columns.code, "u", rows, "code").astype(np.uint8),
         times[moment].astype(np.float64),
-        _expand_constant(columns.weight, "<f8", rows, "weight").astype(np.float64),
-        _expand_constant(columns.support, "<i4", rows, "support").astype(np.int32),
+        weights[weight].astype(np.float64),
+        unpacked(columns.support, "i", rows, "support").astype(np.int32),
     )
-    if (deltas.code > REMOVAL).any():
-        raise _malformed(f"a code is above {REMOVAL}")
-    if not np.isfinite(deltas.weight).all():
-        raise _malformed("a weight is not finite")
-    return _with_sessions(deltas, columns)
-
-
-def _with_sessions(deltas: Deltas, columns: _Columns) -> Deltas:
-    """Fill in weight and support of the sessions of products."""
-    own = np.flatnonzero(deltas.product == deltas.neighbor)
-    if not len(own) or not columns.sessions_weight:
-        return deltas
-    weight, support = deltas.weight.copy(), deltas.support.copy()
-    weight[own] = _expand_constant(columns.sessions_weight, "<f8", len(own), "sessions_weight")
-    support[own] = _expand_constant(columns.sessions_support, "<i4", len(own), "sessions_support")
-    if not np.isfinite(weight).all():
-        raise _malformed("a weight of a session is not finite")
-    return replace(deltas, weight=weight, support=support)
-
-
-def _column(data: bytes, kind: str, rows: int, name: str) -> Array:
-    if len(data) != rows * np.dtype(kind).itemsize:
-        raise _malformed(f"column {name} has {len(data)} bytes, which do not match {rows} rows")
-    return np.frombuffer(data, dtype=kind)
-
-
-def _indices(data: bytes, kind: str, rows: int, bound: int, name: str) -> NDArray[np.uint32]:
-    column = _column(data, kind, rows, name)
-    if column.size and int(column.max()) >= bound:
-        raise _malformed(f"column {name} points to {int(column.max())}, but its table has {bound} entries")
-    return column.astype(np.uint32)
-
-
-def _expand_constant(data: bytes, kind: str, rows: int, name: str) -> Array:
-    if len(data) == np.dtype(kind).itemsize:
-        return np.broadcast_to(np.frombuffer(data, dtype=kind), (rows,))
-    return _column(data, kind, rows, name)
-
-
-def _malformed(problem: str) -> InvalidEvent:
-    return InvalidEvent(
-        "malformed-deltas",
-        f"the value is not a co-behavior record: {problem}; find out which producer wrote it",
-    )
+    return checked(deltas)

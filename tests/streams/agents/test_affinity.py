@@ -182,7 +182,8 @@ async def test_own_sessions_are_published_beside_similar_texts(agent: Processor,
     texts = Source(PRODUCT_ENRICHED)
     listed = [texts.record(product(name, [100, number]), name.encode()) for number, name in enumerate("ab")]
     await process_batch(agent, listed, tables)
-    alone = decode_deltas(deltas(("a", "x"))).take(slice(0, 1))
+    pair = decode_deltas(deltas(("a", "x")))
+    alone = pair.take(pair.product == pair.ids.index("a"))
     value = encode_deltas(replace(alone, neighbor=alone.product))
     outputs = await process_batch(agent, [Source(CO_BEHAVIOR).record(value[0])], tables)
     (output,) = to(AFFINITY_UPDATED, outputs)
