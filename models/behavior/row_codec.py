@@ -17,6 +17,8 @@ from schemas.errors import StopWorker
 ROW_VERSION = 2
 
 _SUPPORT_KINDS = ("<u1", "<u2", "<u4")
+_FEWEST_PLACES = 16
+"""The number of neighbors from which on equal weights are written once."""
 
 
 class Published(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -51,6 +53,7 @@ class _Table(msgspec.Struct, frozen=True, array_like=True, gc=False):
     error: float
     own_weight: float
     own_support: int
+    places: bytes = b""
 
 
 class _Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -128,21 +131,41 @@ def _encoded_table(table: NeighborTable) -> _Table | None:
         return None
     largest = int(table.support.max(initial=0))
     kind = _SUPPORT_KINDS[(largest > 0xFF) + (largest > 0xFFFF)]
+    weight, places = _encoded_weights(table.weight)
     return _Table(
         "\n".join(table.names()),
-        table.weight.astype("<f8", copy=False).tobytes(),
+        weight,
         table.support.astype(kind).tobytes(),
         table.half_life_s,
         table.landmark,
         table.error,
         table.own_weight,
         table.own_support,
+        places,
     )
+
+
+def _encoded_weights(weight: NDArray[np.float64]) -> tuple[bytes, bytes]:
+    """Return weights and nothing, or the distinct ones and the place of each among them if that is less.
+
+    Neighbors from one session often have the same weight.
+    """
+    if len(weight) >= _FEWEST_PLACES:
+        # By their bits, so that a zero keeps its sign.
+        bits, places = np.unique(weight.view(np.int64), return_inverse=True)
+        if len(bits) <= 0x100 and 8 * len(bits) + len(weight) < 8 * len(weight):
+            return bits.astype("<i8", copy=False).tobytes(), places.astype("<u1").tobytes()
+    return weight.astype("<f8", copy=False).tobytes(), b""
 
 
 def _table(state: _Table) -> NeighborTable:
     names = state.ids.split("\n") if state.ids else []
     weight = np.frombuffer(state.weight, dtype="<f8")
+    if state.places:
+        places = np.frombuffer(state.places, dtype="<u1")
+        if int(places.max()) >= len(weight):
+            raise ValueError(f"a weight is at {int(places.max())}, but there are {len(weight)}")
+        weight = weight[places]
     width = len(state.support) // len(names) if names else 1
     if width not in (1, 2, 4) or len(weight) != len(names) or len(state.support) != width * len(names):
         raise ValueError("the columns differ in length")

@@ -59,7 +59,7 @@ class Recommendations:
         listed = len(self._product_view)
         if len(self._nearest) > _KEPT or abs(listed - self._products) > _STALE * self._products:
             self._nearest, self._products = {}, listed
-        missing = sorted(set(products) - self._nearest.keys())
+        missing = sorted({product for product in products if product not in self._nearest})
         if missing and len(self._affinity_view):
             found = self._product_view.similar(missing, TEXT_NEIGHBORS, 0.0)
             self._nearest.update({product: found.get(product, []) for product in missing})

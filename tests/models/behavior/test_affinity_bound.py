@@ -219,3 +219,23 @@ def test_columns_that_differ_in_length_stop_the_worker() -> None:
 def test_short_floats_are_within_half_a_percent() -> None:
     scores = np.array([0.0, 1.0, 1 / 3, 123_456.789, 1e-9])
     assert from_short_floats(short_floats(scores)) == pytest.approx(scores, rel=0.004)
+
+
+@given(st.lists(st.sampled_from([0.3, 1 / 3, 0.017, 1e-300]) | st.floats(1e-9, 9.0), min_size=1, max_size=60))
+def test_equal_weights_are_stored_once_and_none_changes(weights: list[float]) -> None:
+    row = AffinityRow.empty()
+    for number, weight in enumerate(weights):
+        row = row.merged(session_with("a", [f"n{number}"], weight=weight), BehaviorParameters())
+    stored = AffinityRow.from_bytes(row.to_bytes())
+    assert stored.top_k(Relation.BOUGHT, 60) == row.top_k(Relation.BOUGHT, 60)
+    assert stored.to_bytes() == row.to_bytes()
+
+
+def test_many_equal_weights_take_a_byte_each_and_a_damaged_place_is_reported() -> None:
+    names = [f"n{number}" for number in range(100)]
+    row = AffinityRow.empty().merged(session_with("a", names), BehaviorParameters())
+    data = row.to_bytes()
+    # An id of 4 bytes, a support and a place for each neighbor.
+    assert len(data) < 700
+    with pytest.raises(StopWorker, match="a weight is at 7"):
+        AffinityRow.from_bytes(data.replace(b"\x00" * 100, b"\x00" * 99 + b"\x07"))
