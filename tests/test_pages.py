@@ -299,7 +299,7 @@ def test_the_programs_run_as_they_stand(own_broker: StartableKafka, tmp_path: Pa
         assert worker.stop() == 0
 
 
-@pytest.mark.parametrize("name", ["bench", "catalog", "chaos", "chaos-brokers", "gpu"])
+@pytest.mark.parametrize("name", ["amplification", "bench", "catalog", "chaos", "chaos-brokers", "gpu"])
 def test_measured_tables_are_those_that_the_commands_wrote(name: str) -> None:
     """No figure beside other frameworks or of a GPU but from `make bench`, `chaos` and `bench-gpu`."""
     written = (RESULTS / f"{name}.md").read_text("utf-8")
