@@ -226,7 +226,7 @@ def contradiction_table(enricher: Enricher, shops: Sequence[Shop]) -> Table:
 
 
 def language_table(enricher: Enricher, shops: Sequence[Shop], data: Path | None) -> Table:
-    """The share of titles that are detected as a language that no model reads."""
+    """The share of titles that are detected as another language than English and Chinese."""
     titles = {shop.name: [each.title for each in shop.products] for shop in shops}
     names = data / "shopify" / "category_names.tsv.gz" if data is not None else None
     if names is not None and names.exists():
@@ -234,7 +234,7 @@ def language_table(enricher: Enricher, shops: Sequence[Shop], data: Path | None)
             rows = [*csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)]
         for language in OTHER_LANGUAGES:
             titles[f"names in {language}"] = sorted({row[language].split(" > ")[-1] for row in rows})
-    table = Table("titles", "count", "not supported", "by language")
+    table = Table("titles", "count", "other language", "by language")
     for name, texts in titles.items():
         found = [
             each.language
