@@ -72,12 +72,14 @@ def agent_reads(settings: Settings, agent: str) -> tuple[str, ...]:
     view = (topics.AFFINITY_UPDATED,) if settings.affinity_view_products else ()
     signals = (topics.PRODUCT_SIGNALS,) if settings.signals else ()
     counts = (topics.changelog(settings, "signals"),) if settings.signals else ()
+    mixes = (topics.changelog(settings, "shop-mixes"),) if settings.shop_mix else ()
     return {
         "enrich": (
             topics.CATEGORY_FEEDBACK,
             topics.PRODUCT_REPARTITION,
             topics.PRODUCT_CREATED,
             topics.PRODUCT_ENRICHED,
+            *mixes,
             *signals,
         ),
         "sessions": (
@@ -100,7 +102,12 @@ def agent_reads(settings: Settings, agent: str) -> tuple[str, ...]:
 def agent_writes(settings: Settings, agent: str) -> tuple[str, ...]:
     """Return the topics that an agent writes, with its changelogs."""
     own = {
-        "enrich": (topics.PRODUCT_ENRICHED, topics.ENRICHMENT_REVIEW, topics.PRODUCT_REPARTITION),
+        "enrich": (
+            topics.PRODUCT_ENRICHED,
+            topics.ENRICHMENT_REVIEW,
+            topics.PRODUCT_REPARTITION,
+            *((topics.changelog(settings, "shop-mixes"),) if settings.shop_mix else ()),
+        ),
         "sessions": (
             topics.SHOPPER_UPDATED,
             topics.CO_BEHAVIOR,

@@ -174,6 +174,7 @@ class Settings(ReadingSettings, frozen=True, kw_only=True):
     cascade: Annotated[
         bool, doc("Whether the text encoder classifies the listings of which the student is unsure.")
     ] = True
+    shop_mix: Annotated[bool, doc("Whether a shop's listings so far weigh departments.")] = True
     encoder_path: Annotated[
         Path | None, doc("Directory of text encoders, by language. If unset, the shipped encoders.")
     ] = None

@@ -143,6 +143,8 @@ def desired(settings: Settings) -> tuple[TopicSpec, ...]:
             (PRODUCT_SIGNALS, "product_id", "a product's tags by behavior", compact, None, 1, True),
             (counts, "product_id", "affinity's table of sessions", compact, None, 1, True),
         )
+    if settings.shop_mix:
+        rows += ((changelog(settings, "shop-mixes"), "shop_id", "enrich's table", compact, None, 1, True),)
     optional = (AUDIT, SHOPPER_REPARTITION, workers(settings))
     return tuple(
         TopicSpec(

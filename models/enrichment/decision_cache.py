@@ -2,10 +2,12 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 
+from models.arrays import Floats
 from models.enrichment.category_evidence import ListingText
+from models.student.classifier import Classification
 from schemas.events import Category, Decision, Embedding
 
 CACHED_TEXTS = 50_000
@@ -24,6 +26,7 @@ class TextDecision:
         embedding: The vector of the title; None without known words.
         tagged_category: The index of the category that gives tags; -1 if the model abstained.
         department: The name of the category's root; empty without a category.
+        weighable: The classification, if a shop's mix may weigh its departments; None if it may not.
     """
 
     category: Category | None
@@ -31,10 +34,18 @@ class TextDecision:
     embedding: Embedding | None
     tagged_category: int
     department: str
+    weighable: Classification | None = field(default=None, compare=False)
+
+    @property
+    def departments(self) -> Floats | None:
+        """The probability of each department, shape [departments]; None if nothing may be weighed."""
+        if self.weighable is None or self.weighable.departments is None:
+            return None
+        return self.weighable.departments.masses
 
 
 class DecisionCache:
-    """Keeps the decisions on the most recently used texts. Thread-safe.
+    """Keeps the decisions on the most recently used texts, before a shop's mix weighs them. Thread-safe.
 
     Attributes:
         hits: Texts that were found.

@@ -1,6 +1,7 @@
 """Enrichment of products: category, tags, attributes and embedding from a listing's text."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -19,6 +20,7 @@ from models.enrichment.listing_classifier import ListingClassifier
 from models.enrichment.listing_text import text_with_description, without_markup
 from models.enrichment.serving_classifier import load_classifier, load_mapped_classifier
 from models.enrichment.shop_category import ShopCategories
+from models.enrichment.shop_mix import ShopMix, ShopMixes
 from models.serving_config import DEFAULT_CONFIG, ServingConfig
 from models.student.artifact import Artifact
 from models.student.classifier import Classifier
@@ -112,8 +114,13 @@ class Enricher:
         """Texts that were classified."""
         return self._cache.misses
 
-    def enrich(self, products: Sequence[ProductCreated]) -> list[Enrichment]:
-        """Enrich each product, in order. No text of a listing makes it raise."""
+    def enrich(self, products: Sequence[ProductCreated], mixes: ShopMixes | None = None) -> list[Enrichment]:
+        """Enrich each product, in order. No text of a listing makes it raise.
+
+        Args:
+            products: The listings.
+            mixes: The mixes of their shops, which weigh each listing and then count it; None for no mix.
+        """
         products = [without_markup(product) for product in products]
         languages = [self._language(product) for product in products]
         listings = [self._listing_text(product) for product in products]
@@ -127,8 +134,14 @@ class Enricher:
             for product, language in zip(products, languages, strict=True)
         ]
         for number, decision, matches in zip(read, decisions, span_matches, strict=True):
-            enrichments[number] = self._complete(products[number], languages[number], decision, matches)
+            weighed = self._events.weighed(decision, products[number].shop_id, mixes)
+            enriched = self._complete(products[number], languages[number], weighed, matches)
+            enrichments[number] = replace(enriched, departments=decision.departments)
         return enrichments
+
+    def mix(self, stored: bytes | None) -> ShopMix:
+        """The mix of a shop in this tree, from its stored form; empty if None, or of another tree."""
+        return ShopMix.from_bytes(stored, self.taxonomy_version, len(self.taxonomy.roots))
 
     def probabilities(self, products: Sequence[ProductCreated]) -> Floats:
         """The probabilities of titles alone, as `Classifier.probabilities`."""

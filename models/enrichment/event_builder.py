@@ -2,10 +2,14 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from models.arrays import Floats
 from models.enrichment.decision_cache import TextDecision
 from models.enrichment.mapped_categories import mapped_categories
+from models.enrichment.shop_mix import ShopMixes
 from models.student.classifier import Classification, Classifier
 from models.taxonomy.tree import Taxonomy
 from schemas.events import (
@@ -46,6 +50,8 @@ class Enrichment:
         review_reason: Why a person should look at the product; None if the model or the shop decided.
         language: The given or detected language; None if it is unknown.
         shop_category: The shop's own category.
+        departments: The probability of each department before the shop's mix weighs it, shape [departments];
+            None if the classifier does not tell it.
     """
 
     category: Category | None
@@ -56,6 +62,7 @@ class Enrichment:
     review_reason: str | None
     language: str | None = None
     shop_category: str | None = None
+    departments: Floats | None = field(default=None, compare=False)
 
 
 class EventBuilder:
@@ -68,6 +75,7 @@ class EventBuilder:
 
     def __init__(self, classifier: Classifier, taxonomy: Taxonomy) -> None:
         self._model_version, self._dimensions = classifier.model_version, classifier.dimensions
+        self._thresholds = classifier.thresholds
         self._taxonomy = taxonomy
 
     def text_decision(self, text: str, result: Classification, conflict: str | None = None) -> TextDecision:
@@ -100,7 +108,46 @@ class EventBuilder:
             self._embedding(result),
             result.category if result.sure else -1,
             node.names[0],
+            result if conflict is None and result.departments is not None else None,
         )
+
+    def weighed(self, decision: TextDecision, shop: str | None, mixes: ShopMixes | None) -> TextDecision:
+        """The decision on a text, weighed by the mix of its shop, which then counts the listing.
+
+        Args:
+            decision: The decision on the text alone.
+            shop: The listing's shop.
+            mixes: The mixes of shops; None for no mix.
+
+        Returns:
+            The new decision; the given one if there is nothing to weigh.
+        """
+        if mixes is None or decision.departments is None:
+            return decision
+        weights, result = mixes.weights(shop), decision.weighable
+        mixes.count(shop, decision.departments)
+        if weights is None or result is None or result.departments is None or result.departments.certain:
+            return decision
+        found = result.departments.decide(weights, self._thresholds)
+        positions = np.searchsorted(
+            self._taxonomy.roots, [index for index, _ in result.candidates], side="right"
+        )
+        factors = found.factors[positions - 1].tolist()
+        candidates = sorted(
+            (
+                (index, round(min(1.0, probability * factor), 4))
+                for (index, probability), factor in zip(result.candidates, factors, strict=True)
+            ),
+            key=lambda candidate: -candidate[1],
+        )
+        weighed = replace(
+            result,
+            category=found.category,
+            confidence=round(found.confidence, 4),
+            sure=found.sure,
+            candidates=tuple(candidates),
+        )
+        return self.text_decision("", weighed)
 
     def shop_decision(self, given: int, written: str, decision: TextDecision) -> TextDecision:
         """The decision on a listing whose shop gives a category of the tree.

@@ -12,6 +12,7 @@ import numpy as np
 from models.arrays import Booleans, Doubles, Floats, Indices
 from models.student.classifier import CANDIDATES, Classification
 from models.taxonomy.decision import descend, top
+from models.taxonomy.department_paths import department_paths
 from models.taxonomy.tree import Taxonomy
 
 PATH_FLOOR, TYPE_FLOOR = 0.1, 0.3
@@ -60,6 +61,7 @@ class EvidenceWeights:
         joint[unsure] = evidence[unsure]
         chosen, confidence, sure = descend(joint, self._taxonomy, self._thresholds)
         columns, values = top(joint, min(CANDIDATES, len(self._taxonomy)))
+        paths = department_paths(joint, self._taxonomy)
         contradicts = surely & (
             self._taxonomy.roots[departments.argmax(axis=1)] != self._departments(results)
         )
@@ -77,6 +79,7 @@ class EvidenceWeights:
                     confidence=round(float(confidence[row]), 4),
                     sure=bool(sure[row]),
                     candidates=tuple(zip(columns[row].tolist(), masses, strict=True)),
+                    departments=paths[row],
                 )
             )
         return found

@@ -14,6 +14,7 @@ from models.student.escalation import EscalationPolicy, SecondStage
 from models.student.micro_batcher import MicroBatcher
 from models.student.seen_ngrams import SeenNgrams
 from models.taxonomy.decision import descend, top
+from models.taxonomy.department_paths import DepartmentPaths, department_paths
 from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import split_description
 from models.text.features import Featurizer, pad
@@ -36,6 +37,8 @@ class Classification:
         candidates: The likeliest single categories with their probabilities, best first.
         embedding: 127 times the unit vector of the text, shape [dimensions], int8; zero for a text without
             known features.
+        departments: The departments' probabilities, to weigh them anew; None for a text without known
+            features, or if the classifier does not tell them.
     """
 
     category: int
@@ -43,6 +46,7 @@ class Classification:
     sure: bool
     candidates: tuple[tuple[int, float], ...]
     embedding: npt.NDArray[np.int8]
+    departments: DepartmentPaths | None = None
 
 
 class Classifier(Protocol):
@@ -208,9 +212,15 @@ class StudentClassifier:
         best, masses = columns.tolist(), _rounded(values)
         codes = np.rint(batch.embedding * 127.0).astype(np.int8)
         unknown = Classification(-1, 0.0, False, (), codes[0] * 0)
+        departments = department_paths(batch.probabilities, self._taxonomy)
         return [
             Classification(
-                category, certainty, is_sure, tuple(zip(best[text], masses[text], strict=True)), codes[text]
+                category,
+                certainty,
+                is_sure,
+                tuple(zip(best[text], masses[text], strict=True)),
+                codes[text],
+                departments[text],
             )
             if known
             else unknown

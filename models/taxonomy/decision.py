@@ -115,6 +115,20 @@ def descend(
     return chosen, np.clip(confidence, 0.0, 1.0), sure
 
 
+def likeliest_leaves(root: int, sums: Floats, taxonomy: Taxonomy) -> Indices:
+    """The leaf that each text reaches below a root if it always walks to the likeliest child.
+
+    Args:
+        root: The root's index.
+        sums: The subtree sums of the texts over the root's subtree, shape [texts, subtree + 1].
+        taxonomy: The category tree.
+    """
+    chosen = np.full(len(sums), root, dtype=np.int64)
+    confidence = np.ones(len(sums), dtype=np.float32)
+    _descend_within(root, np.arange(len(sums)), sums, taxonomy, (0.0,), chosen, confidence)
+    return chosen
+
+
 def _descend_within(
     root: int,
     texts: Indices,

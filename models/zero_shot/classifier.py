@@ -18,6 +18,7 @@ from models.encoder.loading import for_taxonomy, load_encoders
 from models.serving_config import DEFAULT_CONFIG, ServingConfig
 from models.student.classifier import CANDIDATES, Classification
 from models.taxonomy.decision import descend, top
+from models.taxonomy.department_paths import department_paths
 from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import is_foreign, split_description
 from models.text.features import tokens
@@ -136,6 +137,7 @@ class ZeroShotClassifier:
         unknown = Classification(-1, 0.0, False, (), np.zeros(self.dimensions, dtype=np.int8))
         masses = np.round(values.astype(np.float64), 4).tolist()
         certain = np.round(confidence.astype(np.float64), 4).tolist()
+        departments = department_paths(probabilities, self._taxonomy)
         return [
             Classification(
                 int(chosen[text]),
@@ -143,6 +145,7 @@ class ZeroShotClassifier:
                 bool(sure[text]),
                 tuple(zip(columns[text].tolist(), masses[text], strict=True)),
                 codes[text],
+                departments[text],
             )
             if known[text]
             else unknown

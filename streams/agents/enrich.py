@@ -1,6 +1,7 @@
 """The agent `enrich`: listings and category feedback in, enriched products and review requests out."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import structlog
@@ -20,15 +21,16 @@ from streams.agents.feedback import corrected
 from streams.agents.outputs import OutputBuilder
 from streams.agents.product_records import ProductRecords
 from streams.agents.products import ProductRow, products_table
+from streams.agents.shop_mixes import ShopMixRows
 from streams.agents.signal_tags import decode_signals, with_signals
 from streams.agents.totals import AgentTotals
-from streams.inference.messages import InvalidListing, Prediction
+from streams.inference.messages import InvalidListing, Listing, Prediction, Predictions
 from streams.inference.protocol import Inference
 from streams.lanes.agent import BatchAgent, Batches, batch_agent
 from streams.lanes.batch import Batch
 from streams.provenance import is_repeated, source_of
 from streams.records import Output, Record
-from streams.state.tables import Table
+from streams.state.tables import Table, TableSpec
 from streams.topics import (
     CATEGORY_FEEDBACK,
     PRODUCT_CREATED,
@@ -47,6 +49,7 @@ def enrich_agent(
     identity: ProductIdentity | None = None,
     *,
     signals: bool = False,
+    mixes: TableSpec[bytes] | None = None,
 ) -> BatchAgent:
     """Make the agent that classifies listings and applies category feedback.
 
@@ -56,6 +59,7 @@ def enrich_agent(
         totals: Counts what no output tells.
         identity: What makes two products the same, and whether shops count.
         signals: Whether tags by behavior come from product-signals.
+        mixes: The table of the shops' mixes of departments; None if none weighs what the model says.
     """
     products = products_table()
     totals = totals or AgentTotals()
@@ -66,13 +70,16 @@ def enrich_agent(
     # Feedback has priority over listings: it must not wait behind a large import.
     topics = (CATEGORY_FEEDBACK, PRODUCT_REPARTITION, PRODUCT_CREATED)
 
-    @batch_agent(*topics, *([PRODUCT_SIGNALS] if signals else []), tables=[products])
+    tables: list[TableSpec[Any]] = [products] if mixes is None else [products, mixes]
+
+    @batch_agent(*topics, *([PRODUCT_SIGNALS] if signals else []), tables=tables)
     async def enrich(batches: Batches) -> None:
         async for batch in batches:
             if batch.topic == PRODUCT_SIGNALS:
                 decisions.of_behavior(batch, batch.table(products))
                 continue
-            await _process(batch, batch.table(products), records, decisions, inference, totals)
+            rows = None if mixes is None else _mix_rows(batch.table(mixes), inference)
+            await _process(batch, batch.table(products), records, decisions, inference, totals, rows)
 
     return enrich
 
@@ -84,11 +91,12 @@ async def _process(
     decisions: "_Decisions",
     inference: Inference,
     totals: AgentTotals,
+    mixes: ShopMixRows | None,
 ) -> None:
     """Process listings and feedback."""
     inputs = records.read(batch)
     listings = [records.listing(record) for record, feedback in inputs if feedback is None]
-    predictions = iter(await inference.predict(listings) if listings else ())
+    predictions = iter(await _predict(listings, inference, mixes) if listings else ())
     older = unknown = 0
     for record, feedback in inputs:
         try:
@@ -108,6 +116,20 @@ async def _process(
             batch.dead_letter(record, error, "enrich")
     totals.unknown_withdrawals += unknown
     _log_ignored(older, unknown)
+
+
+async def _predict(listings: list[Listing], inference: Inference, mixes: ShopMixRows | None) -> Predictions:
+    """Predict listings with the mixes of their shops, and count the listings in the mixes."""
+    if mixes is None:
+        return await inference.predict(listings)
+    predictions = await inference.predict(mixes.attached(listings))
+    mixes.count(predictions)
+    return predictions
+
+
+def _mix_rows(table: Table[bytes], inference: Inference) -> ShopMixRows:
+    model_info = inference.model_info
+    return ShopMixRows(table, model_info.taxonomy_version, len(model_info.taxonomy.roots))
 
 
 def _log_ignored(older: int, unknown: int) -> None:

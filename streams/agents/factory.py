@@ -23,6 +23,7 @@ from streams.agents.product_view import ProductView
 from streams.agents.queries import Queries
 from streams.agents.recommendations import Recommendations
 from streams.agents.sessions import sessions_agent
+from streams.agents.shop_mixes import shop_mixes_table
 from streams.agents.shop_taste import ShopTaste
 from streams.agents.shopper_names import ShopperNames
 from streams.agents.shopper_retention import Retention
@@ -121,7 +122,10 @@ def create_agents(settings: Settings, moves: bool = True) -> WorkerAgents:
 
         serving = _model_serving(settings)
         inference, signals = serving.inference, settings.signals
-        agents.append(enrich_agent(inference, settings.partitions, totals, identity, signals=signals))
+        mixes = shop_mixes_table(changelog(settings, "shop-mixes")) if settings.shop_mix else None
+        agents.append(
+            enrich_agent(inference, settings.partitions, totals, identity, signals=signals, mixes=mixes)
+        )
     views: dict[str, View] = {}
     queries = None
     if {"sessions", "affinity"} & set(settings.agents):

@@ -35,6 +35,7 @@ _SHOWN = (
     "encoder_runtime",
     "device",
     "inference_threads",
+    "shop_mix",
 )
 """The settings that a classification depends on."""
 
@@ -46,10 +47,12 @@ class ChosenServing(msgspec.Struct, frozen=True, kw_only=True):
         config: How to load the model.
         changed: Each setting that is not a default, with its value and source, such as `cascade False
             (SHELFSTREAM_CASCADE)`.
+        shop_mix: Whether the mixes of shops weigh what the model says.
     """
 
     config: ServingConfig
     changed: tuple[str, ...]
+    shop_mix: bool = True
 
     def describe(self, model_version: str, taxonomy_version: str, thresholds: Sequence[float]) -> str:
         """A line on the model, its taxonomy and thresholds, and the settings that are not defaults."""
@@ -115,4 +118,5 @@ def _chosen(loaded: LoadedSettings) -> ChosenServing:
         for name in _SHOWN
         if sources[name] != "default" and not (named and name == "model_registry")
     )
-    return ChosenServing(config=serving_config(settings, model), changed=changed)
+    config = serving_config(settings, model)
+    return ChosenServing(config=config, changed=changed, shop_mix=settings.shop_mix)

@@ -33,6 +33,8 @@ class Listing(msgspec.Struct, frozen=True, array_like=True, gc=False):
         partition: Partition of the source.
         offset: Offset of the source.
         headers: The record's headers that a listing is decoded with.
+        mix: The mix of the listing's shop before its batch, stored form; empty for a new shop. None if no mix
+            weighs the listing.
     """
 
     value: bytes | None
@@ -41,6 +43,7 @@ class Listing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     partition: int
     offset: int
     headers: tuple[tuple[str, bytes | None], ...] = ()
+    mix: bytes | None = None
 
 
 class Prediction(msgspec.Struct, frozen=True, array_like=True, tag=0, gc=False):
@@ -55,6 +58,8 @@ class Prediction(msgspec.Struct, frozen=True, array_like=True, tag=0, gc=False):
         listed_at: The listing's event time. None if it had none.
         shop_id: The listing's shop. None if it names none.
         ignored: Names of the listing's fields that were left out.
+        departments: The probability of each department before a mix weighs it, as float32. None if the model
+            does not tell it, or if no mix weighs the listing.
     """
 
     product_id: str
@@ -65,6 +70,7 @@ class Prediction(msgspec.Struct, frozen=True, array_like=True, tag=0, gc=False):
     listed_at: datetime | None = None
     shop_id: str | None = None
     ignored: tuple[str, ...] = ()
+    departments: bytes | None = None
 
 
 class InvalidListing(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):

@@ -11,6 +11,7 @@ from models.drift.detector import DriftDetector
 from models.drift.report import DriftReport
 from models.drift.snapshot import DriftReference
 from models.enrichment.enricher import Enricher, Enrichment
+from models.enrichment.shop_mix import ShopMixes
 from models.serving_config import ServingConfig
 from schemas.codec import decode_listing, encode
 from schemas.errors import InvalidEvent, StopWorker
@@ -90,7 +91,11 @@ class Predictor:
             One result per listing, in order.
         """
         decoded = [_decode(listing) for listing in listings]
-        enrichments = self._enrich([event for event, _ in decoded if _is_listed(event)])
+        mixes = ShopMixes()
+        for listing, (event, _) in zip(listings, decoded, strict=True):
+            if listing.mix is not None and _is_listed(event):
+                mixes.add(event.shop_id, self.enricher.mix(listing.mix or None))
+        enrichments = self._enrich([event for event, _ in decoded if _is_listed(event)], mixes)
         predictions: Predictions = []
         for listing, (event, ignored) in zip(listings, decoded, strict=True):
             if isinstance(event, InvalidListing):
@@ -112,11 +117,11 @@ class Predictor:
                 )
         return predictions
 
-    def _enrich(self, products: Sequence[ProductCreated]) -> Iterator[Enrichment]:
+    def _enrich(self, products: Sequence[ProductCreated], mixes: ShopMixes) -> Iterator[Enrichment]:
         """Enrich the products and count them for drift."""
         if not products:
             return iter(())
-        enrichments = self.enricher.enrich(products)
+        enrichments = self.enricher.enrich(products, mixes)
         if self._drift is not None:
             self._drift.observe(products, enrichments, time.monotonic())
         return iter(enrichments)
@@ -129,6 +134,7 @@ def _prediction(
     source = Source(topic=listing.topic, partition=listing.partition, offset=listing.offset)
     review = enricher.review(event, enrichment, source)
     enriched = enricher.event(event, enrichment, source, ignored)
+    departments = None if listing.mix is None else enrichment.departments
     return Prediction(
         event.product_id,
         encode(enriched),
@@ -138,6 +144,7 @@ def _prediction(
         event.occurred_at,
         event.shop_id,
         tuple(map(field_name, ignored)),
+        None if departments is None else departments.tobytes(),
     )
 
 

@@ -26,7 +26,6 @@ class StateDamaged(RetryLater):
 
 CACHED_ROWS = 20_000
 """Decoded rows that a table caches at most."""
-
 CACHED_BYTES = 32 * 1024 * 1024
 """Encoded bytes of the cached rows at most. Most rows have some hundred bytes, a few have a megabyte."""
 
@@ -42,6 +41,7 @@ class TableSpec(Generic[V]):
         decode: Decodes a row; the inverse of `encode`.
         is_output: Whether the changelog is an output topic whose values are the rows. The agent's outputs are
             then the changelog, and no row is written twice.
+        has_positions: Whether the input positions may be among the rows.
     """
 
     name: str
@@ -49,6 +49,7 @@ class TableSpec(Generic[V]):
     encode: Callable[[V], bytes]
     decode: Callable[[bytes], V]
     is_output: bool = False
+    has_positions: bool = True
 
 
 class Table(Generic[V]):
@@ -223,14 +224,13 @@ class Tables:
     ) -> dict[str, Mapping[bytes, bytes | None]]:
         """Add to changes the input positions that the state has after them.
 
-        They are a row of the first table with a changelog of its own, so that they commit with the state. A
-        lane whose tables are all outputs keeps none: what consumers read holds events and nothing else.
+        They are a row of the first table that may have them. A lane without one keeps none.
 
         Args:
             changes: The encoded rows to write, by table.
             positions: The position of each input after the batch.
         """
-        table = self._with_changelog()
+        table = self._with_positions()
         if table is None:
             return dict(changes)
         name = table.spec.name
@@ -240,7 +240,7 @@ class Tables:
 
     def positions(self) -> dict[Partition, ReadPosition]:
         """Return the input positions that the state contains, if any. Raises `StateDamaged`."""
-        table = self._with_changelog()
+        table = self._with_positions()
         try:
             row = None if table is None else table.store.get(POSITIONS_KEY)
             entries = [] if row is None else msgspec.json.decode(row, type=list[tuple[str, int, int, str]])
@@ -251,15 +251,15 @@ class Tables:
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Return about how many rows and bytes each table has, by name, without the positions."""
         sizes: dict[str, tuple[int, int]] = {each.spec.name: each.store.size() for each in self}
-        if (table := self._with_changelog()) is not None:
+        if (table := self._with_positions()) is not None:
             with suppress(Exception):  # A damaged row is the lane's trouble, not that of the metrics.
                 if (row := table.store.get(POSITIONS_KEY)) is not None:
                     rows, size = sizes[table.spec.name]
                     sizes[table.spec.name] = max(0, rows - 1), max(0, size - len(POSITIONS_KEY) - len(row))
         return sizes
 
-    def _with_changelog(self) -> Table[Any] | None:
-        return next((table for table in self if not table.spec.is_output), None)
+    def _with_positions(self) -> Table[Any] | None:
+        return next((each for each in self if each.spec.has_positions and not each.spec.is_output), None)
 
     def changelog(self, changes: Mapping[str, Mapping[bytes, bytes | None]]) -> list[Output]:
         """Return the changelog records of `changes`. Those of output tables are among the agent's outputs."""

@@ -26,6 +26,7 @@ from streams.agents.erasures import shoppers_table
 from streams.agents.product_signals import ProductSignals, signals_table
 from streams.agents.product_view import ProductView
 from streams.agents.sessions import sessions_agent
+from streams.agents.shop_mixes import shop_mixes_table
 from streams.lanes.agent import BatchAgent
 from streams.settings import Settings
 from streams.topics import (
@@ -45,9 +46,10 @@ def agents() -> list[BatchAgent]:
     parameters, view = BehaviorParameters(), ProductView()
     shoppers = shoppers_table(changelog(SETTINGS, "shoppers"))
     affinities = affinities_table(changelog(SETTINGS, "affinities"))
+    mixes = shop_mixes_table(changelog(SETTINGS, "shop-mixes"))
     signals = ProductSignals(signals_table(changelog(SETTINGS, "signals")), view, 4)
     return [
-        enrich_agent(FakeInference("1"), 4, signals=True),
+        enrich_agent(FakeInference("1"), 4, signals=True, mixes=mixes),
         sessions_agent(shoppers, 4, parameters, shipped_next_behavior(), view.describe, moves=True),
         affinity_agent(affinities, 4, parameters, view, None, signals),
     ]

@@ -7,6 +7,7 @@ from time import perf_counter
 import click
 
 from models.enrichment.enricher import Enricher
+from models.enrichment.shop_mix import ShopMixes
 from schemas.codec import decode_listing, encode
 from schemas.errors import ShelfstreamError
 from schemas.events import Change, Decision, DecisionOutcome, ProductCreated, ProductEnriched
@@ -36,8 +37,9 @@ def enrich(source: str, output: str, rejects: str | None, serving: ChosenServing
     Each valid line gives one output line, in the same order. {"product_id", "title"} is enough. A withdrawn
     listing gives a line without category, tags and attributes. Invalid lines are reported and skipped. No
     Kafka is needed. The model, the taxonomy and the thresholds are those of the worker's settings, and
-    options override them. With a taxonomy of your own and without a model, products are classified by the
-    categories' names, without training.
+    options override them. As in a worker, a shop's listings so far weigh the departments of the next one.
+    With a taxonomy of your own and without a model, products are classified by the categories' names,
+    without training.
     """
     started = perf_counter()
     outcomes = dict.fromkeys(DecisionOutcome, 0)
@@ -47,7 +49,8 @@ def enrich(source: str, output: str, rejects: str | None, serving: ChosenServing
             serving.describe(enricher.model_version, enricher.taxonomy_version, enricher.thresholds)
         )
         with JsonlReader(source, ProductCreated, decode_listing, rejects, "enriching") as reader:
-            write_lines(_lines(enricher, reader, outcomes), output)
+            mixes = ShopMixes(enricher.mix(None)) if serving.shop_mix else None
+            write_lines(_lines(enricher, reader, outcomes, mixes), output)
     except ShelfstreamError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
@@ -64,19 +67,30 @@ def enrich(source: str, output: str, rejects: str | None, serving: ChosenServing
 
 
 def _lines(
-    enricher: Enricher, listings: Iterable[_Read], outcomes: dict[DecisionOutcome, int]
+    enricher: Enricher,
+    listings: Iterable[_Read],
+    outcomes: dict[DecisionOutcome, int],
+    mixes: ShopMixes | None,
 ) -> Iterator[bytes]:
     """Yield the encoded events, and count their outcomes."""
     for batch in _batches(listings):
-        for event in enriched_events(enricher, batch):
+        for event in enriched_events(enricher, batch, mixes):
             outcomes[event.decision.outcome] += 1
             yield encode(event)
 
 
-def enriched_events(enricher: Enricher, listings: list[_Read]) -> Iterator[ProductEnriched]:
-    """Yield the product-enriched event of each listing, in order. The events have no source record."""
+def enriched_events(
+    enricher: Enricher, listings: list[_Read], mixes: ShopMixes | None = None
+) -> Iterator[ProductEnriched]:
+    """Yield the product-enriched event of each listing, in order. The events have no source record.
+
+    Args:
+        enricher: The model.
+        listings: The listings, with the fields that were left out.
+        mixes: The mixes of their shops, which weigh and count them; None for no mix.
+    """
     listed = [product for product, _ in listings if product.change is not Change.WITHDRAWN]
-    enrichments = iter(enricher.enrich(listed))
+    enrichments = iter(enricher.enrich(listed, mixes))
     for product, ignored in listings:
         if product.change is Change.WITHDRAWN:
             yield ProductEnriched(
