@@ -42,7 +42,8 @@ class DepartmentPaths(NamedTuple):
 
     Attributes:
         masses: The probability of each department, shape [departments].
-        paths: The path from each likely department to its likeliest leaf, by the department's position.
+        paths: The path from each likely department to its likeliest leaf, by the department's position; none
+            if one is certain.
     """
 
     masses: Floats
@@ -54,7 +55,9 @@ class DepartmentPaths(NamedTuple):
         return bool(self.masses.max() >= CERTAIN)
 
     def decide(self, weights: Doubles, thresholds: Sequence[float]) -> WeighedDecision:
-        """Decide with the departments weighed. Probability that no department has keeps the weight 1.
+        """Decide with the departments weighed, unless one is certain.
+
+        Probability that no department has keeps the weight 1.
 
         Args:
             weights: What each department's probability is multiplied with, shape [departments].
@@ -84,6 +87,8 @@ def department_paths(probabilities: Floats, taxonomy: Taxonomy) -> list[Departme
     masses: Floats = np.add.reduceat(probabilities, taxonomy.roots, axis=1)
     likely = masses >= LEAST
     likely[np.arange(len(masses)), masses.argmax(axis=1)] = True
+    # Nothing weighs these anew, and they are most titles of known shops.
+    likely[masses.max(axis=1) >= CERTAIN] = False
     paths: list[list[tuple[int, Path]]] = [[] for _ in masses]
     for position, root in enumerate(taxonomy.roots.tolist()):
         texts = np.flatnonzero(likely[:, position])
