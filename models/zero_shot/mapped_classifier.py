@@ -86,7 +86,10 @@ class MappedClassifier:
         return probabilities
 
     def _mapped(self, result: Classification) -> Classification:
-        """A classification in Google's tree as one in the mapped tree."""
+        """A classification in Google's tree as one in the mapped tree.
+
+        It has no departments: those of Google's tree would be weighed as if they were of this one.
+        """
         masses: dict[int, float] = {}
         for category, mass in result.candidates:
             if (head := int(self._mapping.heads[category])) >= 0:
@@ -98,12 +101,14 @@ class MappedClassifier:
         if head < 0 and result.category >= 0:
             # The tree has nothing like Google's category: a guess is left, or nothing.
             if not candidates:
-                return replace(result, category=-1, confidence=0.0, sure=False, candidates=())
+                return replace(
+                    result, category=-1, confidence=0.0, sure=False, candidates=(), departments=None
+                )
             head = candidates[0][0]
             result = replace(result, confidence=candidates[0][1], sure=False)
         if head >= 0 and not result.sure:
             head = int(self._mapping.taxonomy.lineage[head, 0])
-        return replace(result, category=head, candidates=candidates)
+        return replace(result, category=head, candidates=candidates, departments=None)
 
     def _own_mass(self, result: Classification) -> float:
         """The probability of the Google category itself, without those below it."""
