@@ -27,7 +27,7 @@ from models.student.classifier import Classifier
 from models.student.seen_ngrams import SeenNgrams
 from models.taxonomy.google_mapping import GoogleMapping
 from models.taxonomy.tree import Taxonomy
-from models.text.cleaning import MAX_CHARACTERS, clean, fold, is_terse
+from models.text.cleaning import MAX_CHARACTERS, clean, fold
 from models.text.language_detection import LanguageDetector, is_supported, language_code
 from models.zero_shot.classifier import ZeroShotClassifier
 from models.zero_shot.language_classifier import LanguageClassifier
@@ -207,17 +207,16 @@ class Enricher:
     ) -> list[TextDecision]:
         """The decisions on listings in a supported language.
 
-        The description is read where the model abstained on the title or the title is terse.
+        A description is read wherever there is one: a student may be sure of a title that misleads.
         """
         decisions = self._decide(texts)
         if not self._classifier.reads_descriptions:
             return [decisions[text] for text in texts]
         described: dict[int, ListingText] = {}
         for number, (product, text) in enumerate(zip(products, texts, strict=True)):
-            if decisions[text].tagged_category < 0 or is_terse(text.text):
-                longer = text_with_description(product, text)
-                if longer is not None:
-                    described[number] = longer
+            longer = text_with_description(product, text)
+            if longer is not None:
+                described[number] = longer
         if described:
             decisions |= self._decide(list(described.values()))
         found = [decisions[text] for text in texts]

@@ -11,15 +11,14 @@ import numpy as np
 from models.arrays import Floats
 from models.enrichment.category_evidence import ListingText
 from models.enrichment.evidence_weights import CONTRADICTS, EvidenceWeights
+from models.enrichment.title_checks import TitleChecks
 from models.student.classifier import Classification, Classifier
 from models.taxonomy.tree import Taxonomy
 from models.text.cleaning import is_terse, join_description, split_description
-from models.text.services import service_in
 
 PATH_CONFLICT = "The words of the title and the listing's own category point to different departments."
 BRAND_CONFLICT = "The few words of the title and the brand point to different departments."
 NO_TITLE = "The listing has no title, and what stands beside a title does not decide alone."
-SERVICE = "The listing is a service ({}), and only goods have a category."
 UNKNOWN_TITLE = "No word of the title is known, and a brand does not decide alone."
 SURE_OF_FEW_WORDS = 0.99
 """From this confidence on, a brand does not question a title of one or two words."""
@@ -49,6 +48,7 @@ class ListingClassifier:
 
     def __init__(self, classifier: Classifier, taxonomy: Taxonomy) -> None:
         self._classifier, self._taxonomy = classifier, taxonomy
+        self._checks = TitleChecks(taxonomy)
         self._weights = EvidenceWeights(taxonomy, classifier.thresholds)
         self._rows: OrderedDict[str, Floats] = OrderedDict()
         self._lock = Lock()
@@ -64,9 +64,18 @@ class ListingClassifier:
         for row, each in enumerate(texts):
             if not each.text and found[row].result.category >= 0:
                 found[row] = ListingClassification(self._unsure(found[row].result), NO_TITLE)
-            elif (service := service_in(split_description(each.text)[0])) is not None:
-                found[row] = ListingClassification(self._unsure(found[row].result), SERVICE.format(service))
+            elif (reason := self._objection(each, found[row].result)) is not None:
+                found[row] = ListingClassification(self._unsure(found[row].result), reason)
         return found
+
+    def _objection(self, text: ListingText, result: Classification) -> str | None:
+        """Why the title should not be published as it is classified; evidence overrules its head noun."""
+        title = split_description(text.text)[0]
+        if (service := self._checks.service(title)) is not None:
+            return service
+        if not result.sure or text.path or text.type:
+            return None
+        return self._checks.conflict(title, result)
 
     def _weigh_categories(
         self, rows: Sequence[int], texts: Sequence[ListingText], found: list[ListingClassification]

@@ -10,6 +10,7 @@ from models.device.cascade.layout import (
     ENCODED,
     ROWS_PER_TITLE,
     TITLE_COUNTS,
+    UNSEEN,
     BatchShape,
     split_upload,
 )
@@ -17,7 +18,7 @@ from models.device.cascade.packed_features import PackedFeaturizer
 from models.device.encoder.packing import TILE, TILE_COUNTS, Ints, pack, smallest_size, write_tiles
 from models.encoder.wordpiece import WordPiece
 from models.student.artifact import Artifact
-from models.student.escalation import MOSTLY_SEEN
+from models.student.escalation import Escalation, escalation_of
 from models.text.cleaning import split_description
 from models.text.features import MAX_ROWS
 from models.text.languages import Language, reads
@@ -49,7 +50,7 @@ class _TextInput(NamedTuple):
     Attributes:
         rows: Feature rows, as little-endian int32.
         ids: Token ids, as little-endian int32; empty if the text is not encoded.
-        flags: `ENCODED` and `DESCRIBED`.
+        flags: `ENCODED`, `DESCRIBED` and `UNSEEN`.
         language: The language of the encoder that reads the text; None if no encoder does.
     """
 
@@ -108,12 +109,14 @@ class BatchBuilder:
         title, description = split_description(text)
         rows, coverage = self._features.read(title)
         flags = DESCRIBED if description and self._tokenizers else 0
-        if not description and (not rows or (coverage >= MOSTLY_SEEN and not self.encode_all)):
+        when = escalation_of(title, coverage) if rows else Escalation.NEVER
+        if not description and (not rows or (when is Escalation.NEVER and not self.encode_all)):
             return _TextInput(rows, b"", flags, None)
+        encoded = ENCODED | (UNSEEN if when is Escalation.ALWAYS and not description else 0)
         for language, tokenizer in self._tokenizers.items():
             if reads(language, text):
                 ids = tokenizer.packed(". ".join(filter(None, (title, description))))
-                return _TextInput(rows, ids, flags | ENCODED, language)
+                return _TextInput(rows, ids, flags | encoded, language)
         return _TextInput(rows, b"", flags, None)
 
     def _take(self, waiting: Iterator[int], inputs: Sequence[_TextInput]) -> list[int]:

@@ -10,9 +10,9 @@ from models.arrays import Floats
 from models.device.encoder.packing import TILE, Ints
 from models.text.features import MAX_ROWS
 
-ENCODED, DESCRIBED = 1, 2
-"""Flags of a title: the tiles hold its tokens, for the case that the student is unsure; it has a description.
-"""
+ENCODED, DESCRIBED, UNSEEN = 1, 2, 4
+"""Flags of a title: the tiles hold its tokens, for the case that the student is unsure; it has a description;
+it escalates however confident the student is."""
 SURE, KNOWN, ESCALATED = 1, 2, 4
 """Flags of a result: level 1 reached its threshold; the text has known features; the encoder took part."""
 ROWS_PER_TITLE = 96

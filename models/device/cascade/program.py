@@ -18,6 +18,7 @@ from models.device.cascade.layout import (
     ESCALATED,
     KNOWN,
     SURE,
+    UNSEEN,
     BatchShape,
     Upload,
     split_upload,
@@ -192,7 +193,8 @@ class DeviceCascade:
             return probabilities, embeddings, known | described, torch.zeros_like(known)
         stage = self._stages[language]
         departments = self._tree.departments(_subtree_sums(probabilities))
-        unsure = known & (departments.max(dim=1).values < CONFIDENT)
+        unseen = (upload.flags & UNSEEN) > 0
+        unsure = known & (unseen | (departments.max(dim=1).values < CONFIDENT))
         escalated = ((upload.flags & ENCODED) > 0) & (unsure | described)
         logs = stage.scores(upload.tiles, upload.starts) * stage.scale.sharpness
         logs = logs + stage.scale.student_weight * torch.log(probabilities + _LEAST_PROBABILITY)

@@ -230,7 +230,13 @@ def test_a_description_decides_if_the_title_is_only_a_name(
 def test_a_description_does_not_change_a_clear_title() -> None:
     title = "Nike Men's Black Running Shoes"
     described = one(title, description="Goes well with our jeans, dresses and coffee mugs.")
-    assert described.category == one(title).category
+    plain = one(title)
+    assert described.category is not None
+    assert plain.category is not None
+    assert (described.category.path, described.decision.outcome) == (
+        plain.category.path,
+        plain.decision.outcome,
+    )
 
 
 def test_listings_without_known_words_are_left_for_review() -> None:

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from models.student.escalation import EscalationPolicy
+from models.student.escalation import (
+    MOSTLY_SEEN,
+    PARTLY_SEEN,
+    Escalation,
+    EscalationPolicy,
+    escalation_of,
+)
 from models.student.seen_ngrams import SeenNgrams, seen_ngram_hashes
 from models.taxonomy.tree import Taxonomy
 
@@ -32,14 +38,36 @@ def test_coverage_is_zero_without_training_titles() -> None:
     assert SeenNgrams(seen_ngram_hashes([])).coverage("ceramic mug") == 0.0
 
 
-def test_unconfident_texts_escalate_unless_mostly_seen() -> None:
+@pytest.mark.parametrize(
+    ("title", "coverage", "when"),
+    [
+        ("blue ceramic mug", MOSTLY_SEEN, Escalation.NEVER),
+        ("blue ceramic mug", PARTLY_SEEN, Escalation.IF_UNSURE),
+        ("hotpoint dishwasher sdl510p", 0.49, Escalation.ALWAYS),
+        ("a" * 10_000, 0.0, Escalation.ALWAYS),
+        ("ceramic mug", 1.0, Escalation.ALWAYS),  # two words are too few to be sure of
+        ("陶瓷茶壶", 0.0, Escalation.IF_UNSURE),  # Chinese has no coverage
+    ],
+)
+def test_the_student_is_not_sure_alone_without_seen_ngrams(
+    title: str, coverage: float, when: Escalation
+) -> None:
+    assert escalation_of(title, coverage) is when
+
+
+def test_unconfident_and_unseen_texts_escalate() -> None:
     tree = Taxonomy("tiny-1", {1: ("Wear",), 2: ("Food",)}, {})
-    texts = ["samovar", "samovar", "ceramic mug", "🙂"]
-    share = np.array([[0.6, 0.4], [0.99, 0.01], [0.6, 0.4], [0.5, 0.5]], dtype=np.float32)
-    known = np.array([True, True, True, False])
-    assert EscalationPolicy(SEEN, tree).should_escalate(texts, share, known).tolist() == [
-        True,
-        False,
-        False,
-        False,
+    sure, unsure = (0.99, 0.01), (0.6, 0.4)
+    cases = [
+        ("blue mug ceramic mug", unsure, True, False),  # mostly seen
+        ("blue samovar ceramic mug", sure, True, False),  # partly seen
+        ("blue samovar ceramic mug", unsure, True, True),
+        ("silver samovar here", sure, True, True),
+        ("🙂", unsure, False, False),
+        ("blue mug ceramic mug\na mug", sure, True, True),  # with a description
     ]
+    texts = [text for text, *_ in cases]
+    probabilities = np.array([each for _, each, *_ in cases], dtype=np.float32)
+    known = np.array([each for _, _, each, _ in cases])
+    expected = [each for *_, each in cases]
+    assert EscalationPolicy(SEEN, tree).should_escalate(texts, probabilities, known).tolist() == expected
