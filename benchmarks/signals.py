@@ -18,7 +18,7 @@ from rich.table import Table as Grid
 from benchmarks.affinity_recall import TABLE, Basket, read_baskets
 from models.behavior.category_ranks import CategoryRanks
 from models.behavior.event_time import seconds
-from models.behavior.signals import SIGNAL_TAGS, SignalCounts, SignalParameters
+from models.behavior.signals import BESTSELLER, TRENDING, SignalCounts, SignalParameters
 
 LAST_DAYS = 100
 WITH = SignalParameters()
@@ -88,10 +88,16 @@ def measure(
 def main(data: Path) -> None:
     """Print the table."""
     baskets = sorted(read_baskets(data / TABLE), key=lambda basket: basket.time)
-    table = Grid("", "products", *(f"{tag}: {kind}" for tag in SIGNAL_TAGS for kind in ("a day", "changes")))
+    table = Grid(
+        "", "products", *(f"{tag}: {kind}" for tag in (BESTSELLER, TRENDING) for kind in ("a day", "changes"))
+    )
     for name, parameters in (("with hysteresis", WITH), ("without", WITHOUT)):
         products, held, changes = measure(baskets, parameters)
-        cells = (cell for tag in SIGNAL_TAGS for cell in (f"{held[tag] / LAST_DAYS:.0f}", f"{changes[tag]}"))
+        cells = (
+            cell
+            for tag in (BESTSELLER, TRENDING)
+            for cell in (f"{held[tag] / LAST_DAYS:.0f}", f"{changes[tag]}")
+        )
         table.add_row(name, f"{products}", *cells)
     Console(width=110).print(table)
 

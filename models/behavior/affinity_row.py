@@ -18,6 +18,7 @@ from models.behavior.parameters import BehaviorParameters
 from models.behavior.publication import publishable, ranked_count
 from models.behavior.row_codec import Published, decode_row, encode_row, from_short_floats, short_floats
 from models.behavior.row_merge import merge_deltas
+from models.behavior.signals import Partner
 from schemas.events import AffinityUpdated, Related, Relation
 
 _NO_EVENTS = float("-inf")
@@ -123,6 +124,22 @@ class AffinityRow:
             relation.value: rounded(max(0.0, table.own_weight) * table.decay(self.as_of))
             for relation, table in zip(RELATIONS, self._tables, strict=True)
             if table.own_support >= max(1, min_support)
+        }
+
+    def partners(self, count: int, min_support: int = 1) -> dict[str, Partner]:
+        """Return the products that were most often bought with this one, by id.
+
+        Args:
+            count: The maximum number of products.
+            min_support: The number of sessions without decay from which on a product is told.
+        """
+        bought = self.sessions(min_support).get(Relation.BOUGHT, 0.0)
+        if bought <= 0.0:
+            return {}
+        return {
+            each.product_id: Partner(each.score, each.score / bought)
+            for each in self.top_k(Relation.BOUGHT, count)
+            if each.support >= min_support
         }
 
     @property

@@ -1,10 +1,12 @@
 """Signals: what shoppers' behavior says of a product beside others, as tags with hysteresis.
 
-A product is `trending` if its share of all sessions rises, and a `bestseller` if few products of its category
-are bought more. A tag is given above a bound, and taken away below a lower one, after a minimum time: what is
-near a bound does not flap. Times are event times in seconds since 1970, and are passed in.
+A product is `trending` if its share of all sessions rises, a `bestseller` if few products of its category
+are bought more, and `often-bought-with:ID` if many of those who buy it buy that one too. A tag is given above
+a bound, and taken away below a lower one, after a minimum time: what is near a bound does not flap. Times are
+event times in seconds since 1970, and are passed in.
 """
 
+from collections.abc import Iterable, Mapping
 from math import log2
 from typing import NamedTuple, Self
 
@@ -12,9 +14,8 @@ import msgspec
 
 from schemas.errors import StopWorker
 
-TRENDING, BESTSELLER = "trending", "bestseller"
-SIGNAL_TAGS = (BESTSELLER, TRENDING)
-"""The tags, in the order in which they are published."""
+TRENDING, BESTSELLER, BOUGHT_WITH = "trending", "bestseller", "often-bought-with:"
+"""Tags, and what the other product's id follows."""
 
 COUNTS_VERSION = 1
 _DAY = 86_400.0
@@ -30,6 +31,8 @@ class SignalParameters(NamedTuple):
         recent: The decayed number of recent sessions to get, and to keep the tag.
         rank: The share of the category's sold products that may be bought more: to get, and to keep the tag.
         bought: The decayed number of sessions with a purchase to get, and to keep the tag.
+        together: The share of the purchases that another product is in: to get, and to keep the tag.
+        both: The decayed number of sessions that bought both: to get, and to keep the tag.
         stay_days: The minimum number of days that a tag stays.
     """
 
@@ -39,7 +42,28 @@ class SignalParameters(NamedTuple):
     recent: tuple[float, float] = (10.0, 5.0)
     rank: tuple[float, float] = (0.05, 0.1)
     bought: tuple[float, float] = (10.0, 5.0)
+    together: tuple[float, float] = (0.25, 0.15)
+    both: tuple[float, float] = (10.0, 5.0)
     stay_days: float = 1.0
+
+
+class Partner(NamedTuple):
+    """A product that was bought with another one.
+
+    Attributes:
+        sessions: The decayed, damped number of sessions that bought both.
+        share: The same, divided by the decayed number of sessions that bought the other one.
+    """
+
+    sessions: float
+    share: float
+
+    def reaches(self, parameters: SignalParameters) -> tuple[bool, bool]:
+        """Return whether the bound to get a tag is reached, and the one to keep it."""
+        return _both(
+            self.sessions >= bound and self.share >= share
+            for bound, share in zip(parameters.both, parameters.together, strict=True)
+        )
 
 
 class SignalCounts(msgspec.Struct, frozen=True, array_like=True):
@@ -109,7 +133,12 @@ class SignalCounts(msgspec.Struct, frozen=True, array_like=True):
         )
 
     def tagged(
-        self, now: float, everything: "SignalCounts", rank: float | None, parameters: SignalParameters
+        self,
+        now: float,
+        everything: "SignalCounts",
+        rank: float | None,
+        parameters: SignalParameters,
+        partners: Mapping[str, Partner] | None = None,
     ) -> Self:
         """Give and take away tags.
 
@@ -118,28 +147,50 @@ class SignalCounts(msgspec.Struct, frozen=True, array_like=True):
             everything: The numbers of all products.
             rank: The share of the category's sold products that are bought more; None if it is not known.
             parameters: The bounds.
+            partners: The products that were most often bought with it, by id; None if they are not known.
 
         Returns:
             The row with its tags; the same object if they stay.
         """
-        here, all_here = self.decayed_to(now, parameters), everything.decayed_to(now, parameters)
+        deserved = {TRENDING: self._rises(now, everything, parameters)}
+        if rank is not None:
+            bought = self.decayed_to(now, parameters).bought
+            deserved[BESTSELLER] = _both(
+                bought >= bound and rank < most
+                for bound, most in zip(parameters.bought, parameters.rank, strict=True)
+            )
+        if partners is not None:
+            nobody = Partner(0.0, 0.0)
+            names = [
+                *partners,
+                *(each.removeprefix(BOUGHT_WITH) for each in self.tags if each.startswith(BOUGHT_WITH)),
+            ]
+            for name in dict.fromkeys(names):
+                deserved[BOUGHT_WITH + name] = partners.get(name, nobody).reaches(parameters)
         tags = dict(self.tags)
-        for tag in SIGNAL_TAGS:
+        for tag, (gets, keeps) in deserved.items():
             since = tags.get(tag)
-            bound = 0 if since is None else 1
-            if tag == TRENDING:
-                deserved = here.fast >= parameters.recent[bound] and (
-                    here.fast * all_here.slow >= parameters.trend[bound] * here.slow * all_here.fast
-                )
-            elif rank is None:
-                continue
-            else:
-                deserved = here.bought >= parameters.bought[bound] and rank < parameters.rank[bound]
-            if deserved and since is None:
-                tags[tag] = now
-            elif not deserved and since is not None and now - since >= parameters.stay_days * _DAY:
+            if since is None:
+                if gets:
+                    tags[tag] = now
+            elif not keeps and now - since >= parameters.stay_days * _DAY:
                 del tags[tag]
         return self if tags == self.tags else msgspec.structs.replace(self, tags=tags)
+
+    def _rises(
+        self, now: float, everything: "SignalCounts", parameters: SignalParameters
+    ) -> tuple[bool, bool]:
+        here, all_here = self.decayed_to(now, parameters), everything.decayed_to(now, parameters)
+        return _both(
+            here.fast >= bound and here.fast * all_here.slow >= times * here.slow * all_here.fast
+            for bound, times in zip(parameters.recent, parameters.trend, strict=True)
+        )
+
+
+def _both(reached: Iterable[bool]) -> tuple[bool, bool]:
+    """Return whether the bound to get a tag is reached, and the one to keep it."""
+    gets, keeps = reached
+    return gets, keeps
 
 
 def _decay(seconds: float, half_life_days: float) -> float:

@@ -12,6 +12,7 @@ from models.behavior.deltas import DeltaBuilder, Deltas
 from models.behavior.event_time import instant
 from models.behavior.noised_updates import NoisedUpdates
 from models.behavior.parameters import BehaviorParameters
+from models.behavior.signals import Partner
 from schemas.errors import InvalidEvent
 from schemas.events import AffinityUpdated
 from schemas.product_identity import ProductIdentity
@@ -29,6 +30,9 @@ from streams.lanes.batch import Batch
 from streams.records import Output, Record
 from streams.state.tables import Table, Tables, TableSpec
 from streams.topics import AFFINITY_UPDATED, CO_BEHAVIOR, PRODUCT_ENRICHED
+
+_PARTNERS = 3
+"""A product has at most as many tags that name products."""
 
 
 def affinities_table(changelog: str, parameters: BehaviorParameters | None = None) -> TableSpec[AffinityRow]:
@@ -78,7 +82,8 @@ def affinity_agent(
         outputs = rows.publish_waiting(table, tables.partition)
         outputs += rows.search_again(table, tables.partition)
         if signals is not None:
-            outputs += signals.decide(tables.of(signals.spec), tables.partition)
+            partners = None if noise is not None else partial(rows.partners, table)
+            outputs += signals.decide(tables.of(signals.spec), tables.partition, partners)
         return outputs
 
     @batch_agent(PRODUCT_ENRICHED, CO_BEHAVIOR, tables=specs, catch_up=catch_up)
@@ -141,6 +146,18 @@ class _Rows:
         changed_at |= self._debounce.take(table)
         for product, event in self._events(changed_at, table):
             batch.send_outputs([self._build.event(event, product, cause)])
+
+    def partners(self, table: Table[AffinityRow], product: str) -> dict[str, Partner]:
+        """Return the products of its shop that were most often bought with a product, by their ids there."""
+        row = table.get(product.encode())
+        if row is None:
+            return {}
+        may_relate = may_relate_to(product, self._product_view, self._identity)
+        return {
+            self._identity.product_id(other): partner
+            for other, partner in row.partners(_PARTNERS, self._parameters.min_support).items()
+            if may_relate(other)
+        }
 
     def publish_waiting(self, table: Table[AffinityRow], partition: int) -> list[Output]:
         """Publish products that changed while they were published a moment ago."""

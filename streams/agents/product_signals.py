@@ -7,6 +7,7 @@ worker, which have a random part of each category's products; they are in memory
 """
 
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from models.behavior.category_ranks import CategoryRanks
 from models.behavior.deltas import RELATIONS, REMOVAL, Deltas
-from models.behavior.signals import SignalCounts, SignalParameters
+from models.behavior.signals import Partner, SignalCounts, SignalParameters
 from schemas.events import Relation
 from streams.agents.outputs import OutputBuilder, changelog_end
 from streams.agents.product_view import ProductView
@@ -105,8 +106,19 @@ class ProductSignals:
             self._ranks.put(product, None, None)
         return [self._build.tombstone(PRODUCT_SIGNALS, product, cause)] if row.tags else []
 
-    def decide(self, table: Table[SignalCounts], partition: int) -> list[Output]:
+    def decide(
+        self,
+        table: Table[SignalCounts],
+        partition: int,
+        partners: Callable[[str], Mapping[str, Partner]] | None = None,
+    ) -> list[Output]:
         """Look at some more rows, and return the changes of their tags.
+
+        Args:
+            table: The table of counts.
+            partition: The lane's partition.
+            partners: Returns the products that were most often bought with a product, by the id that the shop
+                gave them; None if that is not to be told.
 
         Raises:
             StateDamaged: A row cannot be read or decoded.
@@ -120,7 +132,7 @@ class ProductSignals:
                 progress = self._progress[table] = _Progress(table.rollbacks)
             outputs = []
             for product, row in self._walk(table, progress, everything.time).items():
-                tagged = self._tagged(product, row, everything, may_tag=progress.ranked)
+                tagged = self._tagged(product, row, everything, partners, may_tag=progress.ranked)
                 if tagged is not row:
                     table.put(product.encode(), tagged)
                     cause = MemoryRecord(table.spec.changelog, partition, changelog_end(table))
@@ -143,7 +155,13 @@ class ProductSignals:
             raise StateDamaged(f"table {table.spec.name}: {error}") from error
 
     def _tagged(
-        self, product: str, row: SignalCounts, everything: SignalCounts, *, may_tag: bool
+        self,
+        product: str,
+        row: SignalCounts,
+        everything: SignalCounts,
+        partners: Callable[[str], Mapping[str, Partner]] | None,
+        *,
+        may_tag: bool,
     ) -> SignalCounts:
         labels = self._view.describe(product)
         category = None
@@ -152,4 +170,5 @@ class ProductSignals:
         self._ranks.put(product, category, row.logarithm(self._parameters))
         if labels is None or not may_tag:
             return row
-        return row.tagged(everything.time, everything, self._ranks.rank(product), self._parameters)
+        known = None if partners is None else partners(product)
+        return row.tagged(everything.time, everything, self._ranks.rank(product), self._parameters, known)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.behavior.category_ranks import CategoryRanks
-from models.behavior.signals import BESTSELLER, TRENDING, SignalCounts, SignalParameters
+from models.behavior.signals import BESTSELLER, TRENDING, Partner, SignalCounts, SignalParameters
 from schemas.errors import StopWorker
 
 DAY = 86_400.0
@@ -56,6 +56,22 @@ def test_a_bestseller_stays_while_it_is_nearly_one(rank: float, given: bool, kep
     best = msgspec.structs.replace(counts, tags={BESTSELLER: 90 * DAY})
     assert (BESTSELLER in best.tagged(99 * DAY, counts, rank, PARAMETERS).tags) is kept
     assert BESTSELLER in best.tagged(99 * DAY, counts, None, PARAMETERS).tags
+
+
+@pytest.mark.parametrize(
+    ("sessions", "share", "given", "kept"),
+    [(10, 0.25, True, True), (9, 0.9, False, True), (90, 0.2, False, True), (4, 0.9, False, False)],
+)
+def test_partners_have_a_bound_to_come_and_a_lower_one_to_go(
+    sessions: float, share: float, given: bool, kept: bool
+) -> None:
+    counts, partners = steady(range(100), 3), {"x": Partner(sessions, share)}
+    tag = "often-bought-with:x"
+    assert (tag in counts.tagged(99 * DAY, counts, None, PARAMETERS, partners).tags) is given
+    has = msgspec.structs.replace(counts, tags={tag: 90 * DAY})
+    assert (tag in has.tagged(99 * DAY, counts, None, PARAMETERS, partners).tags) is kept
+    assert tag in has.tagged(99 * DAY, counts, None, PARAMETERS).tags
+    assert tag not in has.tagged(99 * DAY, counts, None, PARAMETERS, {}).tags
 
 
 @given(steps)

@@ -87,16 +87,21 @@ class Flow:
 
     async def buy(self, day: int, sessions: dict[str, float]) -> None:
         """Write so many sessions with a purchase of each product."""
-        number = np.arange(len(sessions), dtype=np.uint32)
+        await self.buy_pairs(day, {(product, product): count for product, count in sessions.items()})
+
+    async def buy_pairs(self, day: int, sessions: dict[tuple[str, str], float]) -> None:
+        """Write so many sessions with a purchase of each pair; a product and itself are all its sessions."""
+        ids = sorted({each for pair in sessions for each in pair})
+        products, others = np.array([[ids.index(each) for each in pair] for pair in sessions], np.uint32).T
         (value,) = encode_deltas(
             Deltas(
-                list(sessions),
-                number,
-                number,
-                np.full(len(number), RELATIONS.index(Relation.BOUGHT), dtype=np.uint8),
-                np.full(len(number), START + day * DAY),
+                ids,
+                products,
+                others,
+                np.full(len(sessions), RELATIONS.index(Relation.BOUGHT), dtype=np.uint8),
+                np.full(len(sessions), START + day * DAY),
                 np.array(list(sessions.values())),
-                np.ones(len(number), dtype=np.int32),
+                np.ones(len(sessions), dtype=np.int32),
             )
         )
         await self.write(CO_BEHAVIOR, value)
@@ -141,6 +146,17 @@ async def test_tags_end_when_their_reason_has_ended(flow: Flow) -> None:
         await flow.buy(day, {"q": 900})
     assert flow.tags("p") == []
     assert flow.tags("q") == [("bestseller", "behavior")]
+
+
+async def test_products_are_tagged_with_what_is_often_bought_with_them(flow: Flow) -> None:
+    """Of 20 purchases of p, most are with q; of the many purchases of q, hardly any is with p."""
+    await flow.buy_pairs(100, {("p", "p"): 200, ("p", "q"): 180, ("q", "q"): 900, ("q", "p"): 180})
+    await flow.buy(101, {"q": 1})
+    assert ("often-bought-with:q", "behavior") in (flow.tags("p") or [])
+    assert flow.tags("q") == [("bestseller", "behavior")]
+    for day in range(102, 110):
+        await flow.buy(day, {"p": 400, "q": 900})
+    assert ("often-bought-with:q", "behavior") not in (flow.tags("p") or [])
 
 
 async def test_a_withdrawn_product_is_forgotten(flow: Flow) -> None:
