@@ -16,7 +16,7 @@ def test_whatever_happens_a_reader_sees_each_event_once(
     own_broker: StartableKafka, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Kills, rebalances, broker failures, a zombie, full and broken disks, another model, and poison."""
-    system = Shelfstream(own_broker, tmp_path, seed=3, listings_per_s=150.0, behavior_per_s=200.0)
+    system = Shelfstream(own_broker, tmp_path, seed=3, listings_per_s=60.0, behavior_per_s=200.0)
     campaign = Campaign(
         system,
         own_broker.bootstrap,

@@ -18,7 +18,7 @@ from tests.fuzz.account import Account, account
 from tests.fuzz.agents import PARTITIONS, Agents
 from tests.fuzz.records import Fuzzed, records
 
-SEED, RECORDS, AT_ONCE = 7, 8_000, 2_000
+SEED, RECORDS, AT_ONCE = 7, 4_000, 1_000
 
 topics = st.sampled_from([PRODUCT_CREATED, USER_BEHAVIOR, CATEGORY_FEEDBACK])
 keys = st.none() | st.sampled_from([b"", b"p", b"u", b"\xff"]) | st.binary(max_size=20)

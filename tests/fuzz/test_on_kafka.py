@@ -15,7 +15,7 @@ from tests.support.deployment import Deployment
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1800)]
 
 # Another seed than that of `make fuzz`, for more variety.
-SEED, RECORDS = 11, 6_000
+SEED, RECORDS = 11, 3_000
 
 
 def test_every_record_has_one_outcome(own_broker: StartableKafka, tmp_path: Path) -> None:

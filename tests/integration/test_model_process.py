@@ -15,7 +15,7 @@ from tests.support.worker_process import WorkerProcess
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1500)]
 
-LISTINGS = 4_000
+LISTINGS = 2_000
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ def test_the_codec_takes_whole_what_fits_the_schema(event: type[Event], data: st
 
 
 @pytest.mark.parametrize("event", READERS, ids=lambda event: event.topic)
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_schema_and_codec_agree_on_any_values(event: type[Event], data: st.DataObject) -> None:
     fields = data.draw(objects(SCHEMAS[event], SCHEMAS[event]))
@@ -160,7 +160,7 @@ def test_schema_and_codec_agree_on_any_values(event: type[Event], data: st.DataO
     assert _disagreement(event, fields) == "", fields
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(data=st.data(), event=st.sampled_from(OUTPUTS))
 @example(data=None, event=OUTPUTS[0])
 def test_schema_and_codec_of_outputs_agree(data: st.DataObject | None, event: Event) -> None:
