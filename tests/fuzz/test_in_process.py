@@ -85,8 +85,8 @@ async def test_the_fuzzer_s_records_have_one_outcome_each(enricher: Enricher) ->
     assert sum(tally.records for tally in result.topics.values()) == RECORDS
     for topic in (PRODUCT_CREATED, USER_BEHAVIOR, CATEGORY_FEEDBACK):
         # A fuzzer whose records are all invalid, or all valid, would test little.
-        assert result.topics[topic].dead > 100
-        assert result.topics[topic].processed > 100
+        assert result.topics[topic].dead > 50
+        assert result.topics[topic].processed > 50
 
 
 def test_a_seed_gives_one_stream() -> None:
