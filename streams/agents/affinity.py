@@ -81,10 +81,7 @@ def affinity_agent(
         table = tables.of(affinities)
         outputs = rows.publish_waiting(table, tables.partition)
         outputs += rows.search_again(table, tables.partition)
-        if signals is not None:
-            partners = None if noise is not None else partial(rows.partners, table)
-            outputs += signals.decide(tables.of(signals.spec), tables.partition, partners)
-        return outputs
+        return outputs + rows.tag(tables, table)
 
     @batch_agent(PRODUCT_ENRICHED, CO_BEHAVIOR, tables=specs, catch_up=catch_up)
     async def affinity(batches: Batches) -> None:
@@ -147,8 +144,20 @@ class _Rows:
         for product, event in self._events(changed_at, table):
             batch.send_outputs([self._build.event(event, product, cause)])
 
-    def partners(self, table: Table[AffinityRow], product: str) -> dict[str, Partner]:
-        """Return the products of its shop that were most often bought with a product, by their ids there."""
+    def tag(self, tables: Tables, table: Table[AffinityRow]) -> list[Output]:
+        """Give and take some tags by behavior."""
+        if self._signals is None:
+            return []
+        counts = tables.of(self._signals.spec)
+        return self._signals.decide(counts, tables.partition, partial(self._partners, table))
+
+    def _partners(self, table: Table[AffinityRow], product: str) -> dict[str, Partner] | None:
+        """Return the products of its shop that were most often bought with a product, by their ids there.
+
+        None where publications have noise: tags would give away the exact numbers.
+        """
+        if self._noise is not None:
+            return None
         row = table.get(product.encode())
         if row is None:
             return {}

@@ -110,7 +110,7 @@ class ProductSignals:
         self,
         table: Table[SignalCounts],
         partition: int,
-        partners: Callable[[str], Mapping[str, Partner]] | None = None,
+        partners: Callable[[str], Mapping[str, Partner] | None] = lambda _: None,
     ) -> list[Output]:
         """Look at some more rows, and return the changes of their tags.
 
@@ -159,7 +159,7 @@ class ProductSignals:
         product: str,
         row: SignalCounts,
         everything: SignalCounts,
-        partners: Callable[[str], Mapping[str, Partner]] | None,
+        partners: Callable[[str], Mapping[str, Partner] | None],
         *,
         may_tag: bool,
     ) -> SignalCounts:
@@ -170,5 +170,5 @@ class ProductSignals:
         self._ranks.put(product, category, row.logarithm(self._parameters))
         if labels is None or not may_tag:
             return row
-        known = None if partners is None else partners(product)
-        return row.tagged(everything.time, everything, self._ranks.rank(product), self._parameters, known)
+        rank = self._ranks.rank(product)
+        return row.tagged(everything.time, everything, rank, self._parameters, partners(product))
