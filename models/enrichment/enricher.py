@@ -129,14 +129,16 @@ class Enricher:
             [products[number] for number in read], [listings[number] for number in read]
         )
         span_matches = self._extractor.match_spans([products[number] for number in read])
-        enrichments = [
-            self._in_other_language(product, language or "")
-            for product, language in zip(products, languages, strict=True)
-        ]
-        for number, decision, matches in zip(read, decisions, span_matches, strict=True):
-            weighed = self._events.weighed(decision, products[number].shop_id, mixes)
-            enriched = self._complete(products[number], languages[number], weighed, matches)
-            enrichments[number] = replace(enriched, departments=decision.departments)
+        found = dict(zip(read, zip(decisions, span_matches, strict=True), strict=True))
+        enrichments = []
+        for number, (product, language) in enumerate(zip(products, languages, strict=True)):
+            if number not in found:
+                enrichments.append(self._in_other_language(product, language or ""))
+                continue
+            decision, matches = found[number]
+            weighed = self._events.weighed(decision, product.shop_id, mixes)
+            enriched = self._complete(product, language, weighed, matches)
+            enrichments.append(replace(enriched, departments=decision.departments))
         return enrichments
 
     def mix(self, stored: bytes | None) -> ShopMix:
