@@ -4,9 +4,7 @@ A mark in the table of shoppers says that a shopper was erased, and up to when. 
 shopper's id, so that no row has the id. Marks stay for ever: a replay may repeat events of any age.
 """
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import takewhile
 from typing import ClassVar, Self
 
 from models.behavior.sessions import ShopperRow
@@ -14,7 +12,7 @@ from schemas.erasure import ErasureRequest, shopper_digest
 from schemas.events import UserBehavior
 from schemas.rules import LATEST_AHEAD
 from streams.agents.counted_offsets import CountedOffsets
-from streams.agents.marks import Mark
+from streams.agents.marks import Mark, marked
 from streams.agents.unlabeled_mark import UnlabeledMark
 from streams.provenance import is_repeated, source_of
 from streams.records import Record
@@ -22,7 +20,6 @@ from streams.state.tables import Table, TableSpec
 
 _MARK_KEY = b"\x00shelfstream.erased\x00"
 """The first bytes of the key of a mark. No shopper's id has control characters."""
-_LAST_MARK_KEY = b"\x00shelfstream.erased\x01"
 
 
 class ErasureMark(Mark, frozen=True):
@@ -100,7 +97,7 @@ class ErasedShoppers:
     """
 
     def __init__(self, table: Table[ShopperTableRow]) -> None:
-        self._digests = set(_marked(table))
+        self._digests = set(marked(table, _MARK_KEY))
 
     def erase(self, table: Table[ShopperTableRow], request: ErasureRequest, record: Record) -> bool:
         """Stage the mark of a request.
@@ -147,11 +144,3 @@ class ErasedShoppers:
             return None
         mark = table.get(_MARK_KEY + digest)
         return mark if isinstance(mark, ErasureMark) else None
-
-
-def _marked(table: Table[ShopperTableRow]) -> Iterator[bytes]:
-    """Yield the digests of the marks that are committed or staged."""
-    stored = takewhile(lambda key: key < _LAST_MARK_KEY, (key for key, _ in table.store.items()))
-    for key in (*stored, *table.savepoint()):
-        if key.startswith(_MARK_KEY):
-            yield key.removeprefix(_MARK_KEY)

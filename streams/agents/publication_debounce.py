@@ -12,11 +12,11 @@ A mark is an empty row with the time of the record that left it.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import takewhile
 from time import monotonic
 from weakref import WeakKeyDictionary
 
 from models.behavior.affinity_row import AffinityRow
+from streams.agents.marks import marked
 from streams.state.tables import Table
 
 LOOKS_AT_ONCE = 1024
@@ -110,8 +110,8 @@ class PublicationDebounce:
         with self._lock:
             progress = self._progress.get(table)
             if progress is None:
-                marked = _marked(table)
-                progress = self._progress[table] = _Progress(marked, due=dict.fromkeys(sorted(marked)))
+                waiting = {name.decode() for name in marked(table, _MARK_KEY)}
+                progress = self._progress[table] = _Progress(waiting, due=dict.fromkeys(sorted(waiting)))
         looked_at = progress.looked_at
         while looked_at:
             product = next(iter(looked_at))
@@ -125,10 +125,3 @@ class PublicationDebounce:
 
 def _key(product: str) -> bytes:
     return _MARK_KEY + product.encode()
-
-
-def _marked(table: Table[AffinityRow]) -> set[str]:
-    """Return the products with a mark in a table, and those with a staged one."""
-    keys = takewhile(lambda key: key.startswith(b"\x00"), (key for key, _ in table.store.items()))
-    marks = (key for key in (*keys, *table.savepoint()) if key.startswith(_MARK_KEY))
-    return {key.removeprefix(_MARK_KEY).decode() for key in marks}

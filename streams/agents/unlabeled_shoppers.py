@@ -8,13 +8,13 @@ looks at some marks, and publishes the shoppers of whom a product is known by no
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
 from weakref import WeakKeyDictionary
 
 from models.behavior.sessions import ShopperRow
 from models.behavior.taste_mean import ProductLabels
 from schemas.events import ShopperUpdated
 from streams.agents.erasures import ShopperTableRow
+from streams.agents.marks import marked
 from streams.agents.outputs import OutputBuilder
 from streams.agents.unlabeled_mark import UnlabeledMark
 from streams.lanes.agent import BatchAgent, Batches
@@ -73,14 +73,14 @@ class UnlabeledShoppers:
         """Stage the mark of a shopper whose row is published, or remove it. None is a row that ends."""
         products = () if row is None else row.product_weights
         missing = [product for product in products if self._describe(product) is None]
-        marked = self._of(table).marked
-        if not missing and shopper not in marked:
+        known = self._of(table).marked
+        if not missing and shopper not in known:
             return
         key = _MARK_KEY + shopper.encode()
         mark = UnlabeledMark(missing) if missing else None
         if table.get(key) != mark:
             table.put(key, mark)
-        marked.add(shopper)
+        known.add(shopper)
 
     def publish_again(self, table: Table[ShopperTableRow], partition: int) -> list[Output]:
         """Look at some more marks, and return the events of shoppers of whom a product is known by now."""
@@ -110,10 +110,8 @@ class UnlabeledShoppers:
     def _of(self, table: Table[ShopperTableRow]) -> _Progress:
         progress = self._progress.get(table)
         if progress is None:
-            keys = takewhile(lambda key: key.startswith(b"\x00"), (key for key, _ in table.store.items()))
-            marks = (key for key in (*keys, *table.savepoint()) if key.startswith(_MARK_KEY))
-            marked = {key.removeprefix(_MARK_KEY).decode() for key in marks}
-            progress = self._progress[table] = _Progress(marked)
+            shoppers = {name.decode() for name in marked(table, _MARK_KEY)}
+            progress = self._progress[table] = _Progress(shoppers)
         return progress
 
 
