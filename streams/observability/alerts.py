@@ -190,11 +190,13 @@ _MODEL = (
 ALERTS = {"recovery": _RECOVERY, "loss": _LOSS, "model": _MODEL}
 """All alerts by group. Names are unique."""
 
+ALL_ALERTS = tuple(alert for group in ALERTS.values() for alert in group)
+
 
 def manual() -> str:
     """Return the Markdown table of all alerts, for a page in docs/operations."""
     rows = []
-    for alert in (each for group in ALERTS.values() for each in group):
+    for alert in ALL_ALERTS:
         path, _, anchor = alert.page.partition("#")
         # The runbook is no page of the docs.
         problem = f"[{alert.problem}](on-call.md#{anchor})" if path == ON_CALL else alert.problem

@@ -5,7 +5,7 @@ import orjson
 
 from schemas.yaml_writer import yaml_text
 from streams.commands.terminal_tables import new_table, print_table
-from streams.observability.alerts import ALERTS
+from streams.observability.alerts import ALL_ALERTS
 from streams.observability.alerts import manual as alerts_manual
 from streams.observability.dashboard import dashboard
 from streams.observability.metrics import METRICS
@@ -62,6 +62,6 @@ def manual() -> str:
 
 def _print_alerts() -> None:
     table = new_table("alert", "severity", "problem", "what to do")
-    for alert in (each for group in ALERTS.values() for each in group):
+    for alert in ALL_ALERTS:
         table.add_row(alert.name, alert.severity, alert.problem, alert.page)
     print_table(table)

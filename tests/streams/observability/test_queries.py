@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner
 
 from streams.commands.operate.metrics import metrics as command
-from streams.observability.alerts import ALERTS
+from streams.observability.alerts import ALL_ALERTS
 from streams.observability.dashboard import dashboard
 from streams.observability.dashboard_panels import ROWS
 from streams.observability.metrics import METRICS
@@ -23,7 +23,7 @@ FILES = PROJECT / "deploy/chart/files"
 OF_THE_SCRAPE = {"job", "instance"}
 
 EXPRESSIONS = {
-    **{alert.name: alert.expression for group in ALERTS.values() for alert in group},
+    **{alert.name: alert.expression for alert in ALL_ALERTS},
     **RECORDED,
     **{
         f"{panel.title}: {legend}": query.replace("$__rate_interval", "5m")
@@ -123,13 +123,13 @@ def test_rules_and_dashboard_are_what_their_readers_parse() -> None:
     groups = yaml.safe_load((FILES / "rules.yaml").read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     names = [rule.get("alert") or rule["record"] for rule in rules]
-    assert len(set(names)) == len(names) == len(RECORDED) + sum(map(len, ALERTS.values()))
+    assert len(set(names)) == len(names) == len(RECORDED) + len(ALL_ALERTS)
     panels = orjson.loads((FILES / "dashboard.json").read_bytes())["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
 
 
 def test_each_alert_links_to_a_heading_that_exists() -> None:
-    for alert in (each for group in ALERTS.values() for each in group):
+    for alert in ALL_ALERTS:
         path, _, anchor = alert.page.partition("#")
         headings = re.findall(r"^#+ (.+)$", (PROJECT / path).read_text(), re.MULTILINE)
         anchors = [re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings]
@@ -149,4 +149,4 @@ def test_options_that_do_not_go_together_are_refused(arguments: list[str]) -> No
 
 def test_the_alerts_are_listed() -> None:
     listed = CliRunner().invoke(command, ["--alerts"])
-    assert all(alert.name in listed.stdout for group in ALERTS.values() for alert in group)
+    assert all(alert.name in listed.stdout for alert in ALL_ALERTS)
